@@ -1,0 +1,1 @@
+//! The life of the webhook's certificates: CA, leaves, rotation, caBundle.

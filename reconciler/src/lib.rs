@@ -1,0 +1,1 @@
+//! Concierge behind the door: the work that admitted objects ask for.

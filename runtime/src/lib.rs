@@ -1,0 +1,1 @@
+//! What both binaries need of a running process: logs, signals, the admin port, the kube client and the watch caches.

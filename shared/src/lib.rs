@@ -1,0 +1,1 @@
+//! Concierge's types, defaults, rules, references and claims. No I/O.

@@ -1,0 +1,1 @@
+//! Concierge at the door: the admission webhook, and the same rules offline.
