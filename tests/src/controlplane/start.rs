@@ -74,9 +74,9 @@ impl Builder {
         for (number, apiserver) in apiservers.iter().enumerate() {
             ready(apiserver, "/readyz", user::config(&admin, number).await?).await?;
         }
-        let mut config = user::config(&admin, 0).await?;
-        config.cluster_url = format!("https://127.0.0.1:{manager_port}").parse()?;
-        ready(&controller_manager, "/healthz", config).await?;
+        // Its own readiness comes before its controllers'; this is made by one of them.
+        let account = "/api/v1/namespaces/default/serviceaccounts/default";
+        ready(&controller_manager, account, user::config(&admin, 0).await?).await?;
 
         let kubectl = Kubectl::new(&programs.kubectl, &admin, &dir.path().join("kubectl"));
         let admin = user::User { kubeconfig: admin, kubectl };
@@ -110,6 +110,9 @@ impl Layout<'_> {
             &format!("--initial-advertise-peer-urls={peer}"),
             &format!("--initial-cluster=default={peer}"),
             "--unsafe-no-fsync",
+            // The only member elects itself, but not before this time: a second by default.
+            "--heartbeat-interval=10",
+            "--election-timeout=100",
             "--log-level=warn",
         ]);
         Process::spawn_command("etcd", &command, &self.dir.join("etcd.log"), Some(self.dir))
@@ -179,7 +182,7 @@ pub(super) fn kubeconfig_path(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.kubeconfig"))
 }
 
-/// Waits until `process` says at `path` of the server of `config` that it is ready.
+/// Waits until a GET of `path` at the server of `config` succeeds, which says that `process` is ready.
 async fn ready(process: &Process, path: &str, config: Config) -> Result<()> {
     let end = Instant::now() + READY;
     let client = Client::try_from(config)?;
