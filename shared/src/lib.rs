@@ -1,1 +1,30 @@
-//! Concierge's types, defaults, rules, references and claims. No I/O.
+//! Concierge's types, defaults, rules, references and claims. No I/O, no clock, no async runtime.
+//!
+//! ```text
+//! webhook   bytes -> envelope -> typed -> DEFAULTED -> problems -> answer -> bytes
+//!                     (borrowed)          (+patch ops)     ^
+//! check     files  ->  the very same stages                | references, claims, lookups: a trait
+//! tests     fixtures -> the very same stages               |   cluster cache | files on disk | nothing
+//!
+//! reconcile  watch event -> re-validate (same rules) -> observe -> plan -> guard -> act -> status
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`kind`] | the trait [`Kind`](kind::Kind) and the table [`KINDS`](kind::KINDS): one line per kind |
+//! | [`admission`] | the one-way flow, one module per stage |
+//! | [`field`] | paths to fields, as Kubernetes writes them |
+//! | [`index`] | objects in memory, found by name or by index key |
+//! | [`status`] | conditions, reasons, intents: the vocabulary every kind's status uses |
+//! | [`pets`] | the group `petstore.example.com` |
+
+// The schema derive copies each kind's struct, `pub` included, into a function.
+#![allow(unreachable_pub)]
+
+pub mod admission;
+pub mod field;
+pub mod index;
+pub mod kind;
+pub mod pets;
+pub mod settings;
+pub mod status;

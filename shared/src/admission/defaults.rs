@@ -1,0 +1,106 @@
+//! Defaults: fields that are filled in, and the JSON patch that says so.
+
+use std::ops::Deref;
+
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
+use serde::Serialize;
+
+use crate::{field::FieldPath, kind::Kind};
+
+/// An object whose defaults are filled in. Rules take nothing else, so none can see a value that a
+/// default would have changed.
+#[derive(Clone, Debug)]
+pub struct Defaulted<K>(K);
+
+impl<K: Kind> Defaulted<K> {
+    /// Fills in the defaults of `object`; the operations that do the same to its JSON.
+    pub fn new(mut object: K) -> (Self, Vec<PatchOperation>) {
+        let mut fill = Fill::default();
+        object.fill_defaults(&mut fill);
+        (Self(object), fill.patch)
+    }
+
+    /// The object.
+    pub fn into_inner(self) -> K {
+        self.0
+    }
+}
+
+impl<K> Deref for Defaulted<K> {
+    type Target = K;
+
+    fn deref(&self) -> &K {
+        &self.0
+    }
+}
+
+/// Records each default as it is filled in.
+#[derive(Debug, Default)]
+pub struct Fill {
+    patch: Vec<PatchOperation>,
+}
+
+impl Fill {
+    /// Gives `slot` the value `default` when it has none.
+    pub fn missing<T: Serialize>(&mut self, slot: &mut Option<T>, field: impl Into<FieldPath>, default: T) {
+        if slot.is_none() {
+            self.record(field.into(), &default, |path, value| {
+                PatchOperation::Add(AddOperation { path, value })
+            });
+            *slot = Some(default);
+        }
+    }
+
+    /// Replaces `slot` by `normal`, the normal spelling of what it holds, when they differ.
+    pub fn normalise<T: Serialize + PartialEq>(
+        &mut self,
+        slot: &mut T,
+        field: impl Into<FieldPath>,
+        normal: T,
+    ) {
+        if *slot != normal {
+            let replace = |path, value| PatchOperation::Replace(ReplaceOperation { path, value });
+            self.record(field.into(), &normal, replace);
+            *slot = normal;
+        }
+    }
+
+    /// Removes white space around `slot`'s text.
+    pub fn trim(&mut self, slot: &mut String, field: impl Into<FieldPath>) {
+        if slot.trim().len() != slot.len() {
+            let trimmed = slot.trim().to_owned();
+            self.normalise(slot, field, trimmed);
+        }
+    }
+
+    fn record<T: Serialize>(
+        &mut self,
+        field: FieldPath,
+        value: &T,
+        operation: impl FnOnce(json_patch::jsonptr::PointerBuf, serde_json::Value) -> PatchOperation,
+    ) {
+        // A default that has no JSON form can't be patched in; the types of our kinds all have one.
+        if let Ok(value) = serde_json::to_value(value) {
+            self.patch.push(operation(field.pointer(), value));
+        }
+    }
+}
+
+/// Why the patch that defaulting recorded does not apply to the object it came from.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    /// The object is no JSON.
+    #[error("the object is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// An operation does not apply.
+    #[error("the defaults do not apply to the object")]
+    Apply(#[from] json_patch::PatchError),
+}
+
+/// `raw` with `patch` applied: the API server refuses a request whose patch does not apply, even when
+/// failures are to be ignored, so nobody may answer with a patch that did not pass here.
+pub fn apply(raw: &str, patch: &[PatchOperation]) -> Result<serde_json::Value, PatchError> {
+    let mut object = serde_json::from_str(raw)?;
+    json_patch::patch(&mut object, patch)?;
+    Ok(object)
+}

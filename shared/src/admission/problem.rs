@@ -1,0 +1,161 @@
+//! What a rule finds wrong with an object.
+
+use validator::{ValidationErrors, ValidationErrorsKind};
+
+use super::rule::Rule;
+use crate::field::FieldPath;
+
+/// Why a field is wrong: Kubernetes' closed list of causes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The field must have a value.
+    Required,
+    /// The value is malformed or out of bounds.
+    Invalid,
+    /// The value is of another type.
+    TypeInvalid,
+    /// The value must be unique and is not.
+    Duplicate,
+    /// The value may not be set, or not be changed.
+    Forbidden,
+    /// What the value refers to does not exist.
+    NotFound,
+    /// The value is none of those that are allowed.
+    NotSupported,
+    /// There are more values than allowed.
+    TooMany,
+}
+
+impl Reason {
+    /// The machine-readable spelling in `status.details.causes[].reason`.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Reason::Required => "FieldValueRequired",
+            Reason::Invalid => "FieldValueInvalid",
+            Reason::TypeInvalid => "FieldValueTypeInvalid",
+            Reason::Duplicate => "FieldValueDuplicate",
+            Reason::Forbidden => "FieldValueForbidden",
+            Reason::NotFound => "FieldValueNotFound",
+            Reason::NotSupported => "FieldValueNotSupported",
+            Reason::TooMany => "FieldValueTooMany",
+        }
+    }
+}
+
+/// One thing wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub field: FieldPath,
+    /// The rule that is broken.
+    pub rule: &'static Rule,
+    /// Why, in Kubernetes' words.
+    pub reason: Reason,
+    /// What is wrong and what to do, in a sentence that can stand alone after the field's path.
+    pub message: String,
+}
+
+/// Collects all problems of an object. Rules add to it and go on.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Adds a problem.
+    pub fn add(
+        &mut self,
+        rule: &'static Rule,
+        reason: Reason,
+        field: impl Into<FieldPath>,
+        message: impl Into<String>,
+    ) {
+        self.0.push(Problem { rule, field: field.into(), reason, message: message.into() });
+    }
+
+    /// Adds what a `validator` derive found, with the path of the validated value in front.
+    ///
+    /// The derive names its rule by `code = "<rule id>"`; the field's bounds make the message.
+    pub fn add_invalid(
+        &mut self,
+        rules: &'static [&'static Rule],
+        root: impl Into<FieldPath>,
+        errors: &ValidationErrors,
+    ) {
+        let root = root.into();
+        for (field, kind) in errors.errors() {
+            let path = root.clone().field(&camel_case(field));
+            match kind {
+                ValidationErrorsKind::Struct(inner) => self.add_invalid(rules, path, inner),
+                ValidationErrorsKind::List(items) => {
+                    for (index, inner) in items {
+                        self.add_invalid(rules, path.clone().index(*index), inner);
+                    }
+                }
+                ValidationErrorsKind::Field(found) => {
+                    for error in found {
+                        if let Some(rule) = rules.iter().find(|rule| rule.id == error.code) {
+                            self.add(rule, Reason::Invalid, path.clone(), bounds_message(error));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The problems, ordered by field path, then rule.
+    pub fn into_sorted(mut self) -> Vec<Problem> {
+        self.0.sort_by(|a, b| (&a.field, a.rule.id).cmp(&(&b.field, b.rule.id)));
+        self.0.dedup();
+        self.0
+    }
+
+    /// True when nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn bounds_message(error: &validator::ValidationError) -> String {
+    if let Some(message) = &error.message {
+        return message.to_string();
+    }
+    let bound = |name: &str| error.params.get(name).map(ToString::to_string);
+    let length = error.params.get("value").is_some_and(|value| value.is_string() || value.is_array());
+    let unit = if length { " characters long" } else { "" };
+    match (bound("min"), bound("max")) {
+        (Some(min), Some(max)) => format!("must be from {min} to {max}{unit}"),
+        (Some(min), None) => format!("must be at least {min}{unit}"),
+        (None, Some(max)) => format!("must be at most {max}{unit}"),
+        (None, None) => "has a value that is not allowed".to_owned(),
+    }
+}
+
+fn camel_case(snake: &str) -> String {
+    let mut words = snake.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut name, word| {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+        name
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{admission::rule::SCHEMA, field::at};
+
+    #[test]
+    fn problems_come_out_ordered_by_path() {
+        let mut problems = Problems::default();
+        problems.add(&SCHEMA, Reason::Invalid, at("spec.items").index(10), "late");
+        problems.add(&SCHEMA, Reason::Invalid, at("spec.items").index(2), "early");
+        let fields: Vec<_> = problems.into_sorted().iter().map(|problem| problem.field.to_string()).collect();
+        assert_eq!(fields, ["spec.items[2]", "spec.items[10]"]);
+    }
+
+    #[test]
+    fn rust_names_become_json_names() {
+        assert_eq!(camel_case("product_variant_id"), "productVariantId");
+    }
+}

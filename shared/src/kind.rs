@@ -1,0 +1,215 @@
+//! What a kind is, and the table of all kinds.
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    CustomResourceExt, Resource,
+    core::object::{HasSpec, HasStatus},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    admission::{
+        claim::Claim,
+        defaults::Fill,
+        problem::Problems,
+        reference::Reference,
+        review::{Context, Evaluation, Request, Review, evaluate},
+        rule::{self, Rule},
+    },
+    index::{Facts, Stored},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// A custom resource that Concierge admits and reconciles.
+///
+/// A kind's file declares its spec and status, its rules, and the items of this trait, in this order.
+pub trait Kind:
+    Resource<DynamicType = ()>
+    + CustomResourceExt
+    + HasSpec<Spec: PartialEq + DeserializeOwned + Serialize>
+    + HasStatus<Status: Serialize + DeserializeOwned>
+    + Clone
+    + fmt::Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// The kind's name, unique among all kinds: `Pet`.
+    const NAME: &'static str;
+    /// Every rule that can find a problem in an object of this kind.
+    const RULES: &'static [&'static Rule];
+    /// The rule that deleting an object breaks while others refer to it; `None` protects nothing.
+    const IN_USE: Option<&'static Rule> = None;
+
+    /// The object made of these parts.
+    fn assemble(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
+
+    /// Fills in defaults. Runs twice with the effect of once; removes nothing.
+    fn fill_defaults(&mut self, fill: &mut Fill);
+
+    /// Adds all problems of the object under review (creation and update).
+    fn check(review: &Review<'_, Self>, problems: &mut Problems);
+
+    /// Adds all reasons why the object may not be deleted, beside those that follow from references.
+    fn check_deletion(_review: &Review<'_, Self>, _problems: &mut Problems) {}
+
+    /// What the object refers to.
+    fn references(&self) -> Vec<Reference> {
+        Vec::new()
+    }
+
+    /// What the object wants to be unique.
+    fn claims(&self) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    /// Further keys under which rules of any kind look the object up.
+    fn index_keys(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A kind as data: what can be said of it without its type.
+pub struct KindInfo {
+    /// The kind's name.
+    pub name: &'static str,
+    /// Its API group.
+    pub group: fn() -> String,
+    /// Its version.
+    pub version: fn() -> String,
+    /// Its plural, lower-case name, as in URLs.
+    pub plural: fn() -> String,
+    /// Its custom resource definition.
+    pub crd: fn() -> CustomResourceDefinition,
+    /// Its rules, without those that all kinds share.
+    pub rules: &'static [&'static Rule],
+    /// The admission of one request about an object of this kind.
+    pub evaluate: fn(&Request<'_>, &Context<'_>) -> Evaluation,
+    /// The object in this JSON, as an index stores it.
+    pub store: fn(serde_json::Value) -> Result<Stored, serde_json::Error>,
+}
+
+impl KindInfo {
+    const fn of<K: Kind>() -> Self {
+        Self {
+            name: K::NAME,
+            group: || K::group(&()).into_owned(),
+            version: || K::version(&()).into_owned(),
+            plural: || K::plural(&()).into_owned(),
+            crd: K::crd,
+            rules: K::RULES,
+            evaluate: evaluate::<K>,
+            store: |json| Ok(store(Arc::new(serde_json::from_value::<K>(json)?))),
+        }
+    }
+
+    /// `petstore.example.com/v1`
+    pub fn api_version(&self) -> String {
+        format!("{}/{}", (self.group)(), (self.version)())
+    }
+
+    /// `pets.petstore.example.com`, the name of its CRD.
+    pub fn crd_name(&self) -> String {
+        format!("{}.{}", (self.plural)(), (self.group)())
+    }
+}
+
+impl fmt::Debug for KindInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// `object` with the keys under which it is found.
+pub fn store<K: Kind>(object: Arc<K>) -> Stored {
+    let facts = Facts { references: object.references(), claims: object.claims(), keys: object.index_keys() };
+    Stored::new(K::NAME, object, facts)
+}
+
+/// Something to be done with every kind, as a type.
+pub trait Visitor {
+    /// Does it with `K`.
+    fn visit<K: Kind>(&mut self);
+}
+
+macro_rules! kinds {
+    ($($kind:ty,)+) => {
+        /// All kinds. Everything that is generated or served per kind derives from this table.
+        pub static KINDS: &[KindInfo] = &[$(KindInfo::of::<$kind>()),+];
+
+        /// Shows every kind's type to `visitor`, in the order of the table.
+        pub fn visit_kinds(visitor: &mut impl Visitor) {
+            $(visitor.visit::<$kind>();)+
+        }
+    };
+}
+
+kinds! {
+    crate::pets::Pet,
+    crate::pets::PetStore,
+}
+
+/// The kind with this name.
+pub fn by_name(name: &str) -> Option<&'static KindInfo> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// The kind with this API version and name.
+pub fn by_gvk(api_version: &str, name: &str) -> Option<&'static KindInfo> {
+    by_name(name).filter(|kind| kind.api_version() == api_version)
+}
+
+/// Every rule with the kinds it belongs to, ordered by id. Rules that all kinds share name all of them.
+pub fn all_rules() -> Vec<(&'static Rule, Vec<&'static str>)> {
+    let ids: BTreeSet<_> = KINDS.iter().flat_map(rules_of).map(|rule| rule.id).collect();
+    let with_kinds = |id| {
+        let kinds: Vec<_> = KINDS.iter().filter(|kind| rules_of(kind).any(|rule| rule.id == id)).collect();
+        let rule = kinds.first().and_then(|kind| rules_of(kind).find(|rule| rule.id == id));
+        rule.map(|rule| (rule, kinds.iter().map(|kind| kind.name).collect()))
+    };
+    ids.into_iter().filter_map(with_kinds).collect()
+}
+
+fn rules_of(kind: &KindInfo) -> impl Iterator<Item = &'static Rule> + use<> {
+    kind.rules.iter().chain(rule::RULES).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_match_the_crds() {
+        let names: BTreeSet<_> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), KINDS.len());
+        for kind in KINDS {
+            assert_eq!((kind.crd)().spec.names.kind, kind.name);
+            assert_eq!((kind.crd)().metadata.name, Some(kind.crd_name()));
+        }
+    }
+
+    #[test]
+    fn short_names_collide_neither_with_each_other_nor_with_names() {
+        let mut seen = BTreeSet::new();
+        for kind in KINDS {
+            let names = (kind.crd)().spec.names;
+            let all = [Some(names.plural), names.singular].into_iter().flatten();
+            for name in all.chain(names.short_names.into_iter().flatten()) {
+                assert!(seen.insert(name.clone()), "{name} is taken twice");
+            }
+        }
+    }
+
+    #[test]
+    fn rule_ids_begin_with_group_and_kind() {
+        for (rule, kinds) in all_rules() {
+            let parts: Vec<_> = rule.id.split('.').collect();
+            let kind = if parts[0] == "object" { "object".into() } else { kinds[0].to_lowercase() };
+            assert!(parts.contains(&kind.as_str()), "{} of {kinds:?}", rule.id);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The group `petstore.example.com`: pets and the stores they belong to.
+
+pub mod binding;
+pub mod pet;
+pub mod petstore;
+
+pub use binding::{Stores, explicit_store};
+pub use pet::{Pet, PetPhase, PetSpec, PetStatus, StoreRef};
+pub use petstore::{
+    Config, Endpoints, PetStore, PetStorePhase, PetStoreSpec, PetStoreStatus, SecretKeyRef, Security,
+};
+
+use crate::admission::{
+    problem::{Problems, Reason},
+    rule::Rule,
+};
+
+/// The label on a Pet that names the PetStore it belongs to.
+pub const STORE_LABEL: &str = "petstore.example.com/store";
+
+/// Adds a problem when `text` has characters outside the alphabet of names and tags.
+fn check_alphabet(
+    problems: &mut Problems,
+    rule: &'static Rule,
+    field: impl Into<crate::field::FieldPath>,
+    text: &str,
+) {
+    let strange = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.')));
+    if let Some(strange) = strange {
+        let message = format!("contains {strange:?}; use only letters, digits, spaces, '-', '_' and '.'");
+        problems.add(rule, Reason::Invalid, field, message);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! A pet.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use validator::Validate;
+
+use super::{PetStore, binding, check_alphabet, explicit_store};
+use crate::{
+    admission::{
+        claim::Claim,
+        defaults::Fill,
+        envelope::Operation,
+        problem::{Problems, Reason},
+        reference::{Reference, referrers_key},
+        review::Review,
+    },
+    field::at,
+    kind::Kind,
+    pets::Stores,
+    rules,
+    status::{Condition, Conditions},
+};
+
+/// What a pet is.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
+#[kube(
+    group = "petstore.example.com",
+    version = "v1",
+    kind = "Pet",
+    plural = "pets",
+    namespaced,
+    status = "PetStatus",
+    category = "petstore",
+    category = "animals",
+    doc = "A pet, with an id that no other pet in the cluster has.",
+    printcolumn(name = "Pet-ID", type_ = "integer", json_path = ".spec.id"),
+    printcolumn(name = "Pet-Name", type_ = "string", json_path = ".spec.name"),
+    printcolumn(name = "Tag", type_ = "string", json_path = ".spec.tag"),
+    printcolumn(name = "Store", type_ = "string", json_path = ".status.store"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct PetSpec {
+    /// The pet's id, unique in the cluster, from 1 to 9223372036854775807. It never changes.
+    #[validate(range(min = 1, code = "pets.pet.id"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another Pet instead"))]
+    pub id: i64,
+    /// The pet's name: 1 to 255 letters, digits, spaces, '-', '_' and '.'.
+    #[validate(length(min = 1, max = 255, code = "pets.pet.name"))]
+    #[schemars(regex(pattern = "^[A-Za-z0-9 ._-]*$"))]
+    pub name: String,
+    /// The pet's category: up to 100 letters, digits, spaces, '-', '_' and '.'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 100, code = "pets.pet.tag"))]
+    #[schemars(regex(pattern = "^[A-Za-z0-9 ._-]*$"))]
+    pub tag: Option<String>,
+    /// The PetStore that the pet belongs to, unless the label petstore.example.com/store names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_ref: Option<StoreRef>,
+}
+
+/// A PetStore in the pet's namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoreRef {
+    /// Its name.
+    pub name: String,
+}
+
+/// Where a pet stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PetPhase {
+    /// Not looked at yet, or waiting for something.
+    #[default]
+    Pending,
+    /// All is well.
+    Active,
+    /// Admitted, but its store has no room for it.
+    Inactive,
+    /// Something must be mended first.
+    Error,
+}
+
+/// What Concierge found out about a pet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PetStatus {
+    /// Where the pet stands, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<PetPhase>,
+    /// The PetStore that the pet belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// The base URL of the service at which the pet is kept, once it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// Where the pet stands, in detail.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The generation that this status describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciled_at: Option<String>,
+}
+
+rules! {
+    ID = Deny "pets.pet.id", "A pet's id is a whole number from 1 to 9223372036854775807.";
+    ID_IMMUTABLE = Deny "pets.pet.id-immutable", "A pet's id never changes.";
+    UNIQUE_ID = Deny "pets.pet.unique-id", "No two pets in the cluster have the same id.";
+    NAME = Deny "pets.pet.name", "A pet's name has 1 to 255 letters, digits, spaces, '-', '_' and '.', and is not blank.";
+    TAG = Deny "pets.pet.tag", "A pet's tag has up to 100 letters, digits, spaces, '-', '_' and '.'.";
+    STORE_EXISTS = Deny "pets.pet.store-exists", "The PetStore that a pet names exists in its namespace.";
+    TAG_ALLOWED = Deny "pets.pet.tag-allowed", "A pet's tag is one that its PetStore allows; comparison is exact.";
+    TAG_REQUIRED = Deny "pets.pet.tag-required", "A pet has a tag when its PetStore says requireTag.";
+    CAPACITY = Deny "pets.pet.capacity", "A PetStore holds no more pets than its config.maxPets.";
+}
+
+impl Kind for Pet {
+    const NAME: &'static str = "Pet";
+    const RULES: &'static [&'static crate::admission::rule::Rule] = RULES;
+
+    fn assemble(metadata: ObjectMeta, spec: PetSpec, status: Option<PetStatus>) -> Self {
+        Self { metadata, spec, status }
+    }
+
+    fn fill_defaults(&mut self, fill: &mut Fill) {
+        fill.trim(&mut self.spec.name, "spec.name");
+        if let Some(tag) = &mut self.spec.tag {
+            fill.trim(tag, "spec.tag");
+        }
+    }
+
+    fn check(review: &Review<'_, Self>, problems: &mut Problems) {
+        let spec = &review.object.spec;
+        if let Err(errors) = spec.validate() {
+            problems.add_invalid(RULES, "spec", &errors);
+        }
+        check_alphabet(problems, &NAME, "spec.name", &spec.name);
+        check_alphabet(problems, &TAG, "spec.tag", spec.tag.as_deref().unwrap_or_default());
+        if let Some(old) = review.old.filter(|old| old.spec.id != spec.id) {
+            let message =
+                format!("is immutable; keep {}, or create another Pet with id {}", old.spec.id, spec.id);
+            problems.add(&ID_IMMUTABLE, Reason::Forbidden, "spec.id", message);
+        }
+        check_store(review, problems);
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        let named = explicit_store(self).map(|(field, name)| Reference {
+            field,
+            kind: PetStore::NAME,
+            namespace: None,
+            name: name.to_owned(),
+            rule: &STORE_EXISTS,
+            protects: true,
+        });
+        named.into_iter().collect()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim { field: at("spec.id"), rule: &UNIQUE_ID, key: self.spec.id.to_string() }]
+    }
+
+    fn index_keys(&self) -> Vec<String> {
+        let free = explicit_store(self).is_none();
+        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
+        free.then(|| binding::free_pets_key(namespace)).into_iter().collect()
+    }
+}
+
+fn check_store(review: &Review<'_, Pet>, problems: &mut Problems) {
+    let pet = &review.object;
+    let stores = Stores::around(review);
+    match stores.store_of(pet) {
+        Some(store) => {
+            check_tag(review, store, problems);
+            check_capacity(review, &stores, store, problems);
+        }
+        // A store that is named and missing is the reference's problem.
+        None if explicit_store(pet).is_none() && stores.are_several() => {
+            review.doubt::<PetStore>();
+            let message = match &pet.spec.tag {
+                Some(tag) => format!(
+                    "{tag:?} is allowed by none of the PetStores of namespace {}; use one of {}",
+                    review.namespace,
+                    stores.all_allowed_tags().join(", ")
+                ),
+                None => "is required by all PetStores of the namespace; set it".to_owned(),
+            };
+            let (rule, reason) = match pet.spec.tag {
+                Some(_) => (&TAG_ALLOWED, Reason::NotSupported),
+                None => (&TAG_REQUIRED, Reason::Required),
+            };
+            problems.add(rule, reason, "spec.tag", message);
+        }
+        None => {}
+    }
+}
+
+fn check_tag(review: &Review<'_, Pet>, store: &PetStore, problems: &mut Problems) {
+    let tag = review.object.spec.tag.as_deref();
+    if store.allows(tag) {
+        return;
+    }
+    review.doubt::<PetStore>();
+    let name = store.metadata.name.as_deref().unwrap_or_default();
+    match tag {
+        None => {
+            let message =
+                format!("is required by PetStore {name:?}; use one of {}", store.allowed_tags().join(", "));
+            problems.add(&TAG_REQUIRED, Reason::Required, "spec.tag", message);
+        }
+        Some(tag) => {
+            let allowed = store.allowed_tags().join(", ");
+            let message = format!("{tag:?} is not allowed by PetStore {name:?}; use one of {allowed}");
+            problems.add(&TAG_ALLOWED, Reason::NotSupported, "spec.tag", message);
+        }
+    }
+}
+
+fn check_capacity(review: &Review<'_, Pet>, stores: &Stores, store: &PetStore, problems: &mut Problems) {
+    let moved =
+        |old: &Pet| stores.store_of(old).is_none_or(|before| before.metadata.name != store.metadata.name);
+    if review.operation != Operation::Create && !review.old.is_some_and(moved) {
+        return;
+    }
+    let held = review.count::<Pet>(&referrers_key(PetStore::NAME, review.namespace, store.name()))
+        + match stores.are_several() {
+            false => review.count::<Pet>(&binding::free_pets_key(review.namespace)),
+            true => stores.free_pets(review.lookup, store).len(),
+        };
+    if held >= store.max_pets() {
+        review.doubt::<PetStore>();
+        let message = format!(
+            "PetStore {:?} is full with {held} of {} pets; choose another, or raise its config.maxPets",
+            store.name(),
+            store.max_pets()
+        );
+        let field = explicit_store(review.object).map_or_else(|| at("spec"), |(field, _)| field);
+        problems.add(&CAPACITY, Reason::TooMany, field, message);
+    }
+}
+
+impl Conditions for PetStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
+        &mut self.conditions
+    }
+
+    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
+        &mut self.observed_generation
+    }
+}

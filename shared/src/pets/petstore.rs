@@ -1,0 +1,446 @@
+//! A store of pets.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+use validator::Validate;
+
+use super::{Pet, binding, check_alphabet, explicit_store};
+use crate::{
+    admission::{
+        defaults::Fill,
+        problem::{Problems, Reason},
+        reference::referrers_key,
+        review::{Review, abridged, in_use},
+        rule::Rule as AdmissionRule,
+    },
+    field::at,
+    index::Stored,
+    kind::Kind,
+    pets::Stores,
+    rules,
+    status::{Condition, Conditions},
+};
+
+const MAX_PETS: i64 = 100;
+const DEFAULT_LIMIT: i64 = 20;
+
+/// What a store is.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
+#[kube(
+    group = "petstore.example.com",
+    version = "v1",
+    kind = "PetStore",
+    plural = "petstores",
+    shortname = "ps",
+    shortname = "store",
+    namespaced,
+    status = "PetStoreStatus",
+    category = "petstore",
+    category = "management",
+    doc = "A store that pets belong to, with a capacity and a list of the tags it allows.",
+    printcolumn(name = "Store-Name", type_ = "string", json_path = ".spec.name"),
+    printcolumn(name = "Pet-Count", type_ = "integer", json_path = ".status.petCount"),
+    printcolumn(name = "Max-Pets", type_ = "integer", json_path = ".spec.config.maxPets"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Last-Sync", type_ = "date", json_path = ".status.lastSync"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct PetStoreSpec {
+    /// The store's name: 1 to 255 letters, digits, spaces, '-', '_' and '.'.
+    #[validate(length(min = 1, max = 255, code = "pets.petstore.name"))]
+    #[schemars(regex(pattern = "^[A-Za-z0-9 ._-]*$"))]
+    pub name: String,
+    /// What the store is about; up to 1000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 1000, code = "pets.petstore.description"))]
+    pub description: Option<String>,
+    /// Capacity, page size and allowed tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(nested)]
+    #[schemars(extend("default" = {}))]
+    pub config: Option<Config>,
+    /// The Petstore v3 REST service that the store's pets are kept in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(nested)]
+    #[schemars(extend("default" = {}))]
+    pub endpoints: Option<Endpoints>,
+    /// Who may use that service, and with which key Concierge does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = {}))]
+    pub security: Option<Security>,
+}
+
+/// Capacity, page size and allowed tags of a store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// How many pets the store holds, from 1 to 10000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 1, max = 10000, code = "pets.petstore.max-pets"))]
+    #[schemars(extend("default" = 100))]
+    pub max_pets: Option<i64>,
+    /// How many pets a page of the service shows, from 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 1, max = 100, code = "pets.petstore.default-limit"))]
+    #[schemars(extend("default" = 20))]
+    pub default_limit: Option<i64>,
+    /// The tags that the store's pets may have. Absent or empty allows every tag. Comparison is exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(length(min = 1, max = 100)))]
+    pub allowed_tags: Option<Vec<String>>,
+    /// Whether every pet of the store needs a tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_tag: Option<bool>,
+    /// Whether the service shows pets in pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
+    pub enable_pagination: Option<bool>,
+}
+
+/// A Petstore v3 REST service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoints {
+    /// The service's address with its base path, for instance https://petstore.example.com/api/v3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^https?://[^/]"))]
+    pub base_url: Option<String>,
+    /// The version of the store's interface, 'v' and digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^v[0-9]+$"), extend("default" = "v1"))]
+    pub version: Option<String>,
+}
+
+/// Who may use a store's service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Security {
+    /// Whether the service asks who is calling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
+    pub require_authentication: Option<bool>,
+    /// The origins (scheme://host[:port]) from which browsers may call the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_origins: Option<Vec<String>>,
+    /// The Secret in the store's namespace that holds the service's API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_secret_ref: Option<SecretKeyRef>,
+}
+
+/// One entry of a Secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecretKeyRef {
+    /// The Secret's name.
+    pub name: String,
+    /// The entry's key.
+    pub key: String,
+}
+
+/// Where a store stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PetStorePhase {
+    /// Not looked at yet.
+    #[default]
+    Initializing,
+    /// All is well.
+    Ready,
+    /// It works, but holds more pets than it may, or pets with tags that it does not allow.
+    Degraded,
+    /// Something must be mended first.
+    Error,
+}
+
+/// What Concierge found out about a store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PetStoreStatus {
+    /// Where the store stands, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<PetStorePhase>,
+    /// How many pets belong to the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub pet_count: Option<i64>,
+    /// When the service was last seen to agree, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub last_sync: Option<String>,
+    /// Where the store stands, in detail.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The generation that this status describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciled_at: Option<String>,
+}
+
+rules! {
+    NAME = Deny "pets.petstore.name", "A store's name has 1 to 255 letters, digits, spaces, '-', '_' and '.', and is not blank.";
+    DESCRIPTION = Deny "pets.petstore.description", "A store's description has up to 1000 characters.";
+    MAX_PETS_RANGE = Deny "pets.petstore.max-pets", "A store holds from 1 to 10000 pets.";
+    DEFAULT_LIMIT_RANGE = Deny "pets.petstore.default-limit", "A page shows from 1 to 100 pets.";
+    LIMIT_ABOVE_MAX = Warn "pets.petstore.limit-above-max", "A page shows no more pets than the store holds.";
+    ALLOWED_TAGS = Deny "pets.petstore.allowed-tags", "Each allowed tag is one that a pet can have: 1 to 100 letters, digits, spaces, '-', '_' and '.', without spaces around it, listed once.";
+    BASE_URL = Deny "pets.petstore.base-url", "The service's address is an absolute http or https URL with a host, without credentials, query and fragment.";
+    VERSION = Deny "pets.petstore.version", "The interface's version is 'v' and digits.";
+    ALLOWED_ORIGINS = Deny "pets.petstore.allowed-origins", "Each allowed origin is scheme://host[:port]; '*' needs requireAuthentication: false.";
+    API_KEY = Deny "pets.petstore.api-key", "The reference to the API key names a Secret and a key in it.";
+    TAGS_IN_USE = Warn "pets.petstore.tags-in-use", "A change of the allowed tags leaves the store's pets compliant.";
+    MAX_BELOW_COUNT = Warn "pets.petstore.max-below-count", "A change of the capacity leaves room for the store's pets.";
+    IN_USE = Deny "pets.petstore.in-use", "A store is deleted after its pets.";
+}
+
+impl Kind for PetStore {
+    const NAME: &'static str = "PetStore";
+    const RULES: &'static [&'static AdmissionRule] = RULES;
+    const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+
+    fn assemble(metadata: ObjectMeta, spec: PetStoreSpec, status: Option<PetStoreStatus>) -> Self {
+        Self { metadata, spec, status }
+    }
+
+    fn fill_defaults(&mut self, fill: &mut Fill) {
+        let spec = &mut self.spec;
+        fill.trim(&mut spec.name, "spec.name");
+        fill.missing(&mut spec.config, "spec.config", Config::default());
+        if let Some(config) = &mut spec.config {
+            fill.missing(&mut config.max_pets, "spec.config.maxPets", MAX_PETS);
+            fill.missing(&mut config.default_limit, "spec.config.defaultLimit", DEFAULT_LIMIT);
+            fill.missing(&mut config.enable_pagination, "spec.config.enablePagination", true);
+            for (index, tag) in config.allowed_tags.iter_mut().flatten().enumerate() {
+                fill.trim(tag, at("spec.config.allowedTags").index(index));
+            }
+        }
+        fill.missing(&mut spec.endpoints, "spec.endpoints", Endpoints::default());
+        if let Some(endpoints) = &mut spec.endpoints {
+            fill.missing(&mut endpoints.version, "spec.endpoints.version", "v1".to_owned());
+        }
+        fill.missing(&mut spec.security, "spec.security", Security::default());
+        if let Some(security) = &mut spec.security {
+            fill.missing(&mut security.require_authentication, "spec.security.requireAuthentication", true);
+        }
+    }
+
+    fn check(review: &Review<'_, Self>, problems: &mut Problems) {
+        let spec = &review.object.spec;
+        if let Err(errors) = spec.validate() {
+            problems.add_invalid(RULES, "spec", &errors);
+        }
+        check_alphabet(problems, &NAME, "spec.name", &spec.name);
+        check_config(spec.config.as_ref(), problems);
+        check_endpoints(spec.endpoints.as_ref(), problems);
+        check_security(spec.security.as_ref(), problems);
+        if let Some(old) = review.old {
+            check_change(review, old, problems);
+        }
+    }
+
+    fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
+        let pets = Stores::around(review).free_pets(review.lookup, review.object);
+        let pets: Vec<Stored> = pets.into_iter().filter(|pet| !pet.terminating()).collect();
+        if !pets.is_empty() {
+            let problem = in_use(&IN_USE, Self::NAME, &pets);
+            problems.add(problem.rule, problem.reason, problem.field, problem.message);
+            review.doubt::<Pet>();
+        }
+    }
+
+    fn index_keys(&self) -> Vec<String> {
+        vec![binding::stores_key(self.metadata.namespace.as_deref().unwrap_or_default())]
+    }
+}
+
+fn check_config(config: Option<&Config>, problems: &mut Problems) {
+    let Some(config) = config else { return };
+    if let (Some(limit), Some(max)) = (config.default_limit, config.max_pets)
+        && limit > max
+    {
+        let message = format!("is {limit}, above maxPets ({max}); a page never fills");
+        problems.add(&LIMIT_ABOVE_MAX, Reason::Invalid, "spec.config.defaultLimit", message);
+    }
+    let tags = config.allowed_tags.as_deref().unwrap_or_default();
+    for (index, tag) in tags.iter().enumerate() {
+        let field = at("spec.config.allowedTags").index(index);
+        check_alphabet(problems, &ALLOWED_TAGS, field.clone(), tag);
+        if tag.trim() != tag || tag.is_empty() {
+            let message = "is blank or has spaces around it; no pet's tag can equal it";
+            problems.add(&ALLOWED_TAGS, Reason::Invalid, field.clone(), message);
+        }
+        if tag.chars().count() > 100 {
+            problems.add(&ALLOWED_TAGS, Reason::Invalid, field.clone(), "is longer than 100 characters");
+        }
+        if tags[..index].contains(tag) {
+            problems.add(
+                &ALLOWED_TAGS,
+                Reason::Duplicate,
+                field,
+                format!("{tag:?} is listed twice; remove one"),
+            );
+        }
+    }
+}
+
+fn check_endpoints(endpoints: Option<&Endpoints>, problems: &mut Problems) {
+    let Some(endpoints) = endpoints else { return };
+    if let Some(message) = endpoints.base_url.as_deref().and_then(wrong_base_url) {
+        problems.add(&BASE_URL, Reason::Invalid, "spec.endpoints.baseUrl", message);
+    }
+    let is_version = |text: &str| {
+        text.strip_prefix('v')
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if let Some(version) = endpoints.version.as_deref().filter(|version| !is_version(version)) {
+        let message = format!("is {version:?}; use 'v' and digits, for instance v1");
+        problems.add(&VERSION, Reason::Invalid, "spec.endpoints.version", message);
+    }
+}
+
+/// What is wrong with a base URL. Its text is not repeated: it may hold a password.
+fn wrong_base_url(text: &str) -> Option<&'static str> {
+    let url = match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+        _ => return Some("is not an absolute URL; begin with http:// or https:// and a host"),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some(
+            "holds credentials; put the key into a Secret and name it in spec.security.apiKeySecretRef",
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Some("has a query or a fragment; end it with the base path");
+    }
+    None
+}
+
+fn check_security(security: Option<&Security>, problems: &mut Problems) {
+    let Some(security) = security else { return };
+    let authenticated = security.require_authentication.unwrap_or(true);
+    for (index, origin) in security.allowed_origins.iter().flatten().enumerate() {
+        let message = match origin.as_str() {
+            "*" if authenticated => {
+                "\"*\" lets every site use a visitor's login; list the origins, or set requireAuthentication: false"
+            }
+            "*" => continue,
+            text if is_origin(text) => continue,
+            _ => "is not an origin; write scheme://host[:port], without a path or a slash at the end",
+        };
+        let field = at("spec.security.allowedOrigins").index(index);
+        problems.add(&ALLOWED_ORIGINS, Reason::Invalid, field, message);
+    }
+    if let Some(key) = &security.api_key_secret_ref {
+        for (part, value) in [("name", &key.name), ("key", &key.key)] {
+            if value.is_empty() {
+                let field = at("spec.security.apiKeySecretRef").field(part);
+                problems.add(
+                    &API_KEY,
+                    Reason::Required,
+                    field,
+                    "is empty; name the Secret and the key in it",
+                );
+            }
+        }
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    // The parser adds a path to an origin, so the text itself must not have one.
+    Url::parse(text).is_ok_and(|url| {
+        url.has_host()
+            && matches!(url.scheme(), "http" | "https")
+            && url.origin().ascii_serialization() == text
+    })
+}
+
+fn check_change(review: &Review<'_, PetStore>, old: &PetStore, problems: &mut Problems) {
+    let store = review.object;
+    let tightened = store.allowed_tags() != old.allowed_tags() || store.requires_tag() != old.requires_tag();
+    let lowered = store.max_pets() < old.max_pets();
+    if !tightened && !lowered {
+        return;
+    }
+    let pets = bound_pets(review);
+    if lowered && pets.len() > store.max_pets() {
+        let message = format!("is below the {} pets that the store holds; it will be Degraded", pets.len());
+        problems.add(&MAX_BELOW_COUNT, Reason::Invalid, "spec.config.maxPets", message);
+    }
+    let refused = pets.iter().filter(|pet| {
+        pet.get::<Pet>().is_some_and(|pet| tightened && !store.allows(pet.spec.tag.as_deref()))
+    });
+    let mut refused: Vec<_> = refused.map(|pet| pet.name().to_owned()).collect();
+    if !refused.is_empty() {
+        refused.sort();
+        let message = format!("would no longer allow the pets {}; change their tags too", abridged(&refused));
+        problems.add(&TAGS_IN_USE, Reason::Invalid, "spec.config.allowedTags", message);
+    }
+}
+
+/// The pets that belong to the store as it is now.
+fn bound_pets(review: &Review<'_, PetStore>) -> Vec<Stored> {
+    let key = referrers_key(PetStore::NAME, review.namespace, review.object.name());
+    let mut pets = review.lookup.select(Pet::NAME, &key).objects;
+    pets.extend(Stores::around(review).free_pets(review.lookup, review.object));
+    pets
+}
+
+impl PetStore {
+    /// The store's name among the objects of its namespace.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The tags that the store's pets may have; empty allows all.
+    pub fn allowed_tags(&self) -> &[String] {
+        self.spec.config.as_ref().and_then(|config| config.allowed_tags.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether every pet of the store needs a tag.
+    pub fn requires_tag(&self) -> bool {
+        self.spec.config.as_ref().and_then(|config| config.require_tag).unwrap_or(false)
+    }
+
+    /// How many pets the store holds.
+    pub fn max_pets(&self) -> usize {
+        let max = self.spec.config.as_ref().and_then(|config| config.max_pets).unwrap_or(MAX_PETS);
+        usize::try_from(max).unwrap_or(0)
+    }
+
+    /// Whether a pet with this tag may belong to the store. A pet without a tag may, unless one is required.
+    pub fn allows(&self, tag: Option<&str>) -> bool {
+        match tag {
+            None => !self.requires_tag(),
+            Some(tag) => {
+                self.allowed_tags().is_empty() || self.allowed_tags().iter().any(|allowed| allowed == tag)
+            }
+        }
+    }
+
+    /// True when `pet` names this store.
+    pub fn is_named_by(&self, pet: &Pet) -> bool {
+        explicit_store(pet).is_some_and(|(_, name)| name == self.name())
+    }
+}
+
+impl Conditions for PetStoreStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
+        &mut self.conditions
+    }
+
+    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
+        &mut self.observed_generation
+    }
+}

@@ -1,0 +1,240 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    admission::{
+        defaults,
+        envelope::Operation,
+        lookup::{Lookup, Nothing, World},
+        review::{Context, Evaluation, Request, Stage},
+        rule::Enforcement,
+    },
+    kind::{Kind, by_name},
+    settings::Settings,
+};
+
+fn pet(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "petstore.example.com/v1", "kind": "Pet",
+           "metadata": {"name": name, "namespace": "zoo", "uid": name}, "spec": spec})
+}
+
+fn store(name: &str, config: Value) -> Value {
+    json!({"apiVersion": "petstore.example.com/v1", "kind": "PetStore",
+           "metadata": {"name": name, "namespace": "zoo"}, "spec": {"name": name, "config": config}})
+}
+
+fn world(objects: &[Value]) -> World {
+    let mut world = World::default();
+    for object in objects {
+        let kind = by_name(object["kind"].as_str().unwrap()).unwrap();
+        world.insert((kind.store)(object.clone()).unwrap());
+    }
+    world
+}
+
+fn evaluate(
+    lookup: &dyn Lookup,
+    operation: Operation,
+    object: Option<&Value>,
+    old: Option<&Value>,
+) -> Evaluation {
+    let kind = by_name(object.or(old).unwrap()["kind"].as_str().unwrap()).unwrap();
+    let (object, old) = (object.map(Value::to_string), old.map(Value::to_string));
+    let request = Request {
+        stage: Stage::Validate,
+        operation,
+        namespace: "zoo",
+        object: object.as_deref(),
+        old: old.as_deref(),
+    };
+    let context = Context { lookup, enforcement: &Enforcement::default(), settings: &Settings::default() };
+    (kind.evaluate)(&request, &context)
+}
+
+fn create(world: &World, object: Value) -> Vec<String> {
+    denials(&evaluate(world, Operation::Create, Some(&object), None))
+}
+
+fn denials(evaluation: &Evaluation) -> Vec<String> {
+    evaluation.denials.iter().map(|one| format!("{} {}", one.rule.id, one.field)).collect()
+}
+
+#[test]
+fn all_problems_are_named_at_once() {
+    let found = create(&World::default(), pet("rex", json!({"id": 0, "name": " ", "tag": "a\tb"})));
+    assert_eq!(found, ["pets.pet.id spec.id", "pets.pet.name spec.name", "pets.pet.tag spec.tag"]);
+}
+
+#[test]
+fn the_largest_id_is_exact_and_one_more_is_refused() {
+    assert!(create(&World::default(), pet("rex", json!({"id": i64::MAX, "name": "Rex"}))).is_empty());
+    let found =
+        create(&World::default(), pet("rex", json!({"id": 9_223_372_036_854_775_808_u64, "name": "Rex"})));
+    assert_eq!(found, ["object.schema spec.id"]);
+}
+
+#[test]
+fn an_id_is_claimed_once() {
+    let world = world(&[pet("rex", json!({"id": 7, "name": "Rex"}))]);
+    assert_eq!(create(&world, pet("max", json!({"id": 7, "name": "Max"}))), ["pets.pet.unique-id spec.id"]);
+    let free = evaluate(&world, Operation::Create, Some(&pet("max", json!({"id": 8, "name": "Max"}))), None);
+    assert_eq!(free.claims.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>(), ["8"]);
+}
+
+#[test]
+fn the_only_store_governs_pets_that_name_none() {
+    let world = world(&[store("shop", json!({"allowedTags": ["cat"]}))]);
+    let tagged = |tag: &str| create(&world, pet("rex", json!({"id": 7, "name": "Rex", "tag": tag})));
+    assert!(tagged("cat").is_empty());
+    assert!(create(&world, pet("rex", json!({"id": 7, "name": "Rex"}))).is_empty());
+    assert_eq!(tagged("dog"), ["pets.pet.tag-allowed spec.tag"]);
+    assert_eq!(tagged("Cat"), ["pets.pet.tag-allowed spec.tag"]);
+}
+
+#[test]
+fn of_several_stores_one_must_allow_the_tag() {
+    let world = world(&[
+        store("a", json!({"allowedTags": ["cat"], "maxPets": 1})),
+        store("b", json!({"allowedTags": ["dog"]})),
+        pet("tom", json!({"id": 1, "name": "Tom", "tag": "cat"})),
+    ]);
+    let tagged = |tag: &str| create(&world, pet("rex", json!({"id": 7, "name": "Rex", "tag": tag})));
+    assert!(tagged("dog").is_empty());
+    assert_eq!(tagged("fish"), ["pets.pet.tag-allowed spec.tag"]);
+    assert_eq!(tagged("cat"), ["pets.pet.capacity spec"]);
+}
+
+#[test]
+fn a_named_store_must_exist_and_have_room() {
+    let world = world(&[
+        store("a", json!({"maxPets": 1})),
+        pet("tom", json!({"id": 1, "name": "Tom", "storeRef": {"name": "a"}})),
+    ]);
+    let named =
+        |name: &str| create(&world, pet("rex", json!({"id": 7, "name": "Rex", "storeRef": {"name": name}})));
+    assert_eq!(named("a"), ["pets.pet.capacity spec.storeRef.name"]);
+    assert_eq!(named("gone"), ["pets.pet.store-exists spec.storeRef.name"]);
+}
+
+#[test]
+fn a_store_with_pets_is_not_deleted() {
+    let shop = store("shop", json!({}));
+    for spec in
+        [json!({"id": 1, "name": "Tom"}), json!({"id": 1, "name": "Tom", "storeRef": {"name": "shop"}})]
+    {
+        let held = world(&[shop.clone(), pet("tom", spec)]);
+        assert_eq!(
+            denials(&evaluate(&held, Operation::Delete, None, Some(&shop))),
+            ["pets.petstore.in-use metadata.name"]
+        );
+    }
+    assert!(denials(&evaluate(&world(&[shop.clone()]), Operation::Delete, None, Some(&shop))).is_empty());
+}
+
+#[test]
+fn tightening_tags_warns_and_lists_pets() {
+    let old = store("shop", json!({"allowedTags": ["cat", "dog"]}));
+    let new = store("shop", json!({"allowedTags": ["dog"]}));
+    let world = world(&[old.clone(), pet("tom", json!({"id": 1, "name": "Tom", "tag": "cat"}))]);
+    let found = evaluate(&world, Operation::Update, Some(&new), Some(&old));
+    assert!(found.denials.is_empty());
+    assert!(found.warnings[0].message.contains("tom"), "{:?}", found.warnings);
+}
+
+#[test]
+fn an_update_may_keep_an_old_problem_but_not_bring_a_new_one() {
+    let old = pet("rex", json!({"id": 7, "name": "bad/name"}));
+    let kept = evaluate(
+        &World::default(),
+        Operation::Update,
+        Some(&pet("rex", json!({"id": 7, "name": "bad/name", "tag": "x"}))),
+        Some(&old),
+    );
+    assert!(kept.denials.is_empty());
+    assert_eq!(kept.warnings[0].rule.id, "pets.pet.name");
+    let new = evaluate(
+        &World::default(),
+        Operation::Update,
+        Some(&pet("rex", json!({"id": 8, "name": "Rex"}))),
+        Some(&old),
+    );
+    assert_eq!(denials(&new), ["pets.pet.id-immutable spec.id"]);
+}
+
+#[test]
+fn metadata_only_updates_and_terminating_objects_pass() {
+    let old = pet("rex", json!({"id": 0, "name": ""}));
+    let mut labelled = old.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    assert!(denials(&evaluate(&World::default(), Operation::Update, Some(&labelled), Some(&old))).is_empty());
+    let mut terminating = pet("rex", json!({"id": -1, "name": ""}));
+    terminating["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert!(
+        denials(&evaluate(&World::default(), Operation::Update, Some(&terminating), Some(&old))).is_empty()
+    );
+}
+
+#[test]
+fn what_cannot_be_looked_up_is_unresolved_and_needs_a_live_read() {
+    let found =
+        evaluate(&Nothing, Operation::Create, Some(&pet("rex", json!({"id": 7, "name": "Rex"}))), None);
+    assert!(found.denials.is_empty());
+    assert!(!found.unresolved.is_empty());
+    assert!(!found.needs.is_empty());
+}
+
+#[test]
+fn defaults_of_a_store_apply_as_a_patch() {
+    for spec in [
+        json!({"name": " Shop "}),
+        json!({"name": "Shop", "config": null}),
+        json!({"name": "Shop", "config": {"maxPets": null, "allowedTags": [" a", "b"], "unknown": {"kept": 1}}}),
+    ] {
+        let raw = json!({"metadata": {"name": "shop"}, "spec": spec}).to_string();
+        let object = crate::admission::object::decode::<PetStore>(&raw).unwrap().object;
+        let (defaulted, patch) = defaults::Defaulted::new(object);
+        let patched = defaults::apply(&raw, &patch).unwrap();
+        let again = crate::admission::object::decode::<PetStore>(&patched.to_string()).unwrap().object;
+        assert_eq!(again.spec, defaulted.spec);
+        assert!(defaults::Defaulted::new(again).1.is_empty(), "defaulting twice changes nothing");
+        assert_eq!(patched["spec"]["config"]["maxPets"], 100);
+    }
+}
+
+#[test]
+fn base_urls_and_origins_are_judged() {
+    let verdict = |spec: Value| {
+        let mut object = store("shop", json!({}));
+        for (key, value) in spec.as_object().unwrap() {
+            object["spec"][key] = value.clone();
+        }
+        create(&World::default(), object)
+    };
+    assert!(verdict(json!({"endpoints": {"baseUrl": "http://localhost:8080/api/v3"}})).is_empty());
+    for bad in ["ftp://x", "http://", "https://u:p@x/", "https://x/#f", "https://x/?q", "/api"] {
+        let found = verdict(json!({"endpoints": {"baseUrl": bad}}));
+        assert_eq!(found, ["pets.petstore.base-url spec.endpoints.baseUrl"], "{bad}");
+    }
+    assert!(verdict(json!({"security": {"allowedOrigins": ["https://a.example:8443"]}})).is_empty());
+    assert!(
+        verdict(json!({"security": {"requireAuthentication": false, "allowedOrigins": ["*"]}})).is_empty()
+    );
+    for bad in ["*", "https://a/", "a", "https://a/b"] {
+        let found = verdict(json!({"security": {"allowedOrigins": [bad]}}));
+        assert_eq!(found, ["pets.petstore.allowed-origins spec.security.allowedOrigins[0]"], "{bad}");
+    }
+}
+
+#[test]
+fn the_crds_carry_bounds_immutability_and_defaults() {
+    let crd = serde_json::to_value((by_name(Pet::NAME).unwrap().crd)()).unwrap();
+    let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    assert_eq!(spec["id"]["minimum"], 1.0, "{spec:#}");
+    assert_eq!(spec["id"]["format"], "int64");
+    assert_eq!(spec["id"]["x-kubernetes-validations"][0]["rule"], "self == oldSelf");
+    assert_eq!(spec["name"]["maxLength"], 255);
+    let crd = serde_json::to_value((by_name(PetStore::NAME).unwrap().crd)()).unwrap();
+    let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    assert_eq!(spec["config"]["properties"]["maxPets"]["default"], 100);
+    assert_eq!(spec["config"]["default"], json!({}), "{spec:#}");
+}

@@ -1,0 +1,39 @@
+//! Intents: a call that may be sent at most once is written down before it is sent.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How far a call that may be sent at most once has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IntentState {
+    /// Written down; sent, or about to be.
+    Open,
+    /// Sent, or perhaps sent; nobody knows whether it took effect.
+    Unknown,
+    /// Somebody must say what is to be done.
+    Held,
+}
+
+/// A call that may be sent at most once, as the object's status remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Tells this attempt from any other.
+    pub id: String,
+    /// The operation, for instance `POST /order`.
+    pub operation: String,
+    /// A digest of what the call asks for, by which its effect is recognised.
+    pub fingerprint: String,
+    /// When it was written down, RFC 3339.
+    pub created_at: String,
+    /// The lease under which it was written; another leader treats it as perhaps sent.
+    pub lease_token: String,
+    /// What the service listed before, so that older things are not mistaken for the effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
+    /// How far it has come.
+    pub state: IntentState,
+    /// How often its effect was looked for.
+    #[serde(default)]
+    pub looks: u32,
+}
