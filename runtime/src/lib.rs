@@ -1,1 +1,15 @@
-//! What both binaries need of a running process: logs, signals, the admin port, the kube client and the watch caches.
+//! What both binaries need of a running process.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cache`] | one watch per kind, and the look-ups that rules make in what it saw |
+//! | [`client`] | the connection to the API server, with and without retries |
+//! | [`admin`] | the port for probes and metrics |
+//! | [`logs`] | log lines for people and for machines |
+//! | [`shutdown`] | signals |
+
+pub mod admin;
+pub mod cache;
+pub mod client;
+pub mod logs;
+pub mod shutdown;

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     CustomResourceExt, Resource,
-    core::object::{HasSpec, HasStatus},
+    core::{
+        NamespaceResourceScope,
+        object::{HasSpec, HasStatus},
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -22,11 +25,11 @@ use crate::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// A custom resource that Concierge admits and reconciles.
+/// A namespaced custom resource that Concierge admits and reconciles.
 ///
 /// A kind's file declares its spec and status, its rules, and the items of this trait, in this order.
 pub trait Kind:
-    Resource<DynamicType = ()>
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + CustomResourceExt
     + HasSpec<Spec: PartialEq + DeserializeOwned + Serialize>
     + HasStatus<Status: Serialize + DeserializeOwned>
