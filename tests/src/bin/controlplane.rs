@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
@@ -33,8 +33,18 @@ enum Arguments {
     },
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse() {
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    match arguments {
         Arguments::Guard { remove_dir, command } => {
             let (program, args) = command.split_first().ok_or_else(|| anyhow::anyhow!("no program"))?;
             concierge_tests::process::guard(Command::new(program).args(args), remove_dir.as_deref())
