@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cache`] | one watch per kind, and the look-ups that rules make in what it saw |
 //! | [`client`] | the connection to the API server, with and without retries |
+//! | [`duration`] | durations on the command line |
 //! | [`admin`] | the port for probes and metrics |
 //! | [`logs`] | log lines for people and for machines |
 //! | [`shutdown`] | signals |
@@ -11,5 +12,6 @@
 pub mod admin;
 pub mod cache;
 pub mod client;
+pub mod duration;
 pub mod logs;
 pub mod shutdown;

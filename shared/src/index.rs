@@ -77,6 +77,11 @@ impl Stored {
         self.meta().namespace.as_deref().unwrap_or_default()
     }
 
+    /// True when the object is found by this key.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.keys.iter().any(|own| **own == *key)
+    }
+
     /// True while the object is being deleted.
     pub fn terminating(&self) -> bool {
         self.meta().deletion_timestamp.is_some()

@@ -180,6 +180,11 @@ impl Answer {
         self.response.allowed
     }
 
+    /// The ids of the rules that a refusal names, separated by commas.
+    pub fn rules(&self) -> &str {
+        self.response.audit_annotations.get("rules").map_or("", String::as_str)
+    }
+
     /// The answer as the API server reads it.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()

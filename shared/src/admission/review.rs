@@ -18,7 +18,7 @@ use super::{
     rule::{Enforcement, LOOKUP, Level, Rule, STATUS_IGNORED},
 };
 use crate::{
-    field::at,
+    field::{FieldPath, at},
     index::Stored,
     kind::{KINDS, Kind},
     settings::Settings,
@@ -141,8 +141,38 @@ pub struct Evaluation {
     pub patch: Vec<PatchOperation>,
     /// What must be reserved before the request is admitted.
     pub claims: Vec<Claim>,
+    /// Who holds what was denied because it is taken. Whether the requester may know is the caller's to find out.
+    pub taken: Vec<Taken>,
     /// What to read before the denials and the unresolved are believed.
     pub needs: Vec<Need>,
+}
+
+/// A value that the object claims and another holds.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The field that holds the value.
+    pub field: FieldPath,
+    /// The rule that makes it unique.
+    pub rule: &'static Rule,
+    /// The other object.
+    pub holder: Stored,
+}
+
+impl Evaluation {
+    /// Names the holder in the denial that `taken` led to.
+    pub fn name_holder(&mut self, taken: &Taken) {
+        let mut denials = self.denials.iter_mut();
+        if let Some(denial) = denials.find(|denial| denial.rule == taken.rule && denial.field == taken.field)
+        {
+            let holder = &taken.holder;
+            denial.message = held_message(&denial.message, holder.kind(), holder.namespace(), holder.name());
+        }
+    }
+}
+
+/// `message` with the name of the object that holds the value.
+pub fn held_message(message: &str, kind: &str, namespace: &str, name: &str) -> String {
+    format!("{message} (held by {kind} {namespace}/{name})")
 }
 
 /// Evaluates a request about an object of kind `K`.
@@ -208,6 +238,7 @@ struct Findings {
     problems: Problems,
     unresolved: Vec<Problem>,
     claims: Vec<Claim>,
+    taken: Vec<Taken>,
     needs: Vec<Need>,
 }
 
@@ -296,6 +327,7 @@ fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], fo
         }
         return;
     };
+    let field = claim.field.clone();
     found.add(Problem {
         field: claim.field,
         rule: claim.rule,
@@ -303,6 +335,7 @@ fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], fo
         message: taken_message(&claim.key),
     });
     found.needs.push(need(holder));
+    found.taken.push(Taken { field, rule: claim.rule, holder: holder.clone() });
 }
 
 /// The message of a denial because `key` is taken. Who holds it is added only for those who may know.
@@ -409,7 +442,8 @@ impl Findings {
         let kept = |problem: &Problem| {
             tolerated.iter().any(|old| old.rule == problem.rule && old.field == problem.field)
         };
-        let mut evaluation = Evaluation { patch, needs: self.needs, ..Evaluation::default() };
+        let mut evaluation =
+            Evaluation { patch, needs: self.needs, taken: self.taken, ..Evaluation::default() };
         for problem in self.problems.into_sorted() {
             match level(problem.rule) {
                 Level::Off => {}

@@ -1,12 +1,126 @@
-//! `concierge-webhook serve`.
+//! `concierge-webhook serve`: answers the API server.
+//!
+//! A connection ([`listen`]) carries requests ([`http`]) whose reviews are decided ([`door`]) against the watch
+//! caches, with live reads ([`live`]) before a refusal and reservations ([`claims`]) before an admission.
 
-use std::process::ExitCode;
+mod args;
+mod certificates;
+mod claims;
+mod door;
+mod http;
+mod listen;
+mod live;
+mod metrics;
 
-/// Answer the API server's admission reviews over HTTPS
-#[derive(Debug, clap::Args)]
-pub struct ServeArgs {}
+use std::{process::ExitCode, sync::Arc};
 
-/// Runs the command.
-pub fn run(_args: ServeArgs) -> ExitCode {
-    ExitCode::FAILURE
+use anyhow::Context;
+use concierge_runtime::{
+    admin::{self, Admin},
+    cache::Cache,
+    client, logs, shutdown,
+};
+use concierge_shared::{kind::KINDS, settings::Settings};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use args::ServeArgs;
+use certificates::Certificates;
+use door::Door;
+use metrics::{Metrics, OfKind};
+
+/// How often the gauges follow what they show.
+const GAUGES: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Serves until SIGTERM. 0 after an orderly end, 2 when it could not start.
+pub fn run(args: ServeArgs) -> ExitCode {
+    if let Err(error) = logs::init(&args.logs) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let served = runtime.context("no async runtime").and_then(|runtime| runtime.block_on(serve(args)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "cannot serve");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let ServeArgs { listen, admin, shutdown_delay, rules, certificates, logs: _ } = args;
+    let signal = shutdown::on_signal().context("cannot listen for signals")?;
+    let closed = CancellationToken::new();
+    let clients = client::connect(concat!("concierge-webhook/", env!("CARGO_PKG_VERSION"))).await?;
+    let (metrics, registry) = Metrics::new();
+    let cache = Cache::start(&clients.api, &[], &closed);
+    let certificates = Arc::new(Certificates::new(&clients.api, certificates)?);
+    let tls = certificates.server_config()?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr().context("the listener has no address")?;
+
+    let live = live::Live::new(clients.api.clone(), metrics.clone());
+    let door = Door {
+        cache: cache.clone(),
+        live: live.clone(),
+        claims: claims::Claims::new(clients.api.clone(), live, cache.clone(), metrics.clone()),
+        enforcement: rules.enforcement,
+        settings: Settings::default(),
+        metrics: metrics.clone(),
+    };
+    let closing = CancellationToken::new();
+    let router = http::router(door, signal.clone());
+    let served = tokio::spawn(listen::serve(listener, tls, router, metrics.clone(), closing.clone()));
+    tokio::spawn(Arc::clone(&certificates).keep(address, closed.clone()));
+    tokio::spawn(follow(metrics, cache.clone(), certificates.clone(), closed.clone()));
+    let ready = ready(cache, certificates, signal.clone());
+    let probes = admin::serve(admin, Admin { registry, ready }, closed.clone()).await;
+    let probes = probes.with_context(|| format!("cannot listen on {admin}"))?;
+    tracing::info!(%address, admin = %probes, kinds = KINDS.len(), "serving");
+
+    signal.cancelled().await;
+    tracing::info!(delay = ?shutdown_delay, "leaving: no longer ready, still serving");
+    tokio::time::sleep(shutdown_delay).await;
+    closing.cancel();
+    served.await.context("the listener failed")?;
+    closed.cancel();
+    tracing::info!("left");
+    Ok(())
+}
+
+fn ready(
+    cache: Arc<Cache>,
+    certificates: Arc<Certificates>,
+    leaving: CancellationToken,
+) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+    Arc::new(move || {
+        if leaving.is_cancelled() {
+            return Err("leaving".to_owned());
+        }
+        cache.check()?;
+        certificates.check()
+    })
+}
+
+/// Keeps the gauges up to date.
+async fn follow(
+    metrics: Metrics,
+    cache: Arc<Cache>,
+    certificates: Arc<Certificates>,
+    closed: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(GAUGES);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = closed.cancelled() => return,
+        }
+        certificates.show(&metrics);
+        for kind in KINDS {
+            let count = i64::try_from(cache.len(kind.name)).unwrap_or(i64::MAX);
+            metrics.objects.get_or_create(&OfKind { kind: kind.name }).set(count);
+        }
+    }
 }

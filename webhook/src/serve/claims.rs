@@ -1,0 +1,215 @@
+//! Reserving unique values: the API server lets only one object of a name exist.
+
+use std::{sync::Arc, time::Duration};
+
+use concierge_runtime::cache::Cache;
+use concierge_shared::{
+    admission::{
+        claim::{Claim, ClaimObject, ClaimSpec, Holder},
+        problem::{Problem, Reason},
+        review::taken_message,
+    },
+    index::Stored,
+};
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Error, Resource,
+    api::{DeleteParams, PostParams, Preconditions},
+};
+
+use super::{
+    live::Live,
+    metrics::{Metrics, Outcome},
+};
+
+/// The longest that an admission can be under way between its claim and the storing of its object: the API
+/// server's request time-out. A claim older than this whose holder does not exist is nobody's.
+const LONGEST_ADMISSION: Duration = Duration::from_secs(65);
+/// How often a claim may change under our hands before we give up.
+const ATTEMPTS: usize = 5;
+
+/// Reserves unique values.
+#[derive(Clone)]
+pub(crate) struct Claims {
+    api: Api<ClaimObject>,
+    live: Live,
+    cache: Arc<Cache>,
+    metrics: Metrics,
+}
+
+/// A value that can't be reserved.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    /// What the user is told.
+    pub(crate) problem: Problem,
+    /// The object that holds the value, when it exists.
+    pub(crate) holder: Option<Stored>,
+}
+
+/// What came of a list of claims.
+pub(crate) type Reserved = Result<Vec<Denied>, Error>;
+
+enum Verdict {
+    Ours { made: Option<ClaimObject> },
+    Taken { holder: Option<Stored> },
+}
+
+impl Claims {
+    pub(crate) fn new(client: Client, live: Live, cache: Arc<Cache>, metrics: Metrics) -> Self {
+        Self { api: Api::all(client), live, cache, metrics }
+    }
+
+    /// Reserves all of `claims` for `holder`, or none.
+    ///
+    /// Runs to its end even when the caller stops waiting; what was reserved is given back then.
+    pub(crate) async fn reserve(&self, claims: Vec<Claim>, holder: Holder) -> Reserved {
+        let this = self.clone();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let (made, result) = this.reserve_all(&claims, &holder).await;
+            let keep = matches!(&result, Ok(denied) if denied.is_empty());
+            if tell.send(result).is_err() || !keep {
+                this.release(made).await;
+            }
+        });
+        // The task sends before it ends, and does not panic.
+        told.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+
+    /// What `reserve` would say, without reserving anything.
+    pub(crate) async fn look(&self, claims: &[Claim], holder: &Holder) -> Reserved {
+        let mut denied = Vec::new();
+        for claim in claims {
+            if let Some(existing) = self.api.get_opt(&claim.object_name()).await?
+                && let Some(Verdict::Taken { holder }) = self.judge(&existing, claim, holder).await?
+            {
+                denied.push(denial(claim, holder));
+            }
+        }
+        Ok(denied)
+    }
+
+    async fn reserve_all(&self, claims: &[Claim], holder: &Holder) -> (Vec<ClaimObject>, Reserved) {
+        let (mut made, mut denied) = (Vec::new(), Vec::new());
+        for claim in claims {
+            match self.one(claim, holder).await {
+                Ok(Verdict::Ours { made: new }) => made.extend(new),
+                Ok(Verdict::Taken { holder }) => denied.push(denial(claim, holder)),
+                Err(error) => return (made, Err(error)),
+            }
+        }
+        (made, Ok(denied))
+    }
+
+    async fn one(&self, claim: &Claim, holder: &Holder) -> Result<Verdict, Error> {
+        let name = claim.object_name();
+        let spec =
+            ClaimSpec { rule: claim.rule.id.to_owned(), key: claim.key.clone(), holder: holder.clone() };
+        let object = ClaimObject::new(&name, spec);
+        for _ in 0..ATTEMPTS {
+            match self.api.create(&PostParams::default(), &object).await {
+                Ok(made) => return Ok(self.counted("created", Verdict::Ours { made: Some(made) })),
+                Err(error) if reason(&error) == "AlreadyExists" => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+            let existing = match self.api.get_opt(&name).await {
+                Ok(Some(existing)) => existing,
+                Ok(None) => continue,
+                Err(error) => return Err(self.failed(error)),
+            };
+            match self.judge(&existing, claim, holder).await {
+                Ok(Some(verdict)) => return Ok(verdict),
+                Ok(None) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+            let mut object = object.clone();
+            object.metadata.resource_version = existing.metadata.resource_version;
+            match self.api.replace(&name, &PostParams::default(), &object).await {
+                Ok(made) => return Ok(self.counted("taken_over", Verdict::Ours { made: Some(made) })),
+                Err(error) if matches!(reason(&error), "Conflict" | "NotFound") => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(self.counted("contended", Verdict::Taken { holder: None }))
+    }
+
+    /// Whose an existing claim is; nothing when it is nobody's and may be taken over.
+    async fn judge(
+        &self,
+        existing: &ClaimObject,
+        claim: &Claim,
+        wanted: &Holder,
+    ) -> Result<Option<Verdict>, Error> {
+        let holder = &existing.spec.holder;
+        if holder.uid == wanted.uid {
+            return Ok(Some(self.counted("held", Verdict::Ours { made: None })));
+        }
+        // Only one object of a name can be stored, so it does not matter which of two attempts holds the claim.
+        if (&holder.kind, &holder.namespace, &holder.name) == (&wanted.kind, &wanted.namespace, &wanted.name)
+        {
+            return Ok(None);
+        }
+        let live = self.live.object(&holder.kind, &holder.namespace, &holder.name).await?;
+        // Whatever its uid: an object of this name with this value is the holder.
+        if let Some(live) = live.filter(|live| live.has_key(&claim.index_key())) {
+            return Ok(Some(self.counted("taken", Verdict::Taken { holder: Some(live) })));
+        }
+        let age =
+            existing.meta().creation_timestamp.as_ref().map(|since| Timestamp::now().duration_since(since.0));
+        let old = age.is_some_and(|age| age.unsigned_abs() > LONGEST_ADMISSION);
+        if old || self.cache.recently_deleted(&holder.uid) {
+            return Ok(None);
+        }
+        Ok(Some(self.counted("in_flight", Verdict::Taken { holder: None })))
+    }
+
+    async fn release(&self, made: Vec<ClaimObject>) {
+        for claim in made {
+            let only_this = Preconditions {
+                uid: claim.metadata.uid.clone(),
+                resource_version: claim.metadata.resource_version.clone(),
+            };
+            let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+            let name = claim.metadata.name.unwrap_or_default();
+            match self.api.delete(&name, &params).await {
+                Ok(_) => self.count("released"),
+                // The reconciler releases claims whose holder does not exist.
+                Err(error) => tracing::warn!(claim = name, %error, "a claim could not be given back"),
+            }
+        }
+    }
+
+    fn counted(&self, outcome: &'static str, verdict: Verdict) -> Verdict {
+        self.count(outcome);
+        verdict
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        self.count("error");
+        error
+    }
+
+    fn count(&self, outcome: &'static str) {
+        self.metrics.claims.get_or_create(&Outcome { outcome }).inc();
+    }
+}
+
+fn denial(claim: &Claim, holder: Option<Stored>) -> Denied {
+    let message = match &holder {
+        Some(_) => taken_message(&claim.key),
+        None => format!(
+            "{} is being taken by another request at this moment; choose another, or try again",
+            claim.key
+        ),
+    };
+    let problem =
+        Problem { field: claim.field.clone(), rule: claim.rule, reason: Reason::Duplicate, message };
+    Denied { problem, holder }
+}
+
+fn reason(error: &Error) -> &str {
+    match error {
+        Error::Api(status) => &status.reason,
+        _ => "",
+    }
+}

@@ -1,0 +1,286 @@
+//! One review: from the body's bytes to the answer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use concierge_runtime::cache::Cache;
+use concierge_shared::{
+    admission::{
+        answer::{Answer, Refusal, Subject},
+        claim::Holder,
+        defaults,
+        envelope::{self, Envelope, Operation},
+        lookup::{Fresh, Lookup},
+        object,
+        problem::Problem,
+        review::{Context, Evaluation, Request, Stage, held_message, level},
+        rule::{Enforcement, Level},
+    },
+    kind::{KindInfo, by_name},
+    settings::Settings,
+};
+
+use super::{
+    claims::{Claims, Denied},
+    live::Live,
+    metrics::{Admission, Decision, Metrics, OfKind, OfRule},
+};
+
+/// Decides reviews.
+pub(crate) struct Door {
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) live: Live,
+    pub(crate) claims: Claims,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+}
+
+/// Requests that take longer than this are logged.
+const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Door {
+    /// The answer to the review in `body`. Always has the request's UID when the body has one.
+    pub(crate) async fn answer(&self, stage: Stage, body: &[u8], deadline: Instant) -> Answer {
+        let started = Instant::now();
+        let envelope = match envelope::parse(body) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let uid = envelope::find_uid(body).unwrap_or_default();
+                tracing::warn!(uid, %error, "a request is no review");
+                self.count("other", Operation::Other, Decision::Failed);
+                return Answer::failed(uid, Refusal::BadRequest, error.to_string());
+            }
+        };
+        let operation = Operation::from(&*envelope.operation);
+        let Some(kind) = kind_of(&envelope) else {
+            return Answer::admitted(&*envelope.uid, &[]);
+        };
+        let decided =
+            tokio::time::timeout_at(deadline.into(), self.decide(stage, kind, operation, &envelope)).await;
+        let (answer, decision) = decided.unwrap_or_else(|_| self.too_late(stage, &envelope));
+        let elapsed = started.elapsed();
+        self.count(kind.name, operation, decision);
+        self.metrics.durations.get_or_create(&OfKind { kind: kind.name }).observe(elapsed.as_secs_f64());
+        if matches!(decision, Decision::Refused | Decision::Failed) || elapsed > SLOW {
+            tracing::info!(
+                kind = kind.name,
+                operation = operation.as_str(),
+                namespace = &*envelope.namespace,
+                name = &*envelope.name,
+                user = &*envelope.user_info.username,
+                uid = &*envelope.uid,
+                rules = answer.rules(),
+                decision = ?decision,
+                milliseconds = elapsed.as_secs_f64() * 1000.0,
+                "decided"
+            );
+        }
+        answer
+    }
+
+    async fn decide(
+        &self,
+        stage: Stage,
+        kind: &'static KindInfo,
+        operation: Operation,
+        envelope: &Envelope<'_>,
+    ) -> (Answer, Decision) {
+        let request = Request {
+            stage,
+            operation,
+            namespace: &envelope.namespace,
+            object: envelope.object.map(serde_json::value::RawValue::get),
+            old: envelope.old_object.map(serde_json::value::RawValue::get).filter(|old| *old != "null"),
+        };
+        let Some(evaluation) = self.evaluate(kind, &request).await else {
+            return self.broken(stage, envelope);
+        };
+        self.count_problems(&request, &evaluation);
+        match stage {
+            Stage::Mutate => self.fill_in(envelope, &request, &evaluation),
+            Stage::Validate => self.judge(kind, &request, envelope, evaluation).await,
+        }
+    }
+
+    /// Evaluates against the cache, and again against live reads when the first result rests on what the cache
+    /// could not tell for sure. Nothing when a rule panicked.
+    async fn evaluate(&self, kind: &KindInfo, request: &Request<'_>) -> Option<Evaluation> {
+        let first = self.evaluate_against(kind, request, &*self.cache)?;
+        let doubtful = !first.denials.is_empty() || !first.unresolved.is_empty();
+        if first.needs.is_empty() || !doubtful {
+            return Some(first);
+        }
+        let mut fresh = Fresh::new(&*self.cache);
+        self.live.read(&first.needs, &mut fresh).await;
+        self.evaluate_against(kind, request, &fresh)
+    }
+
+    fn evaluate_against(
+        &self,
+        kind: &KindInfo,
+        request: &Request<'_>,
+        lookup: &dyn Lookup,
+    ) -> Option<Evaluation> {
+        let context = Context { lookup, enforcement: &self.enforcement, settings: &self.settings };
+        let evaluated = catch_unwind(AssertUnwindSafe(|| (kind.evaluate)(request, &context)));
+        if evaluated.is_err() {
+            self.metrics.panics.inc();
+        }
+        evaluated.ok()
+    }
+
+    fn fill_in(
+        &self,
+        envelope: &Envelope<'_>,
+        request: &Request<'_>,
+        evaluation: &Evaluation,
+    ) -> (Answer, Decision) {
+        let uid = &*envelope.uid;
+        let decision = if evaluation.warnings.is_empty() { Decision::Admitted } else { Decision::Warned };
+        let applies = evaluation.patch.is_empty()
+            || request.object.is_some_and(|raw| match defaults::apply(raw, &evaluation.patch) {
+                Ok(_) => true,
+                Err(error) => {
+                    tracing::error!(uid, %error, "defaults were left out");
+                    false
+                }
+            });
+        let patch = if applies { evaluation.patch.as_slice() } else { &[] };
+        (Answer::patched(uid, patch, &evaluation.warnings), decision)
+    }
+
+    async fn judge(
+        &self,
+        kind: &'static KindInfo,
+        request: &Request<'_>,
+        envelope: &Envelope<'_>,
+        mut evaluation: Evaluation,
+    ) -> (Answer, Decision) {
+        let uid = &*envelope.uid;
+        let subject = Subject { group: &envelope.kind.group, kind: kind.name, name: &envelope.name };
+        let user = &envelope.user_info;
+        for taken in std::mem::take(&mut evaluation.taken) {
+            let holder = &taken.holder;
+            if self.live.may_read(user, holder.kind(), holder.namespace(), holder.name()).await {
+                evaluation.name_holder(&taken);
+            }
+        }
+        if evaluation.denials.is_empty() && !evaluation.unresolved.is_empty() {
+            let answer = Answer::refused(
+                uid,
+                subject,
+                Refusal::InternalError,
+                &evaluation.unresolved,
+                &evaluation.warnings,
+            );
+            return (answer, Decision::Failed);
+        }
+        if evaluation.denials.is_empty() && !evaluation.claims.is_empty() {
+            let claims = std::mem::take(&mut evaluation.claims);
+            let Some(holder) = holder(kind, request, envelope) else {
+                let why = "the object has no name and uid yet; a claim needs them";
+                return (Answer::failed(uid, Refusal::InternalError, why), Decision::Failed);
+            };
+            let reserved = match envelope.dry_run.unwrap_or(false) {
+                true => self.claims.look(&claims, &holder).await,
+                false => self.claims.reserve(claims, holder).await,
+            };
+            match reserved {
+                Ok(denied) => {
+                    for one in denied {
+                        evaluation.denials.push(self.named(user, one).await);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(uid, %error, "a claim could not be written");
+                    let why = "uniqueness could not be checked with the API server; try again";
+                    return (Answer::failed(uid, Refusal::InternalError, why), Decision::Failed);
+                }
+            }
+        }
+        let refusal = match request.operation {
+            Operation::Delete => Refusal::Forbidden,
+            _ => Refusal::Invalid,
+        };
+        let Evaluation { denials, warnings, .. } = &evaluation;
+        match (denials.is_empty(), warnings.is_empty()) {
+            (true, true) => (Answer::admitted(uid, warnings), Decision::Admitted),
+            (true, false) => (Answer::admitted(uid, warnings), Decision::Warned),
+            (false, _) => (Answer::refused(uid, subject, refusal, denials, warnings), Decision::Refused),
+        }
+    }
+
+    /// The problem, with the holder's name when the user may know it.
+    async fn named(&self, user: &envelope::UserInfo<'_>, denied: Denied) -> Problem {
+        let mut problem = denied.problem;
+        if let Some(holder) = denied.holder
+            && self.live.may_read(user, holder.kind(), holder.namespace(), holder.name()).await
+        {
+            problem.message =
+                held_message(&problem.message, holder.kind(), holder.namespace(), holder.name());
+        }
+        problem
+    }
+
+    fn too_late(&self, stage: Stage, envelope: &Envelope<'_>) -> (Answer, Decision) {
+        self.metrics.deadlines.inc();
+        let why = "Concierge could not decide in time, the API server answered it too slowly; try again";
+        undecided(stage, envelope, Refusal::Timeout, why)
+    }
+
+    fn broken(&self, stage: Stage, envelope: &Envelope<'_>) -> (Answer, Decision) {
+        tracing::error!(uid = &*envelope.uid, "a rule panicked");
+        let why = "Concierge met a bug of its own in a rule and did not decide; its log has the place";
+        undecided(stage, envelope, Refusal::InternalError, why)
+    }
+
+    fn count(&self, kind: &'static str, operation: Operation, decision: Decision) {
+        let label = Admission { kind, operation: operation.as_str(), decision };
+        self.metrics.admissions.get_or_create(&label).inc();
+    }
+
+    fn count_problems(&self, request: &Request<'_>, evaluation: &Evaluation) {
+        let context =
+            Context { lookup: &*self.cache, enforcement: &self.enforcement, settings: &self.settings };
+        for problem in evaluation.denials.iter().chain(&evaluation.warnings) {
+            let level = match level(&context, request.namespace, problem.rule) {
+                Level::Off => "off",
+                Level::Warn => "warn",
+                Level::Deny => "deny",
+            };
+            self.metrics.problems.get_or_create(&OfRule { rule: problem.rule.id, level }).inc();
+        }
+    }
+}
+
+/// A mutating call that can't be decided fills in nothing: the validating call fills in the same defaults before
+/// it looks at the rules. A validating call is refused.
+fn undecided(stage: Stage, envelope: &Envelope<'_>, refusal: Refusal, why: &str) -> (Answer, Decision) {
+    let answer = match stage {
+        Stage::Mutate => Answer::admitted(&*envelope.uid, &[]),
+        Stage::Validate => Answer::failed(&*envelope.uid, refusal, why),
+    };
+    (answer, Decision::Failed)
+}
+
+/// The kind that the review is about; nothing when no rule is about it.
+fn kind_of(envelope: &Envelope<'_>) -> Option<&'static KindInfo> {
+    let kind = by_name(&envelope.kind.kind).filter(|_| envelope.sub_resource.is_empty())?;
+    let same = (kind.group)() == envelope.kind.group && (kind.version)() == envelope.kind.version;
+    same.then_some(kind)
+}
+
+/// The object as the holder of its claims. Its name is in its metadata also when the API server made it up.
+fn holder(kind: &KindInfo, request: &Request<'_>, envelope: &Envelope<'_>) -> Option<Holder> {
+    let meta = object::decode_metadata(request.object?).ok()?;
+    Some(Holder {
+        kind: kind.name.to_owned(),
+        namespace: envelope.namespace.to_string(),
+        name: meta.name?,
+        uid: meta.uid?,
+    })
+}
