@@ -32,8 +32,8 @@ impl Resolver {
         self.key.load_full()
     }
 
-    /// Presents `key` from the next handshake on.
-    pub(crate) fn put(&self, key: Arc<CertifiedKey>, renew_at: Timestamp) {
+    /// Presents `key` from the next handshake on; the caller has made sure that it works.
+    pub fn put(&self, key: Arc<CertifiedKey>, renew_at: Timestamp) {
         self.key.store(Some(key));
         self.renew_at.store(renew_at.as_second(), Ordering::Relaxed);
     }

@@ -18,6 +18,12 @@ use crate::admission::{
 /// The label on a Pet that names the PetStore it belongs to.
 pub const STORE_LABEL: &str = "petstore.example.com/store";
 
+/// The alphabet of names and tags, for the API server. A rule rather than a pattern, for the sake of its message.
+fn alphabet() -> kube::core::Rule {
+    kube::core::Rule::new("self.matches('^[A-Za-z0-9 ._-]*$')")
+        .message("use only letters, digits, spaces, '-', '_' and '.'")
+}
+
 /// Adds a problem when `text` has characters outside the alphabet of names and tags.
 fn check_alphabet(
     problems: &mut Problems,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::{PetStore, binding, check_alphabet, explicit_store};
+use super::{PetStore, alphabet, binding, check_alphabet, explicit_store};
 use crate::{
     admission::{
         claim::Claim,
@@ -55,12 +55,12 @@ pub struct PetSpec {
     pub id: i64,
     /// The pet's name: 1 to 255 letters, digits, spaces, '-', '_' and '.'.
     #[validate(length(min = 1, max = 255, code = "pets.pet.name"))]
-    #[schemars(regex(pattern = "^[A-Za-z0-9 ._-]*$"))]
+    #[x_kube(validation = alphabet())]
     pub name: String,
     /// The pet's category: up to 100 letters, digits, spaces, '-', '_' and '.'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 100, code = "pets.pet.tag"))]
-    #[schemars(regex(pattern = "^[A-Za-z0-9 ._-]*$"))]
+    #[x_kube(validation = alphabet())]
     pub tag: Option<String>,
     /// The PetStore that the pet belongs to, unless the label petstore.example.com/store names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use validator::Validate;
 
-use super::{Pet, binding, check_alphabet, explicit_store};
+use super::{Pet, alphabet, binding, check_alphabet, explicit_store};
 use crate::{
     admission::{
         defaults::Fill,
@@ -57,7 +57,7 @@ const DEFAULT_LIMIT: i64 = 20;
 pub struct PetStoreSpec {
     /// The store's name: 1 to 255 letters, digits, spaces, '-', '_' and '.'.
     #[validate(length(min = 1, max = 255, code = "pets.petstore.name"))]
-    #[schemars(regex(pattern = "^[A-Za-z0-9 ._-]*$"))]
+    #[x_kube(validation = alphabet())]
     pub name: String,
     /// What the store is about; up to 1000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
