@@ -20,6 +20,8 @@ pub struct Admin {
     pub registry: Arc<Registry>,
     /// `Ok` when the process can do its work; else why it can't.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Brings gauges up to date; called before the metrics are shown.
+    pub refresh: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until `shutdown`.
@@ -55,6 +57,7 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
+    (admin.refresh)();
     let mut text = String::new();
     match encode(&mut text, &admin.registry) {
         Ok(()) => {

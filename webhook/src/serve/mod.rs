@@ -29,9 +29,6 @@ use certificates::Certificates;
 use door::Door;
 use metrics::{Metrics, OfKind};
 
-/// How often the gauges follow what they show.
-const GAUGES: std::time::Duration = std::time::Duration::from_secs(5);
-
 /// Serves until SIGTERM. 0 after an orderly end, 2 when it could not start.
 pub fn run(args: ServeArgs) -> ExitCode {
     if let Err(error) = logs::init(&args.logs) {
@@ -74,9 +71,9 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let router = http::router(door, signal.clone());
     let served = tokio::spawn(listen::serve(listener, tls, router, metrics.clone(), closing.clone()));
     tokio::spawn(Arc::clone(&certificates).keep(address, closed.clone()));
-    tokio::spawn(follow(metrics, cache.clone(), certificates.clone(), closed.clone()));
+    let refresh = refresh(metrics, cache.clone(), certificates.clone());
     let ready = ready(cache, certificates, signal.clone());
-    let probes = admin::serve(admin, Admin { registry, ready }, closed.clone()).await;
+    let probes = admin::serve(admin, Admin { registry, ready, refresh }, closed.clone()).await;
     let probes = probes.with_context(|| format!("cannot listen on {admin}"))?;
     tracing::info!(%address, admin = %probes, kinds = KINDS.len(), "serving");
 
@@ -104,23 +101,17 @@ fn ready(
     })
 }
 
-/// Keeps the gauges up to date.
-async fn follow(
+/// Brings the gauges up to date.
+fn refresh(
     metrics: Metrics,
     cache: Arc<Cache>,
     certificates: Arc<Certificates>,
-    closed: CancellationToken,
-) {
-    let mut tick = tokio::time::interval(GAUGES);
-    loop {
-        tokio::select! {
-            _ = tick.tick() => {}
-            () = closed.cancelled() => return,
-        }
+) -> Arc<dyn Fn() + Send + Sync> {
+    Arc::new(move || {
         certificates.show(&metrics);
         for kind in KINDS {
             let count = i64::try_from(cache.len(kind.name)).unwrap_or(i64::MAX);
             metrics.objects.get_or_create(&OfKind { kind: kind.name }).set(count);
         }
-    }
+    })
 }
