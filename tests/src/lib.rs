@@ -4,3 +4,4 @@ pub mod balancer;
 pub mod controlplane;
 pub mod kubectl;
 pub mod process;
+pub mod stack;

@@ -225,7 +225,7 @@ pub(crate) fn tail(log: &Path, lines: usize) -> String {
 }
 
 fn guard_command(command: &Command, owned: Option<&Path>) -> Result<Command> {
-    let mut guard = Command::new(guard_binary()?);
+    let mut guard = Command::new(built_program("controlplane")?);
     guard.arg("guard");
     if let Some(dir) = owned {
         guard.arg("--remove-dir").arg(dir);
@@ -244,10 +244,14 @@ fn guard_command(command: &Command, owned: Option<&Path>) -> Result<Command> {
 }
 
 /// The `controlplane` binary: this very program, or the one in the target folder this test was built into.
-fn guard_binary() -> Result<PathBuf> {
+/// The program `name` of this workspace, as it was built beside the running one.
+///
+/// # Errors
+/// When it was not built.
+pub fn built_program(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("can't find the path of this program")?;
-    let mut candidates = own.ancestors().skip(1).take(4).map(|dir| dir.join("controlplane"));
+    let mut candidates = own.ancestors().skip(1).take(4).map(|dir| dir.join(name));
     candidates.find(|path| path.is_file()).with_context(|| {
-        format!("no `controlplane` binary near {}: run `cargo build --workspace` first", own.display())
+        format!("no `{name}` binary near {}: run `cargo build --workspace` first", own.display())
     })
 }

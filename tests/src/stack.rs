@@ -1,0 +1,247 @@
+//! Concierge installed on a control plane: the chart's manifests, webhook replicas behind the Service's
+//! address, and reconcilers, each a real process with exactly the rights that the chart gives it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::balancer::{Backend, Balancer};
+use crate::controlplane::ControlPlane;
+use crate::process::{Process, Signal, built_program};
+
+/// The namespace that Concierge is installed in.
+pub const NAMESPACE: &str = "concierge-system";
+/// The name of the Helm release, and so of the Service and the webhook configurations.
+pub const RELEASE: &str = "concierge";
+/// How long a program may take to say where it listens, and a replica to get ready.
+const START: Duration = Duration::from_secs(30);
+/// How often something is looked at that tells nobody when it changes.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How many API servers share the one etcd.
+    pub apiservers: usize,
+    /// How many webhook replicas.
+    pub webhooks: usize,
+    /// How many reconcilers.
+    pub reconcilers: usize,
+    /// Further arguments of every webhook.
+    pub webhook_args: Vec<String>,
+    /// Further arguments of every reconciler.
+    pub reconciler_args: Vec<String>,
+    /// Further values of the chart, as `--set` takes them.
+    pub values: Vec<String>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            apiservers: 1,
+            webhooks: 1,
+            reconcilers: 1,
+            webhook_args: Vec::new(),
+            reconciler_args: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+}
+
+/// Concierge on a control plane. Dropping it ends everything.
+pub struct Stack {
+    /// The replicas' common address.
+    pub balancer: Balancer,
+    plan: Plan,
+    webhooks: Mutex<Vec<Program>>,
+    reconcilers: Mutex<Vec<Program>>,
+    started: AtomicUsize,
+    /// The cluster.
+    pub plane: ControlPlane,
+}
+
+/// A running binary of ours.
+pub struct Program {
+    /// The process.
+    pub process: Process,
+    /// Where a webhook answers the API server.
+    pub address: Option<SocketAddr>,
+    /// Where it answers probes and shows metrics.
+    pub admin: SocketAddr,
+}
+
+impl Stack {
+    /// Starts everything and waits until all webhooks are ready.
+    ///
+    /// # Errors
+    /// When something does not start; the error holds the end of its log.
+    pub async fn start(plan: Plan) -> Result<Stack> {
+        let plane = ControlPlane::start_with_apiservers(plan.apiservers).await?;
+        let balancer = Balancer::start(0)?;
+        let (webhooks, reconcilers) = (plan.webhooks, plan.reconcilers);
+        let (none, nobody) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        let stack = Stack {
+            balancer,
+            plan,
+            webhooks: none,
+            reconcilers: nobody,
+            started: AtomicUsize::new(0),
+            plane,
+        };
+        stack.install(&[]).await?;
+        for _ in 0..webhooks {
+            stack.add_webhook().await?;
+        }
+        stack.balancer.wait_ready(webhooks, START).await?;
+        for _ in 0..reconcilers {
+            stack.add_reconciler().await?;
+        }
+        Ok(stack)
+    }
+
+    /// Installs the chart, or upgrades it, with further `values`.
+    ///
+    /// # Errors
+    /// When helm refuses.
+    pub async fn install(&self, values: &[&str]) -> Result<()> {
+        let chart = chart();
+        let port = format!("service.port={}", self.balancer.addr().port());
+        let mut args = vec!["upgrade", "--install", RELEASE, chart.to_str().context("odd path")?];
+        args.extend(["--namespace", NAMESPACE, "--create-namespace"]);
+        args.extend(["--set", "deploy=false", "--set", "service.externalName=localhost", "--set", &port]);
+        for value in self.plan.values.iter().map(String::as_str).chain(values.iter().copied()) {
+            args.extend(["--set", value]);
+        }
+        self.plane.helm(&args).await?.ok()?;
+        Ok(())
+    }
+
+    /// Starts one more webhook replica; its number.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn add_webhook(&self) -> Result<usize> {
+        let mut args = vec!["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        args.extend(["--namespace", NAMESPACE, "--service", RELEASE, "--webhook-configuration", RELEASE]);
+        args.extend(["--secret", "concierge-ca", "--log-format", "json", "--shutdown-delay", "2s"]);
+        args.extend(self.plan.webhook_args.iter().map(String::as_str));
+        let program = self.program("concierge-webhook", &args).await?;
+        let addr = program.address.context("the webhook did not say where it listens")?;
+        self.balancer.add(Backend { addr, readiness_url: format!("http://{}/readyz", program.admin) })?;
+        let mut webhooks = lock(&self.webhooks);
+        webhooks.push(program);
+        Ok(webhooks.len() - 1)
+    }
+
+    /// Starts one more reconciler; its number.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn add_reconciler(&self) -> Result<usize> {
+        let mut args = vec!["run", "--admin", "127.0.0.1:0", "--log-format", "json"];
+        args.extend(["--lease-name", "concierge-reconciler", "--lease-namespace", NAMESPACE]);
+        args.extend(self.plan.reconciler_args.iter().map(String::as_str));
+        let program = self.program("concierge-reconciler", &args).await?;
+        let mut reconcilers = lock(&self.reconcilers);
+        reconcilers.push(program);
+        Ok(reconcilers.len() - 1)
+    }
+
+    /// Does something with a webhook replica.
+    pub fn webhook<T>(&self, number: usize, with: impl FnOnce(&Program) -> T) -> T {
+        with(&lock(&self.webhooks)[number])
+    }
+
+    /// Does something with a reconciler.
+    pub fn reconciler<T>(&self, number: usize, with: impl FnOnce(&Program) -> T) -> T {
+        with(&lock(&self.reconcilers)[number])
+    }
+
+    /// Sends a signal to a webhook replica.
+    ///
+    /// # Errors
+    /// When it does not arrive.
+    pub fn signal_webhook(&self, number: usize, signal: Signal) -> Result<()> {
+        self.webhook(number, |program| program.process.signal(signal))
+    }
+
+    /// Where every webhook replica shows its metrics, without those that have ended.
+    pub fn webhook_admins(&self) -> Vec<SocketAddr> {
+        let running = |program: &&Program| program.process.exited().is_none();
+        lock(&self.webhooks).iter().filter(running).map(|program| program.admin).collect()
+    }
+
+    /// Waits until the caches of all webhook replicas hold as many objects of `kind` as there are.
+    ///
+    /// # Errors
+    /// When they do not within half a minute.
+    pub async fn wait_cached(&self, kind: &str, count: usize) -> Result<()> {
+        let wanted = format!("concierge_cached_objects{{kind=\"{kind}\"}} {count}");
+        let until = Instant::now() + START;
+        for admin in self.webhook_admins() {
+            while !get(admin, "/metrics").await?.lines().any(|line| line == wanted) {
+                if Instant::now() > until {
+                    bail!("the cache of {admin} does not hold {count} objects of kind {kind}");
+                }
+                sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn program(&self, name: &str, args: &[&str]) -> Result<Program> {
+        let kubeconfig = self.plane.service_account_kubeconfig(NAMESPACE, RELEASE).await?;
+        let number = self.started.fetch_add(1, Relaxed);
+        let log = self.plane.dir().join(format!("{name}-{number}.log"));
+        let process = Process::spawn(name, built_program(name)?, args, [("KUBECONFIG", &kubeconfig)], &log)?;
+        let until = Instant::now() + START;
+        loop {
+            if let Some((address, admin)) = listening(&log) {
+                return Ok(Program { process, address, admin });
+            }
+            if process.exited().is_some() || Instant::now() > until {
+                bail!("{name} does not serve:\n{}", process.log_tail(20));
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// The folder of the chart.
+pub fn chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/concierge")
+}
+
+/// The body of a plain HTTP answer.
+///
+/// # Errors
+/// When there is none.
+pub async fn get(address: SocketAddr, path: &str) -> Result<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// The addresses in the log line with which our programs say that they serve.
+fn listening(log: &Path) -> Option<(Option<SocketAddr>, SocketAddr)> {
+    let text = std::fs::read_to_string(log).ok()?;
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut serving = lines.filter(|line| line["message"] == "serving");
+    let line = serving.next()?;
+    let address = |field: &str| line[field].as_str()?.parse().ok();
+    Some((address("address"), address("admin")?))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
