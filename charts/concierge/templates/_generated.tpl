@@ -1,0 +1,279 @@
+{{/* Generated from the kinds in shared/: do not edit. To write it anew:
+     cargo run -p concierge-webhook -- manifests --chart charts/concierge */}}
+
+{{- define "concierge.generated.mutatingRules" -}}
+- apiGroups:
+  - petstore.example.com
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - pets
+  - petstores
+  scope: Namespaced
+{{- end }}
+
+{{- define "concierge.generated.validatingRules" -}}
+- apiGroups:
+  - petstore.example.com
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  - DELETE
+  resources:
+  - pets
+  - petstores
+  scope: Namespaced
+{{- end }}
+
+{{- define "concierge.generated.matchConditions" -}}
+- expression: request.userInfo.username != 'system:serviceaccount:{{ .Release.Namespace }}:{{ include `concierge.reconcilerAccount` . }}'
+  name: not-the-reconciler
+- expression: request.operation == 'CREATE' || !has(oldObject.metadata.deletionTimestamp)
+  name: not-terminating
+- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec)
+  name: spec-changes
+{{- end }}
+
+{{- define "concierge.generated.webhookRights" -}}
+- apiGroups:
+  - petstore.example.com
+  resources:
+  - pets
+  - petstores
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
+  - ""
+  resources:
+  - namespaces
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
+  - concierge.dev
+  resources:
+  - claims
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - update
+  - delete
+- apiGroups:
+  - authorization.k8s.io
+  resources:
+  - subjectaccessreviews
+  verbs:
+  - create
+{{- end }}
+
+{{- define "concierge.generated.bundleRights" -}}
+- apiGroups:
+  - admissionregistration.k8s.io
+  resourceNames:
+  - "{{ include `concierge.fullname` . }}"
+  resources:
+  - mutatingwebhookconfigurations
+  - validatingwebhookconfigurations
+  verbs:
+  - get
+  - list
+  - watch
+  - patch
+{{- end }}
+
+{{- define "concierge.generated.authorityRights" -}}
+- apiGroups:
+  - ""
+  resources:
+  - secrets
+  verbs:
+  - create
+- apiGroups:
+  - ""
+  resourceNames:
+  - "{{ include `concierge.authority` . }}"
+  resources:
+  - secrets
+  verbs:
+  - get
+  - list
+  - watch
+  - update
+  - patch
+{{- end }}
+
+{{- define "concierge.generated.reconcilerRights" -}}
+- apiGroups:
+  - petstore.example.com
+  resources:
+  - pets
+  - petstores
+  verbs:
+  - get
+  - list
+  - watch
+  - update
+  - patch
+- apiGroups:
+  - petstore.example.com
+  resources:
+  - pets/status
+  - petstores/status
+  verbs:
+  - get
+  - update
+  - patch
+- apiGroups:
+  - petstore.example.com
+  resources:
+  - pets/finalizers
+  - petstores/finalizers
+  verbs:
+  - update
+- apiGroups:
+  - ""
+  resources:
+  - events
+  verbs:
+  - create
+  - patch
+- apiGroups:
+  - events.k8s.io
+  resources:
+  - events
+  verbs:
+  - create
+  - patch
+{{- end }}
+
+{{- define "concierge.generated.claimRights" -}}
+- apiGroups:
+  - concierge.dev
+  resources:
+  - claims
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - update
+  - delete
+- apiGroups:
+  - ""
+  resources:
+  - namespaces
+  verbs:
+  - get
+  - list
+  - watch
+{{- end }}
+
+{{- define "concierge.generated.leaseRights" -}}
+- apiGroups:
+  - coordination.k8s.io
+  resources:
+  - leases
+  verbs:
+  - create
+- apiGroups:
+  - coordination.k8s.io
+  resourceNames:
+  - "{{ include `concierge.lease` . }}"
+  resources:
+  - leases
+  verbs:
+  - get
+  - update
+  - patch
+{{- end }}
+
+{{- define "concierge.generated.secretRights" -}}
+- apiGroups:
+  - ""
+  resources:
+  - secrets
+  verbs:
+  - get
+  - create
+  - update
+  - patch
+{{- end }}
+
+{{- define "concierge.generated.viewRights" -}}
+- apiGroups:
+  - petstore.example.com
+  resources:
+  - pets
+  - petstores
+  verbs:
+  - get
+  - list
+  - watch
+{{- end }}
+
+{{- define "concierge.generated.editRights" -}}
+- apiGroups:
+  - petstore.example.com
+  resources:
+  - pets
+  - petstores
+  verbs:
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
+{{- end }}
+
+{{- define "concierge.generated.urgentRequests" -}}
+- apiGroups:
+  - petstore.example.com
+  clusterScope: true
+  namespaces:
+  - "*"
+  resources:
+  - pets
+  - petstores
+  verbs:
+  - get
+- apiGroups:
+  - ""
+  clusterScope: true
+  namespaces:
+  - "*"
+  resources:
+  - namespaces
+  verbs:
+  - get
+- apiGroups:
+  - concierge.dev
+  clusterScope: true
+  namespaces:
+  - "*"
+  resources:
+  - claims
+  verbs:
+  - get
+  - create
+  - update
+  - delete
+- apiGroups:
+  - authorization.k8s.io
+  clusterScope: true
+  namespaces:
+  - "*"
+  resources:
+  - subjectaccessreviews
+  verbs:
+  - create
+{{- end }}

@@ -1,0 +1,82 @@
+//! The generated templates of the Helm chart. Whatever a value of the chart changes is written by hand there, around
+//! what is here.
+
+use std::fmt::Write;
+
+use k8s_openapi::api::{flowcontrol::v1::ResourcePolicyRule, rbac::v1::PolicyRule};
+use serde::Serialize;
+
+use super::{ManifestsError, crds, rbac, webhook, yaml};
+
+/// A file of the chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where it is, from the chart's folder.
+    pub path: &'static str,
+    /// All of it.
+    pub text: String,
+}
+
+const HEADER: &str = "\
+{{/* Generated from the kinds in shared/: do not edit. To write it anew:
+     cargo run -p concierge-webhook -- manifests --chart charts/concierge */}}
+";
+
+/// A label that stands for all labels of the chart until the YAML has been written.
+const LABELS: (&str, &str) = ("labels", "of-the-chart");
+
+pub(super) fn files() -> Result<Vec<File>, ManifestsError> {
+    Ok(vec![
+        File { path: "templates/crds.yaml", text: definitions()? },
+        File { path: "templates/_generated.tpl", text: fragments()? },
+    ])
+}
+
+fn definitions() -> Result<String, ManifestsError> {
+    let labels = [(LABELS.0.to_owned(), LABELS.1.to_owned())].into();
+    let text = yaml::documents(&crds::all(&labels)?)?;
+    // Braces of a description or a pattern are not an expression.
+    let text = text.replace("{{", "{{`{{`}}");
+    let placeholder = format!("    {}: {}\n", LABELS.0, LABELS.1);
+    let text = text.replace(&placeholder, "    {{- include \"concierge.labels\" . | nindent 4 }}\n");
+    Ok(format!("{HEADER}{{{{- if .Values.crds.install }}}}\n{text}{{{{- end }}}}\n"))
+}
+
+fn fragments() -> Result<String, ManifestsError> {
+    let include = |name: &str| format!("{{{{ include `concierge.{name}` . }}}}");
+    let conditions = webhook::match_conditions("{{ .Release.Namespace }}", &include("reconcilerAccount"));
+    let mut text = HEADER.to_owned();
+    define(&mut text, "mutatingRules", &webhook::mutating_rules())?;
+    define(&mut text, "validatingRules", &webhook::validating_rules())?;
+    define(&mut text, "matchConditions", &conditions)?;
+    define(&mut text, "webhookRights", &rbac::webhook())?;
+    define(&mut text, "bundleRights", &rbac::bundles(&include("fullname")))?;
+    define(&mut text, "authorityRights", &rbac::authority(&include("authority")))?;
+    define(&mut text, "reconcilerRights", &rbac::reconciler())?;
+    define(&mut text, "claimRights", &rbac::claims())?;
+    define(&mut text, "leaseRights", &rbac::lease(&include("lease")))?;
+    define(&mut text, "secretRights", &rbac::secrets())?;
+    define(&mut text, "viewRights", &rbac::view())?;
+    define(&mut text, "editRights", &rbac::edit())?;
+    let urgent: Vec<_> = rbac::urgent().into_iter().map(flow).collect();
+    define(&mut text, "urgentRequests", &urgent)?;
+    Ok(text)
+}
+
+fn define(text: &mut String, name: &str, value: &impl Serialize) -> Result<(), ManifestsError> {
+    let yaml = yaml::fragment(value)?;
+    // Writing to a String can't fail.
+    let _ = write!(text, "\n{{{{- define \"concierge.generated.{name}\" -}}}}\n{yaml}{{{{- end }}}}\n");
+    Ok(())
+}
+
+/// The requests that `rule` allows, as priority and fairness describes requests.
+fn flow(rule: PolicyRule) -> ResourcePolicyRule {
+    ResourcePolicyRule {
+        api_groups: rule.api_groups.unwrap_or_default(),
+        resources: rule.resources.unwrap_or_default(),
+        verbs: rule.verbs,
+        cluster_scope: Some(true),
+        namespaces: Some(vec!["*".to_owned()]),
+    }
+}

@@ -1,0 +1,214 @@
+//! Who may do what: as little as the work needs.
+//!
+//! | role | what for |
+//! |---|---|
+//! | [`webhook`] | looks things up, makes claims, asks whether a requester may know a holder's name |
+//! | [`bundles`], [`authority`] | the life of the certificates (see the crate `concierge-certs`) |
+//! | [`reconciler`] | watches objects, writes their status, finalizers and events |
+//! | [`claims`] | releases them |
+//! | [`lease`] | one replica reconciles |
+//! | [`secrets`] | credentials; bound to no one unless an operator says where |
+//! | [`view`], [`edit`] | users, by way of Kubernetes' own roles of these names |
+//!
+//! `create` can't be limited to a name: the API server does not know it yet when it decides.
+
+use std::collections::BTreeMap;
+
+use concierge_shared::kind::{KINDS, KindInfo};
+use k8s_openapi::api::{
+    core::v1::ServiceAccount,
+    rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
+};
+use serde_json::Value;
+
+use super::{ManifestsError, json, names::Names};
+
+const READ: [&str; 3] = ["get", "list", "watch"];
+
+/// Service accounts, roles and bindings.
+pub(super) fn objects(names: &Names) -> Result<Vec<Value>, ManifestsError> {
+    let (webhook_account, reconciler_account) = (&*names.service_account, names.reconciler());
+    let mut all = vec![json(&service_account(names, webhook_account))?];
+    if webhook_account != reconciler_account {
+        all.push(json(&service_account(names, reconciler_account))?);
+    }
+    for (suffix, rules, account) in [
+        ("webhook", [webhook(), bundles(&names.service)].concat(), webhook_account),
+        ("reconciler", reconciler(), reconciler_account),
+        ("claims", claims(), reconciler_account),
+    ] {
+        all.push(json(&cluster_role(names, suffix, rules))?);
+        all.push(json(&cluster_binding(names, suffix, account))?);
+    }
+    for (suffix, rules, account) in [
+        ("webhook", authority(&names.authority()), webhook_account),
+        ("lease", lease(&names.lease()), reconciler_account),
+    ] {
+        all.push(json(&role(names, suffix, rules))?);
+        all.push(json(&binding(names, suffix, account))?);
+    }
+    all.push(json(&cluster_role(names, "secrets", secrets()))?);
+    all.push(json(&aggregated(cluster_role(names, "view", view()), &["view"]))?);
+    all.push(json(&aggregated(cluster_role(names, "edit", edit()), &["edit", "admin"]))?);
+    Ok(all)
+}
+
+/// All over the cluster.
+pub(super) fn webhook() -> Vec<PolicyRule> {
+    let mut rules = kinds("", &READ);
+    rules.push(rule("", &["namespaces"], &READ));
+    rules.push(on_claims(&[&READ[..], &["create", "update", "delete"]].concat()));
+    rules.push(rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]));
+    rules
+}
+
+/// The two configurations called `name`; a list or a watch of them asks for that name only.
+pub(super) fn bundles(name: &str) -> Vec<PolicyRule> {
+    let configurations = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"];
+    let verbs = [&READ[..], &["patch"]].concat();
+    vec![named(rule("admissionregistration.k8s.io", &configurations, &verbs), name)]
+}
+
+/// The Secret of the certificate authority, in our namespace.
+pub(super) fn authority(secret: &str) -> Vec<PolicyRule> {
+    let verbs = [&READ[..], &["update", "patch"]].concat();
+    vec![rule("", &["secrets"], &["create"]), named(rule("", &["secrets"], &verbs), secret)]
+}
+
+/// In the whole cluster, or in each namespace that is reconciled. Updates of the finalizers subresource are what
+/// owner references with blockOwnerDeletion need.
+pub(super) fn reconciler() -> Vec<PolicyRule> {
+    let mut rules = kinds("", &[&READ[..], &["update", "patch"]].concat());
+    rules.append(&mut kinds("/status", &["get", "update", "patch"]));
+    rules.append(&mut kinds("/finalizers", &["update"]));
+    let events = |group| rule(group, &["events"], &["create", "patch"]);
+    rules.extend([events(""), events("events.k8s.io")]);
+    rules
+}
+
+/// All over the cluster, whichever namespaces are reconciled: claims have none.
+pub(super) fn claims() -> Vec<PolicyRule> {
+    vec![on_claims(&[&READ[..], &["create", "update", "delete"]].concat()), rule("", &["namespaces"], &READ)]
+}
+
+/// The Lease of the replica that reconciles, in our namespace.
+pub(super) fn lease(name: &str) -> Vec<PolicyRule> {
+    let group = "coordination.k8s.io";
+    vec![
+        rule(group, &["leases"], &["create"]),
+        named(rule(group, &["leases"], &["get", "update", "patch"]), name),
+    ]
+}
+
+/// Credentials that objects name, and those made for them. Never `list` or `watch`: both would read all.
+pub(super) fn secrets() -> Vec<PolicyRule> {
+    vec![rule("", &["secrets"], &["get", "create", "update", "patch"])]
+}
+
+/// What a user with Kubernetes' role `view` may do.
+pub(super) fn view() -> Vec<PolicyRule> {
+    kinds("", &READ)
+}
+
+/// What a user with Kubernetes' role `edit` or `admin` may do besides.
+pub(super) fn edit() -> Vec<PolicyRule> {
+    kinds("", &["create", "update", "patch", "delete", "deletecollection"])
+}
+
+/// What the webhook asks the API server for while somebody waits for its answer: group, resource and verbs.
+pub(super) fn urgent() -> Vec<PolicyRule> {
+    let mut rules = kinds("", &["get"]);
+    rules.push(rule("", &["namespaces"], &["get"]));
+    rules.push(on_claims(&["get", "create", "update", "delete"]));
+    rules.push(rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]));
+    rules
+}
+
+/// One rule for each group, ordered.
+fn kinds(subresource: &str, verbs: &[&str]) -> Vec<PolicyRule> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for kind in KINDS {
+        groups.entry((kind.group)()).or_default().push(resource(kind, subresource));
+    }
+    let of_group = |(group, mut resources): (String, Vec<String>)| {
+        resources.sort();
+        let resources: Vec<_> = resources.iter().map(String::as_str).collect();
+        rule(&group, &resources, verbs)
+    };
+    groups.into_iter().map(of_group).collect()
+}
+
+fn resource(kind: &KindInfo, subresource: &str) -> String {
+    format!("{}{subresource}", (kind.plural)())
+}
+
+fn on_claims(verbs: &[&str]) -> PolicyRule {
+    rule("concierge.dev", &["claims"], verbs)
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
+    let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(owned(resources)),
+        verbs: owned(verbs),
+        ..PolicyRule::default()
+    }
+}
+
+fn named(rule: PolicyRule, name: &str) -> PolicyRule {
+    PolicyRule { resource_names: Some(vec![name.to_owned()]), ..rule }
+}
+
+fn service_account(names: &Names, name: &str) -> ServiceAccount {
+    ServiceAccount {
+        metadata: names.namespaced(name),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    }
+}
+
+fn cluster_role(names: &Names, suffix: &str, rules: Vec<PolicyRule>) -> ClusterRole {
+    let metadata = names.metadata(names.with(suffix));
+    ClusterRole { metadata, rules: Some(rules), ..ClusterRole::default() }
+}
+
+/// The role, added to what Kubernetes' own `roles` allow.
+fn aggregated(mut role: ClusterRole, roles: &[&str]) -> ClusterRole {
+    let label = |role| (format!("rbac.authorization.k8s.io/aggregate-to-{role}"), "true".to_owned());
+    role.metadata.labels.get_or_insert_default().extend(roles.iter().map(label));
+    role
+}
+
+fn role(names: &Names, suffix: &str, rules: Vec<PolicyRule>) -> Role {
+    Role { metadata: names.namespaced(names.with(suffix)), rules: Some(rules) }
+}
+
+fn cluster_binding(names: &Names, suffix: &str, account: &str) -> ClusterRoleBinding {
+    ClusterRoleBinding {
+        metadata: names.metadata(names.with(suffix)),
+        role_ref: role_ref("ClusterRole", names.with(suffix)),
+        subjects: Some(vec![subject(names, account)]),
+    }
+}
+
+fn binding(names: &Names, suffix: &str, account: &str) -> RoleBinding {
+    RoleBinding {
+        metadata: names.namespaced(names.with(suffix)),
+        role_ref: role_ref("Role", names.with(suffix)),
+        subjects: Some(vec![subject(names, account)]),
+    }
+}
+
+fn role_ref(kind: &str, name: String) -> RoleRef {
+    RoleRef { api_group: "rbac.authorization.k8s.io".to_owned(), kind: kind.to_owned(), name }
+}
+
+fn subject(names: &Names, account: &str) -> Subject {
+    Subject {
+        kind: "ServiceAccount".to_owned(),
+        name: account.to_owned(),
+        namespace: Some(names.namespace.clone()),
+        api_group: None,
+    }
+}

@@ -1,0 +1,133 @@
+//! What the API server asks about, and where.
+//!
+//! The names of the two entries are for ever: the webhook's own field manager owns `caBundle` of an entry of
+//! that name, so an entry that is renamed would stay behind, broken, and make every upgrade fail.
+
+use std::collections::BTreeMap;
+
+use concierge_shared::kind::KINDS;
+use k8s_openapi::{
+    api::admissionregistration::v1::{
+        MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
+        ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
+    },
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
+};
+
+use super::names::Names;
+
+const MUTATING: [&str; 2] = ["CREATE", "UPDATE"];
+const VALIDATING: [&str; 3] = ["CREATE", "UPDATE", "DELETE"];
+
+/// Fills in defaults. While nobody answers, objects are stored as they are: the reconciler fills them in for
+/// itself, and the validating webhook still decides.
+///
+/// It is called again when another webhook changed the object after it, so that defaults (which trim and
+/// complete what others wrote, and do nothing the second time) see the object that is stored.
+pub(super) fn mutating(names: &Names) -> MutatingWebhookConfiguration {
+    let webhook = MutatingWebhook {
+        name: "mutate.concierge.dev".to_owned(),
+        client_config: client_config(names, "/mutate"),
+        rules: Some(mutating_rules()),
+        match_conditions: Some(match_conditions(&names.namespace, names.reconciler())),
+        admission_review_versions: vec!["v1".to_owned()],
+        failure_policy: Some("Ignore".to_owned()),
+        match_policy: Some("Equivalent".to_owned()),
+        namespace_selector: Some(namespace_selector(&names.namespace)),
+        object_selector: Some(LabelSelector::default()),
+        reinvocation_policy: Some("IfNeeded".to_owned()),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(3),
+    };
+    MutatingWebhookConfiguration { metadata: names.metadata(&names.service), webhooks: Some(vec![webhook]) }
+}
+
+/// Decides. Its only side effect is a claim, which a dry run does not make.
+pub(super) fn validating(names: &Names) -> ValidatingWebhookConfiguration {
+    let webhook = ValidatingWebhook {
+        name: "validate.concierge.dev".to_owned(),
+        client_config: client_config(names, "/validate"),
+        rules: Some(validating_rules()),
+        match_conditions: Some(match_conditions(&names.namespace, names.reconciler())),
+        admission_review_versions: vec!["v1".to_owned()],
+        failure_policy: Some("Fail".to_owned()),
+        match_policy: Some("Equivalent".to_owned()),
+        namespace_selector: Some(namespace_selector(&names.namespace)),
+        object_selector: Some(LabelSelector::default()),
+        side_effects: "NoneOnDryRun".to_owned(),
+        timeout_seconds: Some(5),
+    };
+    ValidatingWebhookConfiguration { metadata: names.metadata(&names.service), webhooks: Some(vec![webhook]) }
+}
+
+pub(super) fn mutating_rules() -> Vec<RuleWithOperations> {
+    rules(&MUTATING)
+}
+
+pub(super) fn validating_rules() -> Vec<RuleWithOperations> {
+    rules(&VALIDATING)
+}
+
+/// What passes without a call. The API server evaluates these without an object on DELETE and without an old
+/// one on CREATE; an expression that fails would fail the request.
+pub(super) fn match_conditions(namespace: &str, reconciler: &str) -> Vec<MatchCondition> {
+    let condition = |name: &str, expression: String| MatchCondition { name: name.to_owned(), expression };
+    vec![
+        condition(
+            "not-the-reconciler",
+            format!("request.userInfo.username != 'system:serviceaccount:{namespace}:{reconciler}'"),
+        ),
+        condition(
+            "not-terminating",
+            "request.operation == 'CREATE' || !has(oldObject.metadata.deletionTimestamp)".to_owned(),
+        ),
+        condition(
+            "spec-changes",
+            "request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || \
+             (has(object.spec) && object.spec != oldObject.spec)"
+                .to_owned(),
+        ),
+    ]
+}
+
+/// One rule for each group, version and scope, ordered.
+fn rules(operations: &[&str]) -> Vec<RuleWithOperations> {
+    let mut plurals: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for kind in KINDS {
+        let scope = (kind.crd)().spec.scope;
+        plurals.entry(((kind.group)(), (kind.version)(), scope)).or_default().push((kind.plural)());
+    }
+    let rule = |((group, version, scope), mut resources): (_, Vec<String>)| {
+        resources.sort();
+        RuleWithOperations {
+            api_groups: Some(vec![group]),
+            api_versions: Some(vec![version]),
+            operations: Some(operations.iter().map(ToString::to_string).collect()),
+            resources: Some(resources),
+            scope: Some(scope),
+        }
+    };
+    plurals.into_iter().map(rule).collect()
+}
+
+fn client_config(names: &Names, path: &str) -> WebhookClientConfig {
+    let service = ServiceReference {
+        name: names.service.clone(),
+        namespace: names.namespace.clone(),
+        path: Some(path.to_owned()),
+        port: Some(names.port),
+    };
+    WebhookClientConfig { service: Some(service), ..WebhookClientConfig::default() }
+}
+
+/// All namespaces but those that we need ourselves to come up.
+fn namespace_selector(own: &str) -> LabelSelector {
+    let mut values = vec!["kube-system".to_owned(), own.to_owned()];
+    values.dedup();
+    let elsewhere = LabelSelectorRequirement {
+        key: "kubernetes.io/metadata.name".to_owned(),
+        operator: "NotIn".to_owned(),
+        values: Some(values),
+    };
+    LabelSelector { match_expressions: Some(vec![elsewhere]), ..LabelSelector::default() }
+}
