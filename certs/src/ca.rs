@@ -23,9 +23,9 @@ const LF: pem::EncodeConfig = pem::EncodeConfig::new().set_line_ending(pem::Line
 pub(crate) const BACKDATE: Duration = Duration::from_secs(5 * 60);
 
 /// How far the validity of a certificate that has a predecessor or an issuer reaches back at most (never before
-/// the start of that one). If the clocks jump forward by two days, certificates are signed, and the clocks jump
-/// back again, they are still valid.
-pub(crate) const BACKDATE_FOLLOWING: Duration = Duration::from_secs(72 * 3600);
+/// the start of that one). If the clocks jump forward by days, certificates are signed, and the clocks jump back
+/// again, they are still valid.
+pub(crate) const BACKDATE_FOLLOWING: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Why a certificate or its key is of no use.
 #[derive(Debug, thiserror::Error)]

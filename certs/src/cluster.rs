@@ -101,14 +101,14 @@ pub struct Live {
 pub struct Entry {
     /// The entry's name; empty for a conversion stanza.
     pub name: String,
-    /// Its `caBundle`, PEM.
-    pub bundle: Vec<u8>,
+    /// What can be read of its `caBundle`.
+    pub bundle: Bundle,
 }
 
 impl Target {
     /// Whether every entry trusts `certificate`. A target that does not exist trusts nobody.
     pub fn trusts(&self, certificate: &Certificate) -> bool {
-        let trusts = |entry: &Entry| Bundle::parse(&entry.bundle).contains(certificate);
+        let trusts = |entry: &Entry| entry.bundle.contains(certificate);
         self.live.as_ref().is_some_and(|live| live.entries.iter().all(trusts))
     }
 }

@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     authority::State,
+    bundle::Bundle,
     ca::Certificate,
     cluster::Cluster,
     dial::self_dial,
@@ -152,10 +153,11 @@ impl<C: Cluster> Manager<C> {
         if proved.as_ref() == Some(leaf.certificate()) {
             return Ok(());
         }
-        let own = vec![leaf.issuer().pem().into_bytes()];
-        let bundles = if report.bundles.is_empty() { &own } else { &report.bundles };
+        let own = [Bundle::from_iter([leaf.issuer().clone()])];
+        let bundles = if report.bundles.is_empty() { &own } else { &report.bundles[..] };
         for bundle in bundles {
-            let dialled = self_dial(*addr, bundle, &self.options.server_name(), report.now).await;
+            let dialled =
+                self_dial(*addr, bundle.pem().as_bytes(), &self.options.server_name(), report.now).await;
             dialled.map_err(|error| error.to_string())?;
         }
         *proved = Some(leaf.certificate().clone());

@@ -13,7 +13,7 @@ use crate::{
     leaf::{Leaf, LeafError},
     options::Options,
     resolver::Resolver,
-    settling::{Trust, Unchanged},
+    settling::{Look, Trust, Unchanged},
 };
 
 /// What went wrong in a turn. The next turn tries again; what is served stays.
@@ -48,8 +48,8 @@ pub struct Report {
     pub errors: Vec<StepError>,
     /// Every configuration read trusts the issuer of the leaf that is served.
     pub trusted: bool,
-    /// The distinct bundles read, PEM, to dial oneself with.
-    pub bundles: Vec<Vec<u8>>,
+    /// The distinct bundles read, to dial oneself with.
+    pub bundles: Vec<Bundle>,
     /// The time that counted: the API server's if known.
     pub now: Timestamp,
 }
@@ -63,6 +63,7 @@ pub struct Replica {
     leaf: Option<Leaf>,
     trust: Trust,
     unchanged: Unchanged,
+    look: Look,
 }
 
 impl Replica {
@@ -75,6 +76,7 @@ impl Replica {
             leaf: None,
             trust: Trust::default(),
             unchanged: Unchanged::default(),
+            look: Look::default(),
         }
     }
 
@@ -96,7 +98,8 @@ impl Replica {
     pub async fn turn(&mut self, cluster: &impl Cluster) -> Report {
         let mut report = Report { now: self.options.clock.now(), ..Report::default() };
         match self.read(cluster).await {
-            Ok((targets, stored)) => {
+            Ok((targets, stored, look)) => {
+                self.look = look;
                 report.now = stored.time.unwrap_or(report.now);
                 self.act(cluster, &targets, stored.secret, &mut report).await;
             }
@@ -109,9 +112,11 @@ impl Replica {
         report
     }
 
-    async fn read(&self, cluster: &impl Cluster) -> Result<(Vec<Target>, Stored), ClusterError> {
+    async fn read(&self, cluster: &impl Cluster) -> Result<(Vec<Target>, Stored, Look), ClusterError> {
+        let began = self.options.clock.elapsed();
         let targets = cluster.targets().await?;
-        Ok((targets, cluster.stored().await?))
+        let stored = cluster.stored().await?;
+        Ok((targets, stored, Look { began, ended: self.options.clock.elapsed() }))
     }
 
     async fn act(
@@ -174,15 +179,14 @@ impl Replica {
     }
 
     fn observe(&mut self, authority: &Authority, targets: &[Target], rotation: Option<String>) -> Observed {
-        let elapsed = self.options.clock.elapsed();
         let current = authority.current().certificate();
-        self.trust.observe(targets, authority.certificates(), elapsed);
-        self.unchanged.observe(authority.certificates(), elapsed);
+        self.trust.observe(targets, authority.certificates(), self.look);
+        self.unchanged.observe(authority.certificates(), self.look);
         Observed {
             rotation,
-            next_trusted: authority.next().and_then(|it| self.trust.lasted(it.certificate(), elapsed)),
-            current_trusted: self.trust.lasted(current, elapsed),
-            unchanged: self.unchanged.lasted(elapsed),
+            next_trusted: authority.next().and_then(|it| self.trust.lasted(it.certificate())),
+            current_trusted: self.trust.lasted(current),
+            unchanged: self.unchanged.lasted(),
             leaf_current: self.leaf.as_ref().is_some_and(|leaf| leaf.issuer() == current),
         }
     }
@@ -213,8 +217,7 @@ impl Replica {
     }
 
     fn settled(&self, authority: &Certificate) -> bool {
-        let elapsed = self.options.clock.elapsed();
-        self.trust.lasted(authority, elapsed).is_some_and(|it| it >= self.options.settle)
+        self.trust.lasted(authority).is_some_and(|it| it >= self.options.settle)
     }
 
     /// Mends what `target` trusts. True if it was written.
@@ -237,9 +240,8 @@ impl Replica {
         let Some(authority) = &self.authority else { return Vec::new() };
         let mut differs = false;
         let wanted = |entry: &crate::cluster::Entry| {
-            let found = Bundle::parse(&entry.bundle);
-            let wanted = found.merged(authority.certificates(), |it| self.may_stay(it), now);
-            differs |= found != wanted;
+            let wanted = entry.bundle.merged(authority.certificates(), |it| self.may_stay(it), now);
+            differs |= entry.bundle != wanted;
             (entry.name.clone(), wanted)
         };
         let bundles: Vec<_> = live.entries.iter().map(wanted).collect();
@@ -250,8 +252,7 @@ impl Replica {
     /// a leaf of it.
     fn may_stay(&self, certificate: &Certificate) -> bool {
         let serving = self.leaf.as_ref().is_some_and(|leaf| leaf.issuer() == certificate);
-        let elapsed = self.options.clock.elapsed();
-        !certificate.ours() || serving || self.unchanged.lasted(elapsed) < self.options.overlap
+        !certificate.ours() || serving || self.unchanged.lasted() < self.options.overlap
     }
 }
 
@@ -282,10 +283,13 @@ fn all_trust(targets: &[Target], certificate: &Certificate) -> bool {
     targets.iter().all(|target| target.trusts(certificate))
 }
 
-fn distinct_bundles(targets: &[Target]) -> Vec<Vec<u8>> {
+fn distinct_bundles(targets: &[Target]) -> Vec<Bundle> {
     let entries = targets.iter().filter_map(|it| it.live.as_ref()).flat_map(|live| &live.entries);
-    let mut bundles: Vec<_> = entries.map(|entry| entry.bundle.clone()).collect();
-    bundles.sort();
-    bundles.dedup();
+    let mut bundles = Vec::new();
+    for entry in entries {
+        if !bundles.contains(&entry.bundle) {
+            bundles.push(entry.bundle.clone());
+        }
+    }
     bundles
 }

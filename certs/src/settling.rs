@@ -5,11 +5,21 @@ use std::time::Duration;
 
 use crate::{ca::Certificate, cluster::Target};
 
+/// When a look at the cluster took place: somewhere between two readings of the monotonic clock, between which the
+/// process may have been suspended for hours. What was seen began at the latest at `ended` and is known to have
+/// held until `began`, not longer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Look {
+    pub(crate) began: Duration,
+    pub(crate) ended: Duration,
+}
+
 /// Since when each authority has been seen in every bundle.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
     generations: Vec<String>,
     since: Vec<(Certificate, Duration)>,
+    until: Duration,
 }
 
 impl Trust {
@@ -19,7 +29,7 @@ impl Trust {
         &mut self,
         targets: &[Target],
         authorities: impl Iterator<Item = &'a Certificate>,
-        elapsed: Duration,
+        look: Look,
     ) {
         let generations = targets.iter().map(generation).collect();
         if generations != self.generations {
@@ -27,12 +37,13 @@ impl Trust {
             self.since.clear();
         }
         let trusted = authorities.filter(|it| targets.iter().all(|target| target.trusts(it)));
-        self.since = trusted.map(|it| (it.clone(), self.start(it).unwrap_or(elapsed))).collect();
+        self.since = trusted.map(|it| (it.clone(), self.start(it).unwrap_or(look.ended))).collect();
+        self.until = look.began;
     }
 
     /// For how long `certificate` has been trusted everywhere; nothing if it is not.
-    pub(crate) fn lasted(&self, certificate: &Certificate, elapsed: Duration) -> Option<Duration> {
-        self.start(certificate).map(|start| elapsed.saturating_sub(start))
+    pub(crate) fn lasted(&self, certificate: &Certificate) -> Option<Duration> {
+        self.start(certificate).map(|start| self.until.saturating_sub(start))
     }
 
     fn start(&self, certificate: &Certificate) -> Option<Duration> {
@@ -45,18 +56,23 @@ impl Trust {
 pub(crate) struct Unchanged {
     set: Vec<Certificate>,
     since: Duration,
+    until: Duration,
 }
 
 impl Unchanged {
-    pub(crate) fn observe<'a>(&mut self, set: impl Iterator<Item = &'a Certificate>, elapsed: Duration) {
+    /// Takes in what the Secret holds.
+    pub(crate) fn observe<'a>(&mut self, set: impl Iterator<Item = &'a Certificate>, look: Look) {
         let set: Vec<_> = set.cloned().collect();
         if set != self.set {
-            *self = Self { set, since: elapsed };
+            self.set = set;
+            self.since = look.ended;
         }
+        self.until = look.began;
     }
 
-    pub(crate) fn lasted(&self, elapsed: Duration) -> Duration {
-        elapsed.saturating_sub(self.since)
+    /// For how long it has been the same.
+    pub(crate) fn lasted(&self) -> Duration {
+        self.until.saturating_sub(self.since)
     }
 }
 

@@ -110,14 +110,14 @@ impl KubeCluster {
         let Some(config) = webhook.and_then(|it| it.client_config.as_ref()) else { return Vec::new() };
         let service = config.service.as_ref();
         let ours = service.is_none_or(|it| self.is_ours(&it.namespace, &it.name));
-        let bundle = config.ca_bundle.clone().unwrap_or_default().0;
+        let bundle = parse_bundle(config.ca_bundle.as_ref());
         if ours { vec![Entry { name: String::new(), bundle }] } else { Vec::new() }
     }
 
     /// An entry that calls somebody else's Service is none of our business.
     fn entry(&self, name: &str, config: &WebhookClientConfig) -> Option<Entry> {
         let ours = |it: &ServiceReference| self.is_ours(&it.namespace, &it.name);
-        let bundle = config.ca_bundle.clone().unwrap_or_default().0;
+        let bundle = parse_bundle(config.ca_bundle.as_ref());
         config.service.as_ref().is_none_or(ours).then(|| Entry { name: name.to_owned(), bundle })
     }
 
@@ -267,6 +267,10 @@ fn post() -> PostParams {
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, kube::Error> {
     serde_json::from_slice(body).map_err(kube::Error::SerdeError)
+}
+
+fn parse_bundle(bytes: Option<&ByteString>) -> Bundle {
+    bytes.map(|it| Bundle::parse(&it.0)).unwrap_or_default()
 }
 
 /// `Wed, 21 Oct 2026 07:28:00 GMT`

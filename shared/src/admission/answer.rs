@@ -238,7 +238,7 @@ pub fn warning_texts(warnings: impl IntoIterator<Item = String>) -> Vec<String> 
     // Room is kept for the line that counts the rest.
     let mut room = WARNINGS_LENGTH - 32;
     let fitting = texts.iter().take_while(|text| {
-        room = room.checked_sub(text.len()).unwrap_or_default();
+        room = room.saturating_sub(text.len());
         room > 0
     });
     let fitting = fitting.count();

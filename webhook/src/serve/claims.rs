@@ -1,21 +1,29 @@
 //! Reserving unique values: the API server lets only one object of a name exist.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use concierge_runtime::cache::Cache;
 use concierge_shared::{
     admission::{
         claim::{Claim, ClaimObject, ClaimSpec, Holder},
+        lookup::Need,
         problem::{Problem, Reason},
         review::taken_message,
     },
     index::Stored,
+    kind::by_name,
 };
 use jiff::Timestamp;
 use kube::{
     Api, Client, Error, Resource,
     api::{DeleteParams, PostParams, Preconditions},
 };
+
+use parking_lot::Mutex;
 
 use super::{
     live::Live,
@@ -28,6 +36,9 @@ const LONGEST_ADMISSION: Duration = Duration::from_secs(65);
 /// How often a claim may change under our hands before we give up.
 const ATTEMPTS: usize = 5;
 
+/// How many claims this replica knows before it forgets the old ones.
+const REMEMBERED: usize = 10_000;
+
 /// Reserves unique values.
 #[derive(Clone)]
 pub(crate) struct Claims {
@@ -35,6 +46,21 @@ pub(crate) struct Claims {
     live: Live,
     cache: Arc<Cache>,
     metrics: Metrics,
+    own: Arc<Mutex<HashMap<String, Slot>>>,
+}
+
+/// How long what the API server said of another's claim is passed on.
+const HEARSAY: Duration = Duration::from_secs(1);
+
+/// What this replica knows of a claim. Locked while somebody finds out, so that of a storm of requests for the same
+/// value one asks the API server and the others are answered from here.
+type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
+
+struct Known {
+    holder: Holder,
+    /// The holder, when it has been seen to exist.
+    seen: Option<Stored>,
+    until: Instant,
 }
 
 /// A value that can't be reserved.
@@ -47,16 +73,16 @@ pub(crate) struct Denied {
 }
 
 /// What came of a list of claims.
-pub(crate) type Reserved = Result<Vec<Denied>, Error>;
+pub(crate) type Reserved = Result<Vec<Denied>, Arc<Error>>;
 
 enum Verdict {
-    Ours { made: Option<ClaimObject> },
+    Ours { made: Option<Box<ClaimObject>> },
     Taken { holder: Option<Stored> },
 }
 
 impl Claims {
     pub(crate) fn new(client: Client, live: Live, cache: Arc<Cache>, metrics: Metrics) -> Self {
-        Self { api: Api::all(client), live, cache, metrics }
+        Self { api: Api::all(client), live, cache, metrics, own: Arc::default() }
     }
 
     /// Reserves all of `claims` for `holder`, or none.
@@ -93,7 +119,7 @@ impl Claims {
         let (mut made, mut denied) = (Vec::new(), Vec::new());
         for claim in claims {
             match self.one(claim, holder).await {
-                Ok(Verdict::Ours { made: new }) => made.extend(new),
+                Ok(Verdict::Ours { made: new }) => made.extend(new.map(|new| *new)),
                 Ok(Verdict::Taken { holder }) => denied.push(denial(claim, holder)),
                 Err(error) => return (made, Err(error)),
             }
@@ -101,14 +127,54 @@ impl Claims {
         (made, Ok(denied))
     }
 
-    async fn one(&self, claim: &Claim, holder: &Holder) -> Result<Verdict, Error> {
+    async fn one(&self, claim: &Claim, holder: &Holder) -> Result<Verdict, Arc<Error>> {
+        let slot = self.slot(claim.object_name());
+        let mut known = slot.lock().await;
+        if let Some(other) = known.as_ref().filter(|known| self.rules_out(known, holder)) {
+            return Ok(self.counted("taken_here", Verdict::Taken { holder: other.seen.clone() }));
+        }
+        let verdict = self.ask(claim, holder).await?;
+        *known = match &verdict {
+            Verdict::Ours { .. } => {
+                Some(Known { holder: holder.clone(), seen: None, until: Instant::now() + LONGEST_ADMISSION })
+            }
+            Verdict::Taken { holder: Some(live) } => Some(Known {
+                holder: as_holder(live),
+                seen: Some(live.clone()),
+                until: Instant::now() + HEARSAY,
+            }),
+            Verdict::Taken { holder: None } => None,
+        };
+        Ok(verdict)
+    }
+
+    /// Whether what is known of a claim rules out one for `wanted`.
+    fn rules_out(&self, known: &Known, wanted: &Holder) -> bool {
+        !same_object(&known.holder, wanted)
+            && Instant::now() < known.until
+            && !self.cache.recently_deleted(&known.holder.uid)
+    }
+
+    fn slot(&self, name: String) -> Slot {
+        let mut own = self.own.lock();
+        if own.len() >= REMEMBERED {
+            let counts = |slot: &Slot| match slot.try_lock() {
+                Ok(known) => known.as_ref().is_some_and(|known| Instant::now() < known.until),
+                Err(_) => true,
+            };
+            own.retain(|_, slot| counts(slot));
+        }
+        own.entry(name).or_default().clone()
+    }
+
+    async fn ask(&self, claim: &Claim, holder: &Holder) -> Result<Verdict, Arc<Error>> {
         let name = claim.object_name();
         let spec =
             ClaimSpec { rule: claim.rule.id.to_owned(), key: claim.key.clone(), holder: holder.clone() };
         let object = ClaimObject::new(&name, spec);
         for _ in 0..ATTEMPTS {
             match self.api.create(&PostParams::default(), &object).await {
-                Ok(made) => return Ok(self.counted("created", Verdict::Ours { made: Some(made) })),
+                Ok(made) => return Ok(self.counted("created", Verdict::Ours { made: Some(Box::new(made)) })),
                 Err(error) if reason(&error) == "AlreadyExists" => {}
                 Err(error) => return Err(self.failed(error)),
             }
@@ -125,7 +191,9 @@ impl Claims {
             let mut object = object.clone();
             object.metadata.resource_version = existing.metadata.resource_version;
             match self.api.replace(&name, &PostParams::default(), &object).await {
-                Ok(made) => return Ok(self.counted("taken_over", Verdict::Ours { made: Some(made) })),
+                Ok(made) => {
+                    return Ok(self.counted("taken_over", Verdict::Ours { made: Some(Box::new(made)) }));
+                }
                 Err(error) if matches!(reason(&error), "Conflict" | "NotFound") => {}
                 Err(error) => return Err(self.failed(error)),
             }
@@ -139,7 +207,7 @@ impl Claims {
         existing: &ClaimObject,
         claim: &Claim,
         wanted: &Holder,
-    ) -> Result<Option<Verdict>, Error> {
+    ) -> Result<Option<Verdict>, Arc<Error>> {
         let holder = &existing.spec.holder;
         if holder.uid == wanted.uid {
             return Ok(Some(self.counted("held", Verdict::Ours { made: None })));
@@ -149,7 +217,9 @@ impl Claims {
         {
             return Ok(None);
         }
-        let live = self.live.object(&holder.kind, &holder.namespace, &holder.name).await?;
+        let Some(kind) = by_name(&holder.kind) else { return Ok(None) };
+        let Holder { namespace, name, .. } = holder.clone();
+        let live = self.live.object(Need::Object { kind: kind.name, namespace, name }).await?;
         // Whatever its uid: an object of this name with this value is the holder.
         if let Some(live) = live.filter(|live| live.has_key(&claim.index_key())) {
             return Ok(Some(self.counted("taken", Verdict::Taken { holder: Some(live) })));
@@ -171,6 +241,9 @@ impl Claims {
             };
             let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
             let name = claim.metadata.name.unwrap_or_default();
+            let slot = self.slot(name.clone());
+            let mut known = slot.lock().await;
+            known.take_if(|known| known.holder.uid == claim.spec.holder.uid);
             match self.api.delete(&name, &params).await {
                 Ok(_) => self.count("released"),
                 // The reconciler releases claims whose holder does not exist.
@@ -184,14 +257,28 @@ impl Claims {
         verdict
     }
 
-    fn failed(&self, error: Error) -> Error {
+    fn failed(&self, error: impl Into<Arc<Error>>) -> Arc<Error> {
         self.count("error");
-        error
+        error.into()
     }
 
     fn count(&self, outcome: &'static str) {
         self.metrics.claims.get_or_create(&Outcome { outcome }).inc();
     }
+}
+
+fn as_holder(object: &Stored) -> Holder {
+    Holder {
+        kind: object.kind().to_owned(),
+        namespace: object.namespace().to_owned(),
+        name: object.name().to_owned(),
+        uid: object.meta().uid.clone().unwrap_or_default(),
+    }
+}
+
+/// Only one object of a name can be stored, so it does not matter which of two attempts holds a claim.
+fn same_object(a: &Holder, b: &Holder) -> bool {
+    (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
 }
 
 fn denial(claim: &Claim, holder: Option<Stored>) -> Denied {

@@ -164,8 +164,7 @@ impl Door {
         let subject = Subject { group: &envelope.kind.group, kind: kind.name, name: &envelope.name };
         let user = &envelope.user_info;
         for taken in std::mem::take(&mut evaluation.taken) {
-            let holder = &taken.holder;
-            if self.live.may_read(user, holder.kind(), holder.namespace(), holder.name()).await {
+            if self.live.may_read(user, &taken.holder).await {
                 evaluation.name_holder(&taken);
             }
         }
@@ -218,7 +217,7 @@ impl Door {
     async fn named(&self, user: &envelope::UserInfo<'_>, denied: Denied) -> Problem {
         let mut problem = denied.problem;
         if let Some(holder) = denied.holder
-            && self.live.may_read(user, holder.kind(), holder.namespace(), holder.name()).await
+            && self.live.may_read(user, &holder).await
         {
             problem.message =
                 held_message(&problem.message, holder.kind(), holder.namespace(), holder.name());

@@ -1,11 +1,23 @@
 //! Live reads: before a request is refused because of what a cache does not hold, the API server is asked.
 
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use concierge_shared::{
-    admission::lookup::{Fresh, Need},
+    admission::{
+        envelope::UserInfo,
+        lookup::{Fresh, Need},
+    },
     index::{Index, Stored},
     kind::{KindInfo, by_name},
 };
-use futures::future::join_all;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, WeakShared, join_all},
+};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::{
     Api, Client,
@@ -13,19 +25,37 @@ use kube::{
     core::{ApiResource, DynamicObject},
 };
 
+use parking_lot::Mutex;
+
 use super::metrics::{Metrics, Outcome};
-use concierge_shared::admission::envelope::UserInfo;
+
+/// How long an answer to "may this user read these objects" is remembered.
+const PERMISSION: Duration = Duration::from_secs(10);
+/// How many of them.
+const PERMISSIONS: usize = 10_000;
 
 /// Reads the cluster.
 #[derive(Clone)]
 pub(crate) struct Live {
     client: Client,
     metrics: Metrics,
+    permissions: Arc<Mutex<HashMap<Permission, (bool, Instant)>>>,
+    flights: Arc<Mutex<HashMap<Need, WeakShared<Flight>>>>,
+}
+
+/// A read under way. Whoever needs the same while it is waits for its answer.
+type Flight = BoxFuture<'static, Result<Vec<Stored>, Arc<kube::Error>>>;
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Permission {
+    user: String,
+    kind: &'static str,
+    namespace: String,
 }
 
 impl Live {
     pub(crate) fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics }
+        Self { client, metrics, permissions: Arc::default(), flights: Arc::default() }
     }
 
     /// Reads all `needs` at once into `fresh`. What can't be read is left to the lookup behind.
@@ -52,28 +82,37 @@ impl Live {
     }
 
     /// The object, or nothing when there is none.
-    pub(crate) async fn object(
-        &self,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> kube::Result<Option<Stored>> {
-        let Some(info) = by_name(kind) else { return Ok(None) };
-        let found = self.api(info, namespace).get_opt(name).await?;
-        Ok(found.and_then(|object| stored(info, object)))
+    pub(crate) async fn object(&self, need: Need) -> Result<Option<Stored>, Arc<kube::Error>> {
+        self.one(&need).await.map(|mut objects| objects.pop())
     }
 
-    async fn one(&self, need: &Need) -> kube::Result<Vec<Stored>> {
-        match need {
-            Need::Object { kind, namespace, name } => {
-                Ok(self.object(kind, namespace, name).await?.into_iter().collect())
+    async fn one(&self, need: &Need) -> Result<Vec<Stored>, Arc<kube::Error>> {
+        let flight = {
+            let mut flights = self.flights.lock();
+            flights.retain(|_, flight| flight.upgrade().is_some());
+            flights.get(need).and_then(WeakShared::upgrade).unwrap_or_else(|| {
+                let (this, wanted) = (self.clone(), need.clone());
+                let read = async move { this.fetch(&wanted).await.map_err(Arc::new) };
+                let flight = read.boxed().shared();
+                flight.downgrade().map(|weak| flights.insert(need.clone(), weak));
+                flight
+            })
+        };
+        flight.await
+    }
+
+    async fn fetch(&self, need: &Need) -> kube::Result<Vec<Stored>> {
+        let (Need::Object { kind, .. } | Need::List { kind, .. }) = need;
+        let Some(info) = by_name(kind) else { return Ok(Vec::new()) };
+        let found = match need {
+            Need::Object { namespace, name, .. } => {
+                Vec::from_iter(self.api(info, namespace).get_opt(name).await?)
             }
-            Need::List { kind, namespace } => {
-                let Some(info) = by_name(kind) else { return Ok(Vec::new()) };
-                let found = self.api(info, namespace).list(&ListParams::default()).await?;
-                Ok(found.items.into_iter().filter_map(|object| stored(info, object)).collect())
+            Need::List { namespace, .. } => {
+                self.api(info, namespace).list(&ListParams::default()).await?.items
             }
-        }
+        };
+        Ok(found.into_iter().filter_map(|object| stored(info, object)).collect())
     }
 
     fn api(&self, info: &KindInfo, namespace: &str) -> Api<DynamicObject> {
@@ -90,15 +129,27 @@ impl Live {
         }
     }
 
-    /// Whether `user` may read this object, and so may be told that it exists. When in doubt, no.
-    pub(crate) async fn may_read(
-        &self,
-        user: &UserInfo<'_>,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> bool {
-        let Some(info) = by_name(kind) else { return false };
+    /// Whether `user` may read the objects of this kind in this namespace, and so may be told of them. When in
+    /// doubt, no.
+    pub(crate) async fn may_read(&self, user: &UserInfo<'_>, object: &Stored) -> bool {
+        let Some(info) = by_name(object.kind()) else { return false };
+        let who = format!("{} {:?}", user.username, user.groups);
+        let permission = Permission { user: who, kind: info.name, namespace: object.namespace().to_owned() };
+        if let Some((allowed, since)) = self.permissions.lock().get(&permission)
+            && since.elapsed() < PERMISSION
+        {
+            return *allowed;
+        }
+        let allowed = self.review(user, info, object.namespace()).await;
+        let mut permissions = self.permissions.lock();
+        if permissions.len() >= PERMISSIONS {
+            permissions.clear();
+        }
+        permissions.insert(permission, (allowed, Instant::now()));
+        allowed
+    }
+
+    async fn review(&self, user: &UserInfo<'_>, info: &KindInfo, namespace: &str) -> bool {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
@@ -111,7 +162,6 @@ impl Live {
                     group: Some((info.group)()),
                     resource: Some((info.plural)()),
                     namespace: text(namespace),
-                    name: text(name),
                     ..ResourceAttributes::default()
                 }),
                 ..SubjectAccessReviewSpec::default()

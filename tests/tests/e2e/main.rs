@@ -1,0 +1,6 @@
+//! Concierge on a real API server, as its users meet it.
+
+mod hostile;
+mod race;
+mod rotation;
+mod world;

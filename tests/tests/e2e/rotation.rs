@@ -1,0 +1,1 @@
+//! Certificates, replicas and trust change under a stream of creates, and no call fails.
