@@ -1,0 +1,192 @@
+//! A report for people: every problem with its line of the file, and a last line that sums up.
+
+use std::fmt::Write as _;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    fixture::Verdict,
+    report::{Checked, Report, RunFixture},
+    source::{BadInput, Source},
+    tree::Span,
+    words::count,
+};
+
+/// Writes reports, in colour or not.
+pub(super) struct Human {
+    renderer: Renderer,
+    good: Style,
+    wrong: Style,
+    doubtful: Style,
+}
+
+impl Human {
+    /// With or without colour.
+    pub(super) fn new(colour: bool) -> Self {
+        let style = |style: Style| if colour { style } else { Style::new() };
+        Self {
+            renderer: if colour { Renderer::styled() } else { Renderer::plain() },
+            good: style(AnsiColor::Green.on_default().bold()),
+            wrong: style(AnsiColor::Red.on_default().bold()),
+            doubtful: style(AnsiColor::Yellow.on_default().bold()),
+        }
+    }
+
+    /// The report as text.
+    pub(super) fn render(&self, report: &Report) -> String {
+        let mut text = String::new();
+        for bad in &report.bad {
+            self.bad(&mut text, bad);
+        }
+        for checked in &report.objects {
+            self.object(&mut text, checked);
+        }
+        for fixture in &report.fixtures {
+            self.fixture(&mut text, fixture);
+        }
+        self.summary(&mut text, report);
+        text
+    }
+
+    fn bad(&self, text: &mut String, bad: &BadInput) {
+        match &bad.at {
+            Some((source, span)) => self.snippet(text, Level::ERROR, None, &bad.message, source, *span),
+            None => {
+                let title = Level::ERROR.primary_title(format!("{}: {}", bad.file, bad.message));
+                self.group(text, Group::with_title(title));
+            }
+        }
+        text.push('\n');
+    }
+
+    fn object(&self, text: &mut String, checked: &Checked) {
+        let found = checked.problems.iter().map(|problem| (Level::ERROR, problem));
+        let found = found.chain(checked.warnings.iter().map(|problem| (Level::WARNING, problem)));
+        for (level, problem) in found {
+            let message = format!("{}: {}", problem.field, problem.message);
+            let span = checked.locate(problem);
+            self.snippet(text, level, Some(problem.rule.id), &message, &checked.submission.source, span);
+        }
+        let (subject, warnings) = (checked.subject(), count(checked.warnings.len(), "warning"));
+        let _ = match checked.verdict() {
+            Verdict::Refused => {
+                let problems = count(checked.problems.len(), "problem");
+                let wrong = self.wrong;
+                let also = if checked.warnings.is_empty() { String::new() } else { format!(", {warnings}") };
+                writeln!(text, "{subject} is {wrong}refused{wrong:#}: {problems}{also}\n")
+            }
+            Verdict::Admitted if checked.warnings.is_empty() => Ok(()),
+            Verdict::Admitted => {
+                let doubtful = self.doubtful;
+                writeln!(text, "{subject} is {doubtful}admitted{doubtful:#}: {warnings}\n")
+            }
+        };
+    }
+
+    fn fixture(&self, text: &mut String, run: &RunFixture) {
+        let (good, wrong) = (self.good, self.wrong);
+        let name = &run.source.name;
+        let _ = match &run.result {
+            Ok(()) => writeln!(text, "{good}pass{good:#} {name}"),
+            Err(differences) => {
+                let indented = differences.replace('\n', "\n       ");
+                writeln!(text, "{wrong}FAIL{wrong:#} {name}\n       {indented}")
+            }
+        };
+    }
+
+    fn summary(&self, text: &mut String, report: &Report) {
+        let mut parts = Vec::new();
+        if !report.objects.is_empty() || report.fixtures.is_empty() {
+            let (checked, refused) = (report.objects.len(), report.refused());
+            parts.push(format!(
+                "{} checked: {} admitted, {}, {}",
+                count(checked, "object"),
+                checked - refused,
+                self.counted(refused, format!("{refused} refused"), self.wrong),
+                self.counted(report.warnings(), count(report.warnings(), "warning"), self.doubtful),
+            ));
+        }
+        if !report.fixtures.is_empty() {
+            let (run, failed) = (report.fixtures.len(), report.failed());
+            let failed_text = self.counted(failed, format!("{failed} failed"), self.wrong);
+            parts.push(format!("{}: {} passed, {failed_text}", count(run, "fixture"), run - failed));
+        }
+        if !report.bad.is_empty() {
+            parts.push(self.counted(1, count(report.bad.len(), "input error"), self.wrong));
+        }
+        let passed_over = match report.passed_over {
+            0 => String::new(),
+            number => format!("   ({} of other kinds passed over)", count(number, "object")),
+        };
+        let _ = writeln!(text, "{}{passed_over}", parts.join("; "));
+    }
+
+    fn counted(&self, number: usize, text: String, style: Style) -> String {
+        if number == 0 { text } else { format!("{style}{text}{style:#}") }
+    }
+
+    fn snippet(
+        &self,
+        text: &mut String,
+        level: Level<'static>,
+        rule: Option<&str>,
+        message: &str,
+        source: &Source,
+        span: Span,
+    ) {
+        let line = hide_passwords(source.line(span.start.line));
+        let offset = |column: usize| {
+            line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(offset, _)| offset)
+        };
+        let start = offset(span.start.column);
+        let end = if span.end.line == span.start.line { offset(span.end.column) } else { line.len() };
+        let snippet = Snippet::source(line.as_str())
+            .line_start(span.start.line)
+            .path(source.name.as_str())
+            .annotation(AnnotationKind::Primary.span(start..end.max(start)));
+        let title = level.primary_title(message);
+        let title = match rule {
+            Some(rule) => title.id(rule),
+            None => title,
+        };
+        self.group(text, title.element(snippet));
+    }
+
+    fn group(&self, text: &mut String, group: Group<'_>) {
+        text.push_str(&self.renderer.render(&[group]));
+        text.push('\n');
+    }
+}
+
+/// `line` without the user and password of URLs in it, as long as before: what is checked in CI is printed
+/// into logs.
+fn hide_passwords(line: &str) -> String {
+    let mut hidden = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(scheme) = rest.find("://") {
+        let (before, after) = rest.split_at(scheme + 3);
+        hidden.push_str(before);
+        let authority = after.find(|c: char| matches!(c, '/' | '?' | '#' | '"' | '\'') || c.is_whitespace());
+        let authority = &after[..authority.unwrap_or(after.len())];
+        let secret = authority.rfind('@').unwrap_or(0);
+        hidden.extend(after[..secret].chars().map(|_| '*'));
+        rest = &after[secret..];
+    }
+    hidden.push_str(rest);
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_not_printed() {
+        let check = |line: &str, expect: &str| assert_eq!(hide_passwords(line), expect);
+        check("baseUrl: https://jane:pä@x/a@b", "baseUrl: https://*******@x/a@b");
+        check("a: \"http://u@x\" http://y", "a: \"http://*@x\" http://y");
+        check("a: http://x/@b", "a: http://x/@b");
+    }
+}

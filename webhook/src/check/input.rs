@@ -1,0 +1,246 @@
+//! Documents told apart: objects of our kinds, reviews, fixtures, and what is around them.
+
+use std::rc::Rc;
+
+use concierge_shared::{
+    admission::{
+        envelope::{self, Operation},
+        lookup::Namespace,
+        rule::{Enforcement, RULES_ANNOTATION},
+    },
+    field::at,
+    kind::{KINDS, KindInfo, by_gvk, by_name},
+};
+use serde_json::Value;
+
+use super::{
+    fixture,
+    source::{BadInput, Source},
+    tree::{Node, Span},
+    words::nearest,
+};
+
+/// Something that would be handed to the API server.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub kind: &'static KindInfo,
+    pub operation: Operation,
+    /// True for an object in a file, which is applied: created, or updated when it is there.
+    pub applied: bool,
+    pub namespace: String,
+    /// The name, or the prefix of the one that will be generated.
+    pub name: String,
+    pub object: Option<Value>,
+    pub old: Option<Value>,
+    pub source: Rc<Source>,
+    /// The object in the source; on deletion, the one to be deleted.
+    pub node: Node,
+}
+
+/// What a document is.
+#[derive(Debug)]
+pub(super) enum Item {
+    Submission(Submission),
+    Namespace(String, Namespace),
+    Fixture(Rc<Source>, Box<fixture::Fixture>),
+    /// An object of a kind that is not ours.
+    Other,
+}
+
+/// Tells the documents of a source apart.
+pub(super) struct Reader<'a> {
+    /// The namespace of objects that name none.
+    pub default_namespace: &'a str,
+    pub items: Vec<Item>,
+    pub bad: Vec<BadInput>,
+}
+
+impl<'a> Reader<'a> {
+    /// Has read nothing yet.
+    pub(super) fn new(default_namespace: &'a str) -> Self {
+        Self { default_namespace, items: Vec::new(), bad: Vec::new() }
+    }
+
+    /// Reads all documents of `source`.
+    pub(super) fn read(&mut self, source: &Rc<Source>) {
+        for document in &source.documents {
+            match document {
+                Ok(node) if node.is_null() => {}
+                Ok(node) => self.read_node(source, node),
+                Err(error) => {
+                    let template = source.line(error.span.start.line).contains("{{");
+                    let hint = if template {
+                        "; this is a template: render it first, with helm template"
+                    } else {
+                        ""
+                    };
+                    self.bad.push(BadInput::at(source, error.span, format!("{}{hint}", error.message)));
+                }
+            }
+        }
+    }
+
+    fn read_node(&mut self, source: &Rc<Source>, node: &Node) {
+        let text = |key| node.get(key).and_then(Node::text);
+        match (text("apiVersion"), text("kind")) {
+            (Some(api_version), Some(kind)) => match self.read_object(source, node, api_version, kind) {
+                Ok(items) => self.items.extend(items),
+                Err(bad) => self.bad.push(bad),
+            },
+            // Values of charts, kustomizations and the like lie in folders beside objects.
+            (None, None) if !source.asked_for => self.items.push(Item::Other),
+            (api_version, _) => {
+                let missing = if api_version.is_none() { "apiVersion" } else { "kind" };
+                let message = format!("is no Kubernetes object: it has no {missing}");
+                self.bad.push(BadInput::at(source, node.locate(&at(missing)), message));
+            }
+        }
+    }
+
+    fn read_object(
+        &mut self,
+        source: &Rc<Source>,
+        node: &Node,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Option<Item>, BadInput> {
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let ours = KINDS.iter().any(|info| (info.group)() == group);
+        match (group, kind) {
+            ("", "Namespace") => namespace(source, node).map(Some),
+            ("check.concierge.dev", _) => {
+                let fixture = fixture::Fixture::read(source, node)?;
+                Ok(Some(Item::Fixture(Rc::clone(source), Box::new(fixture))))
+            }
+            ("admission.k8s.io", "AdmissionReview") => review(source, node).map(Some),
+            _ if let Some(items) = list_items(node, kind).filter(|_| group.is_empty() || ours) => {
+                items.iter().for_each(|item| self.read_node(source, item));
+                Ok(None)
+            }
+            _ if ours => {
+                let info = known_kind(api_version, kind)
+                    .map_err(|(field, message)| BadInput::at(source, node.locate(&at(field)), message))?;
+                Ok(Some(Item::Submission(self.manifest(source, node, info))))
+            }
+            _ => Ok(Some(Item::Other)),
+        }
+    }
+
+    fn manifest(&self, source: &Rc<Source>, node: &Node, kind: &'static KindInfo) -> Submission {
+        let mut object = node.to_json();
+        let namespace = complete_namespace(&mut object, self.default_namespace);
+        Submission {
+            kind,
+            operation: Operation::Create,
+            applied: true,
+            namespace,
+            name: display_name(&object),
+            object: Some(object),
+            old: None,
+            source: Rc::clone(source),
+            node: node.clone(),
+        }
+    }
+}
+
+/// Gives `object` a namespace, as kubectl does; the one it has then.
+pub(super) fn complete_namespace(object: &mut Value, default: &str) -> String {
+    let Some(object) = object.as_object_mut() else { return default.to_owned() };
+    let metadata = object.entry("metadata").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    let Some(metadata) = metadata.as_object_mut() else { return default.to_owned() };
+    if metadata.get("namespace").is_none_or(|namespace| namespace.is_null() || namespace == "") {
+        metadata.insert("namespace".into(), default.into());
+    }
+    metadata["namespace"].as_str().unwrap_or(default).to_owned()
+}
+
+/// The object's name, or the beginning of the one to be generated.
+pub(super) fn display_name(object: &Value) -> String {
+    let metadata = &object["metadata"];
+    let name = metadata["name"].as_str().filter(|name| !name.is_empty());
+    let generated = || metadata["generateName"].as_str().map(|prefix| format!("{prefix}*"));
+    name.map(str::to_owned).or_else(generated).unwrap_or_else(|| "(no name)".to_owned())
+}
+
+/// The kind with this name and version in one of our groups; which field is wrong, and why.
+pub(super) fn known_kind(api_version: &str, kind: &str) -> Result<&'static KindInfo, (&'static str, String)> {
+    if let Some(info) = by_gvk(api_version, kind) {
+        return Ok(info);
+    }
+    let (group, version) = api_version.rsplit_once('/').unwrap_or_default();
+    if let Some(info) = by_name(kind).filter(|info| (info.group)() == group) {
+        let message = format!("{kind} has no version {version:?}; use {}", info.api_version());
+        return Err(("apiVersion", message));
+    }
+    let kinds: Vec<_> = KINDS.iter().filter(|info| (info.group)() == group).map(|info| info.name).collect();
+    let hint = match nearest(kind, kinds.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("it has {}", kinds.join(", ")),
+    };
+    Err(("kind", format!("the group {group} has no kind {kind:?}; {hint}")))
+}
+
+fn list_items<'a>(node: &'a Node, kind: &str) -> Option<&'a [Node]> {
+    if kind.ends_with("List") { node.get("items")?.list() } else { None }
+}
+
+fn namespace(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
+    let name = node.get("metadata").and_then(|metadata| metadata.get("name")?.text()).unwrap_or_default();
+    let namespace = read_namespace(&node.to_json()).map_err(|message| {
+        let field = at("metadata.annotations").key(RULES_ANNOTATION);
+        BadInput::at(source, node.locate(&field), message)
+    })?;
+    Ok(Item::Namespace(name.to_owned(), namespace))
+}
+
+/// What the JSON of a Namespace says about rules; what is wrong with its annotation.
+pub(super) fn read_namespace(json: &Value) -> Result<Namespace, String> {
+    let metadata = &json["metadata"];
+    let annotation = metadata["annotations"][RULES_ANNOTATION].as_str().unwrap_or_default();
+    let enforcement: Enforcement = annotation
+        .parse()
+        .map_err(|error| format!("the annotation {RULES_ANNOTATION} can't be read: {error}"))?;
+    Ok(Namespace { enforcement, terminating: metadata.get("deletionTimestamp").is_some() })
+}
+
+fn review(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
+    let bad = |message: String| BadInput::at(source, node.locate(&at("request")), message);
+    let json = node.to_json().to_string();
+    let request = envelope::parse(json.as_bytes()).map_err(|error| bad(error.to_string()))?;
+    let api_version = format!("{}/{}", request.kind.group, request.kind.version);
+    let operation = Operation::from(&*request.operation);
+    let Some(kind) = by_gvk(&api_version, &request.kind.kind) else { return Ok(Item::Other) };
+    if operation == Operation::Other || !request.sub_resource.is_empty() {
+        return Ok(Item::Other);
+    }
+    let part = |name| {
+        let part = node.get("request").and_then(|request| request.get(name));
+        part.filter(|part| !part.is_null()).cloned()
+    };
+    let (object, old) = (part("object"), part("oldObject"));
+    let judged = if operation == Operation::Delete { &old } else { &object };
+    let Some(judged) = judged.clone() else {
+        return Err(bad(format!("a review of {} needs its object", operation.as_str())));
+    };
+    if operation == Operation::Update && old.is_none() {
+        return Err(bad("a review of UPDATE needs oldObject".to_owned()));
+    }
+    Ok(Item::Submission(Submission {
+        kind,
+        operation,
+        applied: false,
+        namespace: request.namespace.to_string(),
+        name: display_name(&judged.to_json()),
+        object: object.map(|object| object.to_json()),
+        old: old.map(|old| old.to_json()),
+        source: Rc::clone(source),
+        node: judged,
+    }))
+}
+
+impl Submission {
+    /// Where the object begins.
+    pub(super) fn start(&self) -> Span {
+        self.node.locate(&at("kind"))
+    }
+}

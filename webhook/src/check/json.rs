@@ -1,0 +1,154 @@
+//! JSON documents with positions.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{
+    scalar::from_f64,
+    tree::{Content, Entry, MAX_DEPTH, Map, Node, Place, Span},
+    yaml::SyntaxError,
+};
+
+/// The documents of `text`, one after the other. Nothing is read after an error.
+pub(super) fn parse(text: &str) -> Vec<Result<Node, SyntaxError>> {
+    let reader = Reader::new(text);
+    let documents = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    documents
+        .map(|raw| match raw {
+            Ok(raw) => reader.node(raw.get(), 0),
+            Err(error) => {
+                let place = Place { line: error.line(), column: error.column().max(1) };
+                Err(SyntaxError { span: Span { start: place, end: place }, message: plain(&error) })
+            }
+        })
+        .collect()
+}
+
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text).to_owned()
+}
+
+/// Turns parts of a text into values, knowing where they stand in it.
+struct Reader<'a> {
+    text: &'a str,
+    lines: Vec<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(index, _)| index + 1);
+        Self { text, lines: std::iter::once(0).chain(ends).collect() }
+    }
+
+    fn node(&self, raw: &'a str, depth: usize) -> Result<Node, SyntaxError> {
+        let start = self.offset(raw);
+        let span = self.span(start, start + raw.len());
+        let failed = |message: String| SyntaxError { span, message };
+        if depth >= MAX_DEPTH {
+            return Err(failed(format!("is nested deeper than {MAX_DEPTH} levels")));
+        }
+        let content = match raw.as_bytes().first() {
+            Some(b'{') => self.map(raw, start, depth)?,
+            Some(b'[') => {
+                let items: Vec<&RawValue> =
+                    serde_json::from_str(raw).map_err(|error| failed(plain(&error)))?;
+                let items = items.into_iter().map(|item| self.node(item.get(), depth + 1));
+                Content::List(items.collect::<Result<_, _>>()?)
+            }
+            _ => scalar(raw).map_err(|error| failed(plain(&error)))?,
+        };
+        Ok(Node::new(span, content))
+    }
+
+    fn map(&self, raw: &'a str, start: usize, depth: usize) -> Result<Content, SyntaxError> {
+        let span = self.span(start, start + raw.len());
+        let Entries(entries) = serde_json::from_str(raw)
+            .map_err(|error: serde_json::Error| SyntaxError { span, message: plain(&error) })?;
+        let mut map = Map::default();
+        let mut read = start;
+        for (key, value) in entries {
+            let key_span = self.key_span(read, self.offset(value.get()));
+            read = self.offset(value.get()) + value.get().len();
+            if let Some(before) = map.get(&key) {
+                let message =
+                    format!("the key {key:?} is already set in line {}", before.key_span.start.line);
+                return Err(SyntaxError { span: key_span, message });
+            }
+            let value = self.node(value.get(), depth + 1)?;
+            map.set(Entry { key: key.into_owned(), key_span, value });
+        }
+        Ok(Content::Map(map))
+    }
+
+    /// The only string between the value before and the key's value.
+    fn key_span(&self, from: usize, to: usize) -> Span {
+        let between = &self.text[from..to];
+        let start = between.find('"').unwrap_or_default();
+        let end = between.rfind('"').unwrap_or_default() + 1;
+        self.span(from + start, from + end)
+    }
+
+    /// Where `part`, a part of the text, begins in it.
+    fn offset(&self, part: &str) -> usize {
+        (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize)
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span { start: self.place(start), end: self.place(end) }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let column = self.text[self.lines[line - 1]..offset].chars().count() + 1;
+        Place { line, column }
+    }
+}
+
+fn scalar(raw: &str) -> serde_json::Result<Content> {
+    Ok(match serde_json::from_str(raw)? {
+        serde_json::Value::Bool(value) => Content::Bool(value),
+        serde_json::Value::Number(number) if number.is_f64() => {
+            Content::Number(number.as_f64().and_then(from_f64).unwrap_or(number))
+        }
+        serde_json::Value::Number(number) => Content::Number(number),
+        serde_json::Value::String(text) => Content::Text(text),
+        _ => Content::Null,
+    })
+}
+
+/// The entries of an object, repeated keys included.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(Text(key)) = map.next_key()? {
+            entries.push((key, map.next_value()?));
+        }
+        Ok(Entries(entries))
+    }
+}
+
+/// A string, borrowed when it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,0 +1,216 @@
+//! Admission without a cluster: requests are decided one after another, in a world that is all in memory.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use concierge_shared::{
+    admission::{
+        defaults,
+        envelope::Operation,
+        lookup::{Found, Lookup, Namespace, Selection, World},
+        review::{Context, Evaluation, Request, Stage},
+        rule::{Enforcement, Level, Rule},
+    },
+    kind::KindInfo,
+    settings::Settings,
+};
+use serde_json::Value;
+
+/// A request to decide.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub kind: &'static KindInfo,
+    pub operation: Operation,
+    pub namespace: &'a str,
+    pub object: Option<&'a Value>,
+    pub old: Option<&'a Value>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub evaluation: Evaluation,
+    /// The object with its defaults.
+    pub defaulted: Option<Value>,
+}
+
+/// Kind, namespace and name.
+type Id = (&'static str, String, String);
+
+/// A cluster that is not there.
+pub(super) struct Offline {
+    /// Every object that is given, in its last version.
+    everything: World,
+    /// What was there before the request that is decided now.
+    before: World,
+    /// The JSON of what was there before.
+    stored: HashMap<Id, Value>,
+    /// Objects that are there but can't be read.
+    unreadable: HashSet<Id>,
+    enforcement: Enforcement,
+    settings: Settings,
+}
+
+/// The world as a request about an object of one kind sees it.
+///
+/// Objects given together may refer to each other in any order. But of the objects of its own kind a request
+/// sees only those that came before, as if they were created in turn: of two pets with one id, the second is
+/// refused, and of eleven pets in a store for ten, the eleventh.
+struct Around<'a> {
+    offline: &'a Offline,
+    kind: &'static str,
+}
+
+impl Offline {
+    /// An empty cluster with the operator's levels.
+    pub(super) fn new(enforcement: Enforcement) -> Self {
+        Self {
+            everything: World::default(),
+            before: World::default(),
+            stored: HashMap::new(),
+            unreadable: HashSet::new(),
+            enforcement,
+            settings: Settings::default(),
+        }
+    }
+
+    /// Adds a namespace.
+    pub(super) fn insert_namespace(&mut self, name: String, namespace: Namespace) {
+        self.everything.insert_namespace(name, namespace);
+    }
+
+    /// Adds an object that is there before any request.
+    pub(super) fn insert(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+        self.announce(kind, namespace, object);
+        self.settle(kind, namespace, object);
+    }
+
+    /// Adds an object that will be asked for, so that objects of other kinds can refer to it.
+    pub(super) fn announce(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+        match (kind.store)(object.clone()) {
+            Ok(stored) => self.everything.insert(stored),
+            Err(_) => {
+                self.unreadable.insert(id(kind, namespace, object));
+            }
+        }
+    }
+
+    /// Adds an object that has been decided on. A refused one stays too: what depends on it is judged as if
+    /// it were mended.
+    pub(super) fn settle(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+        if let Ok(stored) = (kind.store)(object.clone()) {
+            self.before.insert(stored);
+        }
+        self.stored.insert(id(kind, namespace, object), object.clone());
+    }
+
+    /// Takes an object out.
+    pub(super) fn remove(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+        let id = id(kind, namespace, object);
+        self.everything.remove(kind.name, namespace, &id.2);
+        self.before.remove(kind.name, namespace, &id.2);
+        self.stored.remove(&id);
+    }
+
+    /// The JSON of the object of this kind and name that was there before.
+    pub(super) fn stored(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Option<&Value> {
+        self.stored.get(&id(kind, namespace, object))
+    }
+
+    /// The object with its defaults, as the mutating call would leave it.
+    pub(super) fn default(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Value {
+        let asked = Asked { kind, operation: Operation::Create, namespace, object: Some(object), old: None };
+        self.mutate(&asked).1.unwrap_or_else(|| object.clone())
+    }
+
+    /// Decides a request with both calls, as the API server makes them.
+    pub(super) fn decide(&self, asked: &Asked<'_>) -> Decision {
+        let (mut evaluation, mut defaulted) = self.mutate(asked);
+        // The API server drops a status before the validating call.
+        if let Some(object) = defaulted.as_mut().and_then(Value::as_object_mut) {
+            object.remove("status");
+        }
+        let validated = Asked { object: defaulted.as_ref().or(asked.object), ..*asked };
+        let mut validation = self.evaluate(&validated, Stage::Validate);
+        evaluation.denials.append(&mut validation.denials);
+        evaluation.warnings.append(&mut validation.warnings);
+        // What can't be looked up here is an object that is given and can't be read; that is said where it is.
+        Decision {
+            evaluation: Evaluation { unresolved: Vec::new(), ..with(evaluation, validation) },
+            defaulted,
+        }
+    }
+
+    /// The level of `rule` in `namespace`.
+    pub(super) fn level(&self, namespace: &str, rule: &Rule) -> Level {
+        let lookup = Around { offline: self, kind: "" };
+        let context = Context { lookup: &lookup, enforcement: &self.enforcement, settings: &self.settings };
+        concierge_shared::admission::review::level(&context, namespace, rule)
+    }
+
+    fn mutate(&self, asked: &Asked<'_>) -> (Evaluation, Option<Value>) {
+        let evaluation = self.evaluate(asked, Stage::Mutate);
+        let defaulted = asked.object.map(|object| {
+            let raw = object.to_string();
+            defaults::apply(&raw, &evaluation.patch).unwrap_or_else(|_| object.clone())
+        });
+        (evaluation, defaulted)
+    }
+
+    fn evaluate(&self, asked: &Asked<'_>, stage: Stage) -> Evaluation {
+        let (object, old) = (asked.object.map(Value::to_string), asked.old.map(Value::to_string));
+        let request = Request {
+            stage,
+            operation: asked.operation,
+            namespace: asked.namespace,
+            object: object.as_deref(),
+            old: old.as_deref(),
+        };
+        let lookup = Around { offline: self, kind: asked.kind.name };
+        let context = Context { lookup: &lookup, enforcement: &self.enforcement, settings: &self.settings };
+        (asked.kind.evaluate)(&request, &context)
+    }
+}
+
+/// The mutating call's findings with what only the validating call tells.
+fn with(mutation: Evaluation, validation: Evaluation) -> Evaluation {
+    Evaluation { claims: validation.claims, taken: validation.taken, needs: validation.needs, ..mutation }
+}
+
+fn id(kind: &'static KindInfo, namespace: &str, object: &Value) -> Id {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    (kind.name, namespace.to_owned(), name.to_owned())
+}
+
+impl Lookup for Around<'_> {
+    fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
+        match self.offline.everything.find(kind, namespace, name) {
+            Found::Absent
+                if self.offline.unreadable.contains(&(kind, namespace.to_owned(), name.to_owned())) =>
+            {
+                Found::Unknown
+            }
+            found => found,
+        }
+    }
+
+    fn select(&self, kind: &'static str, key: &str) -> Selection {
+        self.world(kind).select(kind, key)
+    }
+
+    fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
+        self.world(kind).count(kind, key)
+    }
+
+    fn namespace(&self, name: &str) -> Arc<Namespace> {
+        self.offline.everything.namespace(name)
+    }
+}
+
+impl Around<'_> {
+    fn world(&self, kind: &str) -> &World {
+        if kind == self.kind { &self.offline.before } else { &self.offline.everything }
+    }
+}

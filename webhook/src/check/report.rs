@@ -1,0 +1,111 @@
+//! What a check found.
+
+use std::rc::Rc;
+
+use concierge_shared::admission::problem::Problem;
+use json_patch::PatchOperation;
+
+use super::{
+    fixture::Verdict,
+    input::{Item, Submission},
+    offline::Offline,
+    run::check_all,
+    schema::UNKNOWN_FIELD,
+    source::{BadInput, Source},
+    tree::Span,
+};
+
+/// Everything that was found, in the order of the input.
+#[derive(Default)]
+pub(super) struct Report {
+    pub bad: Vec<BadInput>,
+    pub objects: Vec<Checked>,
+    pub fixtures: Vec<RunFixture>,
+    /// How many objects of other kinds there were.
+    pub passed_over: usize,
+}
+
+/// An object and what was found in it.
+pub(super) struct Checked {
+    pub submission: Submission,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+    pub patch: Vec<PatchOperation>,
+}
+
+/// A fixture and how it went.
+pub(super) struct RunFixture {
+    pub source: Rc<Source>,
+    pub result: Result<(), String>,
+}
+
+impl Report {
+    /// Checks `items` in `offline`, which holds the world around them.
+    pub(super) fn of(items: Vec<Item>, bad: Vec<BadInput>, mut offline: Offline) -> Self {
+        let mut report = Self { bad, ..Self::default() };
+        let mut submissions = Vec::new();
+        for item in items {
+            match item {
+                Item::Submission(submission) => submissions.push(submission),
+                Item::Namespace(name, namespace) => {
+                    offline.insert_namespace(name, namespace);
+                    report.passed_over += 1;
+                }
+                Item::Fixture(source, fixture) => {
+                    report.fixtures.push(RunFixture { source, result: fixture.run() });
+                }
+                Item::Other => report.passed_over += 1,
+            }
+        }
+        report.objects = check_all(submissions, offline);
+        report
+    }
+
+    /// How many objects are refused.
+    pub(super) fn refused(&self) -> usize {
+        self.objects.iter().filter(|object| object.verdict() == Verdict::Refused).count()
+    }
+
+    /// How many warnings there are.
+    pub(super) fn warnings(&self) -> usize {
+        self.objects.iter().map(|object| object.warnings.len()).sum()
+    }
+
+    /// How many fixtures went otherwise than expected.
+    pub(super) fn failed(&self) -> usize {
+        self.fixtures.iter().filter(|fixture| fixture.result.is_err()).count()
+    }
+}
+
+impl Checked {
+    /// Whether the object is admitted.
+    pub(super) fn verdict(&self) -> Verdict {
+        if self.problems.is_empty() { Verdict::Admitted } else { Verdict::Refused }
+    }
+
+    /// Where to point at for a problem.
+    pub(super) fn locate(&self, problem: &Problem) -> Span {
+        let node = &self.submission.node;
+        if problem.rule == &UNKNOWN_FIELD {
+            node.locate_key(&problem.field)
+        } else {
+            node.locate(&problem.field)
+        }
+    }
+
+    /// Puts problems and warnings in the order of the file.
+    pub(super) fn sort(&mut self) {
+        let (mut problems, mut warnings) =
+            (std::mem::take(&mut self.problems), std::mem::take(&mut self.warnings));
+        for found in [&mut problems, &mut warnings] {
+            found.sort_by_cached_key(|one| (self.locate(one).start, one.field.clone(), one.rule.id));
+        }
+        (self.problems, self.warnings) = (problems, warnings);
+    }
+
+    /// `Pet zoo/rex`
+    pub(super) fn subject(&self) -> String {
+        let Submission { kind, namespace, name, .. } = &self.submission;
+        format!("{} {namespace}/{name}", kind.name)
+    }
+}

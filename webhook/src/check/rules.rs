@@ -1,0 +1,89 @@
+//! The rules as a table, and one rule explained.
+
+use std::fmt::Write as _;
+
+use concierge_shared::{
+    admission::rule::{Enforcement, Level, RULES_ANNOTATION, Rule},
+    kind::{KINDS, all_rules},
+};
+use serde::Serialize;
+
+use super::{schema, words::nearest};
+
+#[derive(Serialize)]
+struct RuleResult {
+    id: &'static str,
+    level: Level,
+    kinds: Vec<&'static str>,
+    summary: &'static str,
+}
+
+/// All rules of the webhook as a JSON list, ordered by id.
+pub(super) fn json() -> String {
+    let results = all_rules().into_iter().map(|(rule, kinds)| RuleResult {
+        id: rule.id,
+        level: rule.level,
+        kinds,
+        summary: rule.summary,
+    });
+    // Strings always have a JSON form.
+    serde_json::to_string_pretty(&results.collect::<Vec<_>>()).unwrap_or_default() + "\n"
+}
+
+/// All rules, one on each line, ordered by id.
+pub(super) fn table() -> String {
+    let rules: Vec<_> = all_rules().into_iter().map(|(rule, kinds)| (rule, kinds_text(&kinds))).collect();
+    let width = |of: fn(&(&'static Rule, String)) -> usize| rules.iter().map(of).max().unwrap_or_default();
+    let (ids, kinds) = (width(|(rule, _)| rule.id.len()), width(|(_, kinds)| kinds.len()));
+    let mut text = format!("{:ids$}  LEVEL  {:kinds$}  WHAT IT DEMANDS\n", "RULE", "KIND");
+    for (rule, kind) in &rules {
+        let _ =
+            writeln!(text, "{:ids$}  {:5}  {kind:kinds$}  {}", rule.id, rule.level.to_string(), rule.summary);
+    }
+    text
+}
+
+/// What the rule `id` demands and how to change its level; what is wrong when there is no such rule.
+pub(super) fn explain(id: &str) -> Result<String, String> {
+    let own = schema::RULES.iter().map(|rule| (*rule, Vec::new()));
+    let rules: Vec<_> = all_rules().into_iter().chain(own).collect();
+    let Some((rule, kinds)) = rules.iter().find(|(rule, _)| rule.id == id) else {
+        return Err(unknown(id, rules.iter().map(|(rule, _)| rule.id)));
+    };
+    let of = if kinds.is_empty() { "check only".to_owned() } else { kinds_text(kinds) };
+    let other = if rule.level == Level::Warn { "deny" } else { "warn" };
+    let mut text = format!("{}   {} by default, {of}\n\n{}\n\n", rule.id, rule.level, rule.summary);
+    let _ = writeln!(text, "Levels are deny, warn and off. To change this one:");
+    let _ = writeln!(text, "  here:            --enforcement {}={other}", rule.id);
+    if !kinds.is_empty() {
+        let _ = writeln!(text, "  in a namespace:  the annotation {RULES_ANNOTATION}: {}={other}", rule.id);
+    }
+    Ok(text)
+}
+
+/// Says which of the rules that `enforcement` names do not exist.
+pub(super) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String> {
+    let ids: Vec<_> = all_rules()
+        .iter()
+        .map(|(rule, _)| *rule)
+        .chain(schema::RULES.iter().copied())
+        .map(|rule| rule.id)
+        .collect();
+    let exists = |prefix: &str| {
+        ids.iter()
+            .any(|id| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    };
+    match enforcement.prefixes().find(|prefix| !exists(prefix)) {
+        Some(prefix) => Err(unknown(prefix, ids.iter().copied())),
+        None => Ok(()),
+    }
+}
+
+fn unknown(id: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+    let hint = nearest(id, known).map(|near| format!("; did you mean {near}?"));
+    format!("there is no rule {id:?}{}; see check --rules", hint.unwrap_or_default())
+}
+
+fn kinds_text(kinds: &[&str]) -> String {
+    if kinds.len() == KINDS.len() { "every kind".to_owned() } else { kinds.join(", ") }
+}

@@ -1,0 +1,157 @@
+//! Files, folders and standard input, read and parsed.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use super::{
+    json,
+    tree::{Node, Span},
+    yaml::{self, SyntaxError},
+};
+
+/// A text with the documents in it.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// How it is called in messages: the path as it was given, or `<stdin>`.
+    pub name: String,
+    pub text: String,
+    pub documents: Vec<Result<Node, SyntaxError>>,
+    /// False when it was found in a folder, where files of all sorts may lie.
+    pub asked_for: bool,
+}
+
+/// Something that can't be checked, and why.
+#[derive(Debug)]
+pub(super) struct BadInput {
+    /// The file's name.
+    pub file: String,
+    /// Where in the file, when that is known.
+    pub at: Option<(Rc<Source>, Span)>,
+    pub message: String,
+}
+
+impl BadInput {
+    /// A mistake at `span` of `source`.
+    pub(super) fn at(source: &Rc<Source>, span: Span, message: impl Into<String>) -> Self {
+        let at = Some((Rc::clone(source), span));
+        Self { file: source.name.clone(), at, message: message.into() }
+    }
+
+    fn file(path: &Path, message: impl Into<String>) -> Self {
+        Self { file: name(path), at: None, message: message.into() }
+    }
+}
+
+impl Source {
+    /// Parses `text`: as JSON when it begins like it, else as YAML.
+    pub(super) fn new(name: String, text: &str, asked_for: bool) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        let documents = match text.trim_start().starts_with(['{', '[']) {
+            true => json_or_yaml(&text),
+            false => yaml::parse(&text),
+        };
+        Self { name, text, documents, asked_for }
+    }
+
+    /// The text of a line, counted from 1.
+    pub(super) fn line(&self, number: usize) -> &str {
+        self.text.lines().nth(number.saturating_sub(1)).unwrap_or_default()
+    }
+}
+
+/// YAML may begin with a brace too, so its reader has the last word; an error is JSON's, though, when neither
+/// can read it.
+fn json_or_yaml(text: &str) -> Vec<Result<Node, SyntaxError>> {
+    let json = json::parse(text);
+    if json.iter().all(Result::is_ok) {
+        return json;
+    }
+    let yaml = yaml::parse(text);
+    let repeated_key = |found: &Result<Node, SyntaxError>| {
+        found.as_ref().is_err_and(|error| error.message.contains("already set"))
+    };
+    match yaml.iter().all(Result::is_ok) && !json.iter().any(repeated_key) {
+        true => yaml,
+        false => json,
+    }
+}
+
+/// Reads `paths`: files, folders with all YAML and JSON files below them, and `-` for standard input. A file
+/// that is named twice is read once.
+pub(super) fn read(paths: &[PathBuf]) -> (Vec<Rc<Source>>, Vec<BadInput>) {
+    let (mut sources, mut bad) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for path in paths {
+        let files = files(path).unwrap_or_else(|error| {
+            bad.push(error);
+            Vec::new()
+        });
+        for file in files {
+            if seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                match text(&file) {
+                    Ok(text) => sources.push(Rc::new(Source::new(name(&file), &text, file == *path))),
+                    Err(error) => bad.push(error),
+                }
+            }
+        }
+    }
+    (sources, bad)
+}
+
+/// Reads one file.
+pub(super) fn read_file(path: &Path) -> Result<Rc<Source>, BadInput> {
+    Ok(Rc::new(Source::new(name(path), &text(path)?, true)))
+}
+
+/// The file itself; for a folder, the YAML and JSON files below it, ordered by path.
+pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, BadInput> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    collect(path, &mut found).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
+    match found.is_empty() {
+        true => Err(BadInput::file(path, "holds no .yaml, .yml or .json file")),
+        false => Ok(found),
+    }
+}
+
+/// Hidden files and folders are left out, and links to folders: they may lead back.
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        let known =
+            path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
+        if hidden {
+        } else if entry.file_type()?.is_dir() {
+            collect(&path, found)?;
+        } else if known && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn text(path: &Path) -> Result<String, BadInput> {
+    let bytes = match path.as_os_str() == "-" {
+        true => {
+            let mut bytes = Vec::new();
+            io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        false => fs::read(path),
+    };
+    let bytes = bytes.map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|_| BadInput::file(path, "is not text in UTF-8"))
+}
+
+fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
+}

@@ -1,0 +1,29 @@
+//! Words that were probably meant.
+
+/// The one of `known` that `written` is a slip of.
+pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = written.to_lowercase();
+    let distance = |word: &str| strsim::damerau_levenshtein(&lower, &word.to_lowercase());
+    let best = known.into_iter().map(|word| (distance(word), word)).min_by_key(|(distance, _)| *distance)?;
+    let tolerated = (written.chars().count().max(best.1.len()) / 3).max(1);
+    (best.0 <= tolerated).then_some(best.1)
+}
+
+/// `1 problem`, `2 problems`.
+pub(super) fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_told_from_other_words() {
+        let fields = ["id", "name", "tag", "storeRef"];
+        assert_eq!(nearest("storeref", fields), Some("storeRef"));
+        assert_eq!(nearest("tags", fields), Some("tag"));
+        assert_eq!(nearest("nmae", fields), Some("name"));
+        assert_eq!(nearest("breed", fields), None);
+    }
+}
