@@ -21,7 +21,7 @@ use rustls_pki_types::CertificateDer;
 
 pub const NAME: &str = "hook.system.svc";
 pub const SETTLE: Duration = Duration::from_secs(60);
-pub const OVERLAP: Duration = Duration::from_secs(600);
+pub const OVERLAP: Duration = Duration::from_secs(300);
 /// How late the slowest API server sees a configuration.
 pub const LAG: Duration = Duration::from_secs(30);
 
