@@ -1,6 +1,7 @@
 //! Concierge's end-to-end tests: a real control plane, fakes of remote services, load and benchmarks.
 
 pub mod balancer;
+pub mod caller;
 pub mod controlplane;
 pub mod kubectl;
 pub mod process;

@@ -1,1 +1,210 @@
-//! What no API server sends, and what it sends seldom: every answer is a review with the right UID.
+//! What no API server sends, and what it sends seldom: every answer is a valid review with the request's UID.
+
+use std::time::Duration;
+
+use concierge_tests::caller::{Caller, response, review};
+use concierge_tests::process::Signal;
+use concierge_tests::stack::{Plan, Stack, get};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::{namespaces, pet};
+
+const MIB: usize = 1024 * 1024;
+
+async fn answer(caller: &Caller, path: &str, body: String, uid: &str) -> Value {
+    let answer = caller.post(path, body).await.unwrap();
+    response(answer.json().await.unwrap(), uid).unwrap()
+}
+
+/// A pet whose managed fields make the review about `size` bytes long.
+fn large(size: usize) -> Value {
+    let mut pet = pet("zoo", "large", 41);
+    pet["metadata"]["uid"] = json!("large");
+    pet["metadata"]["managedFields"] = json!([{"manager": "x".repeat(size)}]);
+    pet
+}
+
+async fn stack() -> (Stack, Caller) {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let stack = Stack::start(Plan { reconcilers: 0, ..Plan::default() }).await.unwrap();
+    namespaces(&stack, &["zoo".to_owned()]).await.unwrap();
+    let address = stack.webhook(0, |program| program.address.unwrap());
+    let caller = Caller::new(&stack.plane.client().await.unwrap(), address).await.unwrap();
+    (stack, caller)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_a_review() {
+    let (stack, caller) = stack().await;
+    bodies(&caller).await;
+    operations(&caller).await;
+    objects(&caller).await;
+    patches(&caller).await;
+    sizes(&caller).await;
+    connections(&stack, &caller).await;
+    leaving(&stack, &caller).await;
+}
+
+async fn bodies(caller: &Caller) {
+    let malformed = r#"{"kind":"AdmissionReview","request":{"uid":"u-1","object":{"#;
+    let refused = answer(caller, "/validate", malformed.into(), "u-1").await;
+    assert_eq!((refused["allowed"].as_bool(), refused["status"]["code"].as_u64()), (Some(false), Some(400)));
+
+    let nothing = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1"}).to_string();
+    assert_eq!(answer(caller, "/validate", nothing, "").await["allowed"], false);
+
+    let mut beta = review("u-2", "CREATE", &pet("zoo", "rex", 1), &Value::Null);
+    beta["apiVersion"] = json!("admission.k8s.io/v1beta1");
+    let refused = answer(caller, "/validate", beta.to_string(), "u-2").await;
+    assert!(refused["status"]["message"].as_str().unwrap().contains("admissionReviewVersions"), "{refused}");
+
+    let text = caller.post("/elsewhere", "").await.unwrap();
+    assert_eq!(text.status(), 404);
+}
+
+async fn operations(caller: &Caller) {
+    let rex = pet("zoo", "rex", 1);
+    let deleted = caller.review("/validate", &review("u-3", "DELETE", &Value::Null, &rex)).await.unwrap();
+    assert_eq!(deleted["allowed"], true);
+    let mut nameless = review("u-4", "DELETE", &Value::Null, &rex);
+    nameless["request"].as_object_mut().unwrap().remove("name");
+    assert_eq!(caller.review("/validate", &nameless).await.unwrap()["allowed"], true);
+    let unknown = caller.review("/validate", &review("u-5", "JUGGLE", &rex, &Value::Null)).await.unwrap();
+    assert_eq!(unknown["allowed"], true);
+    let mut status = review("u-6", "UPDATE", &pet("zoo", "rex", -1), &rex);
+    status["request"]["subResource"] = json!("status");
+    assert_eq!(caller.review("/validate", &status).await.unwrap()["allowed"], true);
+    let mut foreign = pet("zoo", "rex", 1);
+    foreign["apiVersion"] = json!("example.org/v1");
+    assert_eq!(
+        caller.review("/validate", &review("u-7", "CREATE", &foreign, &Value::Null)).await.unwrap()["allowed"],
+        true
+    );
+}
+
+async fn objects(caller: &Caller) {
+    for (number, object) in
+        [json!("text"), json!({}), json!([1]), json!({"spec": 1}), json!({"spec": {"id": "x"}})]
+            .into_iter()
+            .enumerate()
+    {
+        let uid = format!("o-{number}");
+        let mut shapeless = review(&uid, "CREATE", &pet("zoo", "rex", 1), &Value::Null);
+        shapeless["request"]["object"] = object;
+        let refused = caller.review("/validate", &shapeless).await.unwrap();
+        assert_eq!(refused["status"]["details"]["causes"][0]["reason"].is_string(), true, "{refused}");
+        assert_eq!(caller.review("/mutate", &shapeless).await.unwrap()["allowed"], true);
+    }
+    // An invalid stored object does not hold up its metadata, its deletion or its finalizers.
+    let bad = pet("zoo", "bad", -1);
+    let mut labelled = bad.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    labelled["metadata"]["finalizers"] = json!(["x/y"]);
+    assert_eq!(
+        caller.review("/validate", &review("o-a", "UPDATE", &labelled, &bad)).await.unwrap()["allowed"],
+        true
+    );
+    let mut leaving = pet("zoo", "bad", -2);
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(
+        caller.review("/validate", &review("o-b", "UPDATE", &leaving, &bad)).await.unwrap()["allowed"],
+        true
+    );
+    // A dry run reserves nothing and is decided as the real thing would be.
+    let mut rex = pet("zoo", "dry", 77);
+    rex["metadata"]["uid"] = json!("dry");
+    let mut dry = review("o-c", "CREATE", &rex, &Value::Null);
+    dry["request"]["dryRun"] = json!(true);
+    assert_eq!(caller.review("/validate", &dry).await.unwrap()["allowed"], true);
+    // A generated name is in the object, not in the request.
+    let mut generated = pet("zoo", "made-up-x7f2k", 78);
+    generated["metadata"]["generateName"] = json!("made-up-");
+    generated["metadata"]["uid"] = json!("generated");
+    let mut create = review("o-d", "CREATE", &generated, &Value::Null);
+    create["request"]["name"] = json!("");
+    let admitted = caller.review("/validate", &create).await.unwrap();
+    assert_eq!(admitted["allowed"], true, "{admitted}");
+}
+
+async fn patches(caller: &Caller) {
+    let mut store = json!({
+        "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
+        "metadata": {"namespace": "zoo", "name": "shop", "labels": {"a/b": "c~d"}},
+        "spec": {"name": " Shop ", "config": null, "later": {"kept": [1, 2]}},
+    });
+    let first = caller.review("/mutate", &review("p-1", "CREATE", &store, &Value::Null)).await.unwrap();
+    assert_eq!(first["patchType"], "JSONPatch");
+    let patch: k8s_openapi::ByteString = serde_json::from_value(first["patch"].clone()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_slice(&patch.0).unwrap();
+    json_patch::patch(&mut store, &patch).unwrap();
+    assert_eq!((&store["spec"]["name"], &store["spec"]["later"]), (&json!("Shop"), &json!({"kept": [1, 2]})));
+    let second = caller.review("/mutate", &review("p-2", "CREATE", &store, &Value::Null)).await.unwrap();
+    assert!(second.get("patch").is_none() && second.get("patchType").is_none(), "{second}");
+    let validated = caller.review("/validate", &review("p-3", "CREATE", &store, &Value::Null)).await.unwrap();
+    assert!(validated.get("patch").is_none(), "a validating answer carries no patch: {validated}");
+}
+
+async fn sizes(caller: &Caller) {
+    for size in [2 * MIB + MIB / 10, 6 * MIB + MIB * 9 / 10] {
+        let body = review("s-1", "CREATE", &large(size), &Value::Null).to_string();
+        assert_eq!(answer(caller, "/mutate", body, "s-1").await["allowed"], true);
+    }
+    // As the API server writes it: the UID first.
+    let body = review("s-2", "CREATE", &large(7 * MIB + MIB / 10), &Value::Null).to_string();
+    let body = body.replacen(r#""request":{"#, r#""request":{"uid":"s-2","#, 1);
+    let refused = answer(caller, "/validate", body, "s-2").await;
+    assert!(refused["status"]["message"].as_str().unwrap().contains("7 MiB"), "{refused}");
+}
+
+async fn connections(stack: &Stack, caller: &Caller) {
+    // A handshake that never ends holds up nobody.
+    let address = stack.webhook(0, |program| program.address.unwrap());
+    let mut loris = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&[22, 3, 1]).await.unwrap();
+        loris.push(stream);
+    }
+    let review = review("c-1", "CREATE", &pet("zoo", "rex", -1), &Value::Null);
+    let refused =
+        tokio::time::timeout(Duration::from_secs(5), caller.review("/validate", &review)).await.unwrap();
+    assert_eq!(refused.unwrap()["allowed"], false);
+    let mut closed = Vec::new();
+    let timed_out = tokio::time::timeout(Duration::from_secs(30), loris[0].read_to_end(&mut closed)).await;
+    assert!(timed_out.is_ok(), "a handshake is given up in the end");
+}
+
+/// New connections are answered while the replica leaves, and calls under way are answered to the end.
+async fn leaving(stack: &Stack, caller: &Caller) {
+    stack.signal_webhook(0, Signal::Term).unwrap();
+    let admin = stack.webhook(0, |program| program.admin);
+    while get(admin, "/readyz").await.unwrap() == "ok" {
+        tokio::task::yield_now().await;
+    }
+    let address = stack.webhook(0, |program| program.address.unwrap());
+    let fresh = Caller::new(&stack.plane.client().await.unwrap(), address).await.unwrap();
+    let body = review("l-1", "CREATE", &pet("zoo", "rex", -1), &Value::Null).to_string();
+    let answered = fresh.post("/validate", body.clone()).await.unwrap();
+    assert_eq!(answered.headers()["connection"], "close");
+    assert_eq!(response(answered.json().await.unwrap(), "l-1").unwrap()["allowed"], false);
+    while stack.webhook(0, |program| program.process.exited().is_none()) {
+        match caller.post("/validate", body.clone()).await {
+            Ok(answered) => assert_eq!(answered.status(), 200),
+            // Only once it no longer listens.
+            Err(_) => break,
+        }
+    }
+    let status = stack.webhook(0, |program| program.process.exited());
+    let ended = match status {
+        Some(status) => status,
+        None => loop {
+            if let Some(status) = stack.webhook(0, |program| program.process.exited()) {
+                break status;
+            }
+            tokio::task::yield_now().await;
+        },
+    };
+    assert!(ended.success(), "{ended}");
+}
