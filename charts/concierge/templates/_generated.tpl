@@ -246,6 +246,7 @@
   - petstores
   verbs:
   - get
+  - list
 - apiGroups:
   - ""
   clusterScope: true

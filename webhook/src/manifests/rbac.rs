@@ -115,9 +115,9 @@ pub(super) fn edit() -> Vec<PolicyRule> {
     kinds("", &["create", "update", "patch", "delete", "deletecollection"])
 }
 
-/// What the webhook asks the API server for while somebody waits for its answer: group, resource and verbs.
+/// What the webhook asks the API server for while somebody waits for its answer.
 pub(super) fn urgent() -> Vec<PolicyRule> {
-    let mut rules = kinds("", &["get"]);
+    let mut rules = kinds("", &["get", "list"]);
     rules.push(rule("", &["namespaces"], &["get"]));
     rules.push(on_claims(&["get", "create", "update", "delete"]));
     rules.push(rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]));
