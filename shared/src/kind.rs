@@ -211,8 +211,10 @@ mod tests {
     fn rule_ids_begin_with_group_and_kind() {
         for (rule, kinds) in all_rules() {
             let parts: Vec<_> = rule.id.split('.').collect();
+            // A group may leave out of its ids what the names of its kinds have in common: `coffee.order`.
             let kind = if parts[0] == "object" { "object".into() } else { kinds[0].to_lowercase() };
-            assert!(parts.contains(&kind.as_str()), "{} of {kinds:?}", rule.id);
+            let named = parts[..parts.len() - 1].iter().any(|part| kind.ends_with(part));
+            assert!(named, "{} of {kinds:?}", rule.id);
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Claim {
     pub rule: &'static Rule,
     /// The value, with the scope in front in which it is unique. Never a secret: it is stored in clear.
     pub key: String,
+    /// What a denial says when naming the key would not help the reader, or must not be.
+    pub taken: Option<&'static str>,
 }
 
 impl Claim {
@@ -32,6 +34,14 @@ impl Claim {
     /// The name of the object that reserves the value.
     pub fn object_name(&self) -> String {
         claim_name(self.rule.id, &self.key)
+    }
+
+    /// The message of a denial because the value is taken. Who holds it is added only for those who may know.
+    pub fn taken_message(&self) -> String {
+        self.taken.map_or_else(
+            || format!("{} is in use by another object; choose another", self.key),
+            str::to_owned,
+        )
     }
 }
 

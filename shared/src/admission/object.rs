@@ -8,6 +8,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 use super::problem::{Problem, Reason};
 use super::rule::SCHEMA;
@@ -30,9 +31,16 @@ pub struct Incoming<K> {
 
 /// Decodes `raw`; what is wrong with it as a problem.
 pub fn decode<K: Kind>(raw: &str) -> Result<Incoming<K>, Problem> {
-    let parts: Parts<<K as HasSpec>::Spec> = from_str(raw)?;
+    let parts: Parts<<K as HasSpec>::Spec, IgnoredAny> = from_str(raw)?;
     let object = K::assemble(parts.metadata.into(), parts.spec, None);
     Ok(Incoming { object, has_status: parts.status.is_some() })
+}
+
+/// Decodes an object that is stored already, with its status unless that no longer fits the schema.
+pub fn decode_stored<K: Kind>(raw: &str) -> Result<K, Problem> {
+    let parts: Parts<<K as HasSpec>::Spec, &RawValue> = from_str(raw)?;
+    let status = parts.status.and_then(|status| serde_json::from_str(status.get()).ok());
+    Ok(K::assemble(parts.metadata.into(), parts.spec, status))
 }
 
 /// Decodes only the metadata of `raw`.
@@ -72,11 +80,11 @@ fn path(found: &serde_path_to_error::Path) -> FieldPath {
 }
 
 #[derive(Deserialize)]
-struct Parts<S> {
+struct Parts<S, T> {
     #[serde(default)]
     metadata: Narrow,
     spec: S,
-    status: Option<IgnoredAny>,
+    status: Option<T>,
 }
 
 #[derive(Deserialize)]

@@ -65,9 +65,9 @@ pub struct Context<'a> {
 pub struct Review<'a, K> {
     /// What is to be done.
     pub operation: Operation,
-    /// The object; on deletion, the one to be deleted.
+    /// The object, without status; on deletion, the one to be deleted, with its status.
     pub object: &'a Defaulted<K>,
-    /// The stored object, on update.
+    /// The stored object with its status, on update.
     pub old: Option<&'a K>,
     /// The object's namespace.
     pub namespace: &'a str,
@@ -118,6 +118,14 @@ impl<K: Kind> Review<'_, K> {
         let problem =
             Problem { field: at("metadata.namespace"), rule: &LOOKUP, reason: Reason::Invalid, message };
         self.notes.borrow_mut().unresolved.push(problem);
+    }
+
+    /// The known objects, of any kind, that protect the object under review from deletion.
+    pub fn referrers(&self) -> Vec<Stored> {
+        let name = self.object.meta().name.as_deref().unwrap_or_default();
+        let key = referrers_key(K::NAME, self.namespace, name);
+        let all = KINDS.iter().flat_map(|kind| self.lookup.select(kind.name, &key).objects);
+        all.filter(|referrer| !referrer.terminating()).collect()
     }
 
     /// True when `other` is the object under review, or its stored version.
@@ -184,9 +192,11 @@ pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evalua
             Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
             Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
         },
-        (Operation::Delete, _, Some(old)) if request.stage == Stage::Validate => object::decode::<K>(old)
-            .map(|old| evaluate_deletion(request, context, old.object))
-            .unwrap_or_default(),
+        (Operation::Delete, _, Some(old)) if request.stage == Stage::Validate => {
+            object::decode_stored::<K>(old)
+                .map(|old| evaluate_deletion(request, context, old))
+                .unwrap_or_default()
+        }
         _ => Evaluation::default(),
     }
 }
@@ -198,7 +208,7 @@ fn evaluate_object<K: Kind>(
     old: Option<&str>,
 ) -> Evaluation {
     // An old object that no longer fits the schema has no spec to compare with: then all rules apply.
-    let old = old.and_then(|raw| object::decode::<K>(raw).ok()).map(|old| old.object);
+    let old = old.and_then(|raw| object::decode_stored::<K>(raw).ok());
     let same_spec = old.as_ref().is_some_and(|old| old.spec() == incoming.object.spec());
     if incoming.object.meta().deletion_timestamp.is_some() || same_spec {
         return Evaluation::default();
@@ -329,18 +339,13 @@ fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], fo
     };
     let field = claim.field.clone();
     found.add(Problem {
+        message: claim.taken_message(),
         field: claim.field,
         rule: claim.rule,
         reason: Reason::Duplicate,
-        message: taken_message(&claim.key),
     });
     found.needs.push(need(holder));
     found.taken.push(Taken { field, rule: claim.rule, holder: holder.clone() });
-}
-
-/// The message of a denial because `key` is taken. Who holds it is added only for those who may know.
-pub fn taken_message(key: &str) -> String {
-    format!("{key} is in use by another object; choose another")
 }
 
 fn need(object: &Stored) -> Need {
@@ -372,13 +377,7 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
 }
 
 fn check_referrers<K: Kind>(review: &Review<'_, K>, rule: &'static Rule, found: &mut Findings) {
-    let name = review.object.meta().name.as_deref().unwrap_or_default();
-    let key = referrers_key(K::NAME, review.namespace, name);
-    let mut referrers: Vec<Stored> = Vec::new();
-    for kind in KINDS {
-        referrers.extend(review.lookup.select(kind.name, &key).objects);
-    }
-    referrers.retain(|referrer| !referrer.terminating());
+    let referrers = review.referrers();
     if referrers.is_empty() {
         return;
     }

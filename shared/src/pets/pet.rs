@@ -167,7 +167,7 @@ impl Kind for Pet {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        vec![Claim { field: at("spec.id"), rule: &UNIQUE_ID, key: self.spec.id.to_string() }]
+        vec![Claim { field: at("spec.id"), rule: &UNIQUE_ID, key: self.spec.id.to_string(), taken: None }]
     }
 
     fn index_keys(&self) -> Vec<String> {
