@@ -152,6 +152,16 @@ macro_rules! kinds {
 }
 
 kinds! {
+    crate::coffee::TerminalAccount,
+    crate::coffee::CoffeeProfile,
+    crate::coffee::CoffeeAddress,
+    crate::coffee::CoffeeCard,
+    crate::coffee::CoffeeOrder,
+    crate::coffee::CoffeeSubscription,
+    crate::coffee::CoffeeCart,
+    crate::coffee::TerminalToken,
+    crate::coffee::CoffeeApp,
+    crate::coffee::CoffeeProduct,
     crate::pets::Pet,
     crate::pets::PetStore,
 }

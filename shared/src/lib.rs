@@ -16,6 +16,7 @@
 //! | [`field`] | paths to fields, as Kubernetes writes them |
 //! | [`index`] | objects in memory, found by name or by index key |
 //! | [`status`] | conditions, reasons, intents: the vocabulary every kind's status uses |
+//! | [`coffee`] | the group `coffee.terminal.sh` |
 //! | [`pets`] | the group `petstore.example.com` |
 
 // The schema derive copies each kind's struct, `pub` included, into a function.
@@ -24,6 +25,7 @@
 #![allow(clippy::duplicated_attributes)]
 
 pub mod admission;
+pub mod coffee;
 pub mod field;
 pub mod index;
 pub mod kind;

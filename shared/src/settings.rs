@@ -2,4 +2,7 @@
 
 /// Bounds that rules read. The default is what an installation without settings gets.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {}
+pub struct Settings {
+    /// Coffee.
+    pub coffee: crate::coffee::Settings,
+}

@@ -1,0 +1,195 @@
+//! An account at the shop.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    SecretKeyRef,
+    refs::implicit_account_key,
+    text::{is_loopback, parse_url},
+};
+use crate::{
+    admission::{
+        defaults::Fill,
+        problem::{Problems, Reason},
+        review::{Review, in_use},
+        rule::Rule as AdmissionRule,
+    },
+    index::Stored,
+    kind::{KINDS, Kind},
+    rules,
+    status::Condition,
+};
+
+/// The name of the TerminalAccount that objects of its namespace use when they name none.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
+/// What an account is.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "coffee.terminal.sh",
+    version = "v1alpha1",
+    kind = "TerminalAccount",
+    plural = "terminalaccounts",
+    shortname = "taccount",
+    shortname = "tacc",
+    namespaced,
+    status = "TerminalAccountStatus",
+    category = "coffee",
+    doc = "An account at the Terminal shop. The one named default serves all objects of its namespace that name none.",
+    printcolumn(name = "Environment", type_ = "string", json_path = ".spec.environment"),
+    printcolumn(name = "User", type_ = "string", json_path = ".status.userId"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.environment) == has(oldSelf.environment) && (!has(self.environment) || self.environment == oldSelf.environment)")
+        .message("environment is immutable; create another TerminalAccount instead"),
+    validation = Rule::new("has(self.baseUrl) == has(oldSelf.baseUrl) && (!has(self.baseUrl) || self.baseUrl == oldSelf.baseUrl)")
+        .message("baseUrl is immutable; create another TerminalAccount instead"),
+)]
+pub struct TerminalAccountSpec {
+    /// Which of the shop's environments the account is at. It never changes: ids of one mean nothing in the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "dev"))]
+    pub environment: Option<Environment>,
+    /// The shop's address when it is neither of the environments', for instance that of a fake. It never changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048), regex(pattern = "^https?://[^/]"))]
+    pub base_url: Option<String>,
+    /// The Secret in this namespace that holds the account's bearer token.
+    pub token_secret_ref: SecretKeyRef,
+}
+
+/// One of the shop's environments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// `https://api.dev.terminal.shop`: nothing is charged, nothing is sent.
+    #[default]
+    Dev,
+    /// `https://api.terminal.shop`: coffee for money.
+    Production,
+}
+
+/// What Concierge found out about an account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TerminalAccountStatus {
+    /// What is wrong, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The shop's id of the account's user, by which the account is recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The address at which that user was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// When the shop last accepted the token, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub last_check_time: Option<String>,
+    /// When the product list was last read, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub products_read_time: Option<String>,
+    /// How the account stands, in detail.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The generation that this status describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciled_at: Option<String>,
+}
+
+rules! {
+    BASE_URL = Deny "coffee.account.base-url", "An account's baseUrl is an absolute http or https URL with a host, without credentials, query and fragment.";
+    BASE_URL_PLAIN = Warn "coffee.account.base-url-plain", "An account's baseUrl is https, or leads to this machine or cluster.";
+    TOKEN_SECRET = Deny "coffee.account.token-secret", "An account's tokenSecretRef names a Secret and a key in it.";
+    IMMUTABLE = Deny "coffee.account.immutable", "An account's environment and baseUrl never change.";
+    IN_USE = Deny "coffee.account.in-use", "An account is deleted after the objects that use it.";
+}
+
+impl Kind for TerminalAccount {
+    const NAME: &'static str = "TerminalAccount";
+    const RULES: &'static [&'static AdmissionRule] = RULES;
+    const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+
+    fn assemble(
+        metadata: ObjectMeta,
+        spec: TerminalAccountSpec,
+        status: Option<TerminalAccountStatus>,
+    ) -> Self {
+        Self { metadata, spec, status }
+    }
+
+    fn fill_defaults(&mut self, fill: &mut Fill) {
+        fill.missing(&mut self.spec.environment, "spec.environment", Environment::default());
+    }
+
+    fn check(review: &Review<'_, Self>, problems: &mut Problems) {
+        let spec = &review.object.spec;
+        if let Some(url) = &spec.base_url {
+            check_base_url(url, problems);
+        }
+        spec.token_secret_ref.check("spec.tokenSecretRef", &TOKEN_SECRET, problems);
+        let Some(old) = review.old.map(|old| &old.spec) else { return };
+        let message = "is immutable: ids at one shop mean nothing at another; create another TerminalAccount";
+        if old.environment.unwrap_or_default() != spec.environment.unwrap_or_default() {
+            problems.add(&IMMUTABLE, Reason::Forbidden, "spec.environment", message);
+        }
+        if old.base_url != spec.base_url {
+            problems.add(&IMMUTABLE, Reason::Forbidden, "spec.baseUrl", message);
+        }
+    }
+
+    fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
+        let users = implicit_users(review);
+        if !users.is_empty() {
+            let problem = in_use(&IN_USE, Self::NAME, &users);
+            problems.add(problem.rule, problem.reason, problem.field, problem.message);
+        }
+    }
+}
+
+/// The objects that use the account because it is their namespace's default.
+fn implicit_users(review: &Review<'_, TerminalAccount>) -> Vec<Stored> {
+    if review.object.metadata.name.as_deref() != Some(DEFAULT_ACCOUNT) {
+        return Vec::new();
+    }
+    let key = implicit_account_key(review.namespace);
+    let users = KINDS.iter().flat_map(|kind| review.lookup.select(kind.name, &key).objects);
+    users.filter(|user| !user.terminating()).collect()
+}
+
+fn check_base_url(text: &str, problems: &mut Problems) {
+    let field = "spec.baseUrl";
+    match parse_url(text) {
+        Err(message) => problems.add(&BASE_URL, Reason::Invalid, field, message),
+        Ok(url) if url.query().is_some() => {
+            problems.add(&BASE_URL, Reason::Invalid, field, "has a query; remove everything from '?'");
+        }
+        Ok(url) if url.scheme() == "http" && !is_loopback(&url) && !is_in_cluster(&url) => {
+            let message = "is http to another machine: the account's token can be read on its way; use https";
+            problems.add(&BASE_URL_PLAIN, Reason::Invalid, field, message);
+        }
+        Ok(_) => {}
+    }
+}
+
+fn is_in_cluster(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        !host.contains('.') || host.ends_with(".svc") || host.ends_with(".svc.cluster.local")
+    })
+}

@@ -1,0 +1,148 @@
+//! Product variants: what their ids look like, how many, and whether the shop sells them that way.
+
+use super::{CoffeeProduct, Shop, SubscriptionPolicy, UsesAccount, product::shop_key, product::variant_key};
+use crate::{
+    admission::{
+        lookup::LookupExt,
+        problem::{Problems, Reason},
+        review::Review,
+        rule::Rule,
+    },
+    field::FieldPath,
+};
+
+/// The longest id that is believed.
+const MAX_LENGTH: usize = 64;
+
+/// How a kind gets coffee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Once.
+    Order,
+    /// Again and again.
+    Subscription,
+}
+
+/// The rules of a kind that names variants.
+pub(super) struct VariantRules {
+    /// The id's shape.
+    pub(super) id: &'static Rule,
+    /// The id looks as ids do today.
+    pub(super) form: &'static Rule,
+    /// The quantity.
+    pub(super) quantity: &'static Rule,
+    /// The shop has the variant.
+    pub(super) exists: &'static Rule,
+    /// The shop sells it this way.
+    pub(super) sold: &'static Rule,
+    /// The products are known.
+    pub(super) unknown: &'static Rule,
+    /// This way.
+    pub(super) way: Way,
+}
+
+/// Checks the variant at `field`, of which the object under review wants `quantity`.
+pub(super) fn check<K: UsesAccount>(
+    review: &Review<'_, K>,
+    rules: &VariantRules,
+    root: &FieldPath,
+    id: &str,
+    quantity: Option<i64>,
+    problems: &mut Problems,
+) {
+    let field = root.clone().field("productVariantId");
+    check_quantity(review, rules, root, quantity, problems);
+    let strict = review.settings.coffee.strict_variant_ids;
+    match shape(id) {
+        Shape::Wrong => problems.add(rules.id, Reason::Invalid, field, ID_MESSAGE),
+        Shape::Strange if strict => problems.add(rules.id, Reason::Invalid, field, FORM_MESSAGE),
+        Shape::Strange => {
+            problems.add(rules.form, Reason::Invalid, field.clone(), FORM_MESSAGE);
+            check_product(review, rules, field, id, problems);
+        }
+        Shape::Usual => check_product(review, rules, field, id, problems),
+    }
+}
+
+const ID_MESSAGE: &str = "is no variant id; it is 'var_' and letters and digits, as `kubectl get \
+                          coffeeproducts` shows them";
+const FORM_MESSAGE: &str = "does not look like the shop's variant ids, which are 'var_' and 26 digits and \
+                            capital letters without I, L, O and U; check it for typing errors";
+
+/// What an id looks like.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// As ids do today: `var_` and a ULID.
+    Usual,
+    /// As ids may look one day.
+    Strange,
+    /// As no id does.
+    Wrong,
+}
+
+/// What `id` looks like.
+pub(super) fn shape(id: &str) -> Shape {
+    let rest = id.strip_prefix("var_").unwrap_or_default();
+    let alphanumeric = !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_alphanumeric());
+    let crockford = |c: u8| c.is_ascii_digit() || (c.is_ascii_uppercase() && !b"ILOU".contains(&c));
+    match () {
+        () if !alphanumeric || id.len() > MAX_LENGTH => Shape::Wrong,
+        () if rest.len() == 26 && rest.bytes().all(crockford) => Shape::Usual,
+        () => Shape::Strange,
+    }
+}
+
+fn check_quantity<K: UsesAccount>(
+    review: &Review<'_, K>,
+    rules: &VariantRules,
+    root: &FieldPath,
+    quantity: Option<i64>,
+    problems: &mut Problems,
+) {
+    let max = review.settings.coffee.max_quantity;
+    if quantity.is_some_and(|quantity| !(1..=max).contains(&quantity)) {
+        let message = format!("must be from 1 to {max}");
+        problems.add(rules.quantity, Reason::Invalid, root.clone().field("quantity"), message);
+    }
+}
+
+fn check_product<K: UsesAccount>(
+    review: &Review<'_, K>,
+    rules: &VariantRules,
+    field: FieldPath,
+    id: &str,
+    problems: &mut Problems,
+) {
+    let Some(products) = products(review, id) else {
+        let message = "could not be looked up: the shop's products are not known here yet; the shop decides";
+        return problems.add(rules.unknown, Reason::NotFound, field, message);
+    };
+    let Some(product) = products.first() else {
+        let message = "is none of the shop's variants; `kubectl get coffeeproducts` lists them";
+        return problems.add(rules.exists, Reason::NotFound, field, message);
+    };
+    let message = match (rules.way, product.spec.subscription.unwrap_or_default()) {
+        (Way::Order, SubscriptionPolicy::Required) => {
+            "comes only by subscription; create a CoffeeSubscription"
+        }
+        (Way::Subscription, SubscriptionPolicy::None) => "can't be subscribed to; create a CoffeeOrder",
+        _ => return,
+    };
+    problems.add(rules.sold, Reason::NotSupported, field, message);
+}
+
+/// The products with this variant at the object's shop; `None` when the shop's products are not known.
+pub(super) fn products<K: UsesAccount>(
+    review: &Review<'_, K>,
+    id: &str,
+) -> Option<Vec<std::sync::Arc<CoffeeProduct>>> {
+    let base_url = Shop::around(review).base_url?;
+    let (found, complete) = review.lookup.select_as::<CoffeeProduct>(&variant_key(&base_url, id));
+    let known = !found.is_empty()
+        || (complete
+            && review
+                .lookup
+                .count(<CoffeeProduct as crate::kind::Kind>::NAME, &shop_key(&base_url))
+                .is_some_and(|n| n > 0));
+    known.then_some(found)
+}
