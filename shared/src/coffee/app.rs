@@ -53,7 +53,10 @@ pub struct CoffeeAppSpec {
     pub name: String,
     /// Where the shop sends people who signed in: https, or http on this machine. It never changes.
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another CoffeeApp instead"))]
-    #[schemars(length(max = 2048), regex(pattern = "^https?://[^/]"))]
+    #[schemars(
+        length(max = 2048),
+        regex(pattern = r"^(https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])([:/?]|$))")
+    )]
     pub redirect_uri: String,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,12 +77,11 @@ pub enum AppPhase {
 
 /// A Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
 pub struct SecretRef {
     /// Its name.
     pub name: String,
     /// Its namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 

@@ -30,6 +30,13 @@ use crate::{
     status::{Condition, intent::Intent},
 };
 
+const CEL_ONE_TOKEN: &str = "has(self.cardToken) != has(self.cardTokenSecretRef)";
+/// Demanded of the object that holds the token: of a field, the API server would repeat the value.
+const CEL_TOKEN: &str = "!has(self.cardToken) || \
+     (self.cardToken.matches('^tok_[A-Za-z0-9_]+$') && !self.cardToken.matches('[0-9]{13}'))";
+const CEL_TOKEN_MESSAGE: &str =
+    "cardToken must be a Stripe token: 'tok_' and letters, digits and '_'; never a card number";
+
 /// What a card is.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -53,8 +60,8 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(ACCOUNT_IMMUTABLE).message("accountRef is immutable; create another object instead"),
-    validation = Rule::new("has(self.cardToken) != has(self.cardTokenSecretRef)")
-        .message("give exactly one of cardToken and cardTokenSecretRef"),
+    validation = Rule::new(CEL_ONE_TOKEN).message("give exactly one of cardToken and cardTokenSecretRef"),
+    validation = Rule::new(CEL_TOKEN).message(CEL_TOKEN_MESSAGE),
     validation = Rule::new("!has(oldSelf.cardToken) || !has(self.cardToken) || self.cardToken == oldSelf.cardToken")
         .message("cardToken is immutable; create another CoffeeCard instead"),
     validation = Rule::new("!has(oldSelf.cardTokenSecretRef) || (has(self.cardTokenSecretRef) && self.cardTokenSecretRef == oldSelf.cardTokenSecretRef)")
@@ -63,7 +70,6 @@ use crate::{
 pub struct CoffeeCardSpec {
     /// Stripe's token for the card, `tok_…`, in clear. Prefer cardTokenSecretRef.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^tok_[A-Za-z0-9_]+$')").message("must be a Stripe token: 'tok_' and letters, digits and '_'; never a card number"))]
     pub card_token: Option<CardToken>,
     /// The entry of a Secret in this namespace that holds Stripe's token for the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,13 +87,12 @@ pub struct CoffeeCardSpec {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.cardToken) != has(self.cardTokenSecretRef)")
-        .message("give exactly one of cardToken and cardTokenSecretRef"),
+    validation = Rule::new(CEL_ONE_TOKEN).message("give exactly one of cardToken and cardTokenSecretRef"),
+    validation = Rule::new(CEL_TOKEN).message(CEL_TOKEN_MESSAGE),
 )]
 pub struct InlineCard {
     /// Stripe's token for the card, `tok_…`, in clear. Prefer cardTokenSecretRef.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^tok_[A-Za-z0-9_]+$')").message("must be a Stripe token: 'tok_' and letters, digits and '_'; never a card number"))]
     pub card_token: Option<CardToken>,
     /// The entry of a Secret in this namespace that holds Stripe's token for the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]

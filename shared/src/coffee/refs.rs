@@ -23,7 +23,7 @@ use crate::{
 #[schemars(extend("required" = ["name"]))]
 pub struct ObjectRef {
     /// Its name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub name: String,
     /// Its namespace; the referrer's own when absent. Another namespace's object must permit it.
@@ -45,14 +45,14 @@ pub struct SecretKeyRef {
 
 /// The account at which an object's remote thing was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct UsedAccount {
     /// The TerminalAccount, `namespace/name`.
     pub name: String,
     /// The shop's address.
     pub base_url: String,
     /// The shop's id of the account's user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
 }
 
