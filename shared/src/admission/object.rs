@@ -62,7 +62,17 @@ fn locate<'a, T: Deserialize<'a>>(raw: &'a str) -> Problem {
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
     match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         Some(name) => schema_problem(Reason::Required, field.field(name), "is required; set it".into()),
-        None => schema_problem(Reason::TypeInvalid, field, message.to_owned()),
+        None => schema_problem(Reason::TypeInvalid, field, without_value(message)),
+    }
+}
+
+/// A decoder's message about a wrong type without the value, which may be what nobody should see.
+fn without_value(message: &str) -> String {
+    match (message.split_once(['`', '"']), message.rsplit_once(", expected ")) {
+        (Some((found, _)), Some((_, expected))) if found.starts_with("invalid ") => {
+            format!("{}, expected {expected}", found.trim_end())
+        }
+        _ => message.to_owned(),
     }
 }
 
@@ -157,5 +167,22 @@ impl<'de> Visitor<'de> for Annotations {
             }
         }
         Ok(Some(annotations))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_type_is_named_and_its_value_is_not() {
+        for (found, shown) in [
+            ("invalid type: integer `4242`, expected a string", "invalid type: integer, expected a string"),
+            ("invalid type: string \"a, expected `b`\", expected i64", "invalid type: string, expected i64"),
+            ("invalid type: map, expected a string", "invalid type: map, expected a string"),
+            ("unknown variant `x`, expected `a` or `b`", "unknown variant `x`, expected `a` or `b`"),
+        ] {
+            assert_eq!(without_value(found), shown);
+        }
     }
 }

@@ -65,9 +65,9 @@ pub struct Context<'a> {
 pub struct Review<'a, K> {
     /// What is to be done.
     pub operation: Operation,
-    /// The object, without status; on deletion, the one to be deleted, with its status.
+    /// The object, with its status as it is stored; on deletion, the one to be deleted.
     pub object: &'a Defaulted<K>,
-    /// The stored object with its status, on update.
+    /// The stored object, on update.
     pub old: Option<&'a K>,
     /// The object's namespace.
     pub namespace: &'a str,
@@ -109,6 +109,14 @@ impl<K: Kind> Review<'_, K> {
     pub fn doubt<T: Kind>(&self) {
         let need = Need::List { kind: T::NAME, namespace: self.namespace.to_owned() };
         self.notes.borrow_mut().needs.push(need);
+    }
+
+    /// Says that a problem rests on these objects, which are read afresh before it is believed. More than a
+    /// denial names can't all have been seen wrongly; a few can.
+    pub fn doubt_each(&self, objects: &[Stored]) {
+        if objects.len() <= NAMED_REFERRERS {
+            self.notes.borrow_mut().needs.extend(objects.iter().map(need));
+        }
     }
 
     fn blind<T: Kind>(&self) {
@@ -204,7 +212,7 @@ pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evalua
 fn evaluate_object<K: Kind>(
     request: &Request<'_>,
     context: &Context<'_>,
-    incoming: Incoming<K>,
+    mut incoming: Incoming<K>,
     old: Option<&str>,
 ) -> Evaluation {
     // An old object that no longer fits the schema has no spec to compare with: then all rules apply.
@@ -213,6 +221,8 @@ fn evaluate_object<K: Kind>(
     if incoming.object.meta().deletion_timestamp.is_some() || same_spec {
         return Evaluation::default();
     }
+    // An update leaves the status as it is stored, whatever came with it.
+    *incoming.object.status_mut() = old.clone().and_then(|mut old| old.status_mut().take());
     let (object, patch) = Defaulted::new(incoming.object);
     let mut found = Findings::default();
     if incoming.has_status && request.operation == Operation::Create {
@@ -369,10 +379,10 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
     };
     let mut found = Findings::default();
     K::check_deletion(&review, &mut found.problems);
-    found.take_notes(&review);
     if let Some(rule) = K::IN_USE {
         check_referrers(&review, rule, &mut found);
     }
+    found.take_notes(&review);
     found.into_evaluation(request, context, Vec::new(), &[])
 }
 
@@ -382,10 +392,7 @@ fn check_referrers<K: Kind>(review: &Review<'_, K>, rule: &'static Rule, found: 
         return;
     }
     found.add(in_use(rule, K::NAME, &referrers));
-    // More referrers than are named here can't all have gone unseen; a few can.
-    if referrers.len() <= NAMED_REFERRERS {
-        found.needs.extend(referrers.iter().map(need));
-    }
+    review.doubt_each(&referrers);
 }
 
 /// The problem of deleting an object of kind `kind` that `referrers` use.

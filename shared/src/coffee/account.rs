@@ -157,6 +157,7 @@ impl Kind for TerminalAccount {
     fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
         let users = implicit_users(review);
         if !users.is_empty() {
+            review.doubt_each(&users);
             let problem = in_use(&IN_USE, Self::NAME, &users);
             problems.add(problem.rule, problem.reason, problem.field, problem.message);
         }

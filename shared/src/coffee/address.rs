@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ObjectRef, UsedAccount, UsesAccount, country,
-    refs::{ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account},
-    text::{check_no_card_number, check_optional, check_required},
+    ObjectRef, Postal, UsedAccount, UsesAccount,
+    postal::{AddressRules, US_ZIP, check_postal, fill_address},
+    refs::{
+        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+    },
 };
 use crate::{
     admission::{
@@ -18,15 +20,11 @@ use crate::{
         review::{Review, abridged},
         rule::Rule as AdmissionRule,
     },
-    field::{FieldPath, at},
+    field::at,
     kind::Kind,
     rules,
     status::{Condition, intent::Intent},
 };
-
-/// The CEL rule for the postal code of a US address.
-const US_ZIP: &str =
-    r"!self.country.matches('^\\s*[Uu][Ss]\\s*$') || self.zip.matches('^\\s*[0-9]{5}(-[0-9]{4})?\\s*$')";
 
 /// What an address is.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,42 +84,6 @@ pub struct CoffeeAddressSpec {
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_ref: Option<ObjectRef>,
-}
-
-/// An address inside another object.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new(US_ZIP).message("zip of a US address is five digits, or five, '-' and four"),
-)]
-pub struct InlineAddress {
-    /// Who receives it.
-    #[schemars(length(min = 1, max = 255))]
-    pub name: String,
-    /// Street and number.
-    #[schemars(length(min = 1, max = 255))]
-    pub street1: String,
-    /// What else the carrier needs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
-    pub street2: Option<String>,
-    /// The city.
-    #[schemars(length(min = 1, max = 255))]
-    pub city: String,
-    /// The state or province, as the carrier writes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
-    pub province: Option<String>,
-    /// The postal code.
-    #[schemars(length(min = 1, max = 32))]
-    pub zip: String,
-    /// The country: two letters, ISO 3166-1 alpha-2.
-    #[schemars(length(max = 16), regex(pattern = r"^\s*[A-Za-z]{2}\s*$"))]
-    pub country: String,
-    /// A telephone number for the carrier.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
-    pub phone: Option<String>,
 }
 
 /// Where an address stands.
@@ -233,7 +195,8 @@ impl Kind for CoffeeAddress {
             let message = "differs from province, which says the same in newer words; remove state";
             problems.add(&ONE_PROVINCE, Reason::Invalid, "spec.state", message);
         }
-        check_account(review, &ACCOUNT_EXISTS, &IMMUTABLE, problems);
+        check_account(review, &ACCOUNT_EXISTS, problems);
+        check_account_immutable(review, &IMMUTABLE, problems);
         if review.old.is_some_and(|old| old.spec.postal() != spec.postal()) {
             check_used(review, problems);
         }
@@ -269,35 +232,6 @@ fn check_used(review: &Review<'_, CoffeeAddress>, problems: &mut Problems) {
     problems.add(&USED, Reason::Invalid, "spec", message);
 }
 
-/// An address as the shop and the carrier see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Postal<'a> {
-    /// Who receives it.
-    pub name: &'a str,
-    /// Street and number.
-    pub street1: &'a str,
-    /// What else the carrier needs.
-    pub street2: Option<&'a str>,
-    /// The city.
-    pub city: &'a str,
-    /// The state or province.
-    pub province: Option<&'a str>,
-    /// The country, two letters.
-    pub country: &'a str,
-    /// The postal code.
-    pub zip: &'a str,
-    /// A telephone number.
-    pub phone: Option<&'a str>,
-}
-
-impl Postal<'_> {
-    /// The parts by which two addresses are told apart; an absent one is empty. The telephone number is none.
-    pub fn parts(&self) -> [&str; 7] {
-        let Self { name, street1, street2, city, province, country, zip, phone: _ } = *self;
-        [name, street1, street2.unwrap_or_default(), city, province.unwrap_or_default(), country, zip]
-    }
-}
-
 impl CoffeeAddressSpec {
     /// The address; an older `state` counts as its province.
     pub fn postal(&self) -> Postal<'_> {
@@ -312,128 +246,4 @@ impl CoffeeAddressSpec {
             phone: self.phone.as_deref(),
         }
     }
-}
-
-impl InlineAddress {
-    /// The address.
-    pub fn postal(&self) -> Postal<'_> {
-        Postal {
-            name: &self.name,
-            street1: &self.street1,
-            street2: self.street2.as_deref(),
-            city: &self.city,
-            province: self.province.as_deref(),
-            country: &self.country,
-            zip: &self.zip,
-            phone: self.phone.as_deref(),
-        }
-    }
-
-    /// Fills in the defaults of the address at `root`.
-    pub(super) fn fill_defaults(&mut self, fill: &mut Fill, root: &FieldPath) {
-        let Self { name, street1, street2, city, province, zip, country, phone } = self;
-        let required = [("name", name), ("street1", street1), ("city", city), ("zip", zip)];
-        let optional = [("street2", street2), ("province", province), ("phone", phone)];
-        fill_address(fill, root, required, optional, country);
-    }
-}
-
-fn fill_address<const N: usize>(
-    fill: &mut Fill,
-    root: &FieldPath,
-    required: [(&str, &mut String); 4],
-    optional: [(&str, &mut Option<String>); N],
-    country: &mut String,
-) {
-    let optional = optional.into_iter().filter_map(|(name, text)| Some((name, text.as_mut()?)));
-    for (name, text) in required.into_iter().chain(optional) {
-        fill.trim(text, root.clone().field(name));
-    }
-    let normal = country.trim().to_ascii_uppercase();
-    fill.normalise(country, root.clone().field("country"), normal);
-}
-
-/// The rules of a kind that holds an address.
-pub(super) struct AddressRules {
-    /// What must be said, and how much.
-    pub(super) text: &'static AdmissionRule,
-    /// Two letters.
-    pub(super) country: &'static AdmissionRule,
-    /// A country's letters.
-    pub(super) country_known: &'static AdmissionRule,
-    /// The postal code.
-    pub(super) zip: &'static AdmissionRule,
-    /// A US address's province.
-    pub(super) province: &'static AdmissionRule,
-    /// The telephone number.
-    pub(super) phone: &'static AdmissionRule,
-    /// No card number.
-    pub(super) card_number: &'static AdmissionRule,
-}
-
-/// Checks the address at `root`.
-pub(super) fn check_postal(
-    problems: &mut Problems,
-    rules: &AddressRules,
-    root: &FieldPath,
-    address: &Postal<'_>,
-) {
-    let field = |name: &str| root.clone().field(name);
-    let Postal { name, street1, street2, city, province, country, zip, phone } = *address;
-    for (key, text) in [("name", name), ("street1", street1), ("city", city)] {
-        check_required(problems, rules.text, field(key), text, 255);
-        check_no_card_number(problems, rules.card_number, field(key), text);
-    }
-    for (key, text) in [("street2", street2), ("province", province)] {
-        check_optional(problems, rules.text, field(key), text.unwrap_or_default(), 255);
-        check_no_card_number(problems, rules.card_number, field(key), text.unwrap_or_default());
-    }
-    check_country(problems, rules, field("country"), country);
-    check_zip(problems, rules, field("zip"), country, zip);
-    if country == "US" && province.is_none_or(str::is_empty) {
-        let message = "is missing; carriers need the state of a US address";
-        problems.add(rules.province, Reason::Required, field("province"), message);
-    }
-    if phone.is_some_and(|phone| !is_phone(phone)) {
-        let message = "is no telephone number; use 5 to 32 digits, spaces, '+', '-', '.', '(' and ')'";
-        problems.add(rules.phone, Reason::Invalid, field("phone"), message);
-    }
-}
-
-fn check_country(problems: &mut Problems, rules: &AddressRules, field: FieldPath, country: &str) {
-    if country.len() != 2 || !country.bytes().all(|c| c.is_ascii_uppercase()) {
-        let message = "must be two letters, ISO 3166-1 alpha-2, for instance US";
-        problems.add(rules.country, Reason::Invalid, field, message);
-    } else if !country::is_known(country) {
-        let hint = if country == "UK" { "; the United Kingdom is GB" } else { "; check it" };
-        let message = format!("{country} is no country of ISO 3166-1{hint}");
-        problems.add(rules.country_known, Reason::NotSupported, field, message);
-    }
-}
-
-fn check_zip(problems: &mut Problems, rules: &AddressRules, field: FieldPath, country: &str, zip: &str) {
-    let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'-');
-    if zip.trim().is_empty() {
-        problems.add(rules.text, Reason::Required, field, "is blank; fill it in");
-    } else if country == "US" && !is_us_zip(zip) {
-        let message = "must be five digits, or five, '-' and four, in the US";
-        problems.add(rules.zip, Reason::Invalid, field, message);
-    } else if zip.len() > 16 || !zip.bytes().all(allowed) {
-        let message = "must be up to 16 letters, digits, spaces and '-'";
-        problems.add(rules.zip, Reason::Invalid, field, message);
-    }
-}
-
-fn is_us_zip(zip: &str) -> bool {
-    let digits = |part: &str, count| part.len() == count && part.bytes().all(|c| c.is_ascii_digit());
-    match zip.split_once('-') {
-        Some((five, four)) => digits(five, 5) && digits(four, 4),
-        None => digits(zip, 5),
-    }
-}
-
-fn is_phone(phone: &str) -> bool {
-    let digits = phone.bytes().filter(u8::is_ascii_digit).count();
-    let allowed = |c: u8| c.is_ascii_digit() || b" +-.()".contains(&c);
-    digits >= 5 && phone.len() <= 32 && phone.bytes().all(allowed)
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ObjectRef, UsedAccount, UsesAccount,
-    refs::{ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account},
+    refs::{
+        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+    },
     text::{check_no_card_number, check_required, is_loopback, parse_url},
 };
 use crate::{
@@ -149,7 +151,8 @@ impl Kind for CoffeeApp {
         if let Some(message) = wrong_redirect(&spec.redirect_uri) {
             problems.add(&REDIRECT_URI, Reason::Invalid, "spec.redirectUri", message);
         }
-        check_account(review, &ACCOUNT_EXISTS, &IMMUTABLE, problems);
+        check_account(review, &ACCOUNT_EXISTS, problems);
+        check_account_immutable(review, &IMMUTABLE, problems);
         if let Some(old) = review.old {
             let message = "is immutable: the shop can't change it; create another CoffeeApp instead";
             if old.spec.name.trim() != spec.name {

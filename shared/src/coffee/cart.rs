@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CoffeeAddress, CoffeeCard, ObjectRef, Shop, UsedAccount, UsesAccount,
-    refs::{ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_spec_immutable},
+    refs::{
+        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+        check_spec_immutable,
+    },
     shop::check_same_account,
     variant::{self, VariantRules, Way},
 };
@@ -207,6 +210,8 @@ impl Kind for CoffeeCart {
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         if review.old.is_some_and(CoffeeCart::is_ordered) {
             check_spec_immutable(review, &IMMUTABLE, "the cart is an order already", problems);
+        } else {
+            check_account_immutable(review, &IMMUTABLE, problems);
         }
         check_items(review, problems);
         check_conversion(&review.object.spec, problems);
@@ -284,7 +289,7 @@ fn check_conversion(spec: &CoffeeCartSpec, problems: &mut Problems) {
 fn check_targets(review: &Review<'_, CoffeeCart>, problems: &mut Problems) {
     let CoffeeCartSpec { address_ref, card_ref, .. } = &review.object.spec;
     let shop = Shop::around(review);
-    check_account(review, &ACCOUNT_EXISTS, &IMMUTABLE, problems);
+    check_account(review, &ACCOUNT_EXISTS, problems);
     let (address, card) = ("spec.addressRef", "spec.cardRef");
     if let Some(target) = address_ref {
         target.check(address, &ADDRESS_EXISTS, problems);

@@ -7,11 +7,13 @@ pub mod account;
 pub mod address;
 pub mod app;
 pub mod card;
+pub mod card_token;
 pub mod cart;
 mod country;
 pub mod digits;
 pub mod fingerprint;
 pub mod order;
+pub mod postal;
 pub mod product;
 pub mod profile;
 pub mod refs;
@@ -22,15 +24,15 @@ pub mod token;
 pub mod variant;
 
 pub use account::{Environment, TerminalAccount, TerminalAccountSpec, TerminalAccountStatus};
-pub use address::{
-    AddressPhase, CoffeeAddress, CoffeeAddressSpec, CoffeeAddressStatus, InlineAddress, Postal,
-};
+pub use address::{AddressPhase, CoffeeAddress, CoffeeAddressSpec, CoffeeAddressStatus};
 pub use app::{AppPhase, CoffeeApp, CoffeeAppSpec, CoffeeAppStatus, SecretRef};
-pub use card::{CardPhase, CardToken, CoffeeCard, CoffeeCardSpec, CoffeeCardStatus, InlineCard, TokenSource};
+pub use card::{CardPhase, CoffeeCard, CoffeeCardSpec, CoffeeCardStatus};
+pub use card_token::{CardToken, InlineCard, TokenSource};
 pub use cart::{CartItem, CartPhase, CoffeeCart, CoffeeCartSpec, CoffeeCartStatus};
 pub use order::{
     CoffeeOrder, CoffeeOrderSpec, CoffeeOrderStatus, DeliveryWindow, OrderPhase, Priority, Scheduling,
 };
+pub use postal::{InlineAddress, Postal};
 pub use product::{
     CoffeeProduct, CoffeeProductSpec, CoffeeProductStatus, ProductVariant, SubscriptionPolicy,
 };

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     CoffeeAddress, CoffeeCard, CoffeeProfile, InlineAddress, InlineCard, ObjectRef, Shop, UsedAccount,
     UsesAccount,
-    address::{AddressRules, check_postal},
-    card::{CardRules, check_token},
+    card_token::{CardRules, check_token},
+    postal::{AddressRules, check_postal},
     refs::{account_index_keys, account_reference, check_account, check_spec_immutable},
     shop::check_same_account,
     text::{check_no_card_number, check_optional},
@@ -371,7 +371,7 @@ fn check_pairs(spec: &CoffeeOrderSpec, problems: &mut Problems) {
 
 fn check_targets(review: &Review<'_, CoffeeOrder>, shop: &Shop, problems: &mut Problems) {
     let spec = &review.object.spec;
-    check_account(review, &ACCOUNT_EXISTS, &IMMUTABLE, problems);
+    check_account(review, &ACCOUNT_EXISTS, problems);
     let (profile, address, card) = ("spec.profileRef", "spec.addressRef", "spec.cardRef");
     spec.profile_ref.check(profile, &PROFILE_EXISTS, problems);
     check_same_account::<_, CoffeeProfile>(

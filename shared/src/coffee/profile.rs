@@ -9,7 +9,9 @@ use validator::ValidateEmail;
 
 use super::{
     ObjectRef, UsedAccount, UsesAccount,
-    refs::{ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account},
+    refs::{
+        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+    },
     text::{check_no_card_number, check_required},
 };
 use crate::{
@@ -133,7 +135,8 @@ impl Kind for CoffeeProfile {
         }
         check_required(problems, &NAME, "spec.name", &spec.name, 255);
         check_no_card_number(problems, &CARD_NUMBER, "spec.name", &spec.name);
-        check_account(review, &ACCOUNT_EXISTS, &IMMUTABLE, problems);
+        check_account(review, &ACCOUNT_EXISTS, problems);
+        check_account_immutable(review, &IMMUTABLE, problems);
     }
 
     fn references(&self) -> Vec<Reference> {

@@ -93,16 +93,23 @@ pub(super) fn account_index_keys<K: UsesAccount>(object: &K, in_use: bool) -> Ve
     implicit.then(|| implicit_account_key(namespace)).into_iter().collect()
 }
 
-/// Adds a problem when the account's name can't be one, and one when it is changed.
+/// Adds a problem when the account's name can't be one.
 pub(super) fn check_account<K: UsesAccount>(
     review: &Review<'_, K>,
     exists: &'static Rule,
-    immutable: &'static Rule,
     problems: &mut Problems,
 ) {
     if let Some(account) = review.object.account_ref() {
         account.check("spec.accountRef", exists, problems);
     }
+}
+
+/// Adds a problem when the account is another than it was.
+pub(super) fn check_account_immutable<K: UsesAccount>(
+    review: &Review<'_, K>,
+    immutable: &'static Rule,
+    problems: &mut Problems,
+) {
     if review.old.is_some_and(|old| old.account_ref() != review.object.account_ref()) {
         let message =
             "is immutable: ids at one account mean nothing at another; create another object instead";

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CoffeeAddress, CoffeeCard, CoffeeProfile, ObjectRef, Shop, SubscriptionPolicy, UsedAccount, UsesAccount,
-    refs::{ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account},
+    refs::{
+        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+    },
     shop::check_same_account,
     variant::{self, VariantRules, Way},
 };
@@ -307,7 +309,8 @@ fn check_schedule(review: &Review<'_, CoffeeSubscription>, problems: &mut Proble
 fn check_targets(review: &Review<'_, CoffeeSubscription>, problems: &mut Problems) {
     let CoffeeSubscriptionSpec { profile_ref, address_ref, card_ref, .. } = &review.object.spec;
     let shop = Shop::around(review);
-    check_account(review, &ACCOUNT_EXISTS, &IMMUTABLE, problems);
+    check_account(review, &ACCOUNT_EXISTS, problems);
+    check_account_immutable(review, &IMMUTABLE, problems);
     let (profile, address, card) = ("spec.profileRef", "spec.addressRef", "spec.cardRef");
     profile_ref.check(profile, &PROFILE_EXISTS, problems);
     address_ref.check(address, &ADDRESS_EXISTS, problems);

@@ -128,7 +128,7 @@ impl Kind for TerminalToken {
         let description = review.object.spec.description.as_deref().unwrap_or_default();
         check_optional(problems, &DESCRIPTION, "spec.description", description, 255);
         check_no_card_number(problems, &CARD_NUMBER, "spec.description", description);
-        check_account(review, &ACCOUNT_EXISTS, &IMMUTABLE, problems);
+        check_account(review, &ACCOUNT_EXISTS, problems);
         check_spec_immutable(review, &IMMUTABLE, "a token never changes", problems);
     }
 
