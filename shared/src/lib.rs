@@ -21,8 +21,6 @@
 
 // The schema derive copies each kind's struct, `pub` included, into a function.
 #![allow(unreachable_pub)]
-// Clippy takes the arguments of several printer columns for one attribute given twice.
-#![allow(clippy::duplicated_attributes)]
 
 pub mod admission;
 pub mod coffee;

@@ -38,10 +38,14 @@ impl Claim {
 
     /// The message of a denial because the value is taken. Who holds it is added only for those who may know.
     pub fn taken_message(&self) -> String {
-        self.taken.map_or_else(
-            || format!("{} is in use by another object; choose another", self.key),
-            str::to_owned,
-        )
+        let named = || format!("{} is in use by another object; choose another", self.key);
+        self.taken.map_or_else(named, str::to_owned)
+    }
+
+    /// The message of a denial because a request that is not decided yet wants the value too.
+    pub fn contended_message(&self) -> String {
+        let what = if self.taken.is_some() { "the same" } else { self.key.as_str() };
+        format!("{what} is being taken by another request at this moment; choose another, or try again")
     }
 }
 

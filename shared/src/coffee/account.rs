@@ -64,7 +64,8 @@ pub struct TerminalAccountSpec {
     pub environment: Option<Environment>,
     /// The shop's address when it is neither of the environments', for instance that of a fake. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048), regex(pattern = "^https?://[^/]"))]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/]')").message("must be an absolute http or https URL"))]
     pub base_url: Option<String>,
     /// The Secret in this namespace that holds the account's bearer token.
     pub token_secret_ref: SecretKeyRef,

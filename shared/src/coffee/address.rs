@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ObjectRef, Postal, UsedAccount, UsesAccount,
-    postal::{AddressRules, US_ZIP, check_postal, fill_address},
+    postal::{AddressRules, US_ZIP, check_postal, country_rule, fill_address},
     refs::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
@@ -75,7 +75,8 @@ pub struct CoffeeAddressSpec {
     #[schemars(length(min = 1, max = 32))]
     pub zip: String,
     /// The country: two letters, ISO 3166-1 alpha-2.
-    #[schemars(length(max = 16), regex(pattern = r"^\s*[A-Za-z]{2}\s*$"))]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = country_rule())]
     pub country: String,
     /// A telephone number for the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]

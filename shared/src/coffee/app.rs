@@ -10,11 +10,10 @@ use super::{
     refs::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
-    text::{check_no_card_number, check_required, is_loopback, parse_url},
+    text::{check_no_card_number, check_required, derived_name, is_loopback, parse_url},
 };
 use crate::{
     admission::{
-        claim::claim_name,
         defaults::Fill,
         problem::{Problems, Reason},
         reference::Reference,
@@ -25,6 +24,9 @@ use crate::{
     rules,
     status::{Condition, intent::Intent},
 };
+
+const CEL_REDIRECT_URI: &str =
+    r"self.matches('^(https://[^/]|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])([:/?]|$))')";
 
 /// What an application is. It never changes.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,10 +57,8 @@ pub struct CoffeeAppSpec {
     pub name: String,
     /// Where the shop sends people who signed in: https, or http on this machine. It never changes.
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another CoffeeApp instead"))]
-    #[schemars(
-        length(max = 2048),
-        regex(pattern = r"^(https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])([:/?]|$))")
-    )]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new(CEL_REDIRECT_URI).message("must be an absolute https URL, or an http one of this machine"))]
     pub redirect_uri: String,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,15 +198,6 @@ impl CoffeeApp {
 
     /// The name of the Secret that holds the credentials.
     pub fn secret_name(&self) -> String {
-        secret_name(self.metadata.name.as_deref().unwrap_or_default(), "-credentials")
-    }
-}
-
-/// `name` and `suffix`; where that is too long for a name, a digest stands for the end of `name`.
-pub(super) fn secret_name(name: &str, suffix: &str) -> String {
-    let room = 253 - suffix.len();
-    match name.get(..room - 41) {
-        Some(start) if name.len() > room => format!("{start}-{}{suffix}", claim_name(suffix, name)),
-        _ => format!("{name}{suffix}"),
+        derived_name(self.metadata.name.as_deref().unwrap_or_default(), "-credentials")
     }
 }

@@ -77,11 +77,12 @@ pub struct CoffeeCartSpec {
 }
 
 /// A line of a cart.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CartItem {
     /// The shop's id of the product variant, `var_…`.
-    #[schemars(length(max = 64), regex(pattern = "^var_[A-Za-z0-9]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = variant::id_rule())]
     pub product_variant_id: String,
     /// How many of it; at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]

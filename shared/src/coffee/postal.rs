@@ -20,6 +20,13 @@ use crate::{
 pub(super) const US_ZIP: &str =
     r"!self.country.matches('^\\s*[Uu][Ss]\\s*$') || self.zip.matches('^\\s*[0-9]{5}(-[0-9]{4})?\\s*$')";
 
+/// What countries look like, for the API server, which sees them before or after they are trimmed.
+pub(super) fn country_rule() -> kube::core::Rule {
+    kube::core::Rule::new(r"self.matches('^\\s*[A-Za-z]{2}\\s*$')").message(COUNTRY_MESSAGE)
+}
+
+const COUNTRY_MESSAGE: &str = "must be two letters, ISO 3166-1 alpha-2, for instance US";
+
 /// An address inside another object.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,7 +55,8 @@ pub struct InlineAddress {
     #[schemars(length(min = 1, max = 32))]
     pub zip: String,
     /// The country: two letters, ISO 3166-1 alpha-2.
-    #[schemars(length(max = 16), regex(pattern = r"^\s*[A-Za-z]{2}\s*$"))]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = country_rule())]
     pub country: String,
     /// A telephone number for the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,8 +182,7 @@ pub(super) fn check_postal(
 
 fn check_country(problems: &mut Problems, rules: &AddressRules, field: FieldPath, country: &str) {
     if country.len() != 2 || !country.bytes().all(|c| c.is_ascii_uppercase()) {
-        let message = "must be two letters, ISO 3166-1 alpha-2, for instance US";
-        problems.add(rules.country, Reason::Invalid, field, message);
+        problems.add(rules.country, Reason::Invalid, field, COUNTRY_MESSAGE);
     } else if !country::is_known(country) {
         let hint = if country == "UK" { "; the United Kingdom is GB" } else { "; check it" };
         let message = format!("{country} is no country of ISO 3166-1{hint}");

@@ -5,10 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shop::{DEV_URL, PRODUCTION_URL};
+use super::text::derived_name;
 use crate::{
     admission::{
-        claim::claim_name,
         defaults::Fill,
         problem::{Problems, Reason},
         review::Review,
@@ -28,20 +27,21 @@ use crate::{
     kind = "CoffeeProduct",
     plural = "coffeeproducts",
     shortname = "cproduct",
+    namespaced,
     status = "CoffeeProductStatus",
     category = "coffee",
     doc = "A product of the Terminal shop, written by Concierge for its rules and for people to choose from.",
     printcolumn(name = "Product", type_ = "string", json_path = ".spec.name"),
     printcolumn(name = "Subscription", type_ = "string", json_path = ".spec.subscription"),
     printcolumn(name = "Variants", type_ = "string", json_path = ".spec.variants[*].id"),
-    printcolumn(name = "Shop", type_ = "string", json_path = ".spec.baseUrl"),
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.account"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CoffeeProductSpec {
-    /// The address of the shop that sells it.
-    #[schemars(length(max = 2048))]
-    pub base_url: String,
+    /// The TerminalAccount in this namespace that it is sold to.
+    #[schemars(length(min = 1, max = 253))]
+    pub account: String,
     /// The shop's id of it, `prd_…`.
     #[schemars(length(max = 64))]
     pub product_id: String,
@@ -126,31 +126,27 @@ impl Kind for CoffeeProduct {
     }
 
     fn index_keys(&self) -> Vec<String> {
-        let url = &self.spec.base_url;
-        let variants = self.spec.variants.iter().map(|variant| variant_key(url, &variant.id));
-        variants.chain([shop_key(url)]).collect()
+        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
+        let account = format!("{namespace}/{}", self.spec.account);
+        let variants = self.spec.variants.iter().map(|variant| variant_key(&account, &variant.id));
+        variants.chain([products_key(&account)]).collect()
     }
 }
 
-/// The key of the products of a shop with this variant.
-pub(super) fn variant_key(base_url: &str, id: &str) -> String {
-    format!("variant:{base_url}#{id}")
+/// The key of an account's products with this variant.
+pub(super) fn variant_key(account: &str, id: &str) -> String {
+    format!("variant:{account}#{id}")
 }
 
-/// The key of all products of a shop.
-pub(super) fn shop_key(base_url: &str) -> String {
-    format!("shop:{base_url}")
+/// The key of all products of an account.
+pub(super) fn products_key(account: &str) -> String {
+    format!("products-of:{account}")
 }
 
 impl CoffeeProduct {
-    /// The name of the object for a product of the shop at `base_url`.
-    pub fn object_name(base_url: &str, product: &str) -> String {
-        let shop = match base_url {
-            PRODUCTION_URL => "production".to_owned(),
-            DEV_URL => "dev".to_owned(),
-            other => claim_name("shop", other).chars().take(10).collect(),
-        };
-        let product = product.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        format!("{shop}-{}", product.trim_matches('-'))
+    /// The name of the object, beside its account, for the shop's product of this id.
+    pub fn object_name(account: &str, product: &str) -> String {
+        let id = product.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        derived_name(account, &format!("-{}", id.trim_matches('-')))
     }
 }

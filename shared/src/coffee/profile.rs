@@ -29,6 +29,9 @@ use crate::{
     status::Condition,
 };
 
+const CEL_EMAIL: &str = r"self.matches('^\\s*[^@\\s]+@[^@\\s]+\\s*$')";
+const EMAIL_MESSAGE: &str = "is no e-mail address; write it as name@host";
+
 /// What a profile is.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -53,7 +56,8 @@ use crate::{
 )]
 pub struct CoffeeProfileSpec {
     /// Where the shop sends its mail.
-    #[schemars(length(max = 254), regex(pattern = r"^\s*[^@\s]+@[^@\s]+\s*$"))]
+    #[schemars(length(max = 254))]
+    #[x_kube(validation = Rule::new(CEL_EMAIL).message(EMAIL_MESSAGE))]
     pub email: String,
     /// The account holder's name.
     #[schemars(length(min = 1, max = 255))]
@@ -130,8 +134,7 @@ impl Kind for CoffeeProfile {
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
         if !spec.email.validate_email() || spec.email.len() > 254 {
-            let message = "is no e-mail address; write it as name@host";
-            problems.add(&EMAIL, Reason::Invalid, "spec.email", message);
+            problems.add(&EMAIL, Reason::Invalid, "spec.email", EMAIL_MESSAGE);
         }
         check_required(problems, &NAME, "spec.name", &spec.name, 255);
         check_no_card_number(problems, &CARD_NUMBER, "spec.name", &spec.name);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,27 +20,31 @@ use crate::{
 };
 
 /// An object, in this namespace unless another is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[schemars(extend("required" = ["name"]))]
 pub struct ObjectRef {
     /// Its name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = name_rule())]
     pub name: String,
     /// Its namespace; the referrer's own when absent. Another namespace's object must permit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = name_rule())]
     pub namespace: Option<String>,
 }
 
 /// One entry of a Secret in the object's namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretKeyRef {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = name_rule())]
     pub name: String,
     /// The entry's key.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = key_rule())]
     pub key: String,
 }
 
@@ -60,7 +65,14 @@ pub struct UsedAccount {
 pub(super) const ACCOUNT_IMMUTABLE: &str = "has(self.accountRef) == has(oldSelf.accountRef) && \
      (!has(self.accountRef) || self.accountRef == oldSelf.accountRef)";
 
-const NAME_PATTERN: &str = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+// What names look like, for the API server. Rules rather than patterns, for the sake of their messages.
+fn name_rule() -> kube::core::Rule {
+    kube::core::Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message(NAME_MESSAGE)
+}
+
+fn key_rule() -> kube::core::Rule {
+    kube::core::Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message(KEY_MESSAGE)
+}
 
 /// A kind whose objects belong to an account at the shop.
 pub trait UsesAccount: Kind {
@@ -197,6 +209,8 @@ impl ObjectRef {
 const NAME_MESSAGE: &str =
     "can't be a name; use lower-case letters, digits, '-' and '.', with a letter or digit at both ends";
 
+const KEY_MESSAGE: &str = "can't be a key of a Secret; use letters, digits, '-', '_' and '.'";
+
 fn is_name(text: &str, max: usize) -> bool {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let ends = [text.bytes().next(), text.bytes().last()];
@@ -214,8 +228,7 @@ impl SecretKeyRef {
         }
         let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
         if self.key.is_empty() || self.key.len() > 253 || !self.key.bytes().all(allowed) {
-            let message = "can't be a key of a Secret; use letters, digits, '-', '_' and '.'";
-            problems.add(rule, Reason::Invalid, field.field("key"), message);
+            problems.add(rule, Reason::Invalid, field.field("key"), KEY_MESSAGE);
         }
     }
 }

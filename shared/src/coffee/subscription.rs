@@ -54,7 +54,8 @@ use crate::{
 pub struct CoffeeSubscriptionSpec {
     /// The shop's id of the product variant, `var_…`.
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another CoffeeSubscription instead"))]
-    #[schemars(length(max = 64), regex(pattern = "^var_[A-Za-z0-9]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = variant::id_rule())]
     pub product_variant_id: String,
     /// How many of it; at least 1. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

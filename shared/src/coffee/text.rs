@@ -5,6 +5,7 @@ use url::{Host, Url};
 use super::digits::has_card_number;
 use crate::{
     admission::{
+        claim::claim_name,
         problem::{Problems, Reason},
         rule::Rule,
     },
@@ -78,5 +79,14 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
+    }
+}
+
+/// `name` and `suffix` as the name of an object; where that is too long, a digest stands for the end of `name`.
+pub(super) fn derived_name(name: &str, suffix: &str) -> String {
+    let room = 253_usize.saturating_sub(suffix.len());
+    match name.get(..room.saturating_sub(41)) {
+        Some(start) if name.len() > room => format!("{start}-{}{suffix}", claim_name(suffix, name)),
+        _ => format!("{name}{suffix}"),
     }
 }

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ObjectRef, SecretRef, UsedAccount, UsesAccount,
-    app::secret_name,
     refs::{account_index_keys, account_reference, check_account, check_spec_immutable},
-    text::{check_no_card_number, check_optional},
+    text::{check_no_card_number, check_optional, derived_name},
 };
 use crate::{
     admission::{
@@ -153,6 +152,6 @@ impl TerminalToken {
 
     /// The name of the Secret that holds the token.
     pub fn secret_name(&self) -> String {
-        secret_name(self.metadata.name.as_deref().unwrap_or_default(), "-token")
+        derived_name(self.metadata.name.as_deref().unwrap_or_default(), "-token")
     }
 }

@@ -1,6 +1,11 @@
 //! Product variants: what their ids look like, how many, and whether the shop sells them that way.
 
-use super::{CoffeeProduct, Shop, SubscriptionPolicy, UsesAccount, product::shop_key, product::variant_key};
+use std::sync::Arc;
+
+use super::{
+    CoffeeProduct, Shop, SubscriptionPolicy, UsesAccount,
+    product::{products_key, variant_key},
+};
 use crate::{
     admission::{
         lookup::LookupExt,
@@ -9,10 +14,16 @@ use crate::{
         rule::Rule,
     },
     field::FieldPath,
+    kind::Kind,
 };
 
 /// The longest id that is believed.
 const MAX_LENGTH: usize = 64;
+
+/// The shape of ids, for the API server. A rule rather than a pattern, for the sake of its message.
+pub(super) fn id_rule() -> kube::core::Rule {
+    kube::core::Rule::new("self.matches('^var_[A-Za-z0-9]+$')").message(ID_MESSAGE)
+}
 
 /// How a kind gets coffee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,18 +142,10 @@ fn check_product<K: UsesAccount>(
     problems.add(rules.sold, Reason::NotSupported, field, message);
 }
 
-/// The products with this variant at the object's shop; `None` when the shop's products are not known.
-pub(super) fn products<K: UsesAccount>(
-    review: &Review<'_, K>,
-    id: &str,
-) -> Option<Vec<std::sync::Arc<CoffeeProduct>>> {
-    let base_url = Shop::around(review).base_url?;
-    let (found, complete) = review.lookup.select_as::<CoffeeProduct>(&variant_key(&base_url, id));
-    let known = !found.is_empty()
-        || (complete
-            && review
-                .lookup
-                .count(<CoffeeProduct as crate::kind::Kind>::NAME, &shop_key(&base_url))
-                .is_some_and(|n| n > 0));
-    known.then_some(found)
+/// The products with this variant that the object's account can buy; `None` when they are not known.
+pub(super) fn products<K: UsesAccount>(review: &Review<'_, K>, id: &str) -> Option<Vec<Arc<CoffeeProduct>>> {
+    let account = Shop::around(review).account?;
+    let (found, complete) = review.lookup.select_as::<CoffeeProduct>(&variant_key(&account, id));
+    let any = || review.lookup.count(CoffeeProduct::NAME, &products_key(&account)).is_some_and(|n| n > 0);
+    (!found.is_empty() || (complete && any())).then_some(found)
 }

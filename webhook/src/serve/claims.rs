@@ -12,7 +12,6 @@ use concierge_shared::{
         claim::{Claim, ClaimObject, ClaimSpec, Holder},
         lookup::Need,
         problem::{Problem, Reason},
-        review::taken_message,
     },
     index::Stored,
     kind::by_name,
@@ -283,11 +282,8 @@ fn same_object(a: &Holder, b: &Holder) -> bool {
 
 fn denial(claim: &Claim, holder: Option<Stored>) -> Denied {
     let message = match &holder {
-        Some(_) => taken_message(&claim.key),
-        None => format!(
-            "{} is being taken by another request at this moment; choose another, or try again",
-            claim.key
-        ),
+        Some(_) => claim.taken_message(),
+        None => claim.contended_message(),
     };
     let problem =
         Problem { field: claim.field.clone(), rule: claim.rule, reason: Reason::Duplicate, message };
