@@ -1,1 +1,3 @@
 //! Concierge behind the door: the work that admitted objects ask for.
+
+pub mod coffee;

@@ -1,0 +1,3 @@
+//! Coffee: the Terminal shop's kinds made real.
+
+pub mod client;
