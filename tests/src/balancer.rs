@@ -60,9 +60,17 @@ impl Balancer {
     /// # Errors
     /// When the port is taken.
     pub fn start(port: u16) -> Result<Balancer> {
+        Balancer::listen((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// As [`Balancer::start`], on an address of choice, for clusters that are not on this machine.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub fn listen(addr: SocketAddr) -> Result<Balancer> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let listener = listener.with_context(|| format!("can't listen on port {port}"))?;
+        let listener = std::net::TcpListener::bind(addr);
+        let listener = listener.with_context(|| format!("can't listen on {addr}"))?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared::default());

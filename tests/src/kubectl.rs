@@ -44,6 +44,11 @@ impl Kubectl {
         Kubectl { tool: Tool::new(program, kubeconfig).env("KUBECACHEDIR", cache) }
     }
 
+    /// Where kubectl is.
+    pub fn program(&self) -> &Path {
+        &self.tool.program
+    }
+
     /// Runs `kubectl ARGS` to its end. A command that fails is not an error: see [`Output::status`].
     ///
     /// # Errors
@@ -83,7 +88,12 @@ pub(crate) struct Tool {
 
 impl Tool {
     pub(crate) fn new(program: &Path, kubeconfig: &Path) -> Tool {
-        Tool { program: program.to_owned(), env: Vec::new() }.env("KUBECONFIG", kubeconfig)
+        Tool::plain(program).env("KUBECONFIG", kubeconfig)
+    }
+
+    /// As whoever runs this process.
+    pub(crate) fn plain(program: &Path) -> Tool {
+        Tool { program: program.to_owned(), env: Vec::new() }
     }
 
     /// Sets a variable, also over an earlier value.

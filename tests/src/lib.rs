@@ -2,7 +2,9 @@
 
 pub mod balancer;
 pub mod caller;
+pub mod cluster;
 pub mod controlplane;
+pub mod demo;
 pub mod kubectl;
 pub mod process;
 pub mod stack;

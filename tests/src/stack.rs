@@ -1,7 +1,7 @@
 //! Concierge installed on a control plane: the chart's manifests, webhook replicas behind the Service's
 //! address, and reconcilers, each a real process with exactly the rights that the chart gives it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::balancer::{Backend, Balancer};
+use crate::cluster::Cluster;
 use crate::controlplane::ControlPlane;
 use crate::process::{Process, Signal, built_program};
 
@@ -54,8 +55,9 @@ impl Default for Plan {
     }
 }
 
-/// Concierge on a control plane. Dropping it ends everything.
-pub struct Stack {
+/// Concierge on a control plane, or in another cluster. Dropping it ends everything that was started; what
+/// helm installed in a cluster that was there before stays.
+pub struct Stack<C = ControlPlane> {
     /// The replicas' common address.
     pub balancer: Balancer,
     plan: Plan,
@@ -63,7 +65,7 @@ pub struct Stack {
     reconcilers: Mutex<Vec<Program>>,
     started: AtomicUsize,
     /// The cluster.
-    pub plane: ControlPlane,
+    pub plane: C,
 }
 
 /// A running binary of ours.
@@ -83,7 +85,19 @@ impl Stack {
     /// When something does not start; the error holds the end of its log.
     pub async fn start(plan: Plan) -> Result<Stack> {
         let plane = ControlPlane::start_with_apiservers(plan.apiservers).await?;
-        let balancer = Balancer::start(0)?;
+        Stack::start_on(plane, plan).await
+    }
+}
+
+impl<C: Cluster> Stack<C> {
+    /// As [`Stack::start`], on a cluster that runs.
+    ///
+    /// # Errors
+    /// As [`Stack::start`].
+    pub async fn start_on(plane: C, plan: Plan) -> Result<Stack<C>> {
+        let reached_from =
+            if plane.host() == "localhost" { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+        let balancer = Balancer::listen((reached_from, 0).into())?;
         let (webhooks, reconcilers) = (plan.webhooks, plan.reconcilers);
         let (none, nobody) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let stack = Stack {
@@ -112,9 +126,10 @@ impl Stack {
     pub async fn install(&self, values: &[&str]) -> Result<()> {
         let chart = chart();
         let port = format!("service.port={}", self.balancer.addr().port());
+        let host = format!("service.externalName={}", self.plane.host());
         let mut args = vec!["upgrade", "--install", RELEASE, chart.to_str().context("odd path")?];
         args.extend(["--namespace", NAMESPACE, "--create-namespace"]);
-        args.extend(["--set", "deploy=false", "--set", "service.externalName=localhost", "--set", &port]);
+        args.extend(["--set", "deploy=false", "--set", &host, "--set", &port]);
         for value in self.plan.values.iter().map(String::as_str).chain(values.iter().copied()) {
             args.extend(["--set", value]);
         }
@@ -151,6 +166,11 @@ impl Stack {
         let mut reconcilers = lock(&self.reconcilers);
         reconcilers.push(program);
         Ok(reconcilers.len() - 1)
+    }
+
+    /// How many webhook replicas were started, also those that have ended.
+    pub fn webhooks(&self) -> usize {
+        lock(&self.webhooks).len()
     }
 
     /// Does something with a webhook replica.

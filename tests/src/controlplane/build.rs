@@ -67,23 +67,41 @@ const SOURCES: [Source; 5] = [
 /// # Errors
 /// When Go is missing or a build fails; the error holds the end of its output.
 pub async fn ensure_built() -> Result<Programs> {
+    let [kube_apiserver, etcd, kubectl, kube_controller_manager, helm] = ensure(SOURCES.each_ref()).await?;
+    Ok(Programs { kube_apiserver, etcd, kubectl, kube_controller_manager, helm })
+}
+
+/// The program `name`, one of [`Programs`], for a cluster that is there already: the user's own, from `PATH`,
+/// or as [`ensure_built`] builds it.
+///
+/// # Errors
+/// As [`ensure_built`], and when there is no program of that name.
+pub async fn ensure_tool(name: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if let Some(own) = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|own| own.is_file()) {
+        return Ok(own);
+    }
+    let source = SOURCES.iter().find(|source| source.name == name);
+    let [built] = ensure([source.with_context(|| format!("no source of {name}"))?]).await?;
+    Ok(built)
+}
+
+async fn ensure<const N: usize>(sources: [&Source; N]) -> Result<[PathBuf; N]> {
     let cache = cache()?;
     let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let mut paths = Vec::new();
-    for source in &SOURCES {
+    for source in sources {
         paths.push(source.path(&cache, assets.as_deref())?);
     }
     if paths.iter().any(|path| !path.exists()) {
         let _lock = lock(&cache).await?;
-        let missing: Vec<_> = SOURCES.iter().zip(&paths).filter(|(_, path)| !path.exists()).collect();
+        let missing: Vec<_> = sources.iter().zip(&paths).filter(|(_, path)| !path.exists()).collect();
         for (nth, (source, path)) in missing.iter().enumerate() {
             let of = format!("{} ({}/{})", source.name, nth + 1, missing.len());
             source.build(path, &of).await.with_context(|| format!("can't build {}", source.name))?;
         }
     }
-    let [kube_apiserver, etcd, kubectl, kube_controller_manager, helm] =
-        paths.try_into().ok().context("one path per program")?;
-    Ok(Programs { kube_apiserver, etcd, kubectl, kube_controller_manager, helm })
+    paths.try_into().ok().context("one path per program")
 }
 
 impl Source {

@@ -17,7 +17,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tempfile::TempDir;
 
-pub use self::build::{Programs, ensure_built};
+pub use self::build::{Programs, ensure_built, ensure_tool};
 use self::keys::Authority;
 use self::user::Credential;
 pub use self::user::User;

@@ -1,0 +1,76 @@
+//! What a show is made of.
+
+use crate::process::Signal;
+
+/// A part of the show, under a heading.
+#[derive(Debug)]
+pub struct Chapter {
+    /// The heading: what a user gets.
+    pub title: &'static str,
+    /// What is done, in order.
+    pub steps: &'static [Step],
+}
+
+/// A command and what it has to show.
+#[derive(Debug)]
+pub struct Step {
+    /// What the audience should look at, before the command.
+    pub say: &'static str,
+    /// A line for the shell, run in the project's folder as an ordinary user of the cluster. Of `{NAME}` the
+    /// stage knows what it stands for: `{webhook-1}`, for instance, for the second replica's process id.
+    pub run: &'static str,
+    /// How the command has to end.
+    pub ends: Ends,
+    /// What its output has to contain.
+    pub shows: &'static [&'static str],
+    /// What happens while it runs.
+    pub meanwhile: Option<Meanwhile>,
+}
+
+/// How a command has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// With exit code 0.
+    Well,
+    /// With another exit code: the cluster said no.
+    Refused,
+}
+
+/// A webhook replica that is ended while a step's command runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Meanwhile {
+    /// After so many lines of output.
+    pub after_lines: usize,
+    /// Its number.
+    pub webhook: usize,
+    /// By this signal. When the command is over, the replica has to have ended.
+    pub signal: Signal,
+}
+
+impl Step {
+    /// A command that has to succeed.
+    pub const fn well(say: &'static str, run: &'static str, shows: &'static [&'static str]) -> Step {
+        Step { say, run, ends: Ends::Well, shows, meanwhile: None }
+    }
+
+    /// A command that has to be refused.
+    pub const fn refused(say: &'static str, run: &'static str, shows: &'static [&'static str]) -> Step {
+        Step { say, run, ends: Ends::Refused, shows, meanwhile: None }
+    }
+
+    /// The same, while a webhook replica is ended.
+    pub const fn meanwhile(self, meanwhile: Meanwhile) -> Step {
+        Step { meanwhile: Some(meanwhile), ..self }
+    }
+
+    /// Why `output`, and an end in `success` or not, are not what was told; nothing if they are.
+    pub fn astray(&self, success: bool, output: &str) -> Vec<String> {
+        let ends = match (self.ends, success) {
+            (Ends::Well, false) => Some("the command failed".to_owned()),
+            (Ends::Refused, true) => Some("the command was not refused".to_owned()),
+            _ => None,
+        };
+        let missing = self.shows.iter().filter(|text| !output.contains(**text));
+        ends.into_iter().chain(missing.map(|text| format!("the output lacks {text:?}"))).collect()
+    }
+}

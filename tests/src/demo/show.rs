@@ -1,0 +1,131 @@
+//! The performance on the terminal.
+
+use std::io::{IsTerminal, Write};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use super::script::{Chapter, Meanwhile, Step};
+use super::stage::Stage;
+use crate::process::Signal;
+
+/// Which of the terminal's styles to use, if it is one.
+#[derive(Clone, Copy)]
+pub(super) enum Style {
+    Heading,
+    Command,
+    Astray,
+}
+
+/// A show that is on.
+pub(super) struct Show<'a> {
+    stage: &'a Stage,
+    steps: usize,
+    astray: Vec<String>,
+}
+
+impl<'a> Show<'a> {
+    pub(super) fn new(stage: &'a Stage) -> Show<'a> {
+        Show { stage, steps: 0, astray: Vec::new() }
+    }
+
+    /// Plays one chapter. A step that does not go as told is noted, and the show goes on.
+    pub(super) async fn chapter(&mut self, chapter: &Chapter) -> Result<()> {
+        say(&format!("\n{}\n", styled(Style::Heading, chapter.title)));
+        for step in chapter.steps {
+            self.steps += 1;
+            let command = self.stage.fill_in(step.run);
+            say(&format!("\n{}\n{}\n", step.say, prompt(&command)));
+            let (success, output) = self.perform(step, &command).await?;
+            let mut reasons = step.astray(success, &output);
+            if let Some(meanwhile) = step.meanwhile {
+                if !self.stage.webhook_ends(meanwhile.webhook).await {
+                    reasons.push("the replica still runs".to_owned());
+                }
+                self.stage.replace_webhook().await?;
+            }
+            if !reasons.is_empty() {
+                let reasons = reasons.join("; ");
+                say(&format!("{}\n", styled(Style::Astray, &format!("Not as told: {reasons}"))));
+                self.astray.push(format!("{command}: {reasons}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how it went; how many steps did not go as told.
+    pub(super) fn end(self, took: Duration) -> usize {
+        let (steps, astray) = (self.steps, self.astray.len());
+        say(&format!("\n{} of {steps} steps went as told, in {} s.\n", steps - astray, took.as_secs()));
+        for step in &self.astray {
+            say(&format!("{}\n", styled(Style::Astray, &format!("Not as told: {step}"))));
+        }
+        astray
+    }
+
+    /// Runs a step's command, its output passed on as it comes. Whether it succeeded, and all it wrote.
+    async fn perform(&self, step: &Step, command: &str) -> Result<(bool, String)> {
+        let mut shell = Command::new("sh");
+        // Both outputs through one pipe, in the order in which they were written.
+        shell.arg("-c").arg(format!("exec 2>&1\n{command}"));
+        shell.envs(self.stage.environment()?).current_dir(super::stage::project());
+        let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let stdout = child.stdout.take().context("the shell has no output")?;
+        let (mut lines, mut output, mut count) = (BufReader::new(stdout).split(b'\n'), String::new(), 0);
+        while let Some(line) = lines.next_segment().await? {
+            let line = String::from_utf8_lossy(&line);
+            say(&format!("{line}\n"));
+            output.push_str(&format!("{line}\n"));
+            count += 1;
+            if let Some(meanwhile) = step.meanwhile.filter(|meanwhile| meanwhile.after_lines == count) {
+                self.strike(meanwhile)?;
+            }
+        }
+        Ok((child.wait().await?.success(), output))
+    }
+
+    fn strike(&self, meanwhile: Meanwhile) -> Result<()> {
+        let Meanwhile { webhook, signal, .. } = meanwhile;
+        let command = match signal {
+            Signal::Stop => "kill -STOP",
+            Signal::Cont => "kill -CONT",
+            Signal::Term => "kill",
+            Signal::Kill => "kill -KILL",
+        };
+        let pid = self.stage.fill_in(&format!("{{webhook-{webhook}}}"));
+        say(&format!("{}\n", prompt(&format!("{command} {pid}    # in another terminal"))));
+        self.stage.signal_webhook(webhook, signal)
+    }
+}
+
+/// A command as it looks where it is typed.
+pub(super) fn prompt(command: &str) -> String {
+    styled(Style::Command, &format!("$ {command}"))
+}
+
+/// Writes to standard output at once.
+pub(super) fn say(text: &str) {
+    let mut stdout = std::io::stdout();
+    // Nobody who closed it misses anything.
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// `text` in a style, on a terminal whose user has nothing against colours.
+pub(super) fn styled(style: Style, text: &str) -> String {
+    if !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    {
+        return match style {
+            Style::Heading => format!("== {text} =="),
+            Style::Command | Style::Astray => text.to_owned(),
+        };
+    }
+    let code = match style {
+        Style::Heading => "1;4;36",
+        Style::Command => "1",
+        Style::Astray => "1;31",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}

@@ -1,0 +1,243 @@
+//! The cluster of the show, Concierge in it, and the ordinary user who types.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::show::{prompt, say};
+use crate::cluster::{Cluster, Existing, Site};
+use crate::controlplane::ControlPlane;
+use crate::kubectl::Kubectl;
+use crate::process::{Signal, built_program};
+use crate::stack::{NAMESPACE, Plan, RELEASE, Stack};
+
+/// The namespace of the user who types.
+const HOME: &str = "concierge-demo";
+/// The user's service account in it.
+const USER: &str = "visitor";
+/// How many webhook replicas there are.
+const REPLICAS: usize = 2;
+/// What our CRDs are found by.
+const OURS: &str = "app.kubernetes.io/part-of=concierge";
+/// How long a started replica may take to be ready, and the user to get its rights.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The user, with the rights that every user with the role `edit` has.
+const VISITOR: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: concierge-demo}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: visitor, namespace: concierge-demo}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: visitor, namespace: concierge-demo}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{kind: ServiceAccount, name: visitor, namespace: concierge-demo}]
+";
+
+/// Where the show takes place.
+pub(super) struct Stage {
+    context: Option<String>,
+    host: String,
+    installed: Option<Before>,
+    set: Option<Set>,
+}
+
+/// What a cluster that is not our own had before.
+#[derive(Clone, Copy)]
+struct Before {
+    namespace: bool,
+    crds: bool,
+}
+
+/// A stage that is set.
+struct Set {
+    stack: Stack<Site>,
+    kubeconfig: PathBuf,
+    kubectl: Kubectl,
+}
+
+impl Stage {
+    /// The cluster of `context`, or one of its own.
+    pub(super) fn new(context: Option<String>, host: String) -> Stage {
+        Stage { context, host, installed: None, set: None }
+    }
+
+    /// Starts and installs everything.
+    pub(super) async fn set(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let site = match &self.context {
+            Some(context) => {
+                say(&format!("Installing Concierge in the cluster of context {context} ...\n"));
+                let cluster = Existing::connect(context, &self.host).await?;
+                self.installed = Some(look_around(&cluster).await?);
+                Site::There(cluster)
+            }
+            None => {
+                say("Starting a Kubernetes control plane and Concierge in it ...\n");
+                Site::Own(Box::new(ControlPlane::start().await?))
+            }
+        };
+        let stack = Stack::start_on(site, Plan { webhooks: REPLICAS, ..Plan::default() }).await?;
+        let kubectl = stack.plane.kubectl();
+        kubectl.apply_text(VISITOR).await?.ok()?;
+        let kubeconfig = stack.plane.dir().join(format!("{USER}.kubeconfig"));
+        std::fs::rename(stack.plane.service_account_kubeconfig(HOME, USER).await?, &kubeconfig)?;
+        let kubectl = kubectl.with_kubeconfig(&kubeconfig);
+        kubectl.run(&["config", "set-context", "--current", "--namespace", HOME]).await?.ok()?;
+        wait_for_rights(&kubectl).await?;
+        let took = start.elapsed().as_secs();
+        say(&format!("{REPLICAS} webhook replicas and the reconciler run, after {took} s.\n"));
+        say("From here on, everything is typed by an ordinary user, who may edit one namespace:\n\n");
+        say(&format!("{}\n", prompt(&format!("export KUBECONFIG={}", kubeconfig.display()))));
+        self.set = Some(Set { stack, kubeconfig, kubectl });
+        Ok(())
+    }
+
+    /// `text` with what stands for each `{NAME}`.
+    pub(super) fn fill_in(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        let Some(set) = &self.set else { return text };
+        for number in 0..set.stack.webhooks() {
+            let name = format!("{{webhook-{number}}}");
+            if text.contains(&name) {
+                let pid = set.stack.webhook(number, |program| program.process.pid());
+                text = text.replace(&name, &pid.to_string());
+            }
+        }
+        text
+    }
+
+    /// What makes the user's commands find the cluster, kubectl and our programs.
+    pub(super) fn environment(&self) -> Result<Vec<(&'static str, OsString)>> {
+        let set = self.set.as_ref().context("the stage is not set")?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let ours = [set.kubectl.program().to_owned(), built_program("concierge-webhook")?];
+        let folders = ours.iter().filter_map(|program| program.parent().map(Path::to_owned));
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&path)))?;
+        let cache = set.stack.plane.dir().join("kubectl");
+        Ok(vec![
+            ("KUBECONFIG", set.kubeconfig.clone().into()),
+            ("PATH", path),
+            ("KUBECACHEDIR", cache.into()),
+        ])
+    }
+
+    /// Sends `signal` to a webhook replica.
+    pub(super) fn signal_webhook(&self, number: usize, signal: Signal) -> Result<()> {
+        self.set.as_ref().context("the stage is not set")?.stack.signal_webhook(number, signal)
+    }
+
+    /// Whether the replica ends, now or soon.
+    pub(super) async fn webhook_ends(&self, number: usize) -> bool {
+        let Some(set) = &self.set else { return true };
+        let until = Instant::now() + PATIENCE;
+        while set.stack.webhook(number, |program| program.process.exited().is_none()) {
+            if Instant::now() > until {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        true
+    }
+
+    /// Starts a replica in the place of one that has ended.
+    pub(super) async fn replace_webhook(&self) -> Result<()> {
+        let stack = &self.set.as_ref().context("the stage is not set")?.stack;
+        stack.add_webhook().await?;
+        stack.balancer.wait_ready(REPLICAS, PATIENCE).await
+    }
+
+    /// Tells how to go on by hand.
+    pub(super) fn invite(&self) {
+        let Some(set) = &self.set else { return };
+        let mut lines = format!("export KUBECONFIG={}\n", set.kubeconfig.display());
+        let own = |dir: PathBuf| dir.join("kubectl").is_file();
+        if !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(own) {
+            lines.push_str(&format!("alias kubectl={}\n", set.kubectl.program().display()));
+        }
+        lines.push_str("kubectl get pets,petstores");
+        let lines: Vec<String> = lines.lines().map(prompt).collect();
+        let logs = set.stack.plane.dir().display();
+        let end = match self.context {
+            Some(_) => "ends it and removes what it put into the cluster",
+            None => "ends it all",
+        };
+        say(&format!(
+            "\nConcierge goes on running. In another terminal:\n\n{}\n\nLogs are in {logs}. Ctrl-C {end}.\n",
+            lines.join("\n")
+        ));
+    }
+
+    /// Ends everything. A cluster that was there before is left as it was.
+    pub(super) async fn clear(&mut self) -> Result<()> {
+        let set = self.set.take();
+        if let (Some(before), Some(context)) = (self.installed.take(), &self.context) {
+            say(&format!("Removing Concierge from the cluster of context {context} ...\n"));
+            let cluster = Existing::connect(context, &self.host).await?;
+            remove(&cluster, before, set).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The project's folder.
+pub(super) fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What is there before we come. Somebody's installation is nothing to play with.
+async fn look_around(cluster: &Existing) -> Result<Before> {
+    if cluster.helm(&["status", RELEASE, "--namespace", NAMESPACE]).await?.status.success() {
+        bail!("Concierge is installed in this cluster already, and the demo would change and remove that");
+    }
+    let kubectl = cluster.kubectl();
+    let exists = async |args: &[&str]| -> Result<bool> {
+        let args = [args, &["--output=name", "--ignore-not-found"]].concat();
+        Ok(!kubectl.run(&args).await?.ok()?.is_empty())
+    };
+    if exists(&["get", "namespace", HOME]).await? {
+        bail!("there is a namespace {HOME} already: `kubectl delete namespace {HOME}`, if a demo left it");
+    }
+    Ok(Before {
+        namespace: exists(&["get", "namespace", NAMESPACE]).await?,
+        crds: exists(&["get", "crd", "--selector", OURS]).await?,
+    })
+}
+
+/// Aggregated roles get their rights a moment after the chart is installed.
+async fn wait_for_rights(kubectl: &Kubectl) -> Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while !kubectl.run(&["auth", "can-i", "create", "pets.petstore.example.com"]).await?.status.success() {
+        if Instant::now() > until {
+            bail!("the role edit does not get the right to create pets");
+        }
+    }
+    Ok(())
+}
+
+/// Objects first, while the reconciler can still let them go; then what the chart installed.
+async fn remove(cluster: &Existing, before: Before, set: Option<Set>) -> Result<()> {
+    let kubectl = cluster.kubectl();
+    let delete = async |args: &[&str]| -> Result<()> {
+        let args = [&["delete", "--ignore-not-found", "--timeout=60s"], args].concat();
+        kubectl.run(&args).await?.ok().map(drop)
+    };
+    delete(&["namespace", HOME]).await?;
+    if !before.crds {
+        delete(&["crd", "--selector", OURS]).await?;
+    }
+    drop(set);
+    let uninstall = ["uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait"];
+    cluster.helm(&uninstall).await?.ok()?;
+    if !before.namespace {
+        delete(&["namespace", NAMESPACE]).await?;
+    }
+    Ok(())
+}
