@@ -1,0 +1,235 @@
+//! The reviews that the load is made of, written as the API server writes them: the envelope's fields in the
+//! order of Go's struct, the objects' keys sorted.
+
+use serde_json::{Value, json};
+
+/// The namespace of all objects that no API server ever stores.
+pub const NAMESPACE: &str = "bench";
+/// The store in [`NAMESPACE`] that pets refer to; it is stored.
+pub const STORE: &str = "shop";
+/// A tag that [`STORE`] allows.
+const TAG: &str = "dog";
+
+/// A kind of request, and what must come of it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What tables call it.
+    pub name: &'static str,
+    /// The bytes of one HTTP request.
+    pub request: Vec<u8>,
+    /// The size of its body.
+    pub body_bytes: usize,
+    /// What the webhook's answer contains.
+    pub expect: &'static str,
+    /// The share of the floor's throughput that is wanted.
+    pub goal: Option<f64>,
+}
+
+/// All cases.
+///
+/// None of them costs a request to the API server: a PetStore claims nothing, and the Pet of the update claims
+/// the id that it holds already.
+pub fn cases() -> Vec<Case> {
+    let new = as_new(store_of_about(3_100));
+    let with = |field: &str, value: &str| {
+        let mut store = new.clone();
+        store["spec"][field] = value.into();
+        store
+    };
+    let untidy = with("name", " Corner shop ");
+    let wrong = with("name", "Corner shop / garden");
+    let [store, pet, old_store, large] =
+        [store_of_about(4_800), pet_of_about(4_800), store_of_about(54_500), store_with_tags(1_360)];
+    vec![
+        case("PetStore create", "validate", create(&new), ADMITTED).goal(0.85),
+        case("PetStore create, trimmed", "mutate", create(&untidy), "patchType"),
+        case("PetStore create, refused", "validate", create(&wrong), REFUSED),
+        case("PetStore update", "validate", update(&store), ADMITTED).goal(0.60),
+        case("Pet update, look-ups", "validate", update(&pet), ADMITTED),
+        case("PetStore update, metadata", "validate", update(&old_store), ADMITTED).goal(0.45),
+        case("PetStore update, spec", "validate", update(&large), ADMITTED).goal(0.45),
+    ]
+}
+
+const ADMITTED: &str = "\"allowed\":true";
+const REFUSED: &str = "\"allowed\":false";
+
+fn case(name: &'static str, path: &str, body: String, expect: &'static str) -> Case {
+    let head = format!(
+        "POST /{path}?timeout=5s HTTP/1.1\r\nHost: concierge.concierge-system.svc:443\r\n\
+         User-Agent: kube-apiserver-admission\r\nContent-Length: {}\r\nAccept: application/json, */*\r\n\
+         Content-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n",
+        body.len()
+    );
+    Case { name, body_bytes: body.len(), request: (head + &body).into_bytes(), expect, goal: None }
+}
+
+impl Case {
+    fn goal(self, goal: f64) -> Case {
+        Case { goal: Some(goal), ..self }
+    }
+}
+
+fn create(new: &Value) -> String {
+    review(new, None)
+}
+
+/// An update of one field of the spec.
+fn update(old: &Value) -> String {
+    let mut new = old.clone();
+    let field = if old["kind"] == "Pet" { "tag" } else { "description" };
+    new["spec"][field] = TAG.into();
+    new["metadata"]["generation"] = 2.into();
+    review(&new, Some(old))
+}
+
+fn review(object: &Value, old: Option<&Value>) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, version, kind) = ("petstore.example.com", "v1", text(&object["kind"]));
+    let (name, plural) = (text(&object["metadata"]["name"]), kind.to_lowercase() + "s");
+    let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+    let gvk = json!({"group": group, "version": version, "kind": kind});
+    let gvr = json!({"group": group, "version": version, "resource": plural});
+    let user = json!({
+        "username": "ada@example.com",
+        "groups": ["developers", "system:authenticated"],
+        "extra": {"authentication.kubernetes.io/credential-id": ["X509SHA256=6d1d3a0e4d9d4ac5b6d8c2a7"]},
+    });
+    format!(
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","kind":{gvk},"resource":{gvr},"requestKind":{gvk},"requestResource":{gvr},"name":"{name}","namespace":"{NAMESPACE}","operation":"{operation}","userInfo":{user},"object":{},"oldObject":{},"dryRun":false,"options":{{"kind":"{}Options","apiVersion":"meta.k8s.io/v1","fieldManager":"kubectl-client-side-apply","fieldValidation":"Strict"}}}}}}"#,
+        object,
+        old.unwrap_or(&Value::Null),
+        if old.is_some() { "Update" } else { "Create" },
+    )
+}
+
+/// A store of which spec, copy of the spec and managed fields take about `bytes`.
+fn store_of_about(bytes: usize) -> Value {
+    padded("PetStore", "corner-shop", &store_spec(12), bytes)
+}
+
+/// A store that is mostly spec and kubectl's copy of it.
+fn store_with_tags(tags: usize) -> Value {
+    padded("PetStore", "corner-shop", &store_spec(tags), 0)
+}
+
+fn pet_of_about(bytes: usize) -> Value {
+    let spec = json!({"id": 4711, "name": "Rex", "tag": "cat", "storeRef": {"name": STORE}});
+    padded("Pet", "rex", &spec, bytes)
+}
+
+/// The store that pets refer to.
+pub fn shop() -> Value {
+    json!({
+        "apiVersion": "petstore.example.com/v1",
+        "kind": "PetStore",
+        "metadata": {"name": STORE, "namespace": NAMESPACE},
+        "spec": {"name": "Shop", "config": {"maxPets": 10_000, "allowedTags": ["cat", TAG]}},
+    })
+}
+
+fn store_spec(tags: usize) -> Value {
+    let tags: Vec<_> = (0..tags).map(|number| format!("department {number:04}")).collect();
+    json!({
+        "name": "Corner shop",
+        "description": "Small animals, food for them, and advice; open on working days from nine to six.",
+        "config": {
+            "maxPets": 500, "defaultLimit": 50, "allowedTags": tags, "requireTag": true, "enablePagination": true,
+        },
+        "endpoints": {"baseUrl": "https://petstore.example.com/api/v3", "version": "v1"},
+        "security": {
+            "requireAuthentication": true,
+            "allowedOrigins": ["https://shop.example.com", "https://admin.example.com:8443"],
+            "apiKeySecretRef": {"name": "petstore-key", "key": "token"},
+        },
+    })
+}
+
+/// `object` before it is stored.
+fn as_new(mut object: Value) -> Value {
+    object.as_object_mut().map(|object| object.remove("status"));
+    object["metadata"].as_object_mut().map(|metadata| metadata.remove("resourceVersion"));
+    object
+}
+
+/// An object with kubectl's copy of its spec, and as many managers of its fields as it takes to be `bytes` long.
+fn padded(kind: &str, name: &str, spec: &Value, bytes: usize) -> Value {
+    let of = |managers| object(kind, name, spec, managers);
+    let managers = (1..).find(|managers| of(*managers).to_string().len() >= bytes);
+    of(managers.unwrap_or_default())
+}
+
+fn object(kind: &str, name: &str, spec: &Value, managers: usize) -> Value {
+    let api_version = "petstore.example.com/v1";
+    let applied = json!({
+        "apiVersion": api_version, "kind": kind,
+        "metadata": {"annotations": {}, "name": name, "namespace": NAMESPACE}, "spec": spec,
+    });
+    json!({
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied.to_string() + "\n"},
+            "creationTimestamp": "2026-03-01T09:00:00Z",
+            "generation": 1,
+            "labels": {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "market"},
+            "managedFields": (0..managers).map(|number| manager(number, spec)).collect::<Vec<_>>(),
+            "name": name,
+            "namespace": NAMESPACE,
+            "resourceVersion": "81624",
+            "uid": "0f6d9f5c-8d2b-4c9e-9c1e-6d1d3a0e4d9d",
+        },
+        "spec": spec,
+        "status": {
+            "conditions": [
+                condition("Ready", "Reconciled", "all is well"),
+                condition("ReferencesResolved", "Resolved", "everything that is referred to exists"),
+            ],
+            "observedGeneration": 1,
+            "phase": "Ready",
+        },
+    })
+}
+
+fn condition(kind: &str, reason: &str, message: &str) -> Value {
+    json!({
+        "lastTransitionTime": "2026-03-01T09:00:02Z", "message": message, "observedGeneration": 1,
+        "reason": reason, "status": "True", "type": kind,
+    })
+}
+
+/// An entry of managedFields: the first is the one who applied the spec, the others keep a condition each.
+fn manager(number: usize, spec: &Value) -> Value {
+    let (name, subresource, fields) = match number {
+        0 => (
+            "kubectl-client-side-apply".to_owned(),
+            "",
+            json!({
+                "f:metadata": {
+                    "f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}},
+                    "f:labels": {".": {}, "f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/part-of": {}},
+                },
+                "f:spec": fields(spec),
+            }),
+        ),
+        _ => {
+            let key = format!("k:{{\"type\":\"Condition{number}\"}}");
+            let condition = json!({
+                ".": {}, "f:lastTransitionTime": {}, "f:message": {}, "f:observedGeneration": {},
+                "f:reason": {}, "f:status": {}, "f:type": {},
+            });
+            let conditions = json!({".": {}, key: condition});
+            let status = json!({"f:conditions": conditions, "f:observedGeneration": {}, "f:phase": {}});
+            (format!("controller-{number}"), "status", json!({"f:status": status}))
+        }
+    };
+    json!({
+        "apiVersion": "petstore.example.com/v1", "fieldsType": "FieldsV1", "fieldsV1": fields, "manager": name,
+        "operation": "Update", "subresource": subresource, "time": "2026-03-01T09:00:00Z",
+    })
+}
+
+fn fields(value: &Value) -> Value {
+    let nested = |(key, value): (&String, &Value)| (format!("f:{key}"), fields(value));
+    Value::Object(value.as_object().map(|object| object.iter().map(nested).collect()).unwrap_or_default())
+}

@@ -1,0 +1,281 @@
+//! What a benchmark found, as a table for people and as JSON for comparison.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::figures::{Percentiles, Spread};
+use super::machine::{Cores, Machine};
+use super::through::Creates;
+
+/// Everything that was measured, raw.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The machine before the first measurement.
+    pub before: Machine,
+    /// The machine after the last one.
+    pub after: Machine,
+    /// Who ran where; absent when there was one core only.
+    pub cores: Option<Cores>,
+    /// Connections of the closed loop.
+    pub connections: usize,
+    /// Capacity, case by case.
+    pub throughput: Vec<Pair<Capacity>>,
+    /// Latency at a fixed rate.
+    pub latency: Vec<Pair<Tail>>,
+    /// Many new connections at once.
+    pub storm: Option<Pair<Percentiles>>,
+    /// From the start of the process to readiness, in milliseconds: the first start of an installation, which
+    /// makes the certificates, and a later one.
+    pub ready_ms: Option<[f64; 2]>,
+    /// What the webhook takes in RAM.
+    pub memory: Option<Memory>,
+    /// Creates through the API server.
+    pub through: Vec<Through>,
+}
+
+/// The same measurement, several times, of floor and webhook in turn.
+#[derive(Debug, Serialize)]
+pub struct Pair<T> {
+    /// What was sent.
+    pub case: &'static str,
+    /// The size of its body.
+    pub body_bytes: usize,
+    /// The share of the floor's throughput that is wanted.
+    pub goal: Option<f64>,
+    /// The floor's.
+    pub floor: Vec<T>,
+    /// The webhook's.
+    pub webhook: Vec<T>,
+}
+
+/// One closed loop.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Capacity {
+    /// Answers per second.
+    pub per_second: f64,
+    /// What an answer cost the server, in microseconds of CPU.
+    pub cpu_us: f64,
+    /// How much of its core the server used.
+    pub busy: f64,
+    /// Latencies under this load.
+    pub latency: Percentiles,
+}
+
+/// One open loop.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Tail {
+    /// Requests per second.
+    pub rate: u32,
+    /// Latencies, from the moment a request was due.
+    pub latency: Percentiles,
+    /// What an answer cost the server, in microseconds of CPU.
+    pub cpu_us: f64,
+    /// Requests that were not answered as expected.
+    pub failures: usize,
+}
+
+/// Resident memory, in KiB.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// Once ready.
+    pub ready_kib: u64,
+    /// After all loads.
+    pub loaded_kib: u64,
+    /// A process that was started with all objects there, once ready.
+    pub crowded_kib: u64,
+    /// How many objects that process held.
+    pub objects: usize,
+}
+
+/// Creates with and without the webhook, in milliseconds.
+#[derive(Debug, Serialize)]
+pub struct Through {
+    /// What was created.
+    pub what: &'static str,
+    /// How many of them.
+    pub count: usize,
+    /// Each repeat, with the webhook.
+    pub with: Vec<Percentiles>,
+    /// Each repeat, without.
+    pub without: Vec<Percentiles>,
+}
+
+impl Through {
+    /// Adds a repeat.
+    pub fn add(&mut self, creates: Creates) {
+        self.with.push(Percentiles::of(creates.with));
+        self.without.push(Percentiles::of(creates.without));
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.machine(f)?;
+        self.throughput(f)?;
+        self.latency(f)?;
+        self.resources(f)?;
+        self.through(f)
+    }
+}
+
+impl Report {
+    fn machine(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { before, after, cores, .. } = self;
+        write!(
+            f,
+            "{} cores of {}, load {} before and {} after",
+            before.cores, before.processor, before.load, after.load
+        )?;
+        match cores {
+            Some(cores) => {
+                writeln!(f, "; servers on core {}, the rest on core {}", cores.server, cores.others)
+            }
+            None => writeln!(f, "; everything on one core: take nothing of this seriously"),
+        }?;
+        writeln!(f, "Figures are medians; (least..greatest) of the repeats.")
+    }
+
+    fn throughput(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.throughput.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nCapacity: closed loop, {} connections", self.connections)?;
+        writeln!(
+            f,
+            "{:<26} {:>7}  {:>9} {:>9}  {:<18} {:>5}  {:>8} {:>8}  {:<18} {:>5}",
+            "", "bytes", "floor/s", "webhook/s", "ratio", "goal", "floor us", "webh. us", "ratio", "busy"
+        )?;
+        for pair in &self.throughput {
+            let median =
+                |runs: &[Capacity], figure: fn(&Capacity) -> f64| Spread::of(runs.iter().map(figure)).median;
+            let both = pair.webhook.iter().zip(&pair.floor);
+            let rates = both.clone().map(|(webhook, floor)| webhook.per_second / floor.per_second);
+            let costs = both.clone().map(|(webhook, floor)| floor.cpu_us / webhook.cpu_us);
+            let busy = both.map(|(webhook, floor)| webhook.busy.min(floor.busy));
+            writeln!(
+                f,
+                "{:<26} {:>7}  {:>9.0} {:>9.0}  {:<18} {:>5}  {:>8.1} {:>8.1}  {:<18} {:>5}",
+                pair.case,
+                pair.body_bytes,
+                median(&pair.floor, |run| run.per_second),
+                median(&pair.webhook, |run| run.per_second),
+                percents(Spread::of(rates)),
+                pair.goal.map(percent).unwrap_or_default(),
+                median(&pair.floor, |run| run.cpu_us),
+                median(&pair.webhook, |run| run.cpu_us),
+                percents(Spread::of(costs)),
+                percent(Spread::of(busy).min),
+            )?;
+        }
+        writeln!(
+            f,
+            "us: the server's CPU time per request. busy: how much of its core the idler of the two servers used;\n\
+             far below 100 % the generator or another program held it up, and only the ratio of CPU times counts"
+        )
+    }
+
+    fn latency(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.latency.first().and_then(|pair| pair.webhook.first()).map(|tail| tail.rate);
+        let Some(rate) = rate else { return Ok(()) };
+        writeln!(f, "\nLatency in ms: open loop, {rate} requests/s, from the moment a request was due")?;
+        writeln!(f, "{:<36} {:>21} {:>21} {:>21} {:>8}", "", "p50", "p99", "p99.9", "CPU us")?;
+        for pair in &self.latency {
+            for (server, tails) in [("floor", &pair.floor), ("webhook", &pair.webhook)] {
+                let of = |figure: fn(&Percentiles) -> f64| {
+                    spread(Spread::of(tails.iter().map(|tail| figure(&tail.latency))))
+                };
+                let cpu = Spread::of(tails.iter().map(|tail| tail.cpu_us)).median;
+                let failures: usize = tails.iter().map(|tail| tail.failures).sum();
+                let failed = if failures > 0 { format!("  {failures} FAILED") } else { String::new() };
+                writeln!(
+                    f,
+                    "{:<28} {server:<7} {:>21} {:>21} {:>21} {cpu:>8.1}{failed}",
+                    pair.case,
+                    of(|it| it.p50),
+                    of(|it| it.p99),
+                    of(|it| it.p999)
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn resources(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(storm) = &self.storm {
+            writeln!(f, "\nNew connections at once, each with one request, in ms until answered")?;
+            for (server, runs) in [("floor", &storm.floor), ("webhook", &storm.webhook)] {
+                let of = |figure: fn(&Percentiles) -> f64| spread(Spread::of(runs.iter().map(figure)));
+                writeln!(
+                    f,
+                    "{:<28} {server:<7} half {:>21}   all {:>21}",
+                    storm.case,
+                    of(|it| it.p50),
+                    of(|it| it.max)
+                )?;
+            }
+        }
+        if let Some([first, later]) = self.ready_ms {
+            writeln!(f, "\nReady after {first:.0} ms at the first start, {later:.0} ms at a later one")?;
+        }
+        if let Some(Memory { ready_kib, loaded_kib, crowded_kib, objects }) = self.memory {
+            let each = (crowded_kib.saturating_sub(ready_kib)) as f64 / objects.max(1) as f64;
+            writeln!(
+                f,
+                "Resident: {:.1} MiB when ready, {:.1} MiB after the load, {:.1} MiB with {objects} objects ({each:.2} KiB each)",
+                mib(ready_kib),
+                mib(loaded_kib),
+                mib(crowded_kib)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn through(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.through.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nThrough the API server, as an ordinary user, one create after the other, in ms")?;
+        writeln!(f, "{:<28} {:<12} {:>21} {:>21}", "", "", "p50", "p99")?;
+        for one in &self.through {
+            let line =
+                |f: &mut fmt::Formatter<'_>, title: &str, of: &dyn Fn(fn(&Percentiles) -> f64) -> Spread| {
+                    writeln!(
+                        f,
+                        "{:<28} {title:<12} {:>21} {:>21}",
+                        one.what,
+                        spread(of(|it| it.p50)),
+                        spread(of(|it| it.p99))
+                    )
+                };
+            line(f, "without", &|figure| Spread::of(one.without.iter().map(figure)))?;
+            line(f, "with", &|figure| Spread::of(one.with.iter().map(figure)))?;
+            let added = |figure: fn(&Percentiles) -> f64| {
+                Spread::of(
+                    one.with
+                        .iter()
+                        .zip(&one.without)
+                        .map(move |(with, without)| figure(with) - figure(without)),
+                )
+            };
+            line(f, "added", &added)?;
+        }
+        Ok(())
+    }
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn percents(Spread { min, median, max }: Spread) -> String {
+    format!("{} ({:.0}..{:.0})", percent(median), min * 100.0, max * 100.0)
+}
+
+fn spread(Spread { min, median, max }: Spread) -> String {
+    format!("{median:.2} ({min:.2}..{max:.2})")
+}
