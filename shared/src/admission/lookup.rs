@@ -133,6 +133,10 @@ impl Lookup for World {
         Selection { objects, complete: true }
     }
 
+    fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
+        Some(self.kinds.get(kind).map_or(0, |index| index.with_key(key).len()))
+    }
+
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.namespaces.get(name).cloned().unwrap_or_default()
     }
