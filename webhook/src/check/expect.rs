@@ -26,7 +26,7 @@ pub struct Expectation {
     /// What is filled in; `None` leaves it open.
     #[serde(default)]
     pub defaults: Option<ExpectedDefaults>,
-    /// Whether the API server refuses the object by its schema alone.
+    /// Whether the API server refuses the object, as it is written, by its schema alone.
     #[serde(default)]
     pub schema: bool,
 }

@@ -16,8 +16,11 @@
 //!   defaults:                  # not compared when it is left out
 //!     patch: [{op: add, path: /spec/config, value: {}}] # exactly these operations, in this order
 //!     object: {spec: {...}}    # these fields of the object with its defaults, each compared as a whole
-//!   schema: true               # the API server's schema alone refuses it, before any webhook is asked
+//!   schema: true               # the API server's schema alone refuses it as it is written, with no webhook
 //! ```
+//!
+//! The world is created in the order in which it is listed, then `old`, unless the world holds it already.
+//! Namespaces that objects name need not be listed.
 //!
 //! The same file runs here, through the HTTPS server, and through a real API server.
 
@@ -163,7 +166,11 @@ impl Fixture {
                 serde_path_to_error::Segment::Map { key } => path.field(key),
                 _ => path,
             });
-            bad(path, error.inner().to_string())
+            let message = error.inner().to_string();
+            // What is unknown is the key, not its value.
+            let unknown = message.starts_with("unknown field");
+            let span = if unknown { node.locate_key(&path) } else { node.locate(&path) };
+            BadInput::at(source, span, message)
         })?;
         file.into_fixture(Path::new(&source.name)).map_err(|(field, message)| bad(field, message))
     }

@@ -152,3 +152,38 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 /// A string, borrowed when it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use concierge_shared::field::at;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_and_places_are_those_of_the_text() {
+        let text =
+            "{\"a\": {\"b\\u0062\" : [1.0, \"ä\", 9223372036854775807]},\n \"c\": null}\n{\"d\": true}";
+        let documents = parse(text);
+        let nodes: Vec<_> = documents.iter().map(|one| one.as_ref().unwrap()).collect();
+        assert_eq!(nodes[0].to_json(), json!({"a": {"bb": [1, "ä", i64::MAX]}, "c": null}));
+        assert_eq!(nodes[1].to_json(), json!({"d": true}));
+        let place = |node: &Node, path| node.locate(&path);
+        let span =
+            |line, from, to| Span { start: Place { line, column: from }, end: Place { line, column: to } };
+        assert_eq!(place(nodes[0], at("a.bb").index(2)), span(1, 31, 50));
+        assert_eq!(nodes[0].locate_key(&at("a.bb")), span(1, 8, 17));
+        assert_eq!(place(nodes[0], at("a.missing")), span(1, 2, 5));
+        assert_eq!(place(nodes[1], at("d")), span(3, 7, 11));
+    }
+
+    #[test]
+    fn repeated_keys_and_depth_are_refused() {
+        let error = parse("{\"a\": 1,\n \"a\": 2}").remove(0).unwrap_err();
+        assert_eq!((error.span.start.line, error.span.start.column), (2, 2));
+        assert!(error.message.contains("already set in line 1"));
+        let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+        assert!(parse(&deep).remove(0).unwrap_err().message.contains("nested"));
+        assert!(parse("{\"a\": }").remove(0).is_err());
+    }
+}

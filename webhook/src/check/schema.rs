@@ -112,8 +112,7 @@ impl Walk {
         let fields = schema["properties"].as_object();
         let near = nearest(key, fields.into_iter().flat_map(|fields| fields.keys().map(String::as_str)));
         let hint = near.map_or_else(|| "remove it".to_owned(), |near| format!("did you mean {near:?}?"));
-        let message =
-            format!("is no field of {}; kubectl refuses it, other clients drop it; {hint}", self.kind);
+        let message = format!("is no field of {}; {hint}", self.kind);
         self.problems.push(Problem {
             field: path.clone().field(key),
             rule: &UNKNOWN_FIELD,

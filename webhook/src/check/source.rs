@@ -19,7 +19,9 @@ use super::{
 pub(super) struct Source {
     /// How it is called in messages: the path as it was given, or `<stdin>`.
     pub name: String,
-    pub text: String,
+    text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
     pub documents: Vec<Result<Node, SyntaxError>>,
     /// False when it was found in a folder, where files of all sorts may lie.
     pub asked_for: bool,
@@ -55,12 +57,15 @@ impl Source {
             true => json_or_yaml(&text),
             false => yaml::parse(&text),
         };
-        Self { name, text, documents, asked_for }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(index, _)| index + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        Self { name, text, lines, documents, asked_for }
     }
 
     /// The text of a line, counted from 1.
     pub(super) fn line(&self, number: usize) -> &str {
-        self.text.lines().nth(number.saturating_sub(1)).unwrap_or_default()
+        let start = self.lines.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        self.text[start..].lines().next().unwrap_or_default()
     }
 }
 

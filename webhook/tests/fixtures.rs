@@ -1,0 +1,139 @@
+//! The fixtures that the library, the HTTPS server and a real API server have in common, run in the library.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // also in what tests call
+
+use std::{collections::BTreeSet, fs};
+
+use concierge_shared::{
+    admission::{
+        answer::{Answer, Refusal, Subject},
+        review::Evaluation,
+        rule::Level,
+    },
+    kind::all_rules,
+};
+use concierge_webhook::check::fixture::{Fixture, Outcome, Verdict};
+use serde_json::{Value, json};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
+
+/// Rules that no fixture can break, and why.
+const UNREACHABLE: [(&str, &str); 1] =
+    [("object.lookup", "everything in a fixture's world can be looked up")];
+
+fn fixtures() -> Vec<Fixture> {
+    Fixture::load_all(FIXTURES).unwrap()
+}
+
+fn enforced_rules() -> impl Iterator<Item = &'static str> {
+    let enforced = all_rules().into_iter().map(|(rule, _)| rule).filter(|rule| rule.level != Level::Off);
+    enforced.map(|rule| rule.id).filter(|id| UNREACHABLE.iter().all(|(rule, _)| rule != id))
+}
+
+#[test]
+fn every_fixture_holds() {
+    let fails = |one: &Fixture| one.run().err().map(|why| format!("{}\n{why}", one.path.display()));
+    let failures: Vec<_> = fixtures().iter().filter_map(fails).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn every_fixture_lies_where_its_kind_and_verdict_say() {
+    for fixture in fixtures() {
+        let path = fixture.path.display();
+        let folders: Vec<_> = fixture.path.iter().rev().skip(1).take(2).collect();
+        let verdict = if fixture.expect.verdict == Verdict::Refused { "reject" } else { "accept" };
+        let mutate = folders[0] == "mutate" && fixture.expect.defaults.is_some();
+        assert!(mutate || folders[0] == verdict, "{path}");
+        assert_eq!(folders[1].to_str().unwrap(), fixture.kind.name.to_lowercase(), "{path}");
+    }
+}
+
+#[test]
+fn every_rule_has_a_fixture_that_breaks_it() {
+    let fixtures = fixtures();
+    let found = fixtures.iter().flat_map(|one| one.expect.problems.iter().chain(&one.expect.warnings));
+    let broken: BTreeSet<_> = found.map(|one| one.rule.as_str()).collect();
+    let missing: Vec<_> = enforced_rules().filter(|rule| !broken.contains(rule)).collect();
+    assert!(missing.is_empty(), "no fixture breaks {missing:?}");
+}
+
+/// A near miss is an admitted fixture whose name begins with the rule's last word and that does not break it.
+#[test]
+fn every_rule_has_a_near_miss_that_is_admitted() {
+    let fixtures = fixtures();
+    let is_near_miss = |fixture: &Fixture, rule: &str| {
+        let parts: Vec<_> = rule.split('.').collect();
+        let name = fixture.path.file_stem().unwrap().to_str().unwrap();
+        let named = name.strip_prefix(parts[2]).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        named
+            && fixture.kind.name.to_lowercase() == parts[1]
+            && fixture.expect.verdict == Verdict::Admitted
+            && fixture.expect.warnings.iter().all(|one| one.rule != rule)
+    };
+    let of_kinds = enforced_rules().filter(|rule| !rule.starts_with("object."));
+    let missing: Vec<_> =
+        of_kinds.filter(|rule| !fixtures.iter().any(|one| is_near_miss(one, rule))).collect();
+    assert!(missing.is_empty(), "no near miss for {missing:?}");
+}
+
+/// Every world can be made with plain creates, one after another, so that a real API server can have it too.
+#[test]
+fn every_world_can_be_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.json");
+    let created = |object: &Value, world: &[Value]| {
+        let case = json!({"apiVersion": "check.concierge.dev/v1", "kind": "Fixture", "world": world,
+                          "object": object, "expect": {"verdict": "admitted"}});
+        fs::write(&path, case.to_string()).unwrap();
+        Fixture::load(&path).unwrap().outcome()
+    };
+    for fixture in fixtures() {
+        let id = |object: &Value| (object["kind"].clone(), object["metadata"].clone());
+        let old = fixture.old.iter().filter(|old| fixture.world.iter().all(|one| id(one) != id(old)));
+        let world: Vec<_> = fixture.world.iter().chain(old).cloned().collect();
+        for (index, object) in world.iter().enumerate().filter(|(_, object)| object["kind"] != "Namespace") {
+            let found = created(object, &world[..index]);
+            assert_eq!(found.verdict, Verdict::Admitted, "{}: {:?}", fixture.path.display(), found.problems);
+        }
+    }
+}
+
+/// What the server's answers say, read back, is what the evaluation said.
+#[test]
+fn answers_say_what_fixtures_expect() {
+    for fixture in fixtures() {
+        let Evaluation { denials, warnings, patch, .. } = fixture.evaluate();
+        let subject = Subject { group: "g", kind: "k", name: "n" };
+        let validating = match denials.is_empty() {
+            true => Answer::admitted("u", &warnings),
+            false => Answer::refused("u", subject, Refusal::Invalid, &denials, &warnings),
+        };
+        let mutating = Answer::patched("u", &patch, &warnings);
+        let json = |answer: Answer| serde_json::from_slice::<Value>(&answer.to_json()).unwrap();
+        let (mutating, validating) = (json(mutating), json(validating));
+        let mutating = fixture.object.as_ref().map(|_| &mutating);
+        let outcome = Outcome::of_answers(&fixture, mutating, &validating);
+        assert_eq!(fixture.expect.compare(&outcome), Ok(()), "{}", fixture.path.display());
+    }
+}
+
+/// The review of a fixture, checked as a file with the fixture's world around it, comes out like the fixture.
+#[test]
+fn reviews_of_fixtures_are_answered_like_the_fixtures() {
+    let folder = tempfile::tempdir().unwrap();
+    let (world, review) = (folder.path().join("world.json"), folder.path().join("review.json"));
+    for fixture in fixtures() {
+        let items = json!({"apiVersion": "v1", "kind": "List", "items": fixture.world});
+        fs::write(&world, items.to_string()).unwrap();
+        fs::write(&review, fixture.review("uid-1").to_string()).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_concierge-webhook"))
+            .args(["check", "-o", "json", "--world"])
+            .args([&world, &review])
+            .output()
+            .unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let verdict = fixture.expect.verdict.to_string();
+        assert_eq!(found["results"][0]["verdict"], verdict, "{}: {found:#}", fixture.path.display());
+    }
+}
