@@ -11,7 +11,7 @@ use concierge_certs::{Bundle, Cluster, KubeCluster, Options};
 use concierge_shared::kind::KINDS;
 use concierge_tests::controlplane::{ControlPlane, User, ensure_built};
 use concierge_tests::kubectl::Output;
-use concierge_tests::stack::{NAMESPACE, RELEASE, chart};
+use concierge_tests::stack::{NAMESPACE, Plan, RELEASE, Stack, chart};
 use concierge_webhook::manifests::{Names, objects};
 use futures::StreamExt;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
@@ -603,6 +603,58 @@ async fn a_release_lives_through_upgrades_and_leaves_what_users_own() -> Result<
 
     helm(&plane, "install", &[&new]).await?;
     ensure!(field(&plane, &crd, column).await?.contains("Age"));
+    helm(&plane, "uninstall", &[]).await?;
+    let other = ["install", "door", &*new, "--namespace", NAMESPACE];
+    let refused = plane.helm(&other).await?;
+    ensure!(refused.stderr.contains("invalid ownership metadata"), "{refused:?}");
+    plane.helm(&[&other[..], &["--take-ownership"]].concat()).await?.ok()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_certificate_from_elsewhere_takes_over_once_conflicts_are_forced() -> Result<()> {
+    let (plane, helm_home) = tokio::try_join!(ControlPlane::start(), Helm::new())?;
+    let chart = path(&chart());
+    helm(&plane, "install", &[&chart, "--create-namespace"]).await?;
+    let ours = write_bundles(&plane).await?;
+
+    let issuer = rcgen::generate_simple_self_signed(["issuer".to_owned()])?.cert.pem();
+    let certificates = json!({"mode": "directory", "secretName": "tls", "caBundle": issuer});
+    let file = helm_home.file(&json!({"certificates": certificates}))?;
+    let upgrade = ["upgrade", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &file];
+    let refused = plane.helm(&upgrade).await?;
+    ensure!(refused.stderr.contains("conflict with \"concierge-certs\""), "{refused:?}");
+    ensure!(bundles(&plane).await? == ours, "the refused upgrade wrote a bundle");
+    plane.helm(&[&upgrade[..], &["--force-conflicts"]].concat()).await?.ok()?;
+    for kind in CONFIGURATIONS {
+        let get = ["get", kind, RELEASE, "-o", "json"];
+        let live: Value = serde_json::from_str(&plane.kubectl().run(&get).await?.ok()?)?;
+        let bundle: k8s_openapi::ByteString =
+            serde_json::from_value(live["webhooks"][0]["clientConfig"]["caBundle"].clone())?;
+        ensure!(bundle.0 == issuer.as_bytes(), "{kind}");
+    }
+
+    helm(&plane, "upgrade", &[&chart, "--reset-values"]).await?;
+    ensure!(bundles(&plane).await.is_err(), "the issuer is still trusted");
+    let again = write_bundles(&plane).await?;
+    helm(&plane, "upgrade", &[&chart]).await?;
+    ensure!(bundles(&plane).await? == again);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_notes_say_to_try_works() -> Result<()> {
+    let stack = Stack::start(Plan { reconcilers: 0, ..Plan::default() }).await?;
+    let notes = stack.plane.helm(&["get", "notes", RELEASE, "--namespace", NAMESPACE]).await?.ok()?;
+    let example = notes.split_once("<<END\n").and_then(|(_, rest)| rest.split_once("END"));
+    let (example, _) = example.with_context(|| format!("no example:\n{notes}"))?;
+    let try_out = ["apply", "--dry-run=server", "-f", "-"];
+    let refused = stack.plane.kubectl().run_with_input(&try_out, example).await?;
+    ensure!(!refused.status.success(), "{refused:?}");
+    ensure!(refused.stderr.contains("[pets.pet.store-exists]"), "{refused:?}");
+    let mended = example.replace(", storeRef: {name: nowhere}", "");
+    ensure!(mended != example, "the example names no store");
+    stack.plane.kubectl().run_with_input(&try_out, &mended).await?.ok()?;
     Ok(())
 }
 
