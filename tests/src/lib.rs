@@ -4,6 +4,7 @@ pub mod balancer;
 pub mod caller;
 pub mod cluster;
 pub mod bench;
+pub mod cluster;
 pub mod controlplane;
 pub mod demo;
 pub mod kubectl;
