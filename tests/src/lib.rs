@@ -5,6 +5,7 @@ pub mod caller;
 pub mod cluster;
 pub mod bench;
 pub mod cluster;
+pub mod bench;
 pub mod controlplane;
 pub mod demo;
 pub mod kubectl;
