@@ -57,3 +57,55 @@ impl FromIterator<Certificate> for Bundle {
         Self { certificates }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ca::Pair;
+
+    fn authority(days: u64, now: &str) -> Certificate {
+        let validity = Duration::from_secs(days * 24 * 3600);
+        Pair::generate("hook", validity, now.parse().unwrap(), None).unwrap().certificate().clone()
+    }
+
+    fn now() -> Timestamp {
+        "2026-03-01T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn garbage_and_duplicates_are_dropped_and_order_does_not_matter() {
+        let (a, b) = (authority(90, "2026-01-01T00:00:00Z"), authority(90, "2026-02-01T00:00:00Z"));
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let text = format!("# hm\n{}{broken}{}junk\n{}", b.pem(), a.pem(), b.pem());
+        let bundle = Bundle::parse(text.as_bytes());
+        assert_eq!(bundle.certificates(), [a.clone(), b.clone()]);
+        assert_eq!(Bundle::parse(bundle.pem().as_bytes()), bundle);
+        assert_eq!(Bundle::parse(format!("{}\r\n{}", a.pem(), b.pem()).as_bytes()), bundle);
+    }
+
+    #[test]
+    fn base64_that_is_none_hides_nothing_that_follows() {
+        let a = authority(90, "2026-01-01T00:00:00Z");
+        let text = format!("-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n{}", a.pem());
+        assert_eq!(Bundle::parse(text.as_bytes()).certificates(), [a]);
+    }
+
+    #[test]
+    fn old_and_new_are_merged_and_the_expired_dropped() {
+        let expired = authority(10, "2026-01-01T00:00:00Z");
+        let (old, new) = (authority(90, "2026-02-01T00:00:00Z"), authority(90, "2026-02-28T00:00:00Z"));
+        let bundle: Bundle = [expired.clone(), old.clone()].into_iter().collect();
+        assert_eq!(bundle.merged([&new], |_| true, now()).certificates(), [old.clone(), new.clone()]);
+        assert_eq!(bundle.merged([&new], |_| false, now()).certificates(), [new.clone()]);
+        assert_eq!(bundle.merged([&new, &expired], |_| false, now()).certificates(), [new]);
+    }
+
+    #[test]
+    fn what_is_not_valid_yet_stays() {
+        let future = authority(90, "2026-06-01T00:00:00Z");
+        let bundle: Bundle = [future].into_iter().collect();
+        assert_eq!(bundle.merged([], |_| true, now()), bundle);
+    }
+}

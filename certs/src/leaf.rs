@@ -118,3 +118,71 @@ fn loadable(certificate: &Certificate, key: &KeyPair) -> Result<CertifiedKey, ru
     key.keys_match()?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::{certificate::X509Certificate, prelude::FromDer};
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn authority(now: Timestamp) -> Pair {
+        Pair::generate("hook.system.svc", 365 * DAY, now, None).unwrap()
+    }
+
+    fn sign(authority: &Pair, now: Timestamp, jitter: f64) -> Leaf {
+        let names = ["hook.system.svc", "hook.system.svc.cluster.local", "127.0.0.1"].map(str::to_owned);
+        Leaf::sign(authority, &names, 7 * DAY, now, jitter).unwrap()
+    }
+
+    #[test]
+    fn a_leaf_lives_seven_days_and_is_renewed_at_two_thirds_or_a_little_earlier() {
+        let now = at("2026-03-01T00:00:00Z");
+        let authority = authority(at("2026-01-01T00:00:00Z"));
+        let leaf = sign(&authority, now, 0.0);
+        assert_eq!(leaf.certificate().not_after(), at("2026-03-08T00:00:00Z"));
+        assert_eq!(between(now, leaf.renew_at()).as_secs(), 7 * 24 * 3600 * 2 / 3);
+        let early = sign(&authority, now, 1.0);
+        assert_eq!(between(early.renew_at(), leaf.renew_at()).as_secs_f64().round(), 7.0 * 86400.0 / 10.0);
+    }
+
+    #[test]
+    fn a_leaf_never_outlives_nor_predates_its_issuer() {
+        let authority = authority(at("2026-01-01T00:00:00Z"));
+        let late = sign(&authority, at("2026-12-30T00:00:00Z"), 0.5);
+        assert_eq!(late.certificate().not_after(), authority.certificate().not_after());
+        let early = sign(&authority, at("2025-06-01T00:00:00Z"), 0.5);
+        assert_eq!(early.certificate().not_before(), authority.certificate().not_before());
+        assert!(early.certificate().not_after() > early.certificate().not_before());
+    }
+
+    #[test]
+    fn a_leaf_is_for_servers_has_all_names_and_a_serial_of_its_own() {
+        let now = at("2026-03-01T00:00:00Z");
+        let authority = authority(now);
+        let leaves = [sign(&authority, now, 0.5), sign(&authority, now, 0.5)];
+        let parsed: Vec<_> =
+            leaves.iter().map(|it| X509Certificate::from_der(it.certificate().der()).unwrap().1).collect();
+        assert_ne!(parsed[0].raw_serial(), parsed[1].raw_serial());
+        assert_eq!(parsed[0].subject_alternative_name().unwrap().unwrap().value.general_names.len(), 3);
+        let usage = parsed[0].extended_key_usage().unwrap().unwrap().value;
+        assert!(usage.server_auth && !usage.client_auth && !parsed[0].is_ca());
+        for leaf in &leaves {
+            let bundle = authority.certificate().pem();
+            let name = "hook.system.svc.cluster.local";
+            trusts(bundle.as_bytes(), &leaf.key().cert, name, now).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_impossible_name_is_an_error_that_shows_it() {
+        let now = at("2026-03-01T00:00:00Z");
+        let error = Leaf::sign(&authority(now), &["hö.svc".to_owned()], DAY, now, 0.5).unwrap_err();
+        assert!(error.to_string().contains("hö.svc"), "{error}");
+    }
+}

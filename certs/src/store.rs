@@ -277,3 +277,51 @@ fn parse_bundle(bytes: Option<&ByteString>) -> Bundle {
 fn http_date(text: &str) -> Option<Timestamp> {
     rfc2822::parse(text).ok().map(|it| it.timestamp())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(kind: TargetKind) -> Target {
+        let live = Live { version: "17".into(), ..Live::default() };
+        Target { kind, name: "concierge".into(), live: Some(live) }
+    }
+
+    fn check(kind: TargetKind, bundles: &[&str], expected: Value) {
+        let bundles: Vec<_> = bundles.iter().map(|it| ((*it).to_owned(), Bundle::default())).collect();
+        assert_eq!(configuration(&resource(kind), &target(kind), &bundles), expected);
+    }
+
+    #[test]
+    fn only_the_bundles_and_the_version_are_applied() {
+        check(
+            TargetKind::Validating,
+            &["a.example.dev", "b.example.dev"],
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": "ValidatingWebhookConfiguration",
+                "metadata": { "name": "concierge", "resourceVersion": "17" },
+                "webhooks": [
+                    { "name": "a.example.dev", "clientConfig": { "caBundle": "" } },
+                    { "name": "b.example.dev", "clientConfig": { "caBundle": "" } },
+                ],
+            }),
+        );
+        check(
+            TargetKind::Conversion,
+            &[""],
+            json!({
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": { "name": "concierge", "resourceVersion": "17" },
+                "spec": { "conversion": { "webhook": { "clientConfig": { "caBundle": "" } } } },
+            }),
+        );
+    }
+
+    #[test]
+    fn the_servers_time_is_read_from_its_date_header() {
+        assert_eq!(http_date("Wed, 21 Oct 2026 07:28:00 GMT"), "2026-10-21T07:28:00Z".parse().ok());
+        assert_eq!(http_date("yesterday"), None);
+    }
+}

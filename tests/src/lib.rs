@@ -4,8 +4,6 @@ pub mod balancer;
 pub mod caller;
 pub mod cluster;
 pub mod bench;
-pub mod cluster;
-pub mod bench;
 pub mod controlplane;
 pub mod demo;
 pub mod kubectl;
