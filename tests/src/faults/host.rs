@@ -208,7 +208,9 @@ impl<F: Fake> Host<F> {
     }
 
     fn leave(&self, number: u64, status: u16) {
-        if let Some(logged) = self.log.lock().iter_mut().find(|logged| logged.number == number) {
+        let mut log = self.log.lock();
+        let place = usize::try_from(number).unwrap_or_default().wrapping_sub(1);
+        if let Some(logged) = log.get_mut(place) {
             logged.handled = Some(status);
         }
     }

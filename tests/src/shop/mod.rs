@@ -20,6 +20,7 @@ mod problem;
 mod product;
 mod profile;
 mod router;
+pub mod sdk;
 mod shelf;
 mod state;
 mod subscription;

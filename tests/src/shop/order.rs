@@ -101,7 +101,7 @@ pub struct Charge {
 impl Tracking {
     /// Handed to the carrier.
     pub fn shipped(order: &str, at: Timestamp) -> Self {
-        let number = format!("9400{}", order.len());
+        let number = format!("9400-{}", order.chars().rev().take(8).collect::<String>());
         let mut tracking = Self {
             service: Some("USPS Ground Advantage".to_owned()),
             url: Some(format!("https://tools.usps.invalid/{number}")),

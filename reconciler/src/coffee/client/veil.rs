@@ -28,6 +28,7 @@ impl Veil {
             collect(&body, &mut sent);
         }
         sent.retain(|text| text.chars().count() >= SHORTEST);
+        sent.iter_mut().for_each(|text| text.make_ascii_lowercase());
         // Longest first: hiding a part of a longer text would leave the rest readable.
         sent.sort_by_key(|text| std::cmp::Reverse(text.len()));
         Self { sent }
@@ -37,11 +38,24 @@ impl Veil {
     pub(super) fn over(&self, words: &str) -> String {
         let mut text = words.to_owned();
         for sent in &self.sent {
-            text = text.replace(sent.as_str(), HIDDEN);
+            text = hide(&text, sent);
         }
         let words = text.split_whitespace().map(|word| if looks_secret(word) { HIDDEN } else { word });
         words.collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).take(LONGEST).collect()
     }
+}
+
+/// Replaces `sent`, which is in lower case, also where the shop changed its case.
+fn hide(text: &str, sent: &str) -> String {
+    // Lower case by ASCII keeps every place in the text.
+    let lower = text.to_ascii_lowercase();
+    let (mut shown, mut from) = (String::new(), 0);
+    for (place, found) in lower.match_indices(sent) {
+        shown.push_str(&text[from..place]);
+        shown.push_str(HIDDEN);
+        from = place + found.len();
+    }
+    shown + &text[from..]
 }
 
 fn collect(value: &Value, sent: &mut Vec<String>) {
@@ -79,6 +93,7 @@ mod tests {
             "Ann at 94107 is unknown",
             "[hidden] at [hidden] is unknown",
         );
+        check(r#"{"street1":"1 Main St"}"#, "no 1 MAIN ST, é!", "no [hidden], é!");
         check(r#"{"a":["one two"],"b":"one"}"#, "one two, one", "[hidden], [hidden]");
     }
 
