@@ -443,4 +443,8 @@ impl Conditions for PetStoreStatus {
     fn observed_generation_mut(&mut self) -> &mut Option<i64> {
         &mut self.observed_generation
     }
+
+    fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.reconciled_at)
+    }
 }

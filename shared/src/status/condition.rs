@@ -1,5 +1,6 @@
 //! Conditions, as kstatus and `kubectl wait` read them.
 
+use super::intent::Intent;
 use jiff::Timestamp;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -140,6 +141,22 @@ pub trait Conditions: Default {
     fn conditions_mut(&mut self) -> &mut Vec<Condition>;
     /// The generation that the status describes.
     fn observed_generation_mut(&mut self) -> &mut Option<i64>;
+
+    /// The token of the annotation `concierge.dev/reconcile-at` that was last acted on, if the status has
+    /// a field for it.
+    fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
+        None
+    }
+
+    /// The call under way that may be sent at most once.
+    fn intent(&self) -> Option<&Intent> {
+        None
+    }
+
+    /// The field for [`Conditions::intent`]. A kind without one makes no such calls.
+    fn intent_mut(&mut self) -> Option<&mut Option<Intent>> {
+        None
+    }
 
     /// The condition of this type.
     fn condition(&self, kind: &str) -> Option<&Condition> {

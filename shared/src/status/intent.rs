@@ -12,6 +12,8 @@ pub enum IntentState {
     Unknown,
     /// Somebody must say what is to be done.
     Held,
+    /// Given up on request: the call is not sent again while it would ask for the same.
+    Abandoned,
 }
 
 /// A call that may be sent at most once, as the object's status remembers it.
@@ -24,6 +26,9 @@ pub struct Intent {
     pub operation: String,
     /// A digest of what the call asks for, by which its effect is recognised.
     pub fingerprint: String,
+    /// The remote account at which it is sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub account: String,
     /// When it was written down, RFC 3339.
     pub created_at: String,
     /// The lease under which it was written; another leader treats it as perhaps sent.
