@@ -1,0 +1,431 @@
+//! Remote accounts: how many calls at a time, how many a second, and none while the credentials are refused.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{
+    failure::Failure,
+    key::ObjectKey,
+    metrics::{AccountLabels, Metrics},
+    queue::Queue,
+};
+
+/// How long the breaker stays open the first time.
+const COOL_DOWN: Duration = Duration::from_secs(30);
+/// How long at most.
+const COOL_DOWN_CAP: Duration = Duration::from_secs(600);
+/// How long a call may wait for its turn, before the object goes back into the queue.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An account at a remote service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// The service, as metrics name it.
+    pub service: &'static str,
+    /// The account's name, for instance the namespace and name of the provider object. Never a secret.
+    pub name: String,
+    /// A digest of the credentials, if at hand: new ones close the breaker at once.
+    pub credentials: String,
+    /// What the service can bear.
+    pub limits: Limits,
+}
+
+/// What a service can bear from one account.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Passes at a time.
+    pub concurrency: usize,
+    /// Calls a second, in the long run.
+    pub rate: f64,
+    /// Calls at once, after a rest.
+    pub burst: u32,
+}
+
+impl Default for Limits {
+    /// 4 passes at a time, 10 calls a second, 20 at once.
+    fn default() -> Self {
+        Self { concurrency: 4, rate: 10.0, burst: 20 }
+    }
+}
+
+impl Account {
+    /// The account of this name, with default limits.
+    pub fn new(service: &'static str, name: impl Into<String>) -> Self {
+        Self { service, name: name.into(), credentials: String::new(), limits: Limits::default() }
+    }
+
+    /// No account at all: for kinds without a remote service.
+    pub fn none() -> Self {
+        let limits = Limits { concurrency: usize::MAX, rate: f64::INFINITY, burst: u32::MAX };
+        Self::new("none", "").with_limits(limits)
+    }
+
+    /// With other limits.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// With a digest of the credentials.
+    pub fn with_credentials(mut self, digest: impl Into<String>) -> Self {
+        self.credentials = digest.into();
+        self
+    }
+
+    /// `service/name`
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.service, self.name)
+    }
+}
+
+/// All accounts that have been used.
+pub(crate) struct Accounts {
+    all: Mutex<HashMap<(&'static str, String), Arc<Gate>>>,
+    none: Arc<Gate>,
+    queue: Arc<Queue>,
+    metrics: Metrics,
+}
+
+/// The way to one account.
+pub(crate) struct Gate {
+    pub(crate) id: String,
+    pub(crate) service: &'static str,
+    labels: AccountLabels,
+    state: Mutex<State>,
+    queue: Arc<Queue>,
+    metrics: Metrics,
+}
+
+struct State {
+    limits: Limits,
+    credentials: String,
+    busy: usize,
+    parked: VecDeque<ObjectKey>,
+    bucket: Bucket,
+    breaker: Breaker,
+}
+
+/// One pass's place at an account; given back when dropped.
+pub(crate) struct Slot(Arc<Gate>);
+
+impl Accounts {
+    pub(crate) fn new(queue: Arc<Queue>, metrics: Metrics) -> Self {
+        let none = Arc::new(Gate::new(&Account::none(), queue.clone(), metrics.clone()));
+        Self { all: Mutex::default(), none, queue, metrics }
+    }
+
+    /// The way to `account`, with the limits and credentials that it has now.
+    pub(crate) fn gate(&self, account: &Account) -> Arc<Gate> {
+        if *account == Account::none() {
+            return self.none.clone();
+        }
+        let mut all = self.all.lock();
+        let gate = all
+            .entry((account.service, account.name.clone()))
+            .or_insert_with(|| Arc::new(Gate::new(account, self.queue.clone(), self.metrics.clone())));
+        gate.update(account);
+        gate.clone()
+    }
+
+    /// The way to nowhere: no limits.
+    pub(crate) fn none(&self) -> Arc<Gate> {
+        self.none.clone()
+    }
+}
+
+impl Gate {
+    fn new(account: &Account, queue: Arc<Queue>, metrics: Metrics) -> Self {
+        let Account { service, name, credentials, limits } = account.clone();
+        Self {
+            id: account.id(),
+            service,
+            labels: AccountLabels { service, account: name },
+            state: Mutex::new(State {
+                limits,
+                credentials,
+                busy: 0,
+                parked: VecDeque::new(),
+                bucket: Bucket::full(limits, Instant::now()),
+                breaker: Breaker::default(),
+            }),
+            queue,
+            metrics,
+        }
+    }
+
+    fn update(&self, account: &Account) {
+        let mut state = self.state.lock();
+        state.limits = account.limits;
+        if state.credentials != account.credentials {
+            state.credentials.clone_from(&account.credentials);
+            state.breaker = Breaker::default();
+        }
+    }
+
+    /// A place for a pass over `key`. When all are taken, `key` is queued again as soon as one is free.
+    pub(crate) fn slot(self: &Arc<Self>, key: &ObjectKey) -> Option<Slot> {
+        let mut state = self.state.lock();
+        if state.busy >= state.limits.concurrency {
+            state.parked.push_back(key.clone());
+            return None;
+        }
+        state.busy += 1;
+        Some(Slot(self.clone()))
+    }
+
+    /// Somebody wants to know whether the credentials are right by now.
+    pub(crate) fn allow_probe(&self) {
+        self.state.lock().breaker.allow_probe();
+    }
+
+    /// Waits for the turn of one call.
+    pub(crate) async fn turn(&self) -> Result<(), Failure> {
+        let wait = {
+            let mut state = self.state.lock();
+            let (now, limits) = (Instant::now(), state.limits);
+            if !state.breaker.admits(now) {
+                return Err(Failure::Auth(format!(
+                    "{} refused the credentials of account {}; correct them",
+                    self.service, self.labels.account
+                )));
+            }
+            match state.bucket.take(limits, now) {
+                wait if wait > PATIENCE => {
+                    state.bucket.put_back();
+                    return Err(Failure::Throttled {
+                        message: format!("account {} is busy", self.labels.account),
+                        retry_after: Some(wait),
+                    });
+                }
+                wait => wait,
+            }
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// Draws conclusions from a call.
+    pub(crate) fn learn<T>(&self, result: &Result<T, Failure>) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        match result {
+            Err(Failure::Auth(_)) => state.breaker.refused(now),
+            Err(Failure::Throttled { retry_after: Some(wait), .. }) => state.bucket.pause(now + *wait),
+            Err(Failure::NeverSent(_) | Failure::Transient(_) | Failure::Ambiguous(_)) => {}
+            Ok(_) | Err(_) => state.breaker = Breaker::default(),
+        }
+        let open = i64::from(!state.breaker.is_closed());
+        drop(state);
+        self.metrics.breaker_open.get_or_create(&self.labels).set(open);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.busy -= 1;
+        let next = state.parked.pop_front();
+        drop(state);
+        if let Some(key) = next {
+            self.0.queue.add(key);
+        }
+    }
+}
+
+/// A token bucket. Calls are served in the order in which they came, each told how long to wait.
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+    paused_until: Instant,
+}
+
+impl Bucket {
+    fn full(limits: Limits, now: Instant) -> Self {
+        Self { tokens: f64::from(limits.burst), filled: now, paused_until: now }
+    }
+
+    fn take(&mut self, limits: Limits, now: Instant) -> Duration {
+        let grown = now.duration_since(self.filled).as_secs_f64() * limits.rate;
+        // Without a limit the rest of this is 0 times infinity.
+        if limits.rate.is_infinite() {
+            return Duration::ZERO;
+        }
+        self.tokens = (self.tokens + grown).min(f64::from(limits.burst)) - 1.0;
+        self.filled = now;
+        let wait =
+            Duration::try_from_secs_f64((-self.tokens).max(0.0) / limits.rate).unwrap_or(Duration::MAX);
+        wait.max(self.paused_until.saturating_duration_since(now))
+    }
+
+    fn put_back(&mut self) {
+        self.tokens += 1.0;
+    }
+
+    fn pause(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(until);
+    }
+}
+
+/// A circuit breaker: open after one refusal of the credentials, then a single call as a probe after each cool-down, which doubles.
+#[derive(Debug, Default)]
+struct Breaker {
+    open_until: Option<Instant>,
+    refusals: u32,
+}
+
+impl Breaker {
+    fn admits(&mut self, now: Instant) -> bool {
+        match self.open_until {
+            None => true,
+            Some(until) if now < until => false,
+            Some(_) => {
+                // This one is the probe; the next goes after another cool-down, should its answer be lost.
+                self.open_until = Some(now + self.cool_down());
+                true
+            }
+        }
+    }
+
+    fn refused(&mut self, now: Instant) {
+        // Calls that were under way when the breaker opened are no news.
+        if self.open_until.is_none_or(|until| until <= now + self.cool_down()) {
+            self.refusals = self.refusals.saturating_add(1);
+            self.open_until = Some(now + self.cool_down());
+        }
+    }
+
+    fn cool_down(&self) -> Duration {
+        let doublings = self.refusals.saturating_sub(1).min(16);
+        COOL_DOWN.saturating_mul(1 << doublings).min(COOL_DOWN_CAP)
+    }
+
+    fn allow_probe(&mut self) {
+        if self.open_until.is_some() {
+            self.open_until = Some(Instant::now());
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.open_until.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuse<T>() -> Result<T, Failure> {
+        Err(Failure::Auth("401".into()))
+    }
+
+    fn accounts() -> Accounts {
+        Accounts::new(Arc::default(), Metrics::default())
+    }
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("Toy", "default", name)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_let_through_and_then_the_rate_holds() {
+        let limits = Limits { concurrency: 1, rate: 2.0, burst: 4 };
+        let gate = accounts().gate(&Account::new("toys", "a").with_limits(limits));
+        let began = Instant::now();
+        for _ in 0..4 {
+            gate.turn().await.unwrap();
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        for _ in 0..6 {
+            gate.turn().await.unwrap();
+        }
+        assert_eq!(began.elapsed().as_secs(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_fills_the_bucket_no_higher_than_the_burst() {
+        let limits = Limits { concurrency: 1, rate: 1.0, burst: 2 };
+        let gate = accounts().gate(&Account::new("toys", "a").with_limits(limits));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let began = Instant::now();
+        for _ in 0..5 {
+            gate.turn().await.unwrap();
+        }
+        assert_eq!(began.elapsed().as_secs(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_pauses_the_whole_account() {
+        let gate = accounts().gate(&Account::new("toys", "a"));
+        let began = Instant::now();
+        gate.learn::<()>(&Err(Failure::Throttled {
+            message: String::new(),
+            retry_after: Some(Duration::from_secs(9)),
+        }));
+        gate.turn().await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_queue_is_not_waited_in() {
+        let limits = Limits { concurrency: 1, rate: 0.01, burst: 1 };
+        let gate = accounts().gate(&Account::new("toys", "a").with_limits(limits));
+        gate.turn().await.unwrap();
+        assert!(matches!(gate.turn().await, Err(Failure::Throttled { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_credentials_open_the_breaker_and_one_probe_goes_per_cool_down() {
+        let gate = accounts().gate(&Account::new("toys", "a"));
+        gate.turn().await.unwrap();
+        gate.learn::<()>(&refuse());
+        let mut probes = Vec::new();
+        for second in 0..300 {
+            if gate.turn().await.is_ok() {
+                probes.push(second);
+                gate.learn::<()>(&refuse());
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(probes, [30, 90, 210]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn success_new_credentials_and_a_person_close_the_breaker() {
+        let accounts = accounts();
+        let account = Account::new("toys", "a").with_credentials("old");
+        let gate = accounts.gate(&account);
+        gate.learn::<()>(&refuse());
+        assert!(gate.turn().await.is_err());
+        accounts.gate(&account.clone().with_credentials("new"));
+        assert!(gate.turn().await.is_ok());
+        gate.learn::<()>(&refuse());
+        assert!(gate.turn().await.is_err());
+        gate.allow_probe();
+        assert!(gate.turn().await.is_ok());
+        assert!(gate.turn().await.is_err(), "one probe, no more");
+        gate.learn(&Ok(()));
+        assert!(gate.turn().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_account_parks_objects_and_wakes_them_in_order() {
+        let queue = Arc::new(Queue::default());
+        let accounts = Accounts::new(queue.clone(), Metrics::default());
+        let limits = Limits { concurrency: 1, ..Limits::default() };
+        let gate = accounts.gate(&Account::new("toys", "a").with_limits(limits));
+        let slot = gate.slot(&key("a")).unwrap();
+        assert!(gate.slot(&key("b")).is_none());
+        assert!(queue.is_empty());
+        drop(slot);
+        assert_eq!(queue.next().await.0, key("b"));
+    }
+}

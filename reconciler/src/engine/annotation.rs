@@ -1,0 +1,60 @@
+//! The annotations that steer one object, and the finalizer.
+
+use std::time::Duration;
+
+use concierge_shared::{admission::review::annotation, kind::Kind};
+
+/// Keeps an object until its remote thing is gone, or it is no longer in use.
+pub const FINALIZER: &str = "concierge.dev/finalizer";
+
+/// `"true"`: nothing is done about the object.
+pub const PAUSED: &str = "concierge.dev/paused";
+/// `"true"`: the plan is published in the condition `Synced`, and nothing is done.
+pub const OBSERVE_ONLY: &str = "concierge.dev/observe-only";
+/// `"true"`: a remote thing that does not bear our mark is taken over.
+pub const ADOPT: &str = "concierge.dev/adopt";
+/// `"true"`, on an object that is being deleted: it goes, and its remote thing stays.
+pub const ABANDON: &str = "concierge.dev/abandon";
+/// Any text: a new one makes the object looked at now. Echoed in `status.reconciledAt`.
+pub const RECONCILE_AT: &str = "concierge.dev/reconcile-at";
+/// What is to be done about a call whose outcome is unknown: `retry`, `adopt=<id>` or `abandon`. Removed once obeyed.
+pub const RESOLVE_UNKNOWN: &str = "concierge.dev/resolve-unknown";
+/// How often the remote side is looked at, for instance `30m`; at least `10s`.
+pub const RESYNC: &str = "concierge.dev/resync";
+
+/// kopf's finalizer.
+pub const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
+/// The prefix of kopf's annotations. One holds a copy of the whole spec, secrets included.
+pub const KOPF_ANNOTATIONS: &str = "kopf.zalando.org/";
+
+const SHORTEST_RESYNC: Duration = Duration::from_secs(10);
+
+/// True when the annotation `key` of `object` is `"true"`.
+pub(crate) fn is_set<K: Kind>(object: &K, key: &str) -> bool {
+    annotation(object, key).is_some_and(|value| value == "true")
+}
+
+/// The resync that an annotation asks for.
+pub(crate) fn resync<K: Kind>(object: &K) -> Option<Duration> {
+    let span: jiff::SignedDuration = annotation(object, RESYNC)?.parse().ok()?;
+    Duration::try_from(span).ok().map(|span| span.max(SHORTEST_RESYNC))
+}
+
+/// What a person wants done about a call whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolution {
+    Retry,
+    Adopt(String),
+    Abandon,
+}
+
+/// What the annotation says; `Err` with its text when that is none of the three.
+pub(crate) fn resolution<K: Kind>(object: &K) -> Option<Result<Resolution, String>> {
+    let text = annotation(object, RESOLVE_UNKNOWN)?.trim();
+    Some(match (text, text.split_once('=')) {
+        ("retry", _) => Ok(Resolution::Retry),
+        ("abandon", _) => Ok(Resolution::Abandon),
+        (_, Some(("adopt", id))) if !id.trim().is_empty() => Ok(Resolution::Adopt(id.trim().to_owned())),
+        _ => Err(text.to_owned()),
+    })
+}

@@ -1,0 +1,71 @@
+//! The places at which a process may die, by name, so that a test can let it die at each.
+
+use futures::future::BoxFuture;
+
+use super::key::ObjectKey;
+
+macro_rules! points {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// A place in a pass. Named after what has just happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum CrashPoint {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl CrashPoint {
+            /// All places, in the order of the code.
+            pub const ALL: &'static [CrashPoint] = &[$(CrashPoint::$name),+];
+        }
+    };
+}
+
+points! {
+    /// A pass has begun.
+    Begun,
+    /// The finalizer is set, and what predecessors left is gone.
+    MetadataWritten,
+    /// The targets of protecting references bear the finalizer.
+    TargetsProtected,
+    /// The remote side has been looked at.
+    Observed,
+    /// The plan is made.
+    Planned,
+    /// A repeatable step has been taken; nothing is written about it.
+    Acted,
+    /// No other object has the same call in flight; no intent is written.
+    IntentPrepared,
+    /// The intent is written; the call is not sent.
+    IntentWritten,
+    /// The guard has let the call pass; it is about to be sent.
+    GuardPassed,
+    /// The call has been answered, or not; nothing is written about it.
+    Answered,
+    /// The id has been logged and told in an event; it is not recorded.
+    OutcomeTold,
+    /// The id is recorded, and the intent is gone.
+    OutcomeRecorded,
+    /// The intent is marked as unknown.
+    UnknownWritten,
+    /// The effect has been looked for; nothing is written about what was found.
+    Looked,
+    /// A look without effect is counted.
+    LookCounted,
+    /// The one effect that was found has been removed; the intent is still there.
+    Discarded,
+    /// The annotation that resolves an unknown outcome has been obeyed; it is still there.
+    Resolved,
+    /// The intent is gone, its call had no effect.
+    IntentCleared,
+    /// The status is written.
+    StatusWritten,
+    /// A deletion has been observed to be complete; the finalizer is still there.
+    Gone,
+    /// The finalizer is gone.
+    FinalizerRemoved,
+}
+
+/// Is told of each place as it is reached. In a test, a future that never ends stops the pass there.
+pub trait Hook: Send + Sync + 'static {
+    /// The pass about `key` has reached `point`.
+    fn reached(&self, point: CrashPoint, key: &ObjectKey) -> BoxFuture<'static, ()>;
+}

@@ -1,0 +1,88 @@
+//! What all passes share.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use concierge_shared::{admission::rule::Enforcement, settings};
+use kube::core::ApiResource;
+use tokio::sync::watch;
+
+use super::{
+    account::Accounts,
+    backoff::BackOff,
+    clock::{Clock, Random},
+    cluster::{Cluster, Target},
+    crash::{CrashPoint, Hook},
+    key::ObjectKey,
+    latest::Latest,
+    metrics::Metrics,
+    objects::Objects,
+    once::Calls,
+    queue::Queue,
+    term::Term,
+};
+
+/// What the operator sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Passes at a time, over all accounts.
+    pub concurrency: usize,
+    /// How long a remote call may take. Shorter than the lease.
+    pub request_timeout: Duration,
+    /// How long a lease lasts, and so how long another leader's calls may still be under way.
+    pub lease_duration: Duration,
+    /// Look, publish the plan, and change nothing.
+    pub observe_only: bool,
+    /// The operator's rule levels for the whole cluster.
+    pub enforcement: Enforcement,
+    /// What the operator set about the rules.
+    pub rules: settings::Settings,
+}
+
+/// What the engine is given from outside.
+pub struct Outside {
+    /// The API server.
+    pub cluster: Arc<dyn Cluster>,
+    /// The objects.
+    pub objects: Arc<dyn Objects>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Leadership; `None` while another replica leads.
+    pub term: watch::Receiver<Option<Term>>,
+    /// Is told of each step; `None` in production.
+    pub hook: Option<Arc<dyn Hook>>,
+}
+
+/// What all passes share.
+pub(crate) struct Hub {
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) term: watch::Receiver<Option<Term>>,
+    pub(crate) hook: Option<Arc<dyn Hook>>,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Metrics,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) accounts: Accounts,
+    pub(crate) back_off: BackOff,
+    pub(crate) latest: Latest,
+    pub(crate) calls: Calls,
+    /// The kinds that this engine reconciles.
+    pub(crate) resources: HashMap<&'static str, ApiResource>,
+}
+
+impl Hub {
+    pub(crate) async fn reached(&self, point: CrashPoint, key: &ObjectKey) {
+        if let Some(hook) = &self.hook {
+            hook.reached(point, key).await;
+        }
+    }
+
+    /// The object as the API server names it; `None` for a kind that is not reconciled here.
+    pub(crate) fn target(&self, key: &ObjectKey) -> Option<Target> {
+        let resource = self.resources.get(key.kind)?.clone();
+        Some(Target { resource, namespace: key.namespace.clone(), name: key.name.clone() })
+    }
+}
