@@ -52,6 +52,8 @@ pub enum Reason {
     Reconciled,
     /// Work is under way.
     Reconciling,
+    /// The spec breaks no rule.
+    Valid,
     /// The spec breaks a rule.
     Invalid,
     /// Something referred to is missing or not ready.
@@ -106,6 +108,7 @@ impl Reason {
         match self {
             Reason::Reconciled => "Reconciled",
             Reason::Reconciling => "Reconciling",
+            Reason::Valid => "Valid",
             Reason::Invalid => "Invalid",
             Reason::ReferencesMissing => "ReferencesMissing",
             Reason::ReferencesFound => "ReferencesFound",
