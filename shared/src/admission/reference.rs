@@ -29,15 +29,19 @@ pub struct Reference {
 impl Reference {
     /// The key under which the referrer is found from its target.
     pub fn index_key(&self, referrer_namespace: &str) -> String {
-        let strength = if self.protects { "ref" } else { "weak-ref" };
-        let namespace = self.namespace.as_deref().unwrap_or(referrer_namespace);
-        format!("{strength}:{}/{namespace}/{}", self.kind, self.name)
+        let key = if self.protects { referrers_key } else { weak_referrers_key };
+        key(self.kind, self.namespace.as_deref().unwrap_or(referrer_namespace), &self.name)
     }
 }
 
 /// The key of all protecting references to this target.
 pub fn referrers_key(kind: &str, namespace: &str, name: &str) -> String {
     format!("ref:{kind}/{namespace}/{name}")
+}
+
+/// The key of all references to this target that do not protect it.
+pub fn weak_referrers_key(kind: &str, namespace: &str, name: &str) -> String {
+    format!("weak-ref:{kind}/{namespace}/{name}")
 }
 
 /// True when a target with these annotations lets objects of `namespace` refer to it.
