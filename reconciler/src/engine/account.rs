@@ -1,7 +1,7 @@
 //! Remote accounts: how many calls at a time, how many a second, and none while the credentials are refused.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -106,9 +106,16 @@ struct State {
     limits: Limits,
     credentials: String,
     busy: usize,
-    parked: VecDeque<ObjectKey>,
+    parked: Parked,
     bucket: Bucket,
     breaker: Breaker,
+}
+
+/// The objects that found all places taken, each once, in order.
+#[derive(Default)]
+struct Parked {
+    order: VecDeque<ObjectKey>,
+    all: HashSet<ObjectKey>,
 }
 
 /// One pass's place at an account; given back when dropped.
@@ -133,6 +140,11 @@ impl Accounts {
         gate.clone()
     }
 
+    /// Fills the free places: an object that was woken for one may not have taken it.
+    pub(crate) fn wake_parked(&self) {
+        self.all.lock().values().for_each(|gate| gate.wake_parked());
+    }
+
     /// The way to nowhere: no limits.
     pub(crate) fn none(&self) -> Arc<Gate> {
         self.none.clone()
@@ -150,7 +162,7 @@ impl Gate {
                 limits,
                 credentials,
                 busy: 0,
-                parked: VecDeque::new(),
+                parked: Parked::default(),
                 bucket: Bucket::full(limits, Instant::now()),
                 breaker: Breaker::default(),
             }),
@@ -172,11 +184,21 @@ impl Gate {
     pub(crate) fn slot(self: &Arc<Self>, key: &ObjectKey) -> Option<Slot> {
         let mut state = self.state.lock();
         if state.busy >= state.limits.concurrency {
-            state.parked.push_back(key.clone());
+            state.parked.push(key);
             return None;
         }
         state.busy += 1;
         Some(Slot(self.clone()))
+    }
+
+    /// Queues as many parked objects as there are free places.
+    fn wake_parked(&self) {
+        let mut state = self.state.lock();
+        let free = state.limits.concurrency.saturating_sub(state.busy);
+        for _ in 0..free {
+            let Some(key) = state.parked.pop() else { break };
+            self.queue.add(key);
+        }
     }
 
     /// Somebody wants to know whether the credentials are right by now.
@@ -230,13 +252,22 @@ impl Gate {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.busy -= 1;
-        let next = state.parked.pop_front();
-        drop(state);
-        if let Some(key) = next {
-            self.0.queue.add(key);
+        self.0.state.lock().busy -= 1;
+        self.0.wake_parked();
+    }
+}
+
+impl Parked {
+    fn push(&mut self, key: &ObjectKey) {
+        if self.all.insert(key.clone()) {
+            self.order.push_back(key.clone());
         }
+    }
+
+    fn pop(&mut self) -> Option<ObjectKey> {
+        let key = self.order.pop_front()?;
+        self.all.remove(&key);
+        Some(key)
     }
 }
 
@@ -425,7 +456,11 @@ mod tests {
         let slot = gate.slot(&key("a")).unwrap();
         assert!(gate.slot(&key("b")).is_none());
         assert!(queue.is_empty());
+        assert!(gate.slot(&key("c")).is_none());
         drop(slot);
         assert_eq!(queue.next().await.0, key("b"));
+        assert!(queue.is_empty(), "one place, one object");
+        accounts.wake_parked();
+        assert_eq!(queue.next().await.0, key("c"), "b did not take its place");
     }
 }

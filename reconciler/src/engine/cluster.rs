@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::{kind::Kind, status::Reason};
+use concierge_shared::kind::Kind;
 use futures::future::BoxFuture;
 use kube::core::ApiResource;
 use serde_json::Value;
@@ -62,8 +62,8 @@ pub struct Notice {
     pub uid: String,
     /// Whether somebody should look into it.
     pub warning: bool,
-    /// Why.
-    pub reason: Reason,
+    /// Why: a word from the closed list [`concierge_shared::status::Reason`].
+    pub reason: String,
     /// What happened, in a sentence.
     pub message: String,
 }

@@ -36,12 +36,12 @@ points! {
     IntentPrepared,
     /// The intent is written; the call is not sent.
     IntentWritten,
-    /// The guard has let the call pass; it is about to be sent.
-    GuardPassed,
+    /// It is the call's turn; the guard is about to be asked.
+    AboutToSend,
     /// The call has been answered, or not; nothing is written about it.
     Answered,
-    /// The id has been logged and told in an event; it is not recorded.
-    OutcomeTold,
+    /// The id has been logged; it is not recorded.
+    OutcomeLogged,
     /// The id is recorded, and the intent is gone.
     OutcomeRecorded,
     /// The intent is marked as unknown.
@@ -50,6 +50,8 @@ points! {
     Looked,
     /// A look without effect is counted.
     LookCounted,
+    /// The decision is left to a person.
+    HeldWritten,
     /// The one effect that was found has been removed; the intent is still there.
     Discarded,
     /// The annotation that resolves an unknown outcome has been obeyed; it is still there.

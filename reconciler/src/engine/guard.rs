@@ -53,10 +53,13 @@ impl Guard {
         call: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
         self.pass.gate.turn().await?;
+        if self.once.is_some() {
+            self.pass.hub.reached(CrashPoint::AboutToSend, self.key()).await;
+        }
+        // From here to the first poll of the call nothing is awaited, so nothing can come between.
         self.check()?;
         if let Some(fuse) = &self.once {
             fuse.burn()?;
-            self.pass.hub.reached(CrashPoint::GuardPassed, self.key()).await;
         }
         let result = self.pass.call(operation, Failure::Ambiguous, call).await;
         if let Some(fuse) = &self.once {

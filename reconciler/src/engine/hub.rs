@@ -1,22 +1,31 @@
 //! What all passes share.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use concierge_shared::{admission::rule::Enforcement, settings};
-use kube::core::ApiResource;
+use concierge_shared::{
+    admission::{lookup::Found, rule::Enforcement},
+    index::Stored,
+    settings,
+};
 use tokio::sync::watch;
 
 use super::{
     account::Accounts,
     backoff::BackOff,
+    calls::Calls,
     clock::{Clock, Random},
     cluster::{Cluster, Target},
     crash::{CrashPoint, Hook},
+    driver::Driver,
+    held::Held,
     key::ObjectKey,
     latest::Latest,
     metrics::Metrics,
     objects::Objects,
-    once::Calls,
     queue::Queue,
     term::Term,
 };
@@ -69,8 +78,9 @@ pub(crate) struct Hub {
     pub(crate) back_off: BackOff,
     pub(crate) latest: Latest,
     pub(crate) calls: Calls,
+    pub(crate) held: Held,
     /// The kinds that this engine reconciles.
-    pub(crate) resources: HashMap<&'static str, ApiResource>,
+    pub(crate) kinds: HashMap<&'static str, Arc<dyn Driver>>,
 }
 
 impl Hub {
@@ -82,7 +92,34 @@ impl Hub {
 
     /// The object as the API server names it; `None` for a kind that is not reconciled here.
     pub(crate) fn target(&self, key: &ObjectKey) -> Option<Target> {
-        let resource = self.resources.get(key.kind)?.clone();
+        let resource = self.kinds.get(key.kind)?.resource();
         Some(Target { resource, namespace: key.namespace.clone(), name: key.name.clone() })
+    }
+
+    /// Whether an object is ready; `None` when that can't be told, or its kind is not reconciled here.
+    pub(crate) fn is_ready(&self, object: &Stored) -> Option<bool> {
+        self.kinds.get(object.kind())?.is_ready(object)
+    }
+
+    /// The object of this name, as far as the cache knows.
+    pub(crate) fn find(&self, key: &ObjectKey) -> Option<Stored> {
+        match self.objects.find(key.kind, &key.namespace, &key.name) {
+            Found::Present(object) => Some(object),
+            Found::Absent | Found::Unknown => None,
+        }
+    }
+
+    /// All objects that are reconciled here, as far as the cache knows.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<dyn Driver>, Stored)> {
+        self.kinds.iter().flat_map(move |(kind, driver)| {
+            let names = self.objects.names(kind);
+            names.into_iter().filter_map(move |key| Some((driver, self.find(&key)?)))
+        })
+    }
+
+    /// The Secrets that objects other than `key` need.
+    pub(crate) fn secrets_needed_beside(&self, key: &ObjectKey) -> BTreeSet<(String, String)> {
+        let others = self.all().filter(|(_, object)| ObjectKey::from(object) != *key);
+        others.flat_map(|(driver, object)| driver.secrets(&object)).collect()
     }
 }

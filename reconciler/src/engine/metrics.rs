@@ -25,8 +25,8 @@ pub struct KindLabel {
 pub struct PassLabels {
     /// The object's kind.
     pub kind: &'static str,
-    /// `ok`, or the reason of the failure.
-    pub result: &'static str,
+    /// `ok`, `parked`, or the reason of the failure.
+    pub result: String,
 }
 
 /// A remote call.
@@ -54,7 +54,7 @@ pub struct OperationLabels {
 pub struct ReadyLabels {
     /// Their kind.
     pub kind: &'static str,
-    /// `true`, `false`, or `unknown` before the first pass.
+    /// `true` or `false`.
     pub ready: &'static str,
 }
 
@@ -203,7 +203,7 @@ impl Metrics {
     }
 
     /// Counts a pass.
-    pub fn pass(&self, kind: &'static str, result: &'static str, took: Duration) {
+    pub fn pass(&self, kind: &'static str, result: String, took: Duration) {
         self.passes.get_or_create(&PassLabels { kind, result }).inc();
         self.pass_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
     }

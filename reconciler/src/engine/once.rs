@@ -1,5 +1,250 @@
-//! At most once: calls that can't be repeated safely.
+//! At most once: an intent is written before the call, the call is sent once, and what came of it is recorded.
 
-/// The calls under way.
-#[derive(Default)]
-pub(crate) struct Calls;
+use std::time::Duration;
+
+use concierge_shared::{
+    kind::Kind,
+    status::{
+        ConditionType, Conditions, Reason,
+        intent::{Intent, IntentState},
+    },
+};
+
+use kube::core::object::HasStatus;
+
+use super::{
+    calls::Busy,
+    cluster::ClusterError,
+    crash::CrashPoint,
+    failure::Failure,
+    guard::Sent,
+    next::{Next, Stop},
+    plan::{Once, Outcome},
+    reconcile::Reconcile,
+    work::Work,
+};
+
+/// How long the first wait is between two tries to record an id.
+const RECORD_AGAIN: Duration = Duration::from_millis(200);
+/// How long such a wait is at most.
+const RECORD_AGAIN_CAP: Duration = Duration::from_secs(10);
+
+/// What the API server has of an intent that is to be concluded.
+enum Live {
+    /// It is there, or nothing is and nobody concluded it.
+    Open,
+    /// The id is recorded.
+    Recorded,
+    /// Somebody else concluded it, differently.
+    Otherwise,
+    /// The object is no more.
+    Gone,
+}
+
+impl<R: Reconcile> Work<R> {
+    /// Takes a step whose call may be sent at most once.
+    pub(crate) async fn act_once(
+        &mut self,
+        remote: &R::Remote,
+        step: &R::Step,
+        once: &Once,
+    ) -> Result<Result<(), Failure>, Stop> {
+        self.refuse_abandoned(once)?;
+        self.guard(None).check()?;
+        self.reserve(&once.fingerprint)?;
+        self.reached(CrashPoint::IntentPrepared).await;
+        let intent = self.write_intent(once).await?;
+        self.reached(CrashPoint::IntentWritten).await;
+        let fuse = self.hub.calls.fuse(&intent.id).unwrap_or_default();
+        let guard = self.guard(Some(fuse.clone()));
+        let result = self.reconciler.act(&guard, remote, &self.object, step).await;
+        self.reached(CrashPoint::Answered).await;
+        self.conclude_call(&intent, fuse.sent(), result).await
+    }
+
+    async fn conclude_call(
+        &mut self,
+        intent: &Intent,
+        sent: Sent,
+        result: Result<Outcome, Failure>,
+    ) -> Result<Result<(), Failure>, Stop> {
+        match (result, sent) {
+            (Ok(outcome), Sent::Yes | Sent::No | Sent::WithoutEffect) => {
+                let id = outcome.id.clone().unwrap_or_default();
+                self.record(intent, &id, outcome.reason, &outcome.message).await?;
+                Ok(Ok(()))
+            }
+            (Err(failure), Sent::No | Sent::WithoutEffect) => {
+                self.drop_intent(&intent.id).await?;
+                Ok(Err(failure))
+            }
+            (Err(failure), Sent::Yes | Sent::Perhaps) => Err(self.mark_unknown(&failure.to_string()).await),
+            (Ok(_), Sent::Perhaps) => Err(self.mark_unknown("the answer was unclear").await),
+        }
+    }
+
+    /// A call that was given up on request is not sent again while it would ask for the same.
+    fn refuse_abandoned(&mut self, once: &Once) -> Result<(), Stop> {
+        let same = |intent: &Intent| {
+            intent.state == IntentState::Abandoned && intent.fingerprint == once.fingerprint
+        };
+        if !self.status.intent().is_some_and(same) {
+            return Ok(());
+        }
+        let message = format!(
+            "{} was given up on request; change the spec, or set the annotation {}: retry",
+            once.operation,
+            super::annotation::RESOLVE_UNKNOWN
+        );
+        self.unready(Reason::Abandoned, &message);
+        Err(Stop::Said(self.resync()))
+    }
+
+    /// Makes this object the only one with this call in flight.
+    pub(crate) fn reserve(&mut self, fingerprint: &str) -> Result<(), Stop> {
+        let account = self.pass.gate.id.clone();
+        let busy = match self.hub.calls.reserve(&self.token, &account, fingerprint, self.pass.key()) {
+            Ok(()) => return Ok(()),
+            Err(busy) => busy,
+        };
+        let message = match busy {
+            Busy::With(other) => format!("waits for {other}, which asks for the same at the same account"),
+            Busy::Counting => "waits until the calls under way are counted".to_owned(),
+        };
+        self.unready(Reason::Reconciling, &message);
+        Err(Stop::Said(self.resync()))
+    }
+
+    /// Writes the intent; if that is not certain to have happened, nothing is sent.
+    async fn write_intent(&mut self, once: &Once) -> Result<Intent, Stop> {
+        let intent = Intent {
+            id: self.hub.random.id(),
+            operation: once.operation.to_owned(),
+            fingerprint: once.fingerprint.clone(),
+            account: self.pass.gate.id.clone(),
+            created_at: self.hub.clock.now().to_string(),
+            lease_token: self.token.clone(),
+            before: once.before.clone(),
+            state: IntentState::Open,
+            looks: 0,
+        };
+        let before = self.status.clone();
+        let Some(slot) = self.status.intent_mut() else {
+            let message =
+                format!("{} has no status.intent, so {} is not sent", R::Kind::NAME, once.operation);
+            return Err(Stop::Failed(Failure::Unsupported(message)));
+        };
+        *slot = Some(intent.clone());
+        // Should the write be unclear and come to light later, this is how it is known never to have been sent.
+        self.hub.calls.begin(&intent.id);
+        if let Err(error) = self.write_status().await {
+            self.status = before;
+            self.hub.calls.release(self.pass.key());
+            return Err(error.into());
+        }
+        Ok(intent)
+    }
+
+    /// Records the id of what a call made, however long it takes.
+    pub(crate) async fn record(
+        &mut self,
+        intent: &Intent,
+        id: &str,
+        reason: Reason,
+        message: &str,
+    ) -> Result<(), Stop> {
+        tracing::info!(operation = intent.operation, intent = intent.id, id, "{message}");
+        self.reached(CrashPoint::OutcomeLogged).await;
+        let mut wait = RECORD_AGAIN;
+        loop {
+            let before = self.status.clone();
+            self.reconciler.record(&intent.operation, id, &mut self.status);
+            self.without_intent();
+            let Err(error) = self.write_status().await else { break };
+            tracing::warn!(%error, intent = intent.id, id, "the id is not recorded yet; trying again");
+            self.status = before;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RECORD_AGAIN_CAP);
+            match self.reread(intent, id).await {
+                Ok(Live::Open) | Err(_) => {}
+                Ok(Live::Recorded) => break,
+                Ok(Live::Otherwise | Live::Gone) => return Err(self.lost(intent, id).await),
+            }
+        }
+        self.over(&intent.id);
+        self.reached(CrashPoint::OutcomeRecorded).await;
+        self.tell(false, reason.as_str(), &format!("{message} (id {id})")).await;
+        Ok(())
+    }
+
+    async fn reread(&mut self, intent: &Intent, id: &str) -> Result<Live, ClusterError> {
+        let Some(live) = self.hub.cluster.get(&self.target).await? else { return Ok(Live::Gone) };
+        let same = live["metadata"]["uid"].as_str() == self.meta().uid.as_deref();
+        if !same {
+            return Ok(Live::Gone);
+        }
+        self.take(live)?;
+        self.status = self.object.status().cloned().unwrap_or_default();
+        let recorded = self.reconciler.recorded(&self.status);
+        Ok(match self.status.intent() {
+            _ if recorded.iter().any(|one| one == id) => Live::Recorded,
+            Some(other) if other.id != intent.id => Live::Otherwise,
+            None if !recorded.is_empty() => Live::Otherwise,
+            Some(_) | None => Live::Open,
+        })
+    }
+
+    /// Nowhere to record the id: people are told, which is all that can be done.
+    async fn lost(&mut self, intent: &Intent, id: &str) -> Stop {
+        self.over(&intent.id);
+        let message =
+            format!("{} made {id}, which belongs to no object now; look after it", intent.operation);
+        tracing::error!(intent = intent.id, id, "{message}");
+        self.tell(true, Reason::Ambiguous.as_str(), &message).await;
+        Stop::Gone
+    }
+
+    /// Takes the intent back: its call had no effect.
+    pub(crate) async fn drop_intent(&mut self, id: &str) -> Result<(), Stop> {
+        self.without_intent();
+        self.write_status().await?;
+        self.over(id);
+        self.reached(CrashPoint::IntentCleared).await;
+        Ok(())
+    }
+
+    /// Says, and keeps, that nobody knows what came of the call.
+    pub(crate) async fn mark_unknown(&mut self, why: &str) -> Stop {
+        let Some(intent) = self.status.intent_mut().and_then(Option::as_mut) else {
+            return Stop::Said(Next::Woken);
+        };
+        intent.state = IntentState::Unknown;
+        let intent = intent.clone();
+        let message =
+            format!("it is not known whether {} took effect ({why}); it is not sent again", intent.operation);
+        tracing::warn!(intent = intent.id, operation = intent.operation, "{message}");
+        self.set(ConditionType::Unknown, true, Reason::Ambiguous, &message);
+        self.unready(Reason::Ambiguous, &message);
+        match self.write_status().await {
+            Ok(()) => {
+                self.reached(CrashPoint::UnknownWritten).await;
+                self.tell(true, Reason::Ambiguous.as_str(), &message).await;
+                Stop::Said(Next::After(self.until_look(&intent)))
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    pub(crate) fn without_intent(&mut self) {
+        if let Some(slot) = self.status.intent_mut() {
+            *slot = None;
+        }
+        self.status.clear(ConditionType::Unknown.as_str());
+    }
+
+    /// The call is over, one way or the other.
+    pub(crate) fn over(&self, intent: &str) {
+        self.hub.calls.forget(intent);
+        self.hub.calls.release(self.pass.key());
+    }
+}

@@ -1,6 +1,6 @@
 //! A pass: one look at one object, and what its kind's code may use during it.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use concierge_shared::{
     admission::lookup::{Found, Lookup},
@@ -9,7 +9,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 use kube::core::ApiResource;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     account::Gate,
@@ -29,10 +29,9 @@ pub struct Pass {
 }
 
 impl Pass {
-    pub(crate) fn new(hub: Arc<Hub>, key: ObjectKey) -> Self {
-        let id = hub.random.id()[..16].into();
+    pub(crate) fn new(hub: Arc<Hub>, key: ObjectKey, id: String) -> Self {
         let gate = hub.accounts.none();
-        Self { hub, gate, key: Arc::new(key), id }
+        Self { hub, gate, key: Arc::new(key), id: id.into() }
     }
 
     pub(crate) fn at(mut self, gate: Arc<Gate>) -> Self {
@@ -110,7 +109,7 @@ impl Pass {
     ) -> Result<T, Failure> {
         let began = Instant::now();
         let most = self.hub.settings.request_timeout;
-        let result = tokio::time::timeout(most, call).await.unwrap_or_else(|_| {
+        let result = within(began + most, call).await.unwrap_or_else(|| {
             Err(unanswered(format!("{operation} was not answered within {} s", most.as_secs_f32())))
         });
         self.gate.learn(&result);
@@ -119,6 +118,17 @@ impl Pass {
         tracing::debug!(operation, outcome, "remote call");
         result
     }
+}
+
+/// `call` as long as it is driven before `deadline`. A process that was suspended does not go on with what it was about to send:
+/// [`tokio::time::timeout`] would let it.
+async fn within<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
+    let (mut call, mut late) = (pin!(call), pin!(sleep_until(deadline)));
+    poll_fn(|context| {
+        let over = Instant::now() >= deadline || late.as_mut().poll(context).is_ready();
+        if over { Poll::Ready(None) } else { call.as_mut().poll(context).map(Some) }
+    })
+    .await
 }
 
 /// What Kubernetes' answer means for a kind that asked.

@@ -1,0 +1,146 @@
+//! The calls under way that may be sent at most once, as this process knows them.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+
+use super::{guard::Fuse, key::ObjectKey, queue::Queue};
+
+/// The calls under way.
+pub(crate) struct Calls {
+    state: Mutex<State>,
+    queue: Arc<Queue>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By account and fingerprint: whose call it is.
+    in_flight: HashMap<(String, String), ObjectKey>,
+    waiting: HashSet<ObjectKey>,
+    /// By intent: whether its call was sent from here.
+    fuses: HashMap<String, Arc<Fuse>>,
+    /// The term for which the intents that others wrote have been counted.
+    counted: Option<String>,
+}
+
+/// Why a call has to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// Another object's call asks for the same at the same account.
+    With(ObjectKey),
+    /// The intents of earlier leaders have not been counted yet.
+    Counting,
+}
+
+impl Calls {
+    pub(crate) fn new(queue: Arc<Queue>) -> Self {
+        Self { state: Mutex::default(), queue }
+    }
+
+    /// Makes `key` the only object with this call in flight in the term `token`; it is woken when it has to wait and the way is free.
+    pub(crate) fn reserve(
+        &self,
+        token: &str,
+        account: &str,
+        fingerprint: &str,
+        key: &ObjectKey,
+    ) -> Result<(), Busy> {
+        let mut state = self.state.lock();
+        if state.counted.as_deref() != Some(token) {
+            state.waiting.insert(key.clone());
+            return Err(Busy::Counting);
+        }
+        let holder = state
+            .in_flight
+            .entry((account.to_owned(), fingerprint.to_owned()))
+            .or_insert_with(|| key.clone())
+            .clone();
+        if holder == *key {
+            return Ok(());
+        }
+        state.waiting.insert(key.clone());
+        Err(Busy::With(holder))
+    }
+
+    /// The call of `key` is over.
+    pub(crate) fn release(&self, key: &ObjectKey) {
+        let mut state = self.state.lock();
+        let before = state.in_flight.len();
+        state.in_flight.retain(|_, holder| holder != key);
+        if state.in_flight.len() < before {
+            self.wake(state);
+        }
+    }
+
+    /// In the term `token`, these and no others are under way, by account, fingerprint and object.
+    pub(crate) fn count(&self, token: &str, found: impl IntoIterator<Item = (String, String, ObjectKey)>) {
+        let mut state = self.state.lock();
+        state.in_flight.clear();
+        for (account, fingerprint, key) in found {
+            state.in_flight.entry((account, fingerprint)).or_insert(key);
+        }
+        state.counted = Some(token.to_owned());
+        self.wake(state);
+    }
+
+    /// Remembers whether the call of `intent` has been sent.
+    pub(crate) fn begin(&self, intent: &str) -> Arc<Fuse> {
+        let fuse = Arc::new(Fuse::default());
+        self.state.lock().fuses.insert(intent.to_owned(), fuse.clone());
+        fuse
+    }
+
+    /// What this process knows of `intent`; `None` when it did not write it.
+    pub(crate) fn fuse(&self, intent: &str) -> Option<Arc<Fuse>> {
+        self.state.lock().fuses.get(intent).cloned()
+    }
+
+    /// Forgets an intent that is no more.
+    pub(crate) fn forget(&self, intent: &str) {
+        self.state.lock().fuses.remove(intent);
+    }
+
+    fn wake(&self, mut state: parking_lot::MutexGuard<'_, State>) {
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(|key| self.queue.add(key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("Toy", "default", name)
+    }
+
+    #[tokio::test]
+    async fn the_same_call_is_made_for_one_object_after_the_other() {
+        let queue = Arc::new(Queue::default());
+        let calls = Calls::new(queue.clone());
+        calls.count("1", []);
+        calls.reserve("1", "shop/a", "latte", &key("a")).unwrap();
+        calls.reserve("1", "shop/a", "latte", &key("a")).unwrap();
+        calls.reserve("1", "shop/a", "mocha", &key("b")).unwrap();
+        calls.reserve("1", "shop/b", "latte", &key("b")).unwrap();
+        assert_eq!(calls.reserve("1", "shop/a", "latte", &key("c")), Err(Busy::With(key("a"))));
+        calls.release(&key("a"));
+        assert_eq!(queue.next().await.0, key("c"));
+        calls.reserve("1", "shop/a", "latte", &key("c")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_before_the_calls_of_earlier_leaders_are_counted() {
+        let queue = Arc::new(Queue::default());
+        let calls = Calls::new(queue.clone());
+        assert_eq!(calls.reserve("1", "shop/a", "latte", &key("a")), Err(Busy::Counting));
+        calls.count("1", [("shop/a".into(), "latte".into(), key("b"))]);
+        assert_eq!(queue.next().await.0, key("a"));
+        assert_eq!(calls.reserve("1", "shop/a", "latte", &key("a")), Err(Busy::With(key("b"))));
+        assert_eq!(calls.reserve("2", "shop/a", "mocha", &key("a")), Err(Busy::Counting));
+    }
+}

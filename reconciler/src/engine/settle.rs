@@ -1,0 +1,254 @@
+//! What became of a call whose outcome was not recorded.
+
+use std::{collections::HashSet, time::Duration};
+
+use concierge_shared::status::{
+    ConditionType, Conditions, Reason,
+    intent::{Intent, IntentState},
+};
+use jiff::Timestamp;
+use kube::{Resource, core::object::HasStatus};
+use tokio::time::Instant;
+
+use super::{
+    annotation::{self, RESOLVE_UNKNOWN, Resolution},
+    crash::CrashPoint,
+    failure::Failure,
+    guard::Sent,
+    next::{Next, Stop},
+    plan::{Effect, OnNone, OnOne, UnknownPolicy},
+    reconcile::Reconcile,
+    work::Work,
+};
+
+/// How far the service's clock may be from ours.
+const SKEW: Duration = Duration::from_secs(120);
+
+impl<R: Reconcile> Work<R> {
+    /// Concludes the intent in the status, if there is one, as far as it can be concluded now.
+    ///
+    /// Without error, no call is in flight: there is no intent, or it is abandoned.
+    pub(crate) async fn settle(&mut self, remote: &R::Remote) -> Result<(), Stop> {
+        let Some(intent) = self.status.intent().cloned() else {
+            return self.remove_resolution().await;
+        };
+        if intent.state == IntentState::Abandoned {
+            return self.settle_abandoned(&intent).await;
+        }
+        let fuse = self.hub.calls.fuse(&intent.id);
+        match fuse.as_ref().map(|fuse| fuse.sent()) {
+            Some(Sent::No | Sent::WithoutEffect) => return self.drop_intent(&intent.id).await,
+            Some(Sent::Perhaps | Sent::Yes) => {}
+            None => self.wait_for_others()?,
+        }
+        self.reserve(&intent.fingerprint)?;
+        if intent.state == IntentState::Open {
+            return Err(self.mark_unknown("its outcome was not recorded").await);
+        }
+        match annotation::resolution(&*self.object) {
+            Some(Ok(resolution)) => return self.obey(&intent, resolution).await,
+            Some(Err(text)) => return Err(self.misunderstood(&intent, &text)),
+            None => {}
+        }
+        match intent.state {
+            IntentState::Held => Err(self.hold_on(&intent)),
+            _ => self.look(remote, &intent).await,
+        }
+    }
+
+    /// A call that an earlier leader may have sent may be under way until its lease and its time-out are over.
+    fn wait_for_others(&self) -> Result<(), Stop> {
+        let after = self.hub.term.borrow().as_ref().map(|term| term.foreign_after);
+        match after {
+            Some(after) if after <= Instant::now() => Ok(()),
+            Some(after) => Err(Stop::Said(Next::After(after - Instant::now()))),
+            None => Err(Stop::Said(Next::Woken)),
+        }
+    }
+
+    async fn look(&mut self, remote: &R::Remote, intent: &Intent) -> Result<(), Stop> {
+        let wait = self.until_look(intent);
+        if !wait.is_zero() {
+            return Err(Stop::Said(Next::After(wait)));
+        }
+        let effects = self.reconciler.look(&self.pass, remote, &self.object, intent).await?;
+        let candidates = self.candidates(intent, effects).await?;
+        self.reached(CrashPoint::Looked).await;
+        let policy = self.policy(intent);
+        match candidates.as_slice() {
+            [] => self.found_none(intent, &policy).await,
+            [one] => match policy.one {
+                OnOne::Adopt => self.adopt(intent, &one.id).await,
+                OnOne::Discard => self.discard(remote, intent, &one.id).await,
+            },
+            several => {
+                let ids: Vec<_> = several.iter().map(|one| one.id.clone()).collect();
+                Err(self.hold(intent, &format!("{} match it", ids.join(", "))).await)
+            }
+        }
+    }
+
+    /// The effects that can be that of `intent`, and are not another object's.
+    async fn candidates(&self, intent: &Intent, effects: Vec<Effect>) -> Result<Vec<Effect>, Stop> {
+        let own: HashSet<_> = self.reconciler.recorded(&self.status).into_iter().collect();
+        let could_be = |effect: &Effect| {
+            effect.fingerprint == intent.fingerprint
+                && !intent.before.contains(&effect.id)
+                && !own.contains(&effect.id)
+                && effect.at.is_none_or(|at| self.in_window(intent, at))
+        };
+        let mut effects: Vec<_> = effects.into_iter().filter(could_be).collect();
+        if !effects.is_empty() {
+            let others = self.recorded_by_others().await?;
+            effects.retain(|effect| !others.contains(&effect.id));
+        }
+        Ok(effects)
+    }
+
+    fn in_window(&self, intent: &Intent, at: Timestamp) -> bool {
+        let Some(created) = created(intent) else { return true };
+        let settings = &self.hub.settings;
+        let last = settings.lease_duration + settings.request_timeout + SKEW;
+        let from = created.saturating_sub(SKEW).unwrap_or(Timestamp::MIN);
+        let to = created.saturating_add(last).unwrap_or(Timestamp::MAX);
+        from <= at && at <= to
+    }
+
+    /// Read live: the cache may not show yet what another object recorded a moment ago.
+    async fn recorded_by_others(&self) -> Result<HashSet<String>, Stop> {
+        let all = self.hub.cluster.list(&self.target.resource).await?;
+        let mut ids = HashSet::new();
+        for object in all {
+            let Ok(object) = serde_json::from_value::<R::Kind>(object) else { continue };
+            if object.meta().uid != self.meta().uid {
+                ids.extend(
+                    object.status().map(|status| self.reconciler.recorded(status)).unwrap_or_default(),
+                );
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn adopt(&mut self, intent: &Intent, id: &str) -> Result<(), Stop> {
+        let message = format!("{} had taken effect; its id is adopted", intent.operation);
+        self.record(intent, id, Reason::Adopted, &message).await
+    }
+
+    async fn discard(&mut self, remote: &R::Remote, intent: &Intent, id: &str) -> Result<(), Stop> {
+        let guard = self.guard(None);
+        guard.check()?;
+        self.reconciler.discard(&guard, remote, &self.object, intent, id).await?;
+        self.reached(CrashPoint::Discarded).await;
+        let message =
+            format!("{} had taken effect, but its answer is lost; {id} is removed", intent.operation);
+        self.tell(false, Reason::Deleted.as_str(), &message).await;
+        self.drop_intent(&intent.id).await
+    }
+
+    async fn found_none(&mut self, intent: &Intent, policy: &UnknownPolicy) -> Result<(), Stop> {
+        if intent.looks + 1 < policy.looks {
+            let looked = self.change_intent(|intent| intent.looks += 1).await?;
+            self.reached(CrashPoint::LookCounted).await;
+            return Err(Stop::Said(Next::After(self.until_look(&looked))));
+        }
+        match policy.none {
+            OnNone::Hold => Err(self.hold(intent, "nothing matches it").await),
+            OnNone::Retry => self.drop_intent(&intent.id).await,
+        }
+    }
+
+    /// Leaves the decision to a person.
+    async fn hold(&mut self, intent: &Intent, found: &str) -> Stop {
+        let message = format!(
+            "it is not known whether {} took effect ({found} at the service); look there, then set the \
+             annotation {RESOLVE_UNKNOWN} to retry, adopt=<id> or abandon",
+            intent.operation
+        );
+        self.set(ConditionType::Unknown, true, Reason::Held, &message);
+        self.unready(Reason::Held, &message);
+        let held = self.change_intent(|intent| intent.state = IntentState::Held).await;
+        if let Err(stop) = held {
+            return stop;
+        }
+        self.reached(CrashPoint::HeldWritten).await;
+        self.tell(true, Reason::Held.as_str(), &message).await;
+        Stop::Said(self.resync())
+    }
+
+    /// Still held: what was said stays said.
+    fn hold_on(&mut self, intent: &Intent) -> Stop {
+        let said = self.status.condition(ConditionType::Unknown.as_str()).map(|one| one.message.clone());
+        let message = said.unwrap_or_else(|| format!("{} is held", intent.operation));
+        self.unready(Reason::Held, &message);
+        Stop::Said(self.resync())
+    }
+
+    async fn obey(&mut self, intent: &Intent, resolution: Resolution) -> Result<(), Stop> {
+        match resolution {
+            Resolution::Retry => self.drop_intent(&intent.id).await?,
+            Resolution::Adopt(id) => self.adopt(intent, &id).await?,
+            Resolution::Abandon => {
+                self.status.clear(ConditionType::Unknown.as_str());
+                self.change_intent(|intent| intent.state = IntentState::Abandoned).await?;
+                self.over(&intent.id);
+            }
+        }
+        self.reached(CrashPoint::Resolved).await;
+        self.remove_annotation(RESOLVE_UNKNOWN).await
+    }
+
+    async fn settle_abandoned(&mut self, intent: &Intent) -> Result<(), Stop> {
+        match annotation::resolution(&*self.object) {
+            Some(Ok(Resolution::Abandon)) => self.remove_annotation(RESOLVE_UNKNOWN).await,
+            Some(Ok(resolution)) => self.obey(intent, resolution).await,
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+
+    /// An annotation without an intent has been obeyed already, and must not be taken for an order about the next one.
+    async fn remove_resolution(&mut self) -> Result<(), Stop> {
+        match self.annotation(RESOLVE_UNKNOWN) {
+            Some(_) => self.remove_annotation(RESOLVE_UNKNOWN).await,
+            None => Ok(()),
+        }
+    }
+
+    fn misunderstood(&mut self, intent: &Intent, text: &str) -> Stop {
+        let message = format!(
+            "the annotation {RESOLVE_UNKNOWN} says {text:?} about {}; write retry, adopt=<id> or abandon",
+            intent.operation
+        );
+        self.set(ConditionType::Unknown, true, Reason::Held, &message);
+        self.unready(Reason::Held, &message);
+        Stop::Said(self.resync())
+    }
+
+    async fn change_intent(&mut self, change: impl FnOnce(&mut Intent)) -> Result<Intent, Stop> {
+        let Some(intent) = self.status.intent_mut().and_then(Option::as_mut) else {
+            return Err(Stop::Failed(Failure::Conflict("the intent is gone".into())));
+        };
+        change(intent);
+        let changed = intent.clone();
+        self.write_status().await?;
+        Ok(changed)
+    }
+
+    fn policy(&self, intent: &Intent) -> UnknownPolicy {
+        self.reconciler.unknown_policy(&intent.operation)
+    }
+
+    /// How long to wait until the next look. The waits double from look to look.
+    pub(crate) fn until_look(&self, intent: &Intent) -> Duration {
+        let settle = self.policy(intent).settle;
+        let patience = settle.saturating_mul((2 << intent.looks.min(16)) - 1);
+        let most = self.hub.settings.request_timeout + patience;
+        let Some(created) = created(intent) else { return Duration::ZERO };
+        let due = created.saturating_add(most).unwrap_or(Timestamp::MAX);
+        // No longer than if the call had been sent just now, whatever the clock was when it was.
+        Duration::try_from(due.duration_since(self.hub.clock.now())).unwrap_or_default().min(most)
+    }
+}
+
+fn created(intent: &Intent) -> Option<Timestamp> {
+    intent.created_at.parse().ok()
+}

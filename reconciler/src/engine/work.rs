@@ -1,0 +1,330 @@
+//! One pass over one object: the way it goes, and what is written about it.
+
+use std::sync::Arc;
+
+use concierge_shared::{
+    admission::lookup::Found,
+    kind::Kind,
+    status::{Condition, ConditionType, Conditions, Reason},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, core::object::HasStatus};
+use serde_json::Value;
+
+use super::{
+    annotation,
+    cluster::{ClusterError, Notice, Target},
+    crash::CrashPoint,
+    failure::{Failure, Retry},
+    guard::{Fuse, Guard},
+    hub::Hub,
+    next::{Next, Stop, Verdict},
+    pass::{Pass, kubernetes},
+    reconcile::{Reconcile, StatusOf},
+};
+
+/// One pass over one object.
+pub(crate) struct Work<R: Reconcile> {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) reconciler: Arc<R>,
+    pub(crate) pass: Pass,
+    pub(crate) target: Target,
+    /// The newest version that is known: from the cache, or returned by a write.
+    pub(crate) object: Arc<R::Kind>,
+    /// The status as it is to be.
+    pub(crate) status: StatusOf<R>,
+    /// The term of leadership in which the pass began.
+    pub(crate) token: String,
+}
+
+impl<R: Reconcile> Work<R> {
+    /// Goes over the object once.
+    pub(crate) async fn run(reconciler: Arc<R>, pass: Pass, token: String) -> Verdict {
+        match Self::begin(reconciler, pass, token) {
+            Ok(mut work) => {
+                work.reached(CrashPoint::Begun).await;
+                let went = Box::pin(work.go()).await;
+                work.end(went).await
+            }
+            Err(verdict) => verdict,
+        }
+    }
+
+    fn begin(reconciler: Arc<R>, pass: Pass, token: String) -> Result<Self, Verdict> {
+        let (hub, key) = (pass.hub.clone(), pass.key());
+        let over = |result: &str, next| Verdict { result: result.into(), next, generation: None };
+        let cached = match hub.objects.find(key.kind, &key.namespace, &key.name) {
+            Found::Present(object) => object,
+            Found::Absent => return Err(over("ok", Next::Woken)),
+            Found::Unknown => return Err(over("Transient", Next::Retry(Retry::BackOff))),
+        };
+        let newest = hub.latest.newer(key, cached);
+        let (Some(object), Some(target)) = (newest.get::<R::Kind>(), hub.target(key)) else {
+            return Err(over("ok", Next::Woken));
+        };
+        let status = object.status().cloned().unwrap_or_default();
+        Ok(Self { hub, reconciler, pass, target, object, status, token })
+    }
+
+    async fn go(&mut self) -> Result<Next, Stop> {
+        self.acknowledge();
+        if annotation::is_set(&*self.object, annotation::PAUSED) {
+            return self.pause();
+        }
+        self.status.clear(ConditionType::Paused.as_str());
+        *self.status.observed_generation_mut() = self.object.meta().generation;
+        if self.object.meta().deletion_timestamp.is_some() {
+            return self.delete().await;
+        }
+        self.validate()?;
+        self.resolve_references()?;
+        if !self.only_observes() {
+            self.tidy_metadata().await?;
+            self.protect().await?;
+        }
+        self.converge().await
+    }
+
+    /// A new token of the annotation `reconcile-at` is an order to try everything again.
+    fn acknowledge(&mut self) {
+        let token = self.annotation(annotation::RECONCILE_AT).map(str::to_owned);
+        if let (Some(token), Some(slot)) = (token, self.status.reconciled_at_mut())
+            && slot.as_ref() != Some(&token)
+        {
+            *slot = Some(token);
+            self.hub.back_off.reset(self.pass.key());
+        }
+    }
+
+    /// True when the token of `reconcile-at` is one that no pass has acted on.
+    pub(crate) fn asked_for(&self) -> bool {
+        let mut before = self.object.status().cloned().unwrap_or_default();
+        let before = before.reconciled_at_mut().and_then(|slot| slot.take());
+        self.annotation(annotation::RECONCILE_AT).is_some_and(|token| before.as_deref() != Some(token))
+    }
+
+    fn pause(&mut self) -> Result<Next, Stop> {
+        let message = format!("paused; remove the annotation {} to go on", annotation::PAUSED);
+        self.set(ConditionType::Paused, true, Reason::Paused, &message);
+        Err(Stop::Said(Next::Woken))
+    }
+
+    async fn end(mut self, went: Result<Next, Stop>) -> Verdict {
+        let generation = self.object.meta().generation;
+        let (result, next, written) = self.conclude(went);
+        if !written || !self.leads() {
+            return Verdict { result, next, generation };
+        }
+        self.reconciler.phase(&self.object, &mut self.status);
+        match self.publish().await {
+            Ok(()) => Verdict { result, next, generation },
+            Err(ClusterError::NotFound) => Verdict { result: "ok".into(), next: Next::Woken, generation },
+            Err(error) => {
+                tracing::info!(%error, "the status is not written; trying again");
+                Verdict { result: "Conflict".into(), next: Next::Retry(Retry::BackOff), generation }
+            }
+        }
+    }
+
+    /// True while the term in which the pass began lasts: whoever leads now has the last word.
+    fn leads(&self) -> bool {
+        self.hub.term.borrow().as_ref().is_some_and(|term| term.token == self.token)
+    }
+
+    /// What the pass came to, in conditions; and whether they are to be written.
+    fn conclude(&mut self, went: Result<Next, Stop>) -> (String, Next, bool) {
+        match went {
+            Ok(next) => ("ok".into(), next, true),
+            Err(Stop::Said(next)) => (self.synced_reason(), next, true),
+            Err(Stop::Failed(failure)) => {
+                self.failed(&failure, &failure.to_string());
+                (failure.reason().as_str().into(), Next::Retry(failure.retry()), true)
+            }
+            Err(Stop::Cluster(error)) => {
+                tracing::info!(%error, "a write was not taken; trying again");
+                let failure = kubernetes(error);
+                // Whoever wrote in between is to be seen before anything is said.
+                let written = !matches!(failure, Failure::Conflict(_));
+                self.failed(&failure, &failure.to_string());
+                (failure.reason().as_str().into(), Next::Retry(Retry::BackOff), written)
+            }
+            Err(Stop::Gone) => ("ok".into(), Next::Woken, false),
+            Err(Stop::Parked) => ("parked".into(), Next::Woken, false),
+        }
+    }
+
+    /// Says that the object is not as its spec says because of `failure`. Whether it is usable is another
+    /// question, which a failure that passes does not answer.
+    pub(crate) fn failed(&mut self, failure: &Failure, message: &str) {
+        let reason = failure.reason();
+        if self.object.meta().deletion_timestamp.is_some() {
+            self.set(ConditionType::Deleting, true, reason, message);
+        }
+        self.set(ConditionType::Synced, false, reason, message);
+        if !(failure.passes() && self.was_ready()) {
+            self.set(ConditionType::Ready, false, reason, message);
+        }
+    }
+
+    /// True when the object was ready as it is now specified.
+    fn was_ready(&self) -> bool {
+        let ready = self.object.status().and_then(|status| status.condition(ConditionType::Ready.as_str()));
+        ready.is_some_and(|ready| {
+            ready.status == "True" && ready.observed_generation == self.object.meta().generation
+        })
+    }
+
+    /// `ok`, or why the object is not in sync: a word from the closed list of reasons.
+    fn synced_reason(&self) -> String {
+        let synced = self.status.condition(ConditionType::Synced.as_str());
+        let failing = synced.filter(|condition| condition.status == "False");
+        failing.map_or_else(|| "ok".to_owned(), |condition| condition.reason.clone())
+    }
+
+    /// Writes the status if it differs from what is stored, and tells people what changed.
+    async fn publish(&mut self) -> Result<(), ClusterError> {
+        for kind in [ConditionType::Ready, ConditionType::Synced] {
+            if self.status.condition(kind.as_str()).is_none() {
+                self.set(kind, false, Reason::Reconciling, "not looked at yet");
+            }
+        }
+        let before = self.object.status().cloned().unwrap_or_default();
+        if json(&before) == json(&self.status) && self.object.status().is_some() {
+            return Ok(());
+        }
+        self.write_status().await?;
+        self.reached(CrashPoint::StatusWritten).await;
+        let changed: Vec<_> = changes(before.conditions(), self.status.conditions());
+        for (warning, reason, message) in changed {
+            self.tell(warning, &reason, &message).await;
+        }
+        Ok(())
+    }
+
+    /// Writes the status to the version of the object that is known here, and no other.
+    pub(crate) async fn write_status(&mut self) -> Result<(), ClusterError> {
+        let version = self.object.meta().resource_version.clone().unwrap_or_default();
+        let status = json(&self.status);
+        self.hub.metrics.write(R::Kind::NAME, "status");
+        let written = self.hub.cluster.apply_status(&self.target, &version, &status).await?;
+        self.take(written)
+    }
+
+    /// Goes on with a version of the object that the API server returned.
+    pub(crate) fn take(&mut self, returned: Value) -> Result<(), ClusterError> {
+        let mut object: R::Kind = serde_json::from_value(returned)
+            .map_err(|error| ClusterError::Refused(format!("the stored object can't be read: {error}")))?;
+        object.meta_mut().managed_fields = None;
+        self.object = Arc::new(object);
+        self.hub.latest.wrote(self.object.clone());
+        Ok(())
+    }
+
+    /// Sets a condition.
+    pub(crate) fn set(&mut self, kind: ConditionType, status: bool, reason: Reason, message: &str) {
+        self.set_extra(kind.as_str(), status, reason.as_str(), message);
+    }
+
+    /// Sets a condition of any type.
+    pub(crate) fn set_extra(&mut self, kind: &str, status: bool, reason: &str, message: &str) {
+        let generation = self.object.meta().generation;
+        let now = self.hub.clock.now();
+        self.status.set(kind, status, reason, &bounded(message), generation, now);
+    }
+
+    /// Says why the object is neither in sync nor usable.
+    pub(crate) fn unready(&mut self, reason: Reason, message: &str) {
+        self.set(ConditionType::Synced, false, reason, message);
+        self.set(ConditionType::Ready, false, reason, message);
+    }
+
+    /// Tells people something, if the API server will take it.
+    pub(crate) async fn tell(&self, warning: bool, reason: &str, message: &str) {
+        let notice = Notice {
+            key: self.pass.key().clone(),
+            resource: self.target.resource.clone(),
+            uid: self.meta().uid.clone().unwrap_or_default(),
+            warning,
+            reason: reason.to_owned(),
+            message: bounded(message),
+        };
+        if let Err(error) = self.hub.cluster.tell(&notice).await {
+            tracing::info!(%error, reason, "an event was not taken");
+        }
+    }
+
+    pub(crate) fn guard(&self, once: Option<Arc<Fuse>>) -> Guard {
+        Guard::new(self.pass.clone(), self.token.clone(), once)
+    }
+
+    pub(crate) async fn reached(&self, point: CrashPoint) {
+        self.hub.reached(point, self.pass.key()).await;
+    }
+
+    pub(crate) fn meta(&self) -> &ObjectMeta {
+        self.object.meta()
+    }
+
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        concierge_shared::admission::review::annotation(&*self.object, key)
+    }
+
+    pub(crate) fn only_observes(&self) -> bool {
+        self.hub.settings.observe_only || annotation::is_set(&*self.object, annotation::OBSERVE_ONLY)
+    }
+
+    /// The wait while all is well.
+    pub(crate) fn resync(&self) -> Next {
+        let own = annotation::resync(&*self.object);
+        Next::Resync(own.unwrap_or_else(|| self.reconciler.resync(&self.object)))
+    }
+}
+
+/// A status as it is sent.
+pub(crate) fn json(status: &impl serde::Serialize) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
+}
+
+/// `text`, cut where it would be too long to be read.
+pub(crate) fn bounded(text: &str) -> String {
+    const MOST: usize = 1024;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+    }
+}
+
+/// The first few of `items`, and how many more there are.
+pub(crate) fn listed(items: impl IntoIterator<Item = String>) -> String {
+    const MOST: usize = 10;
+    let items: Vec<_> = items.into_iter().collect();
+    let shown = items.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
+    match items.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+/// What people want to be told of the way from `old` to `new` conditions.
+fn changes(old: &[Condition], new: &[Condition]) -> Vec<(bool, String, String)> {
+    let same =
+        |a: &Condition, b: &Condition| a.type_ == b.type_ && a.status == b.status && a.reason == b.reason;
+    let known = |one: &&Condition| old.iter().any(|old| same(old, one));
+    let changed = new.iter().filter(|one| !known(one)).filter_map(|one| {
+        let good = match one.type_.as_str() {
+            "Ready" if one.status == "True" => true,
+            "Paused" | "Deleting" if one.status == "True" => {
+                one.reason == "Paused" || one.reason == "Deleting"
+            }
+            "Synced" | "Valid" | "ReferencesResolved" if one.status == "False" => {
+                one.reason == "Reconciling" || one.reason == "ObserveOnly"
+            }
+            "Drifted" | "Unknown" | "Unsupported" if one.status == "True" => false,
+            _ => return None,
+        };
+        Some((!good, one.reason.clone(), one.message.clone()))
+    });
+    let mut told: Vec<_> = changed.collect();
+    told.dedup_by(|a, b| (&a.1, &a.2) == (&b.1, &b.2));
+    told
+}
