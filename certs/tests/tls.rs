@@ -56,7 +56,7 @@ async fn serve(
                     Ok(mut tls) => {
                         let mut byte = [0];
                         while tls.read_exact(&mut byte).await.is_ok() {
-                            if tls.write_all(&byte).await.is_err() {
+                            if tls.write_all(&byte).await.is_err() || tls.flush().await.is_err() {
                                 break;
                             }
                         }
@@ -95,6 +95,7 @@ async fn connect(
 
 async fn echo(tls: &mut TlsStream<TcpStream>, byte: u8) -> std::io::Result<()> {
     tls.write_all(&[byte]).await?;
+    tls.flush().await?;
     let mut answer = [0];
     tls.read_exact(&mut answer).await?;
     assert_eq!(answer[0], byte);
