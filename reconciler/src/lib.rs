@@ -2,3 +2,4 @@
 
 pub mod coffee;
 pub mod engine;
+pub mod pets;

@@ -24,12 +24,12 @@ pub fn explicit_store(pet: &Pet) -> Option<(FieldPath, &str)> {
 }
 
 /// The key of all stores of a namespace.
-pub(super) fn stores_key(namespace: &str) -> String {
+pub fn stores_key(namespace: &str) -> String {
     format!("stores-of:{namespace}")
 }
 
 /// The key of a namespace's pets that name no store.
-pub(super) fn free_pets_key(namespace: &str) -> String {
+pub fn free_pets_key(namespace: &str) -> String {
     format!("free-pets-of:{namespace}")
 }
 

@@ -1,0 +1,55 @@
+//! Pets: kept in the cluster alone, or also in a Petstore v3 REST service.
+
+mod client;
+mod pet;
+mod petstore;
+
+use concierge_shared::{
+    admission::reference::referrers_key,
+    index::Stored,
+    kind::Kind,
+    pets::{Pet, PetStore, Stores},
+};
+
+use crate::engine::{Account, Failure, Kinds, Pass};
+use client::Client;
+
+/// Adds the reconcilers of this group.
+pub fn kinds(kinds: Kinds, http: reqwest::Client) -> Kinds {
+    kinds.with(pet::PetReconciler { http: http.clone() }).with(petstore::PetStoreReconciler { http })
+}
+
+/// The base URL of the service that `store` is kept in.
+fn base_url(store: &PetStore) -> Option<&str> {
+    store.spec.endpoints.as_ref()?.base_url.as_deref()
+}
+
+/// The service that `store` is kept in, with the store's key.
+async fn service(pass: &Pass, http: &reqwest::Client, store: &PetStore) -> Result<Option<Client>, Failure> {
+    let Some(url) = base_url(store) else { return Ok(None) };
+    let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+    let reference = store.spec.security.as_ref().and_then(|security| security.api_key_secret_ref.as_ref());
+    let key = match reference {
+        Some(reference) => {
+            Some(pass.secret(namespace, &reference.name).await?.text(&reference.key)?.to_owned())
+        }
+        None => None,
+    };
+    Ok(Some(Client::new(http.clone(), url, key)))
+}
+
+/// The account whose calls count together: the service at this address.
+fn account(client: Option<&Client>) -> Account {
+    client.map_or_else(Account::none, |client| {
+        Account::new("petstore", client.url()).with_credentials(client.credentials_digest())
+    })
+}
+
+/// The pets that belong to `store`.
+fn pets_of(pass: &Pass, stores: &Stores, store: &PetStore) -> Vec<Stored> {
+    let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+    let key = referrers_key(PetStore::NAME, namespace, store.name());
+    let mut pets = pass.lookup().select(Pet::NAME, &key).objects;
+    pets.extend(stores.free_pets(pass.lookup(), store));
+    pets
+}

@@ -1,0 +1,243 @@
+//! A pet: bound to its store, and kept in the store's service when it has one.
+
+use std::{fmt, sync::Arc};
+
+use concierge_shared::{
+    admission::reference::Reference,
+    index::Stored,
+    kind::Kind,
+    pets::{Pet, PetPhase, PetStatus, PetStore, Stores, pet, stores_key},
+    status::{ConditionType, Conditions, Reason},
+};
+use jiff::Timestamp;
+
+use super::{
+    account,
+    client::{Client, RemotePet},
+    pets_of, service,
+};
+use crate::engine::{Account, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Pass, Plan, Reconcile};
+
+pub(super) struct PetReconciler {
+    pub(super) http: reqwest::Client,
+}
+
+/// Where the pet is kept.
+pub(super) struct Remote {
+    /// The service of the pet's store.
+    current: Option<Client>,
+    /// The service that the pet was put into before its store moved.
+    previous: Option<Client>,
+}
+
+pub(super) struct Observed {
+    store: Option<Arc<PetStore>>,
+    /// Whether the store holds more pets than it may, and this is one of those that came too late.
+    too_many: bool,
+    has_service: bool,
+    here: Option<RemotePet>,
+    left_behind: bool,
+}
+
+pub(super) enum Step {
+    Create(RemotePet),
+    Update(RemotePet),
+    Delete,
+    DeleteLeftBehind,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Create(pet) => write!(f, "create pet {}", pet.id),
+            Step::Update(pet) => write!(f, "set name and tags of pet {}", pet.id),
+            Step::Delete => f.write_str("delete the pet"),
+            Step::DeleteLeftBehind => {
+                f.write_str("delete the pet from the service that its store used before")
+            }
+        }
+    }
+}
+
+impl Reconcile for PetReconciler {
+    type Kind = Pet;
+    type Remote = Remote;
+    type Observed = Observed;
+    type Step = Step;
+
+    async fn connect(&self, pass: &Pass, pet: &Pet) -> Result<(Account, Remote), Failure> {
+        let store = store_of(pass, pet).1;
+        let current = match &store {
+            Some(store) => service(pass, &self.http, store).await?,
+            None => None,
+        };
+        let recorded = pet.status.as_ref().and_then(|status| status.remote.as_deref());
+        let moved = |url: &&str| current.as_ref().is_none_or(|current| current.url() != *url);
+        let previous = recorded.filter(moved).map(|url| Client::new(self.http.clone(), url, None));
+        Ok((account(current.as_ref().or(previous.as_ref())), Remote { current, previous }))
+    }
+
+    async fn observe(&self, pass: &Pass, remote: &Remote, pet: &Pet) -> Result<Observed, Failure> {
+        let (stores, store) = store_of(pass, pet);
+        let too_many = store.as_ref().is_some_and(|store| came_too_late(pass, &stores, store, pet));
+        let look = async |client: &Option<Client>| match client {
+            Some(client) => pass.read("GET /pet/{id}", client.get(pet.spec.id, pass.now())).await,
+            None => Ok(None),
+        };
+        let ours = |found: &RemotePet| found.owner() == pet.metadata.uid.as_deref();
+        Ok(Observed {
+            has_service: remote.current.is_some(),
+            here: look(&remote.current).await?,
+            left_behind: look(&remote.previous).await?.as_ref().is_some_and(ours),
+            store,
+            too_many,
+        })
+    }
+
+    fn owner(&self, pet: &Pet, observed: &Observed) -> Owner {
+        match observed.here.as_ref().map(RemotePet::owner) {
+            None => Owner::Nobody,
+            Some(Some(uid)) if pet.metadata.uid.as_deref() == Some(uid) => Owner::Ours,
+            Some(Some(uid)) => {
+                Owner::Other(format!("pet {} belongs to an object with uid {uid}", pet.spec.id))
+            }
+            Some(None) => Owner::Other(format!("pet {} was there before, and bears no mark", pet.spec.id)),
+        }
+    }
+
+    fn plan(&self, pet: &Pet, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+        if observed.too_many {
+            let store = observed.store.as_ref().map(|store| store.name()).unwrap_or_default();
+            let message = format!(
+                "PetStore {store:?} holds more pets than its maxPets and this is one of the newest; raise it, or move the pet"
+            );
+            return Plan::not_ready(Reason::Held, message);
+        }
+        let mut plan = Plan::ready();
+        if observed.left_behind {
+            plan = plan.step(Step::DeleteLeftBehind);
+        }
+        let Some(found) = &observed.here else {
+            return match observed.has_service {
+                true => plan.step(Step::Create(wanted(pet, RemotePet::default()))),
+                false => plan,
+            };
+        };
+        let wanted = wanted(pet, found.clone());
+        if wanted == *found {
+            return plan;
+        }
+        if found.name != wanted.name {
+            plan = plan.drift("spec.name", &found.name, &wanted.name);
+        }
+        if found.plain_tags() != wanted.plain_tags() {
+            plan = plan.drift("spec.tag", found.plain_tags().join(", "), wanted.plain_tags().join(", "));
+        }
+        plan.step(Step::Update(wanted))
+    }
+
+    async fn act(&self, guard: &Guard, remote: &Remote, pet: &Pet, step: &Step) -> Result<Outcome, Failure> {
+        let (id, now) = (pet.spec.id, guard.now());
+        let client = match step {
+            Step::DeleteLeftBehind => &remote.previous,
+            _ => &remote.current,
+        };
+        let client =
+            client.as_ref().ok_or_else(|| Failure::DependencyMissing("the store has no service".into()))?;
+        let (reason, done) = match step {
+            Step::Create(pet) => {
+                guard.write("POST /pet", client.create(pet, now)).await?;
+                (Reason::Created, "created")
+            }
+            Step::Update(pet) => {
+                guard.write("PUT /pet", client.update(pet, now)).await?;
+                (Reason::Updated, "updated")
+            }
+            Step::Delete | Step::DeleteLeftBehind => {
+                guard.write("DELETE /pet/{id}", client.delete(id, now)).await?;
+                (Reason::Deleted, "deleted")
+            }
+        };
+        Ok(Outcome { reason, message: format!("{done} pet {id} at {}", client.url()), id: None })
+    }
+
+    fn plan_deletion(&self, _pet: &Pet, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        let steps = [(observed.here.is_some(), Step::Delete), (observed.left_behind, Step::DeleteLeftBehind)];
+        let steps: Vec<_> = steps.into_iter().filter_map(|(there, step)| there.then_some(step)).collect();
+        if steps.is_empty() { Deletion::Gone } else { Deletion::steps(steps) }
+    }
+
+    fn report(&self, _pet: &Pet, observed: &Observed, status: &mut PetStatus) {
+        status.store = observed.store.as_ref().map(|store| store.name().to_owned());
+        let url = observed.store.as_ref().and_then(|store| super::base_url(store));
+        if !observed.left_behind {
+            status.remote =
+                url.filter(|_| observed.here.is_some()).map(|url| url.trim_end_matches('/').to_owned());
+        }
+    }
+
+    fn phase(&self, pet: &Pet, status: &mut PetStatus) {
+        let told =
+            status.condition(ConditionType::Valid.as_str()).map_or("", |valid| &valid.message).to_owned();
+        let generation = pet.metadata.generation;
+        for (condition, rule) in [("IdUnique", &pet::UNIQUE_ID), ("TagAllowed", &pet::TAG_ALLOWED)] {
+            let broken = told.contains(rule.id);
+            let reason = if broken { Reason::Invalid } else { Reason::Valid };
+            let since = status.conditions().iter().map(|one| one.last_transition_time.0).max();
+            let now = since.unwrap_or(Timestamp::UNIX_EPOCH);
+            let message = if broken { rule.summary } else { "" };
+            status.set(condition, !broken, reason.as_str(), message, generation, now);
+        }
+        let ready = status.condition(ConditionType::Ready.as_str());
+        status.phase = Some(match ready {
+            Some(ready) if ready.status == "True" => PetPhase::Active,
+            Some(ready) if ready.reason == Reason::Held.as_str() => PetPhase::Inactive,
+            Some(ready) if is_error(&ready.reason) => PetPhase::Error,
+            _ => PetPhase::Pending,
+        });
+    }
+
+    fn needs_ready(&self, _pet: &Pet, _store: &Reference) -> bool {
+        // What a pet needs of its store it finds out itself.
+        false
+    }
+
+    fn wakes(&self, pass: &Pass, pet: &Pet) -> Vec<ObjectKey> {
+        let namespace = pet.metadata.namespace.as_deref().unwrap_or_default();
+        let stores = pass.lookup().select(PetStore::NAME, &stores_key(namespace)).objects;
+        stores.iter().map(ObjectKey::from).collect()
+    }
+}
+
+fn store_of(pass: &Pass, pet: &Pet) -> (Stores, Option<Arc<PetStore>>) {
+    let stores = Stores::of(pass.lookup(), pet.metadata.namespace.as_deref().unwrap_or_default());
+    let store = stores.store_of(pet).cloned();
+    (stores, store)
+}
+
+/// Whether `pet` is not among the oldest that `store` has room for.
+fn came_too_late(pass: &Pass, stores: &Stores, store: &PetStore, pet: &Pet) -> bool {
+    let mut pets = pets_of(pass, stores, store);
+    if pets.len() <= store.max_pets() {
+        return false;
+    }
+    let age = |pet: &Stored| {
+        let meta = pet.meta();
+        (meta.creation_timestamp.as_ref().map(|time| time.0), meta.uid.clone())
+    };
+    pets.sort_by_key(age);
+    let place = pets.iter().position(|other| other.meta().uid == pet.metadata.uid);
+    place.is_some_and(|place| place >= store.max_pets())
+}
+
+fn wanted(pet: &Pet, found: RemotePet) -> RemotePet {
+    let owner = pet.metadata.uid.as_deref().unwrap_or_default();
+    found.set(pet.spec.id, &pet.spec.name, pet.spec.tag.as_deref(), owner)
+}
+
+/// Whether somebody has to mend something before the object can get ready.
+pub(super) fn is_error(reason: &str) -> bool {
+    let errors =
+        [Reason::Invalid, Reason::OwnedByOther, Reason::Refused, Reason::Unauthorised, Reason::Unsupported];
+    errors.iter().any(|error| error.as_str() == reason)
+}

@@ -1,0 +1,159 @@
+//! A store: how many pets it has, whether they may be there, and whether its service answers.
+
+use std::{convert::Infallible, fmt};
+
+use concierge_shared::{
+    admission::review::abridged,
+    kind::Kind,
+    pets::{Pet, PetStore, PetStorePhase, PetStoreStatus, Stores, free_pets_key},
+    status::{ConditionType, Conditions},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{account, client::Client, pet::is_error, pets_of, service};
+use crate::engine::{
+    Account, Deletion, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile, plan::Extra,
+};
+
+/// `status.lastSync` is not moved more often than this while nothing changes.
+const LAST_SYNC: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) struct PetStoreReconciler {
+    pub(super) http: reqwest::Client,
+}
+
+pub(super) struct Observed {
+    pets: usize,
+    /// The pets whose tags the store does not allow, ordered by name.
+    refused: Vec<String>,
+    has_service: bool,
+    at: Timestamp,
+}
+
+/// A store is only looked at.
+pub(super) struct Step(Infallible);
+
+impl fmt::Display for Step {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
+
+impl Reconcile for PetStoreReconciler {
+    type Kind = PetStore;
+    type Remote = Option<Client>;
+    type Observed = Observed;
+    type Step = Step;
+
+    async fn connect(&self, pass: &Pass, store: &PetStore) -> Result<(Account, Option<Client>), Failure> {
+        let client = service(pass, &self.http, store).await?;
+        Ok((account(client.as_ref()), client))
+    }
+
+    async fn observe(
+        &self,
+        pass: &Pass,
+        remote: &Option<Client>,
+        store: &PetStore,
+    ) -> Result<Observed, Failure> {
+        if let Some(client) = remote {
+            pass.read("GET /store/inventory", client.inventory(pass.now())).await?;
+        }
+        let stores = Stores::of(pass.lookup(), store.metadata.namespace.as_deref().unwrap_or_default());
+        let pets = pets_of(pass, &stores, store);
+        let allowed = |pet: &Pet| store.allows(pet.spec.tag.as_deref());
+        let refused = pets.iter().filter(|pet| pet.get::<Pet>().is_some_and(|pet| !allowed(&pet)));
+        let mut refused: Vec<_> = refused.map(|pet| pet.name().to_owned()).collect();
+        refused.sort();
+        Ok(Observed { pets: pets.len(), refused, has_service: remote.is_some(), at: pass.now() })
+    }
+
+    fn plan(&self, store: &PetStore, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+        let mut plan = Plan::ready();
+        plan.conditions.push(capacity(store, observed));
+        plan.conditions.push(match observed.refused.as_slice() {
+            [] => extra("TagsCompliant", true, "Compliant", String::new()),
+            refused => {
+                let message =
+                    format!("the tags of {} are not allowed; change them, or allow them", abridged(refused));
+                extra("TagsCompliant", false, "TagsNotAllowed", message)
+            }
+        });
+        plan.conditions.push(match observed.has_service {
+            true => extra("SyncComplete", true, "ServiceReached", String::new()),
+            false => extra("SyncComplete", true, "NoService", "spec.endpoints.baseUrl is not set".into()),
+        });
+        plan
+    }
+
+    async fn act(
+        &self,
+        _guard: &Guard,
+        _remote: &Option<Client>,
+        _store: &PetStore,
+        step: &Step,
+    ) -> Result<Outcome, Failure> {
+        match step.0 {}
+    }
+
+    fn plan_deletion(&self, _store: &PetStore, _observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        Deletion::Gone
+    }
+
+    fn report(&self, _store: &PetStore, observed: &Observed, status: &mut PetStoreStatus) {
+        let count = i64::try_from(observed.pets).ok();
+        let last = status.last_sync.as_deref().and_then(|last| last.parse::<Timestamp>().ok());
+        let old = last.is_none_or(|last| observed.at.duration_since(last) > LAST_SYNC);
+        if status.pet_count != count || old {
+            status.last_sync = Some(observed.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        }
+        status.pet_count = count;
+    }
+
+    fn phase(&self, _store: &PetStore, status: &mut PetStoreStatus) {
+        let over = status.condition("CapacityAvailable").is_some_and(|one| one.reason == "OverCapacity");
+        let refused = status.condition("TagsCompliant").is_some_and(|one| one.status == "False");
+        let ready = status.condition(ConditionType::Ready.as_str());
+        status.phase = Some(match ready {
+            Some(ready) if is_error(&ready.reason) => PetStorePhase::Error,
+            Some(ready) if ready.status == "True" && (over || refused) => PetStorePhase::Degraded,
+            Some(ready) if ready.status == "True" => PetStorePhase::Ready,
+            _ => PetStorePhase::Initializing,
+        });
+    }
+
+    fn needs_finalizer(&self, _store: &PetStore) -> bool {
+        false
+    }
+
+    fn secrets(&self, store: &PetStore) -> Vec<(String, String)> {
+        let namespace = store.metadata.namespace.clone().unwrap_or_default();
+        let key = store.spec.security.as_ref().and_then(|security| security.api_key_secret_ref.as_ref());
+        key.map(|key| (namespace, key.name.clone())).into_iter().collect()
+    }
+
+    /// The pets that name no store may belong to another one now.
+    fn wakes(&self, pass: &Pass, store: &PetStore) -> Vec<ObjectKey> {
+        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+        let pets = pass.lookup().select(Pet::NAME, &free_pets_key(namespace)).objects;
+        pets.iter().map(ObjectKey::from).collect()
+    }
+}
+
+fn capacity(store: &PetStore, observed: &Observed) -> Extra {
+    let (pets, most) = (observed.pets, store.max_pets());
+    match pets.cmp(&most) {
+        std::cmp::Ordering::Less => extra("CapacityAvailable", true, "Available", String::new()),
+        std::cmp::Ordering::Equal => {
+            extra("CapacityAvailable", false, "Full", format!("{pets} of {most} pets"))
+        }
+        std::cmp::Ordering::Greater => {
+            let message = format!("{pets} pets, {} more than maxPets; the newest are Inactive", pets - most);
+            extra("CapacityAvailable", false, "OverCapacity", message)
+        }
+    }
+}
+
+fn extra(kind: &'static str, status: bool, reason: &'static str, message: String) -> Extra {
+    Extra { kind, status, reason, message }
+}
