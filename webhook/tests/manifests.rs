@@ -1,4 +1,5 @@
 //! What the command prints is complete, minimal, and the same as what the chart holds.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
     collections::BTreeSet,

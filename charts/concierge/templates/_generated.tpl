@@ -3,6 +3,25 @@
 
 {{- define "concierge.generated.mutatingRules" -}}
 - apiGroups:
+  - coffee.terminal.sh
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - coffeeaddresses
+  - coffeeapps
+  - coffeecards
+  - coffeecarts
+  - coffeeorders
+  - coffeeproducts
+  - coffeeprofiles
+  - coffeesubscriptions
+  - terminalaccounts
+  - terminaltokens
+  scope: Namespaced
+- apiGroups:
   - petstore.example.com
   apiVersions:
   - v1
@@ -16,6 +35,26 @@
 {{- end }}
 
 {{- define "concierge.generated.validatingRules" -}}
+- apiGroups:
+  - coffee.terminal.sh
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  - DELETE
+  resources:
+  - coffeeaddresses
+  - coffeeapps
+  - coffeecards
+  - coffeecarts
+  - coffeeorders
+  - coffeeproducts
+  - coffeeprofiles
+  - coffeesubscriptions
+  - terminalaccounts
+  - terminaltokens
+  scope: Namespaced
 - apiGroups:
   - petstore.example.com
   apiVersions:
@@ -40,6 +79,23 @@
 {{- end }}
 
 {{- define "concierge.generated.webhookRights" -}}
+- apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeaddresses
+  - coffeeapps
+  - coffeecards
+  - coffeecarts
+  - coffeeorders
+  - coffeeproducts
+  - coffeeprofiles
+  - coffeesubscriptions
+  - terminalaccounts
+  - terminaltokens
+  verbs:
+  - get
+  - list
+  - watch
 - apiGroups:
   - petstore.example.com
   resources:
@@ -114,6 +170,25 @@
 
 {{- define "concierge.generated.reconcilerRights" -}}
 - apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeaddresses
+  - coffeeapps
+  - coffeecards
+  - coffeecarts
+  - coffeeorders
+  - coffeeproducts
+  - coffeeprofiles
+  - coffeesubscriptions
+  - terminalaccounts
+  - terminaltokens
+  verbs:
+  - get
+  - list
+  - watch
+  - update
+  - patch
+- apiGroups:
   - petstore.example.com
   resources:
   - pets
@@ -125,6 +200,23 @@
   - update
   - patch
 - apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeaddresses/status
+  - coffeeapps/status
+  - coffeecards/status
+  - coffeecarts/status
+  - coffeeorders/status
+  - coffeeproducts/status
+  - coffeeprofiles/status
+  - coffeesubscriptions/status
+  - terminalaccounts/status
+  - terminaltokens/status
+  verbs:
+  - get
+  - update
+  - patch
+- apiGroups:
   - petstore.example.com
   resources:
   - pets/status
@@ -133,6 +225,21 @@
   - get
   - update
   - patch
+- apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeaddresses/finalizers
+  - coffeeapps/finalizers
+  - coffeecards/finalizers
+  - coffeecarts/finalizers
+  - coffeeorders/finalizers
+  - coffeeproducts/finalizers
+  - coffeeprofiles/finalizers
+  - coffeesubscriptions/finalizers
+  - terminalaccounts/finalizers
+  - terminaltokens/finalizers
+  verbs:
+  - update
 - apiGroups:
   - petstore.example.com
   resources:
@@ -211,6 +318,23 @@
 
 {{- define "concierge.generated.viewRights" -}}
 - apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeaddresses
+  - coffeeapps
+  - coffeecards
+  - coffeecarts
+  - coffeeorders
+  - coffeeproducts
+  - coffeeprofiles
+  - coffeesubscriptions
+  - terminalaccounts
+  - terminaltokens
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
   - petstore.example.com
   resources:
   - pets
@@ -222,6 +346,25 @@
 {{- end }}
 
 {{- define "concierge.generated.editRights" -}}
+- apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeaddresses
+  - coffeeapps
+  - coffeecards
+  - coffeecarts
+  - coffeeorders
+  - coffeeproducts
+  - coffeeprofiles
+  - coffeesubscriptions
+  - terminalaccounts
+  - terminaltokens
+  verbs:
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
 - apiGroups:
   - petstore.example.com
   resources:
@@ -236,6 +379,25 @@
 {{- end }}
 
 {{- define "concierge.generated.urgentRequests" -}}
+- apiGroups:
+  - coffee.terminal.sh
+  clusterScope: true
+  namespaces:
+  - "*"
+  resources:
+  - coffeeaddresses
+  - coffeeapps
+  - coffeecards
+  - coffeecarts
+  - coffeeorders
+  - coffeeproducts
+  - coffeeprofiles
+  - coffeesubscriptions
+  - terminalaccounts
+  - terminaltokens
+  verbs:
+  - get
+  - list
 - apiGroups:
   - petstore.example.com
   clusterScope: true

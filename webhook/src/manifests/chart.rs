@@ -35,11 +35,15 @@ pub(super) fn files() -> Result<Vec<File>, ManifestsError> {
 fn definitions() -> Result<String, ManifestsError> {
     let labels = [(LABELS.0.to_owned(), LABELS.1.to_owned())].into();
     let text = yaml::documents(&crds::all(&labels)?)?;
-    // Braces of a description or a pattern are not an expression.
-    let text = text.replace("{{", "{{`{{`}}");
+    let text = literal(&text);
     let placeholder = format!("    {}: {}\n", LABELS.0, LABELS.1);
     let text = text.replace(&placeholder, "    {{- include \"concierge.labels\" . | nindent 4 }}\n");
     Ok(format!("{HEADER}{{{{- if .Values.crds.install }}}}\n{text}{{{{- end }}}}\n"))
+}
+
+/// Braces of a description or a pattern are not an expression.
+fn literal(text: &str) -> String {
+    text.replace("{{", "{{`{{`}}")
 }
 
 fn fragments() -> Result<String, ManifestsError> {
@@ -78,5 +82,24 @@ fn flow(rule: PolicyRule) -> ResourcePolicyRule {
         verbs: rule.verbs,
         cluster_scope: Some(true),
         namespaces: Some(vec!["*".to_owned()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_of_a_definition_reach_the_cluster_as_they_are() {
+        assert_eq!(literal("^a{2}{{{.b}}}$"), "^a{2}{{`{{`}}{.b}}}$");
+    }
+
+    #[test]
+    fn a_definition_has_the_labels_of_the_chart() {
+        let text = definitions().unwrap();
+        assert!(!text.contains(LABELS.1));
+        let documents = text.matches("\n---\n").count();
+        assert_eq!(text.matches("include \"concierge.labels\"").count(), documents);
+        assert!(documents > 1);
     }
 }

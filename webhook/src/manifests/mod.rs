@@ -27,8 +27,8 @@ pub use names::Names;
 
 /// Print what the cluster has to be told: CRDs, webhook configuration, RBAC
 ///
-/// All of it as YAML on standard output, for `kubectl apply --server-side -f -`. The Helm chart holds the
-/// same; with --chart its generated templates are written.
+/// As YAML on standard output, for `kubectl apply --server-side -f -` once the namespace exists. The Helm chart holds
+/// the same; with --chart its generated templates are written.
 #[derive(Debug, clap::Args)]
 pub struct ManifestsArgs {
     /// Which of them; all if none is named

@@ -19,7 +19,7 @@ pub struct Names {
     #[arg(long, default_value = NAMESPACE, value_name = "NAME")]
     pub namespace: String,
     /// The port of the Service
-    #[arg(long, default_value_t = PORT)]
+    #[arg(long, default_value_t = PORT, value_parser = clap::value_parser!(i32).range(1..=65535))]
     pub port: i32,
     /// The webhook's service account
     #[arg(long, default_value = SERVICE, value_name = "NAME")]
