@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // also in what tests call
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use concierge_shared::{
     admission::{
@@ -21,13 +21,24 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures")
 const UNREACHABLE: [(&str, &str); 1] =
     [("object.lookup", "everything in a fixture's world can be looked up")];
 
+/// Groups whose fixtures are still to be written.
+const AWAITED: [&str; 1] = ["coffee"];
+
 fn fixtures() -> Vec<Fixture> {
     Fixture::load_all(FIXTURES).unwrap()
 }
 
 fn enforced_rules() -> impl Iterator<Item = &'static str> {
     let enforced = all_rules().into_iter().map(|(rule, _)| rule).filter(|rule| rule.level != Level::Off);
-    enforced.map(|rule| rule.id).filter(|id| UNREACHABLE.iter().all(|(rule, _)| rule != id))
+    let reachable = enforced.map(|rule| rule.id).filter(|id| UNREACHABLE.iter().all(|(rule, _)| rule != id));
+    reachable.filter(|id| !AWAITED.iter().any(|group| id.split('.').next() == Some(group)))
+}
+
+#[test]
+fn a_group_with_fixtures_is_no_longer_awaited() {
+    for group in AWAITED {
+        assert!(!Path::new(FIXTURES).join(group).exists(), "{group} is here; take it off the list");
+    }
 }
 
 #[test]
@@ -133,7 +144,10 @@ fn reviews_of_fixtures_are_answered_like_the_fixtures() {
             .output()
             .unwrap();
         let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let verdict = fixture.expect.verdict.to_string();
-        assert_eq!(found["results"][0]["verdict"], verdict, "{}: {found:#}", fixture.path.display());
+        let found = &found["results"][0];
+        assert_eq!(found["verdict"], fixture.expect.verdict.to_string(), "{}", fixture.path.display());
+        let warnings: Vec<_> = found["warnings"].as_array().unwrap().iter().map(|one| &one["rule"]).collect();
+        let expect: Vec<_> = fixture.expect.warnings.iter().map(|one| &one.rule).collect();
+        assert_eq!(warnings, expect, "{}", fixture.path.display());
     }
 }

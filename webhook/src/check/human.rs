@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
+use concierge_shared::admission::problem::Reason;
 
 use super::{
     fixture::Verdict,
     report::{Checked, Report, RunFixture},
+    secrets,
     source::{BadInput, Source},
     tree::Span,
     words::count,
@@ -121,6 +123,10 @@ impl Human {
             number => format!("   ({} of other kinds passed over)", count(number, "object")),
         };
         let _ = writeln!(text, "{}{passed_over}", parts.join("; "));
+        let mut problems = report.objects.iter().flat_map(|object| &object.problems);
+        if problems.any(|problem| problem.reason == Reason::NotFound) {
+            let _ = writeln!(text, "What is in the cluster already can be given with --world; see --help.");
+        }
     }
 
     fn counted(&self, number: usize, text: String, style: Style) -> String {
@@ -136,7 +142,7 @@ impl Human {
         source: &Source,
         span: Span,
     ) {
-        let line = hide_passwords(source.line(span.start.line));
+        let line = secrets::hide(source.line(span.start.line));
         let offset = |column: usize| {
             line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(offset, _)| offset)
         };
@@ -157,36 +163,5 @@ impl Human {
     fn group(&self, text: &mut String, group: Group<'_>) {
         text.push_str(&self.renderer.render(&[group]));
         text.push('\n');
-    }
-}
-
-/// `line` without the user and password of URLs in it, as long as before: what is checked in CI is printed
-/// into logs.
-fn hide_passwords(line: &str) -> String {
-    let mut hidden = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(scheme) = rest.find("://") {
-        let (before, after) = rest.split_at(scheme + 3);
-        hidden.push_str(before);
-        let authority = after.find(|c: char| matches!(c, '/' | '?' | '#' | '"' | '\'') || c.is_whitespace());
-        let authority = &after[..authority.unwrap_or(after.len())];
-        let secret = authority.rfind('@').unwrap_or(0);
-        hidden.extend(after[..secret].chars().map(|_| '*'));
-        rest = &after[secret..];
-    }
-    hidden.push_str(rest);
-    hidden
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_in_urls_are_not_printed() {
-        let check = |line: &str, expect: &str| assert_eq!(hide_passwords(line), expect);
-        check("baseUrl: https://jane:pä@x/a@b", "baseUrl: https://*******@x/a@b");
-        check("a: \"http://u@x\" http://y", "a: \"http://*@x\" http://y");
-        check("a: http://x/@b", "a: http://x/@b");
     }
 }

@@ -7,7 +7,7 @@
 //! | `offline`, `run` | admission in a world in memory |
 //! | `schema`, `metadata` | what the API server itself would say |
 //! | [`fixture`], `expect` | cases with their expected outcome |
-//! | `report`, `human`, `output`, `rules`, `words` | what was found, for people and programs |
+//! | `report`, `human`, `output`, `rules`, `secrets`, `words` | what was found, for people and programs |
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -34,6 +34,7 @@ mod rules;
 mod run;
 mod scalar;
 mod schema;
+mod secrets;
 mod source;
 mod tree;
 mod words;
