@@ -185,7 +185,7 @@ fn what_the_api_server_would_refuse_is_refused_with_a_remedy() {
     let refused = [
         ("other", certificate(&key, "other.system.svc"), pem.clone(), "issue it with that DNS name"),
         ("expired", expired, pem.clone(), "renew it"),
-        ("swapped", pem.clone(), certificate(&key, NAME), "tls.crt holds no usable certificate"),
+        ("swapped", pem, certificate(&key, NAME), "tls.crt holds no usable certificate"),
         ("nokey", certificate(&key, NAME), "junk".to_owned(), "PKCS#8, SEC1 (EC) or PKCS#1"),
     ];
     for (name, certificate, key, remedy) in refused {

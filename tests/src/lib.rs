@@ -1,14 +1,14 @@
 //! Concierge's end-to-end tests: a real control plane, fakes of remote services, load and benchmarks.
 
 pub mod balancer;
+pub mod bench;
 pub mod caller;
 pub mod cluster;
-pub mod bench;
 pub mod controlplane;
 pub mod demo;
 pub mod faults;
 pub mod kubectl;
 pub mod petstore;
 pub mod process;
-pub mod stack;
 pub mod shop;
+pub mod stack;

@@ -154,6 +154,17 @@ impl World {
     }
 }
 
+impl Config {
+    /// The bundles as the slowest API server sees them.
+    fn lagging(&mut self, elapsed: Duration) -> &[Vec<u8>] {
+        let horizon = elapsed.saturating_sub(LAG);
+        while self.history.len() > 1 && self.history[1].0 <= horizon {
+            self.history.pop_front();
+        }
+        &self.history[0].1
+    }
+}
+
 impl Sim {
     fn note(&mut self, what: String) {
         self.log.push(format!("{:?} {what}", self.elapsed));
@@ -176,11 +187,7 @@ impl Sim {
         let (now, elapsed) = (self.time, self.elapsed);
         let mut checks = Vec::new();
         for config in self.configs.iter_mut().filter(|it| it.exists) {
-            let horizon = elapsed.saturating_sub(LAG);
-            while config.history.len() > 1 && config.history[1].0 <= horizon {
-                config.history.pop_front();
-            }
-            let old = (!fresh).then(|| config.history[0].1.clone());
+            let old = (!fresh).then(|| config.lagging(elapsed).to_vec());
             if config.excused.is_some_and(|until| elapsed <= until) {
                 continue;
             }
@@ -223,14 +230,15 @@ impl Sim {
 
     /// Never promoted while missing: the next authority is in every configuration, unless somebody took it out
     /// after this replica had looked.
-    fn assert_promotable(&self, replica: usize, before: &Authority) {
+    fn assert_promotable(&mut self, replica: usize, before: &Authority) {
         if !before.current().certificate().usable(self.time) {
             return;
         }
         let next = before.next().unwrap().certificate();
-        for config in &self.configs {
-            let live = config.bundles.iter().chain(&config.history[0].1);
-            let missing = !live.into_iter().all(|it| Bundle::parse(it).contains(next));
+        for config in &mut self.configs {
+            let mut views = config.lagging(self.elapsed).to_vec();
+            views.extend_from_slice(&config.bundles);
+            let missing = !views.iter().all(|it| Bundle::parse(it).contains(next));
             let looked = self.read_at.get(&replica).copied().unwrap_or(0);
             assert!(!missing || config.clobbered_at > looked, "promoted while {} misses it", config.name);
         }
