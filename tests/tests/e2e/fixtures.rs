@@ -6,12 +6,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use concierge_shared::admission::envelope::Operation;
+use concierge_shared::admission::lookup::Nothing;
+use concierge_shared::admission::review::{Context as Against, Request, Stage};
+use concierge_shared::admission::rule::Enforcement;
 use concierge_shared::kind::{KindInfo, by_name};
+use concierge_shared::settings::Settings;
 use concierge_tests::caller::Caller;
 use concierge_tests::controlplane::User;
 use concierge_tests::stack::{NAMESPACE, Plan, RELEASE, Stack};
-use concierge_webhook::check::fixture::{Outcome, Verdict};
 use concierge_webhook::check::fixture::Fixture;
+use concierge_webhook::check::fixture::{Outcome, Verdict};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, DynamicObject};
@@ -151,14 +155,17 @@ impl<'a> Ways<'a> {
     async fn https(&self, fixture: &Fixture) -> Result<()> {
         let mut review = fixture.review("fixture");
         review["request"]["dryRun"] = json!(true);
-        if !review["request"]["object"].is_null() {
-            review["request"]["object"]["metadata"]["uid"] = json!("fixture");
-        }
         let mutated = json!({"response": self.caller.review("/mutate", &review).await?});
         let first = Outcome::of_answers(fixture, Some(&mutated), &json!({"response": {"allowed": true}}));
         if let Some(defaulted) = first.defaulted {
             review["request"]["object"] = defaulted;
-            review["request"]["object"]["metadata"]["uid"] = json!("fixture");
+        }
+        // What the API server fills in between the two calls.
+        if let Some(metadata) = review["request"]["object"]["metadata"].as_object_mut() {
+            metadata.insert("uid".into(), json!("fixture"));
+            let generated =
+                metadata.get("generateName").and_then(Value::as_str).map(|prefix| format!("{prefix}x7f2k"));
+            metadata.entry("name").or_insert(json!(generated));
         }
         let validated = json!({"response": self.caller.review("/validate", &review).await?});
         let outcome = Outcome::of_answers(fixture, Some(&mutated), &validated);
@@ -211,6 +218,20 @@ impl<'a> Ways<'a> {
             }
         }
         Ok(door)
+    }
+
+    /// Whether the mutating call changes the object.
+    fn defaults_change(fixture: &Fixture, object: &str) -> bool {
+        let request = Request {
+            stage: Stage::Mutate,
+            operation: fixture.operation,
+            namespace: &fixture.namespace,
+            object: Some(object),
+            old: None,
+        };
+        let (enforcement, settings) = (Enforcement::default(), Settings::default());
+        let context = Against { lookup: &Nothing, enforcement: &enforcement, settings: &settings };
+        !(fixture.kind.evaluate)(&request, &context).patch.is_empty()
     }
 
     /// Removes all objects of ours.
