@@ -65,7 +65,7 @@ pub struct TerminalAccountSpec {
     /// The shop's address when it is neither of the environments', for instance that of a fake. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^/]')").message("must be an absolute http or https URL"))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?@#]+(/[^?#]*)?$')").message("must be an absolute http or https URL, without credentials, query and fragment"))]
     pub base_url: Option<String>,
     /// The Secret in this namespace that holds the account's bearer token.
     pub token_secret_ref: SecretKeyRef,

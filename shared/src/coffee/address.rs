@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ObjectRef, Postal, UsedAccount, UsesAccount,
-    postal::{AddressRules, US_ZIP, check_postal, country_rule, fill_address},
+    postal::{AddressRules, US_ZIP, check_postal, country_rule, fill_address, phone_rule, zip_rule},
     refs::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
+    text::not_blank,
 };
 use crate::{
     admission::{
@@ -47,21 +48,26 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(ACCOUNT_IMMUTABLE).message("accountRef is immutable; create another object instead"),
+    validation = Rule::new("!has(self.state) || !has(self.province) || self.state.trim() == self.province.trim()")
+        .message("state differs from province, which says the same in newer words; remove state"),
     validation = Rule::new(US_ZIP).message("zip of a US address is five digits, or five, '-' and four"),
 )]
 pub struct CoffeeAddressSpec {
     /// Who receives it.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub name: String,
     /// Street and number.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub street1: String,
     /// What else the carrier needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub street2: Option<String>,
     /// The city.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub city: String,
     /// The state or province, as the carrier writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +78,8 @@ pub struct CoffeeAddressSpec {
     #[schemars(length(max = 255))]
     pub state: Option<String>,
     /// The postal code.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = not_blank(), validation = zip_rule())]
     pub zip: String,
     /// The country: two letters, ISO 3166-1 alpha-2.
     #[schemars(length(max = 16))]
@@ -80,7 +87,8 @@ pub struct CoffeeAddressSpec {
     pub country: String,
     /// A telephone number for the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = phone_rule())]
     pub phone: Option<String>,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

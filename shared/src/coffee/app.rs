@@ -10,7 +10,7 @@ use super::{
     refs::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
-    text::{check_no_card_number, check_required, derived_name, is_loopback, parse_url},
+    text::{check_no_card_number, check_required, derived_name, is_loopback, not_blank, parse_url},
 };
 use crate::{
     admission::{
@@ -25,8 +25,7 @@ use crate::{
     status::{Condition, intent::Intent},
 };
 
-const CEL_REDIRECT_URI: &str =
-    r"self.matches('^(https://[^/]|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])([:/?]|$))')";
+const CEL_REDIRECT_URI: &str = r"self.matches('^(https://[^/?@#]+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)([/?][^#]*)?$')";
 
 /// What an application is. It never changes.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,12 +52,13 @@ const CEL_REDIRECT_URI: &str =
 pub struct CoffeeAppSpec {
     /// Its name, as people see it when they sign in. It never changes.
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another CoffeeApp instead"))]
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub name: String,
     /// Where the shop sends people who signed in: https, or http on this machine. It never changes.
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another CoffeeApp instead"))]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new(CEL_REDIRECT_URI).message("must be an absolute https URL, or an http one of this machine"))]
+    #[x_kube(validation = Rule::new(CEL_REDIRECT_URI).message("must be an absolute https URL, or an http one of this machine, without credentials and fragment"))]
     pub redirect_uri: String,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

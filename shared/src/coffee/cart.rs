@@ -29,6 +29,10 @@ use crate::{
     status::{Condition, intent::Intent},
 };
 
+/// Demanded of the whole object, since the phase is in its status.
+const CEL_ORDERED: &str = "!has(oldSelf.status) || !has(oldSelf.status.phase) || \
+     !(oldSelf.status.phase in ['Converting', 'Converted']) || self.spec == oldSelf.spec";
+
 const MAX_ITEMS: usize = 100;
 
 /// What a cart is.
@@ -42,6 +46,7 @@ const MAX_ITEMS: usize = 100;
     namespaced,
     status = "CoffeeCartStatus",
     category = "coffee",
+    validation = Rule::new(CEL_ORDERED).message("the cart is an order already, and never changes; create another CoffeeCart instead"),
     doc = "A cart at the Terminal shop, which becomes an order when convertToOrder says so.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Items", type_ = "integer", json_path = ".status.itemCount"),

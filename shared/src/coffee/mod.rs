@@ -62,9 +62,9 @@ impl Default for Settings {
     }
 }
 
-/// Implements `Conditions` for statuses that keep them in `conditions` and `observed_generation`.
+/// Implements `Conditions` for statuses with the usual fields; `[intent]` for those with `intent` too.
 macro_rules! conditions {
-    ($($status:ty),+) => {$(
+    ($($status:ident $([$intent:ident])?),+) => {$(
         impl crate::status::Conditions for $status {
             fn conditions(&self) -> &[crate::status::Condition] {
                 &self.conditions
@@ -77,21 +77,33 @@ macro_rules! conditions {
             fn observed_generation_mut(&mut self) -> &mut Option<i64> {
                 &mut self.observed_generation
             }
+
+            fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
+                Some(&mut self.reconciled_at)
+            }
+
+            $(fn intent(&self) -> Option<&crate::status::intent::Intent> {
+                self.$intent.as_ref()
+            }
+
+            fn intent_mut(&mut self) -> Option<&mut Option<crate::status::intent::Intent>> {
+                Some(&mut self.$intent)
+            })?
         }
     )+};
 }
 
 conditions!(
-    TerminalAccountStatus,
-    CoffeeAddressStatus,
-    CoffeeAppStatus,
-    CoffeeCardStatus,
-    CoffeeCartStatus,
-    CoffeeOrderStatus,
+    CoffeeAddressStatus[intent],
+    CoffeeAppStatus[intent],
+    CoffeeCardStatus[intent],
+    CoffeeCartStatus[intent],
+    CoffeeOrderStatus[intent],
     CoffeeProductStatus,
     CoffeeProfileStatus,
-    CoffeeSubscriptionStatus,
-    TerminalTokenStatus
+    CoffeeSubscriptionStatus[intent],
+    TerminalAccountStatus,
+    TerminalTokenStatus[intent]
 );
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     country,
-    text::{check_no_card_number, check_optional, check_required},
+    text::{check_no_card_number, check_optional, check_required, not_blank},
 };
 use crate::{
     admission::{
@@ -25,6 +25,19 @@ pub(super) fn country_rule() -> kube::core::Rule {
     kube::core::Rule::new(r"self.matches('^\\s*[A-Za-z]{2}\\s*$')").message(COUNTRY_MESSAGE)
 }
 
+/// What telephone numbers look like, for the API server.
+pub(super) fn phone_rule() -> kube::core::Rule {
+    kube::core::Rule::new(r"self.matches('^\\s*[-+. ()0-9]{5,32}\\s*$')").message(PHONE_MESSAGE)
+}
+
+/// What postal codes look like, for the API server.
+pub(super) fn zip_rule() -> kube::core::Rule {
+    kube::core::Rule::new(r"self.matches('^\\s*[-A-Za-z0-9 ]{0,16}\\s*$')").message(ZIP_MESSAGE)
+}
+
+const PHONE_MESSAGE: &str =
+    "is no telephone number; use 5 to 32 digits, spaces, '+', '-', '.', '(' and ')', 5 of them digits";
+const ZIP_MESSAGE: &str = "must be up to 16 letters, digits, spaces and '-'";
 const COUNTRY_MESSAGE: &str = "must be two letters, ISO 3166-1 alpha-2, for instance US";
 
 /// An address inside another object.
@@ -35,24 +48,28 @@ const COUNTRY_MESSAGE: &str = "must be two letters, ISO 3166-1 alpha-2, for inst
 )]
 pub struct InlineAddress {
     /// Who receives it.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub name: String,
     /// Street and number.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub street1: String,
     /// What else the carrier needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub street2: Option<String>,
     /// The city.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub city: String,
     /// The state or province, as the carrier writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub province: Option<String>,
     /// The postal code.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = not_blank(), validation = zip_rule())]
     pub zip: String,
     /// The country: two letters, ISO 3166-1 alpha-2.
     #[schemars(length(max = 16))]
@@ -60,7 +77,8 @@ pub struct InlineAddress {
     pub country: String,
     /// A telephone number for the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = phone_rule())]
     pub phone: Option<String>,
 }
 
@@ -175,8 +193,7 @@ pub(super) fn check_postal(
         problems.add(rules.province, Reason::Required, field("province"), message);
     }
     if phone.is_some_and(|phone| !is_phone(phone)) {
-        let message = "is no telephone number; use 5 to 32 digits, spaces, '+', '-', '.', '(' and ')'";
-        problems.add(rules.phone, Reason::Invalid, field("phone"), message);
+        problems.add(rules.phone, Reason::Invalid, field("phone"), PHONE_MESSAGE);
     }
 }
 
@@ -198,8 +215,7 @@ fn check_zip(problems: &mut Problems, rules: &AddressRules, field: FieldPath, co
         let message = "must be five digits, or five, '-' and four, in the US";
         problems.add(rules.zip, Reason::Invalid, field, message);
     } else if zip.len() > 16 || !zip.bytes().all(allowed) {
-        let message = "must be up to 16 letters, digits, spaces and '-'";
-        problems.add(rules.zip, Reason::Invalid, field, message);
+        problems.add(rules.zip, Reason::Invalid, field, ZIP_MESSAGE);
     }
 }
 

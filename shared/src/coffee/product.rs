@@ -58,6 +58,7 @@ pub struct CoffeeProductSpec {
     pub subscription: Option<SubscriptionPolicy>,
     /// What can be ordered.
     #[schemars(length(max = 100))]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.id == a.id))").message("lists a variant twice; remove one"))]
     pub variants: Vec<ProductVariant>,
 }
 
@@ -97,6 +98,9 @@ pub struct CoffeeProductStatus {
     /// The generation that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconciled_at: Option<String>,
 }
 
 rules! {

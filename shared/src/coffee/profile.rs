@@ -12,7 +12,7 @@ use super::{
     refs::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
-    text::{check_no_card_number, check_required},
+    text::{check_no_card_number, check_required, not_blank},
 };
 use crate::{
     admission::{
@@ -60,7 +60,8 @@ pub struct CoffeeProfileSpec {
     #[x_kube(validation = Rule::new(CEL_EMAIL).message(EMAIL_MESSAGE))]
     pub email: String,
     /// The account holder's name.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = not_blank())]
     pub name: String,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

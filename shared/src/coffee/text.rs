@@ -12,6 +12,13 @@ use crate::{
     field::FieldPath,
 };
 
+/// Something other than spaces, for the API server.
+pub(super) fn not_blank() -> kube::core::Rule {
+    kube::core::Rule::new(r"self.matches('\\S')").message(BLANK_MESSAGE)
+}
+
+const BLANK_MESSAGE: &str = "is blank; fill it in";
+
 /// Adds a problem when a text that must say something says nothing, or too much.
 pub(super) fn check_required(
     problems: &mut Problems,
@@ -21,7 +28,7 @@ pub(super) fn check_required(
     max: usize,
 ) {
     if text.trim().is_empty() {
-        problems.add(rule, Reason::Required, field, "is blank; fill it in");
+        problems.add(rule, Reason::Required, field, BLANK_MESSAGE);
     } else {
         check_optional(problems, rule, field, text, max);
     }

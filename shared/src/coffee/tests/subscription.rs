@@ -117,7 +117,7 @@ fn an_account_has_one_subscription_to_a_variant() {
 #[test]
 fn a_cancelled_one_claims_and_protects_nothing() {
     let cancelled = with_status(subscription(), json!({"phase": "Cancelled", "subscriptionId": "sub_1"}));
-    delete_among(&[cancelled.clone()], &card(), &[]);
+    delete_among(std::slice::from_ref(&cancelled), &card(), &[]);
     delete_among(&[subscription()], &card(), &["- card.in-use metadata.name"]);
     let mut lookup = around("allowed");
     lookup.push(object("CoffeeSubscription", "second", subscription()["spec"].clone()));
