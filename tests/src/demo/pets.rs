@@ -30,12 +30,12 @@ pub const CHAPTERS: &[Chapter] = &[
         steps: &[
             Step::refused(
                 "A parrot wants into a store that is full and keeps cats, with an id that is taken:",
-                "kubectl apply -f examples/pets/refused/pet.yaml",
+                "kubectl apply -f examples/refused/pets/pet.yaml",
                 &["spec.id", "is in use", "spec.tag", "\"parrot\" is not allowed", "spec.storeRef.name", "is full"],
             ),
             Step::refused(
                 "A store in a hurry. The password in its address is not repeated:",
-                "kubectl apply -f examples/pets/refused/store.yaml",
+                "kubectl apply -f examples/refused/pets/store.yaml",
                 &[
                     "spec.config.allowedTags[2]",
                     "spec.endpoints.baseUrl",
@@ -51,7 +51,7 @@ pub const CHAPTERS: &[Chapter] = &[
         steps: &[
             Step::refused(
                 "Rex has id 1. Ids are unique in the whole cluster, also when two ask at the same instant:",
-                "kubectl create -f examples/pets/refused/duplicate.yaml",
+                "kubectl create -f examples/refused/pets/duplicate.yaml",
                 &["spec.id", "is in use", "rex"],
             ),
             Step::refused(
@@ -72,7 +72,7 @@ pub const CHAPTERS: &[Chapter] = &[
             "Guests arrive one after the other. In between, one of the two replicas is killed outright. No create\n\
              is under way at that instant; one that is would fail, because the API server never repeats a call that\n\
              was cut. (A replica that is asked to stop, as in every roll-out, answers its calls first.)",
-            "for id in $(seq 101 116); do sed s/100/$id/g examples/pets/guests/guest.yaml | kubectl create -f - || exit; done",
+            "for id in $(seq 101 116); do sed s/100/$id/g examples/guests/pet.yaml | kubectl create -f - || exit; done",
             &["guest-101 created", "guest-106 created", "guest-107 created", "guest-116 created"],
         )
         .meanwhile(Meanwhile { after_lines: 6, webhook: 1, signal: Signal::Kill })],
@@ -94,6 +94,21 @@ pub const CHAPTERS: &[Chapter] = &[
                 "The columns answer what most people ask:",
                 "kubectl get petstores && kubectl get pets rex minka tom",
                 &["Happy Tails", "18", "Ready", "Active", "True"],
+            ),
+        ],
+    },
+    Chapter {
+        title: "The same answer in CI, without a cluster",
+        steps: &[
+            Step::well(
+                "The rules are in the webhook's program, and read files as well:",
+                "concierge-webhook check examples/pets/",
+                &["5 admitted, 0 refused"],
+            ),
+            Step::refused(
+                "A problem is shown at its place in the file; the exit code is for CI:",
+                "concierge-webhook check --world examples/pets/ examples/refused/pets/pet.yaml",
+                &["pets.pet.unique-id", "pets.pet.capacity", "pets.pet.tag-allowed", "0 admitted, 1 refused"],
             ),
         ],
     },

@@ -1,0 +1,27 @@
+# An index of what can be done here. The work itself is done by Rust programs.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt generate controlplane bench
+
+help: ## Say what there is to make
+	@sed -n 's/^\([a-z]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: ## Show on a real API server what a user sees; DEMO=once ends it, DEMO_CONTEXT=NAME uses your cluster
+	cargo build --workspace --bins && cargo run --quiet --bin demo
+
+test: ## Run everything that has to pass: lints, builds, all tests
+	cargo run --quiet --bin suite test
+
+lint: ## Look at the code without running it
+	cargo run --quiet --bin suite lint
+
+fmt: ## Format the code
+	cargo fmt --all
+
+generate: ## Write anew what derives from the kinds: the chart's templates, docs/rules.md
+	cargo build --workspace --bins && cargo run --quiet --bin suite generate
+
+controlplane: ## Run a Kubernetes control plane until Ctrl-C (the first time builds it)
+	cargo run --bin controlplane up
+
+bench: ## Measure the webhook
+	cargo build --release --workspace --bins && cargo run --release --quiet --bin bench run

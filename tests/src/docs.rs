@@ -1,0 +1,81 @@
+//! What the docs say of the kinds, generated from them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use concierge_shared::admission::rule::Rule;
+use concierge_shared::kind::{KINDS, all_rules};
+
+/// The rule reference, from the project's folder.
+pub const RULES: &str = "docs/rules.md";
+
+const INTRODUCTION: &str = "\
+<!-- Generated from the kinds in shared/: do not edit. To write it anew: make generate -->
+
+# Rules
+
+A problem that Concierge finds names its rule, its field and the remedy. `deny` refuses the object, `warn` admits it with
+a warning; the levels below are those when nobody says otherwise. [Operating](operating.md#levels) tells how to change one for
+a cluster or a namespace. `concierge-webhook check --explain RULE` tells about one, `concierge-webhook check --rules` about all.
+
+Each rule's code is in the file under its heading: search it for the rule's id.
+";
+
+/// The text of [`RULES`].
+///
+/// # Errors
+/// When a rule's id stands in no file, or more than one, of `shared/src`.
+pub fn rules() -> Result<String> {
+    let sources = sources()?;
+    let mut files: BTreeMap<&str, Vec<(&Rule, Vec<&str>)>> = BTreeMap::new();
+    for (rule, kinds) in all_rules() {
+        files.entry(declared_in(rule, &sources)?).or_default().push((rule, kinds));
+    }
+    let mut text = INTRODUCTION.to_owned();
+    for (file, rules) in files {
+        let mut kinds: Vec<&str> = rules.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let title = if kinds.len() == KINDS.len() { "Every kind".to_owned() } else { kinds.join(", ") };
+        write!(text, "\n## {title}\n\n[{file}](../{file})\n\n")?;
+        text.push_str("| rule | level | what it demands |\n|---|---|---|\n");
+        for (rule, of) in rules {
+            let of = if of.len() == kinds.len() { String::new() } else { format!(" ({})", of.join(", ")) };
+            let summary = rule.summary.replace('|', "\\|");
+            writeln!(text, "| `{}` | {} | {summary}{of} |", rule.id, rule.level)?;
+        }
+    }
+    Ok(text)
+}
+
+/// The file of `sources` in which a rule's id stands as the second word of its declaration.
+fn declared_in<'a>(rule: &Rule, sources: &'a [(String, String)]) -> Result<&'a str> {
+    let declaration = |text: &str| {
+        ["Deny", "Warn", "Off"].iter().any(|level| text.contains(&format!("{level} \"{}\"", rule.id)))
+    };
+    let mut files = sources.iter().filter(|(_, text)| declaration(text));
+    let file = files.next().with_context(|| format!("no file declares {}", rule.id))?;
+    anyhow::ensure!(files.next().is_none(), "several files declare {}", rule.id);
+    Ok(&file.0)
+}
+
+/// The Rust files below `shared/src`, as paths from the project's folder, and their text.
+fn sources() -> Result<Vec<(String, String)>> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<PathBuf> = vec!["shared/src".into()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(project.join(&folder))? {
+            let path = folder.join(entry?.file_name());
+            if project.join(&path).is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(project.join(&path))?;
+                sources.push((path.display().to_string(), text));
+            }
+        }
+    }
+    Ok(sources)
+}

@@ -1,0 +1,171 @@
+//! What the architecture promises of the code itself, and of what is written beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use concierge_tests::docs;
+use concierge_tests::process::built_program;
+
+/// What would make `concierge-shared` do I/O or wait for something.
+const IMPURE: [&str; 12] = [
+    "axum",
+    "hyper",
+    "hyper-util",
+    "kube-client",
+    "kube-runtime",
+    "mio",
+    "openssl",
+    "reqwest",
+    "rustls",
+    "socket2",
+    "tokio",
+    "tower",
+];
+/// The longest file, without its tests, in lines.
+const LONGEST: usize = 500;
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The files below `folder` whose name ends in `.EXTENSION`.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let mut folders = vec![project().join(folder)];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+/// The names of the folders in `folder` that are a group's: those of `shared/src` with a `mod.rs` that is not
+/// the admission flow's or the status vocabulary's.
+fn groups() -> Vec<String> {
+    let names = fs::read_dir(project().join("shared/src")).unwrap().map(|entry| entry.unwrap());
+    let names =
+        names.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| !["admission", "status"].contains(&name.as_str())).collect()
+}
+
+fn check(args: &[&str]) -> (Option<i32>, String) {
+    let mut check = Command::new(built_program("concierge-webhook").unwrap());
+    let output = check.arg("check").args(args).current_dir(project()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn shared_reaches_nothing_that_does_io() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--package", "concierge-shared", "--edges", "normal", "--target", "all"])
+        .args(["--prefix", "none", "--format", "{lib}", "--locked", "--offline"])
+        .current_dir(project())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(
+        tree.lines().any(|name| name == "serde_json"),
+        "the tree is not what it was thought to be:\n{tree}"
+    );
+    for impure in IMPURE {
+        assert!(
+            !tree.lines().any(|name| name == impure.replace('-', "_")),
+            "concierge-shared reaches {impure}"
+        );
+    }
+}
+
+#[test]
+fn a_group_imports_no_other_group() {
+    let groups = groups();
+    assert!(groups.contains(&"pets".to_owned()));
+    for group in &groups {
+        for crate_folder in ["shared/src", "reconciler/src"] {
+            let folder = format!("{crate_folder}/{group}");
+            if !project().join(&folder).is_dir() {
+                continue;
+            }
+            for file in files(&folder, "rs") {
+                let text = fs::read_to_string(&file).unwrap();
+                for other in groups.iter().filter(|other| *other != group) {
+                    let import = [format!("crate::{other}"), format!("concierge_shared::{other}")];
+                    assert!(
+                        !import.iter().any(|import| text.contains(import)),
+                        "{} imports {other}",
+                        file.display()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long_to_be_read_at_once() {
+    for folder in ["shared/src", "certs/src", "runtime/src", "webhook/src", "reconciler/src", "tests/src"] {
+        for file in files(folder, "rs") {
+            let text = fs::read_to_string(&file).unwrap();
+            let is_test =
+                file.iter().any(|part| part == "tests" || part == "tests.rs") && !folder.starts_with("tests");
+            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+            assert!(is_test || lines <= LONGEST, "{} has {lines} lines", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_rule_reference_is_as_generated() {
+    let committed = fs::read_to_string(project().join(docs::RULES)).unwrap();
+    assert!(committed == docs::rules().unwrap(), "{} is stale; run: make generate", docs::RULES);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut documents = files("docs", "md");
+    documents.extend(["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| project().join(name)));
+    let mut links = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            links += 1;
+            assert!(document.with_file_name(path).exists(), "{} links to {link}", document.display());
+        }
+    }
+    assert!(links > 10);
+}
+
+#[test]
+fn examples_are_admitted() {
+    for folder in fs::read_dir(project().join("examples")).unwrap().map(|entry| entry.unwrap().path()) {
+        if folder.ends_with("refused") || folder.ends_with("guests") {
+            continue;
+        }
+        let (code, output) = check(&[folder.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{}:\n{output}", folder.display());
+    }
+    let (code, output) = check(&["--world", "examples/pets", "examples/guests"]);
+    assert_eq!(code, Some(0), "{output}");
+}
+
+#[test]
+fn every_example_of_a_refusal_is_refused_by_itself() {
+    let refused = files("examples/refused", "yaml");
+    assert!(!refused.is_empty());
+    for file in refused {
+        let group = file.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let (code, output) = check(&["--world", &format!("examples/{group}"), file.to_str().unwrap()]);
+        assert_eq!(code, Some(1), "{}:\n{output}", file.display());
+    }
+}
