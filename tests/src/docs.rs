@@ -33,12 +33,13 @@ pub fn rules() -> Result<String> {
     for (rule, kinds) in all_rules() {
         files.entry(declared_in(rule, &sources)?).or_default().push((rule, kinds));
     }
-    let mut text = INTRODUCTION.to_owned();
+    let (mut contents, mut text) = (Vec::new(), String::new());
     for (file, rules) in files {
         let mut kinds: Vec<&str> = rules.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
         kinds.sort_unstable();
         kinds.dedup();
         let title = if kinds.len() == KINDS.len() { "Every kind".to_owned() } else { kinds.join(", ") };
+        contents.push(format!("[{title}](#{})", anchor(&title)));
         write!(text, "\n## {title}\n\n[{file}](../{file})\n\n")?;
         text.push_str("| rule | level | what it demands |\n|---|---|---|\n");
         for (rule, of) in rules {
@@ -47,7 +48,12 @@ pub fn rules() -> Result<String> {
             writeln!(text, "| `{}` | {} | {summary}{of} |", rule.id, rule.level)?;
         }
     }
-    Ok(text)
+    Ok(format!("{INTRODUCTION}\n{}\n{text}", contents.join("\n")))
+}
+
+/// Where a heading is linked to.
+fn anchor(title: &str) -> String {
+    title.to_lowercase().replace(' ', "-").replace(',', "")
 }
 
 /// The file of `sources` in which a rule's id stands as the second word of its declaration.
