@@ -86,7 +86,7 @@ async fn is_ready(address: SocketAddr) -> Result<bool> {
 }
 
 /// Where a measurement was made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Machine {
     /// The processor's name.
     pub processor: String,

@@ -10,6 +10,7 @@
 //! | [`payload`] | the reviews |
 //! | [`generator`] | calls a server as the API server's client does |
 //! | [`floor`] | the server to compare with |
+//! | [`inside`] | the webhook's pure stages alone |
 //! | [`through`] | creates through the API server |
 //! | [`machine`] | cores, CPU time, memory |
 //! | [`figures`], [`report`] | from latencies to tables |
@@ -17,6 +18,7 @@
 pub mod figures;
 pub mod floor;
 pub mod generator;
+pub mod inside;
 pub mod machine;
 pub mod payload;
 pub mod report;
@@ -81,6 +83,8 @@ pub struct BenchArgs {
 pub enum Part {
     /// Answers per second at most.
     Throughput,
+    /// CPU time of the pure stages; needs no cluster.
+    Inside,
     /// Latencies at a fixed rate, and of many new connections.
     Latency,
     /// Creates through the API server.
@@ -90,7 +94,7 @@ pub enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 4] = [Part::Throughput, Part::Latency, Part::Through, Part::Memory];
+    const ALL: [Part; 5] = [Part::Throughput, Part::Inside, Part::Latency, Part::Through, Part::Memory];
 }
 
 /// Measures, prints the tables and writes the raw results. Belongs on a runtime of one thread: what runs on which
@@ -99,24 +103,21 @@ impl Part {
 /// # Errors
 /// When something does not start, or a server answers otherwise than it must.
 pub async fn run(args: BenchArgs) -> Result<()> {
-    let before = Machine::now();
     let cores = Cores::available();
+    let mut report =
+        Report { before: Machine::now(), cores, connections: args.connections, ..Report::default() };
     if let Some(cores) = cores {
         Cores::move_to(cores.others)?;
     }
-    let has = |part| args.parts.contains(&part);
-    let bench = Bench::start(args.clone(), cores).await?;
     let mut cases = payload::cases();
     cases.retain(|case| case.name.contains(&args.only));
-    let throughput = if has(Part::Throughput) { bench.throughput(&cases).await? } else { Vec::new() };
-    let latency = if has(Part::Latency) { bench.latency(&cases).await? } else { Vec::new() };
-    let storm = if has(Part::Latency) { bench.storm(&cases).await? } else { None };
-    let through = if has(Part::Through) { bench.through().await? } else { Vec::new() };
-    let (ready_ms, memory) = if has(Part::Memory) { bench.memory().await?.unzip() } else { (None, None) };
-    let after = Machine::now();
-    let connections = args.connections;
-    let report =
-        Report { before, after, cores, connections, throughput, latency, storm, ready_ms, memory, through };
+    if args.parts.contains(&Part::Inside) {
+        report.inside = inside::costs(&cases)?;
+    }
+    if args.parts.iter().any(|part| *part != Part::Inside) {
+        Bench::start(args.clone(), cores).await?.measure(&cases, &mut report).await?;
+    }
+    report.after = Machine::now();
     if let Some(dir) = args.out.parent() {
         std::fs::create_dir_all(dir)?;
     }
@@ -155,6 +156,24 @@ impl Bench {
         stack.balancer.wait_ready(1, Duration::from_secs(30)).await?;
         prepare(&stack).await?;
         Ok(Bench { args, cores, webhook, floor, ready, ready_kib, stack, _floor: process })
+    }
+
+    async fn measure(&self, cases: &[Case], report: &mut Report) -> Result<()> {
+        let has = |part| self.args.parts.contains(&part);
+        if has(Part::Throughput) {
+            report.throughput = self.throughput(cases).await?;
+        }
+        if has(Part::Latency) {
+            report.latency = self.latency(cases).await?;
+            report.storm = self.storm(cases).await?;
+        }
+        if has(Part::Through) {
+            report.through = self.through().await?;
+        }
+        if has(Part::Memory) {
+            self.memory(report).await?;
+        }
+        Ok(())
     }
 
     async fn throughput(&self, cases: &[Case]) -> Result<Vec<Pair<Capacity>>> {
@@ -245,14 +264,15 @@ impl Bench {
         Ok(vec![stores, pets])
     }
 
-    async fn memory(&self) -> Result<Option<([f64; 2], Memory)>> {
+    async fn memory(&self, report: &mut Report) -> Result<()> {
         let loaded_kib = resident_kib(self.webhook.pid)?;
-        through::crowd(&self.stack.plane.client().await?, self.args.objects).await?;
+        let objects = self.args.objects;
+        through::crowd(&self.stack.plane.client().await?, objects).await?;
         let (ready, second) = start_webhook(&self.stack, self.cores).await?;
         let crowded_kib = resident_kib(second.pid)?;
-        let objects = self.args.objects;
-        let memory = Memory { ready_kib: self.ready_kib, loaded_kib, crowded_kib, objects };
-        Ok(Some(([self.ready, ready].map(|ready| ready.as_secs_f64() * 1e3), memory)))
+        report.memory = Some(Memory { ready_kib: self.ready_kib, loaded_kib, crowded_kib, objects });
+        report.ready_ms = Some([self.ready, ready].map(|ready| ready.as_secs_f64() * 1e3));
+        Ok(())
     }
 
     fn seconds(&self) -> Duration {

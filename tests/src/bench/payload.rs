@@ -1,6 +1,7 @@
 //! The reviews that the load is made of, written as the API server writes them: the envelope's fields in the
 //! order of Go's struct, the objects' keys sorted.
 
+use concierge_shared::admission::review::Stage;
 use serde_json::{Value, json};
 
 /// The namespace of all objects that no API server ever stores.
@@ -15,6 +16,8 @@ const TAG: &str = "dog";
 pub struct Case {
     /// What tables call it.
     pub name: &'static str,
+    /// Which of the two calls it is.
+    pub stage: Stage,
     /// The bytes of one HTTP request.
     pub request: Vec<u8>,
     /// The size of its body.
@@ -41,30 +44,39 @@ pub fn cases() -> Vec<Case> {
     let [store, pet, old_store, large] =
         [store_of_about(4_800), pet_of_about(4_800), store_of_about(54_500), store_with_tags(1_360)];
     vec![
-        case("PetStore create", "validate", create(&new), ADMITTED).goal(0.85),
-        case("PetStore create, trimmed", "mutate", create(&untidy), "patchType"),
-        case("PetStore create, refused", "validate", create(&wrong), REFUSED),
-        case("PetStore update", "validate", update(&store), ADMITTED).goal(0.60),
-        case("Pet update, look-ups", "validate", update(&pet), ADMITTED),
-        case("PetStore update, metadata", "validate", update(&old_store), ADMITTED).goal(0.45),
-        case("PetStore update, spec", "validate", update(&large), ADMITTED).goal(0.45),
+        case("PetStore create", Stage::Validate, create(&new), ADMITTED).goal(0.85),
+        case("PetStore create, trimmed", Stage::Mutate, create(&untidy), "patchType"),
+        case("PetStore create, refused", Stage::Validate, create(&wrong), REFUSED),
+        case("PetStore update", Stage::Validate, update(&store), ADMITTED).goal(0.60),
+        case("Pet update, look-ups", Stage::Validate, update(&pet), ADMITTED),
+        case("PetStore update, metadata", Stage::Validate, update(&old_store), ADMITTED).goal(0.45),
+        case("PetStore update, spec", Stage::Validate, update(&large), ADMITTED).goal(0.45),
     ]
 }
 
 const ADMITTED: &str = "\"allowed\":true";
 const REFUSED: &str = "\"allowed\":false";
 
-fn case(name: &'static str, path: &str, body: String, expect: &'static str) -> Case {
+fn case(name: &'static str, stage: Stage, body: String, expect: &'static str) -> Case {
+    let path = match stage {
+        Stage::Mutate => "mutate",
+        Stage::Validate => "validate",
+    };
     let head = format!(
         "POST /{path}?timeout=5s HTTP/1.1\r\nHost: concierge.concierge-system.svc:443\r\n\
          User-Agent: kube-apiserver-admission\r\nContent-Length: {}\r\nAccept: application/json, */*\r\n\
          Content-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n",
         body.len()
     );
-    Case { name, body_bytes: body.len(), request: (head + &body).into_bytes(), expect, goal: None }
+    Case { name, stage, body_bytes: body.len(), request: (head + &body).into_bytes(), expect, goal: None }
 }
 
 impl Case {
+    /// The review.
+    pub fn body(&self) -> &[u8] {
+        &self.request[self.request.len() - self.body_bytes..]
+    }
+
     fn goal(self, goal: f64) -> Case {
         Case { goal: Some(goal), ..self }
     }

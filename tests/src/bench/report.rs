@@ -5,11 +5,12 @@ use std::fmt;
 use serde::Serialize;
 
 use super::figures::{Percentiles, Spread};
+use super::inside::Cost;
 use super::machine::{Cores, Machine};
 use super::through::Creates;
 
 /// Everything that was measured, raw.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// The machine before the first measurement.
     pub before: Machine,
@@ -21,6 +22,8 @@ pub struct Report {
     pub connections: usize,
     /// Capacity, case by case.
     pub throughput: Vec<Pair<Capacity>>,
+    /// What the pure stages cost.
+    pub inside: Vec<Cost>,
     /// Latency at a fixed rate.
     pub latency: Vec<Pair<Tail>>,
     /// Many new connections at once.
@@ -113,6 +116,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.machine(f)?;
         self.throughput(f)?;
+        self.inside(f)?;
         self.latency(f)?;
         self.resources(f)?;
         self.through(f)
@@ -173,6 +177,18 @@ impl Report {
             "us: the server's CPU time per request. busy: how much of its core the idler of the two servers used;\n\
              far below 100 % the generator or another program held it up, and only the ratio of CPU times counts"
         )
+    }
+
+    fn inside(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.inside.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nInside: CPU us of one decision, from the review's bytes to the answer's")?;
+        for Cost { case, body_bytes, micros } in &self.inside {
+            let each = micros.median * 1e3 / *body_bytes as f64;
+            writeln!(f, "{case:<26} {body_bytes:>7}  {:>26}  {each:.2} ns per byte", spread(*micros))?;
+        }
+        Ok(())
     }
 
     fn latency(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,99 @@
+//! Inside the webhook: what the pure stages cost, from a review's bytes to the answer's, without connection,
+//! TLS, HTTP and metrics.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use concierge_shared::admission::answer::{Answer, Refusal, Subject};
+use concierge_shared::admission::defaults;
+use concierge_shared::admission::envelope::{self, Operation};
+use concierge_shared::admission::lookup::World;
+use concierge_shared::admission::review::{Context, Request, Stage};
+use concierge_shared::admission::rule::Enforcement;
+use concierge_shared::kind::by_name;
+use concierge_shared::settings::Settings;
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+use super::figures::Spread;
+use super::payload::{self, Case};
+
+/// How often a batch is measured.
+const BATCHES: usize = 50;
+/// About how much of a body's bytes a batch goes through.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// The cost of one case.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Cost {
+    /// What was decided.
+    pub case: &'static str,
+    /// The size of the review.
+    pub body_bytes: usize,
+    /// CPU time of one decision, in microseconds.
+    pub micros: Spread,
+}
+
+/// Measures all of `cases`.
+///
+/// # Errors
+/// When a case is not decided as it must be.
+pub fn costs(cases: &[Case]) -> Result<Vec<Cost>> {
+    let mut world = World::default();
+    let petstore = by_name("PetStore").context("no kind PetStore")?;
+    world.insert((petstore.store)(payload::shop())?);
+    cases.iter().map(|case| cost(case, &world)).collect()
+}
+
+fn cost(case: &Case, world: &World) -> Result<Cost> {
+    let body = case.body();
+    let answer = String::from_utf8(decide(case.stage, body, world)?)?;
+    ensure!(answer.contains(case.expect), "{}: expected {} in {answer}", case.name, case.expect);
+    let count = (BATCH_BYTES / body.len()).max(10);
+    let batch = || {
+        let before = cpu();
+        for _ in 0..count {
+            // Decided well above.
+            let _ = black_box(decide(case.stage, black_box(body), world));
+        }
+        (cpu() - before).as_secs_f64() * 1e6 / count as f64
+    };
+    let micros = Spread::of((0..BATCHES).map(|_| batch()));
+    Ok(Cost { case: case.name, body_bytes: body.len(), micros })
+}
+
+/// As the webhook decides when no claim has to be written.
+fn decide(stage: Stage, body: &[u8], world: &World) -> Result<Vec<u8>> {
+    let (enforcement, settings) = (Enforcement::default(), Settings::default());
+    let envelope = envelope::parse(body)?;
+    let kind = by_name(&envelope.kind.kind).context("no such kind")?;
+    let request = Request {
+        stage,
+        operation: Operation::from(&*envelope.operation),
+        namespace: &envelope.namespace,
+        object: envelope.object.map(|raw| raw.get()),
+        old: envelope.old_object.map(|raw| raw.get()).filter(|old| *old != "null"),
+    };
+    let context = Context { lookup: world, enforcement: &enforcement, settings: &settings };
+    let found = (kind.evaluate)(&request, &context);
+    let answer = match stage {
+        Stage::Mutate => {
+            if let (Some(raw), false) = (request.object, found.patch.is_empty()) {
+                defaults::apply(raw, &found.patch)?;
+            }
+            Answer::patched(&*envelope.uid, &found.patch, &found.warnings)
+        }
+        Stage::Validate if found.denials.is_empty() => Answer::admitted(&*envelope.uid, &found.warnings),
+        Stage::Validate => {
+            let subject = Subject { group: &envelope.kind.group, kind: kind.name, name: &envelope.name };
+            Answer::refused(&*envelope.uid, subject, Refusal::Invalid, &found.denials, &found.warnings)
+        }
+    };
+    Ok(answer.to_json())
+}
+
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
