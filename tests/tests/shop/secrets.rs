@@ -71,8 +71,11 @@ async fn errors_do_not_repeat_what_the_shop_repeats() {
         Arc::new(Parrot(429)),
         Arc::new(Gossip),
     ];
-    for transport in transports {
-        let client = Client::new(transport, Secret::new(TOKEN));
+    // Personal tokens are known by their prefix; those of OAuth only by having been sent.
+    let tokens = [TOKEN, "eyJhb.verysecret.x"].into_iter();
+    for (transport, token) in tokens.flat_map(|token| transports.clone().map(|transport| (transport, token)))
+    {
+        let client = Client::new(transport, Secret::new(token));
         for operation in Operation::ALL {
             let error = furnished.call(&client, operation).await.unwrap_err();
             clean("an error", &format!("{error} {error:?} {error:#?}"));

@@ -10,7 +10,7 @@ const LONGEST: usize = 300;
 const SHORTEST: usize = 3;
 const HIDDEN: &str = "[hidden]";
 /// How secrets of the shop and of its payment service begin.
-const SECRET_PREFIXES: [&str; 8] = ["trm_", "tok_", "sec_", "pm_", "sk_", "pk_", "whsec_", "Bearer "];
+const SECRET_PREFIXES: [&str; 7] = ["trm_", "tok_", "sec_", "pm_", "sk_", "pk_", "whsec_"];
 /// How the shop's ids begin: they are no secrets, and messages that name them are worth reading.
 const ID_PREFIXES: [&str; 9] = ["var_", "shp_", "crd_", "ord_", "sub_", "pat_", "cli_", "prd_", "itm_"];
 
