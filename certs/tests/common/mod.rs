@@ -12,7 +12,8 @@ use std::{
 };
 
 use concierge_certs::{
-    Authority, Bundle, Cluster, ClusterError, Entry, Live, ROTATE, State, Stored, Target, TargetKind, trusts,
+    Authority, Bundle, Certificate, Cluster, ClusterError, Entry, Live, ROTATE, State, Stored, Target,
+    TargetKind, trusts,
 };
 use futures::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
@@ -34,11 +35,19 @@ pub struct Config {
     pub generation: u64,
     pub bundles: Vec<Vec<u8>>,
     /// What was there since when, for the API servers that lag.
-    history: VecDeque<(Duration, Vec<Vec<u8>>)>,
+    history: VecDeque<Seen>,
     /// Somebody overwrote it and nobody has healed it yet; failures until then (and until the slowest API server
     /// has seen the cure) are that somebody's.
     pub excused: Option<Duration>,
     pub clobbered_at: u64,
+}
+
+/// One version of a configuration.
+#[derive(Clone, Default)]
+struct Seen {
+    since: Duration,
+    version: u64,
+    bundles: Vec<Vec<u8>>,
 }
 
 pub struct Sim {
@@ -55,7 +64,8 @@ pub struct Sim {
     version: u64,
     /// At which operation each replica last read the configurations.
     read_at: HashMap<usize, u64>,
-    verified: HashMap<(Vec<u8>, Vec<u8>), Timestamp>,
+    /// Until when a leaf (its last bytes are its signature) is known to hold under a version of a configuration.
+    verified: HashMap<([u8; 16], usize, u64), Timestamp>,
 }
 
 #[derive(Clone)]
@@ -70,7 +80,7 @@ impl World {
             version: 1,
             generation: 1,
             bundles: vec![Vec::new(); *entries],
-            history: VecDeque::from([(Duration::ZERO, vec![Vec::new(); *entries])]),
+            history: VecDeque::from([Seen { bundles: vec![Vec::new(); *entries], ..Seen::default() }]),
             excused: Some(Duration::MAX),
             clobbered_at: 0,
         });
@@ -155,13 +165,12 @@ impl World {
 }
 
 impl Config {
-    /// The bundles as the slowest API server sees them.
-    fn lagging(&mut self, elapsed: Duration) -> &[Vec<u8>] {
+    /// Forgets what not even the slowest API server sees any more; what it sees is in front.
+    fn prune(&mut self, elapsed: Duration) {
         let horizon = elapsed.saturating_sub(LAG);
-        while self.history.len() > 1 && self.history[1].0 <= horizon {
+        while self.history.get(1).is_some_and(|it| it.since <= horizon) {
             self.history.pop_front();
         }
-        &self.history[0].1
     }
 }
 
@@ -179,41 +188,35 @@ impl Sim {
         change(config);
         config.version += 1;
         config.generation += 1;
-        config.history.push_back((elapsed, config.bundles.clone()));
+        let bundles = config.bundles.clone();
+        config.history.push_back(Seen { since: elapsed, version: config.version, bundles });
     }
 
     /// What fails at this moment for a server that presents `chain`, at a prompt and at a lagging API server.
     pub fn failures(&mut self, chain: &[CertificateDer<'static>], fresh: bool) -> Vec<String> {
         let (now, elapsed) = (self.time, self.elapsed);
-        let mut checks = Vec::new();
-        for config in self.configs.iter_mut().filter(|it| it.exists) {
-            let old = (!fresh).then(|| config.lagging(elapsed).to_vec());
+        let mut failures = Vec::new();
+        for (at, config) in self.configs.iter_mut().enumerate().filter(|(_, it)| it.exists) {
+            config.prune(elapsed);
             if config.excused.is_some_and(|until| elapsed <= until) {
                 continue;
             }
             config.excused = None;
-            for (view, bundles) in [("prompt", Some(config.bundles.clone())), ("lagging", old)] {
-                checks.extend(bundles.into_iter().flatten().map(|it| (config.name.clone(), view, it)));
+            let views = [("prompt", config.history.back()), ("lagging", config.history.front())];
+            for (view, seen) in views.into_iter().filter(|it| !fresh || it.0 == "prompt") {
+                let seen = seen.unwrap();
+                let tail = chain[0].last_chunk().unwrap();
+                let known = self.verified.entry((*tail, at, seen.version)).or_insert(Timestamp::MIN);
+                if now < *known {
+                    continue;
+                }
+                match seen.bundles.iter().try_for_each(|bundle| trusts(bundle, chain, NAME, now)) {
+                    Ok(()) => *known = next_expiry(chain, &seen.bundles, now),
+                    Err(error) => failures.push(format!("{} ({view} API server): {error}", config.name)),
+                }
             }
         }
-        let failed = checks.into_iter().filter_map(|(name, view, bundle)| {
-            let key = (chain[0].to_vec(), bundle.clone());
-            if self.verified.get(&key).is_some_and(|until| now < *until) {
-                return None;
-            }
-            match trusts(&bundle, chain, NAME, now) {
-                Ok(()) => {
-                    let bundle = Bundle::parse(&bundle);
-                    let leaf = concierge_certs::Certificate::from_der(chain[0].clone()).unwrap();
-                    let until =
-                        bundle.certificates().iter().map(|it| it.not_after()).chain([leaf.not_after()]);
-                    self.verified.insert(key, until.filter(|it| *it > now).min().unwrap());
-                    None
-                }
-                Err(error) => Some(format!("{name} ({view} API server): {error}")),
-            }
-        });
-        failed.collect()
+        failures
     }
 
     fn note_move(&mut self, replica: usize, data: &BTreeMap<String, ByteString>) {
@@ -236,9 +239,9 @@ impl Sim {
         }
         let next = before.next().unwrap().certificate();
         for config in &mut self.configs {
-            let mut views = config.lagging(self.elapsed).to_vec();
-            views.extend_from_slice(&config.bundles);
-            let missing = !views.iter().all(|it| Bundle::parse(it).contains(next));
+            config.prune(self.elapsed);
+            let missing =
+                !config.history.iter().flat_map(|it| &it.bundles).all(|it| Bundle::parse(it).contains(next));
             let looked = self.read_at.get(&replica).copied().unwrap_or(0);
             assert!(!missing || config.clobbered_at > looked, "promoted while {} misses it", config.name);
         }
@@ -338,6 +341,13 @@ impl Cluster for SimCluster {
     fn changes(&self) -> BoxStream<'static, ()> {
         Box::pin(futures::stream::pending())
     }
+}
+
+fn next_expiry(chain: &[CertificateDer<'static>], bundles: &[Vec<u8>], now: Timestamp) -> Timestamp {
+    let leaf = Certificate::from_der(chain[0].clone()).unwrap();
+    let bundles: Vec<_> = bundles.iter().map(|it| Bundle::parse(it)).collect();
+    let anchors = bundles.iter().flat_map(|it| it.certificates());
+    anchors.chain([&leaf]).map(Certificate::not_after).filter(|it| *it > now).min().unwrap()
 }
 
 fn target(config: &Config) -> Target {
