@@ -86,7 +86,7 @@ impl Tally {
 
 fn lint(report: &mut Report) -> Result<()> {
     report.cargo(&["fmt", "--all", "--check"])?;
-    report.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    report.cargo(&["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"])?;
     if Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success()) {
         report.cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])?;
     } else {

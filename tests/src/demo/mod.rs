@@ -3,13 +3,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`script`] | what a show is made of: chapters, their steps, and what each step has to show |
-//! | [`pets`] | the chapters about pets |
+//! | [`pets`], [`coffee`] | the chapters about each group |
 //! | `stage` | the cluster, Concierge in it, and the ordinary user who types |
 //! | `show` | the performance on the terminal |
 //!
 //! A new chapter is a constant in a module of its own and its place in [`CHAPTERS`]. What runs beside it (a
 //! service that it calls) is started in `stage`, which also names it for the steps' `{...}`.
 
+pub mod coffee;
 pub mod pets;
 pub mod script;
 mod show;
@@ -27,7 +28,7 @@ use self::show::Show;
 use self::stage::Stage;
 
 /// The show, in order.
-pub const CHAPTERS: &[&[Chapter]] = &[pets::CHAPTERS];
+pub const CHAPTERS: &[&[Chapter]] = &[pets::CHAPTERS, coffee::CHAPTERS];
 
 /// What a user of Concierge sees, on a real API server.
 #[derive(Debug, Parser)]

@@ -11,6 +11,7 @@ use crate::cluster::{Cluster, Existing, Site};
 use crate::controlplane::ControlPlane;
 use crate::kubectl::Kubectl;
 use crate::process::{Signal, built_program};
+use crate::shop::{Served, Shop};
 use crate::stack::{NAMESPACE, Plan, RELEASE, Stack};
 
 /// The namespace of the user who types.
@@ -59,6 +60,7 @@ struct Before {
 /// A stage that is set.
 struct Set {
     stack: Stack<Site>,
+    shop: Served,
     kubeconfig: PathBuf,
     kubectl: Kubectl,
 }
@@ -92,18 +94,19 @@ impl Stage {
         let kubectl = kubectl.with_kubeconfig(&kubeconfig);
         kubectl.run(&["config", "set-context", "--current", "--namespace", HOME]).await?.ok()?;
         wait_for_rights(&kubectl).await?;
+        let shop = Shop::start().await?;
         let took = start.elapsed().as_secs();
         say(&format!("{REPLICAS} webhook replicas and the reconciler run, after {took} s.\n"));
         say("From here on, everything is typed by an ordinary user, who may edit one namespace:\n\n");
         say(&format!("{}\n", prompt(&format!("export KUBECONFIG={}", kubeconfig.display()))));
-        self.set = Some(Set { stack, kubeconfig, kubectl });
+        self.set = Some(Set { stack, shop, kubeconfig, kubectl });
         Ok(())
     }
 
     /// `text` with what stands for each `{NAME}`.
     pub(super) fn fill_in(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        let Some(set) = &self.set else { return text };
+        let Some(set) = &self.set else { return text.to_owned() };
+        let mut text = text.replace("{shop}", &set.shop.url());
         for number in 0..set.stack.webhooks() {
             let name = format!("{{webhook-{number}}}");
             if text.contains(&name) {
