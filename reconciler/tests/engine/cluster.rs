@@ -1,0 +1,346 @@
+//! A simulated API server: versions, preconditions, generations, finalizers, and faults on demand.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use concierge_reconciler::engine::{
+    ObjectKey,
+    cluster::{Answer, Cluster, ClusterError, MetadataPatch, Notice, Target},
+};
+use jiff::Timestamp;
+use kube::core::ApiResource;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
+
+/// By kind, namespace and name.
+type Name = (String, String, String);
+
+/// One change, as a watch would tell it.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) at: Instant,
+    pub(crate) name: Name,
+    pub(crate) object: Option<Value>,
+}
+
+/// How a write fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Not written, and nobody can tell.
+    Lost,
+    /// Written, and nobody can tell.
+    Unanswered,
+}
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<Name, Value>,
+    version: u64,
+    log: Vec<Entry>,
+    writes: Vec<(&'static str, Name)>,
+    notices: Vec<Notice>,
+    faults: VecDeque<(&'static str, Fault)>,
+}
+
+/// The API server.
+pub(crate) struct Server {
+    began: Instant,
+    state: Mutex<State>,
+    grown: watch::Sender<usize>,
+}
+
+impl Server {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { began: Instant::now(), state: Mutex::default(), grown: watch::Sender::new(0) })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        let start: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        start.checked_add(self.began.elapsed()).unwrap()
+    }
+
+    /// A user creates, or changes, an object.
+    pub(crate) fn user_puts(&self, mut object: Value) -> Value {
+        let name = name_of(&object);
+        let old = self.state.lock().objects.get(&name).cloned();
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        match &old {
+            None => {
+                let uid = format!("uid-{}", self.state.lock().version + 1);
+                metadata.insert("uid".into(), uid.into());
+                metadata.insert("generation".into(), 1.into());
+                metadata.insert("creationTimestamp".into(), self.now().to_string().into());
+            }
+            Some(old) => {
+                let generation = old["metadata"]["generation"].as_i64().unwrap();
+                let changed = i64::from(old["spec"] != object["spec"]);
+                let mut merged = old["metadata"].as_object().unwrap().clone();
+                merged.extend(object["metadata"].as_object().unwrap().clone());
+                merged.insert("generation".into(), (generation + changed).into());
+                object["metadata"] = merged.into();
+                object["status"] = old["status"].clone();
+            }
+        }
+        self.store("user", name, object)
+    }
+
+    /// A user sets annotations; `null` removes one.
+    pub(crate) fn user_annotates(&self, key: &ObjectKey, annotations: Value) {
+        let mut object = self.read(key).unwrap();
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        let all = metadata.entry("annotations").or_insert_with(|| json!({})).as_object_mut().unwrap();
+        for (key, value) in annotations.as_object().unwrap() {
+            match value.is_null() {
+                true => drop(all.remove(key)),
+                false => drop(all.insert(key.clone(), value.clone())),
+            }
+        }
+        self.store("user", full(key), object);
+    }
+
+    /// A user deletes an object.
+    pub(crate) fn user_deletes(&self, key: &ObjectKey) {
+        let Some(mut object) = self.read(key) else { return };
+        if finalizers(&object).is_empty() {
+            self.remove("user", full(key));
+        } else if object["metadata"]["deletionTimestamp"].is_null() {
+            object["metadata"]["deletionTimestamp"] = self.now().to_string().into();
+            self.store("user", full(key), object);
+        }
+    }
+
+    pub(crate) fn read(&self, key: &ObjectKey) -> Option<Value> {
+        self.state.lock().objects.get(&full(key)).cloned()
+    }
+
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<Value> {
+        let state = self.state.lock();
+        state.objects.iter().filter(|((of, _, _), _)| of == kind).map(|(_, object)| object.clone()).collect()
+    }
+
+    /// How many writes of ours there were, leases apart.
+    pub(crate) fn writes(&self) -> usize {
+        self.state.lock().writes.iter().filter(|(who, _)| *who != "user").count()
+    }
+
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        self.state.lock().notices.clone()
+    }
+
+    /// Lets the next write of this verb fail.
+    pub(crate) fn fail_next(&self, verb: &'static str, fault: Fault) {
+        self.state.lock().faults.push_back((verb, fault));
+    }
+
+    pub(crate) fn log_from(&self, from: usize) -> Vec<Entry> {
+        self.state.lock().log[from..].to_vec()
+    }
+
+    pub(crate) fn grown(&self) -> watch::Receiver<usize> {
+        self.grown.subscribe()
+    }
+
+    fn store(&self, who: &'static str, name: Name, mut object: Value) -> Value {
+        let mut state = self.state.lock();
+        state.version += 1;
+        object["metadata"]["resourceVersion"] = state.version.to_string().into();
+        state.objects.insert(name.clone(), object.clone());
+        state.log(who, name, Some(object.clone()));
+        self.tell(state.log.len());
+        object
+    }
+
+    fn remove(&self, who: &'static str, name: Name) {
+        let mut state = self.state.lock();
+        state.version += 1;
+        state.objects.remove(&name);
+        state.log(who, name, None);
+        self.tell(state.log.len());
+    }
+
+    fn tell(&self, entries: usize) {
+        self.grown.send_if_modified(|known| std::mem::replace(known, entries) != entries);
+    }
+
+    fn fault(&self, verb: &'static str) -> Option<Fault> {
+        let mut state = self.state.lock();
+        let at = state.faults.iter().position(|(of, _)| *of == verb)?;
+        state.faults.remove(at).map(|(_, fault)| fault)
+    }
+
+    /// A write with its precondition, and with the fault that is due.
+    fn write(
+        &self,
+        verb: &'static str,
+        target: &Target,
+        version: Option<&str>,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Value, ClusterError> {
+        let fault = self.fault(verb);
+        let unclear = || ClusterError::Unknown("the connection broke off".into());
+        if fault == Some(Fault::Lost) {
+            return Err(unclear());
+        }
+        let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
+        let Some(mut object) = self.state.lock().objects.get(&name).cloned() else {
+            return Err(ClusterError::NotFound);
+        };
+        if version.is_some_and(|version| object["metadata"]["resourceVersion"] != version) {
+            return Err(ClusterError::Conflict);
+        }
+        let before = object.clone();
+        change(&mut object);
+        let stored = if before == object {
+            object
+        } else if !object["metadata"]["deletionTimestamp"].is_null() && finalizers(&object).is_empty() {
+            self.remove(verb, name);
+            object
+        } else {
+            self.store(verb, name, object)
+        };
+        if fault == Some(Fault::Unanswered) { Err(unclear()) } else { Ok(stored) }
+    }
+}
+
+impl State {
+    fn log(&mut self, who: &'static str, name: Name, object: Option<Value>) {
+        // Nobody watches leases.
+        if name.0 == "Lease" {
+            return;
+        }
+        self.writes.push((who, name.clone()));
+        self.log.push(Entry { at: Instant::now(), name, object });
+    }
+}
+
+/// One process's connection to the API server, which can be made to stand still.
+pub(crate) struct Connection {
+    pub(crate) server: Arc<Server>,
+    pub(crate) frozen: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn thawed(&self) {
+        let _ = self.frozen.clone().wait_for(|frozen| !frozen).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Cluster for Connection {
+    fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>> {
+        Box::pin(async move {
+            self.thawed().await;
+            let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
+            Ok(self.server.state.lock().objects.get(&name).cloned())
+        })
+    }
+
+    fn list<'a>(&'a self, resource: &'a ApiResource) -> Answer<'a, Vec<Value>> {
+        Box::pin(async move {
+            self.thawed().await;
+            Ok(self.server.of_kind(&resource.kind))
+        })
+    }
+
+    fn create<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
+        Box::pin(async move {
+            self.thawed().await;
+            let mut object = object.clone();
+            object["kind"] = target.resource.kind.clone().into();
+            let name = name_of(&object);
+            if self.server.state.lock().objects.contains_key(&name) {
+                return Err(ClusterError::Exists);
+            }
+            let uid = format!("uid-{}", self.server.state.lock().version + 1);
+            object["metadata"]["uid"] = uid.into();
+            object["metadata"]["creationTimestamp"] = self.server.now().to_string().into();
+            Ok(self.server.store("create", name, object))
+        })
+    }
+
+    fn replace<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
+        Box::pin(async move {
+            self.thawed().await;
+            let version = object["metadata"]["resourceVersion"].as_str();
+            self.server.write("replace", target, version, |stored| stored["spec"] = object["spec"].clone())
+        })
+    }
+
+    fn apply<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
+        Box::pin(async move {
+            self.thawed().await;
+            match self.server.write("apply", target, None, |stored| stored["data"] = object["data"].clone()) {
+                Err(ClusterError::NotFound) => self.create(target, object).await,
+                other => other,
+            }
+        })
+    }
+
+    fn apply_status<'a>(
+        &'a self,
+        target: &'a Target,
+        resource_version: &'a str,
+        status: &'a Value,
+    ) -> Answer<'a, Value> {
+        Box::pin(async move {
+            self.thawed().await;
+            let change = |stored: &mut Value| stored["status"] = status.clone();
+            self.server.write("status", target, Some(resource_version), change)
+        })
+    }
+
+    fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value> {
+        Box::pin(async move {
+            self.thawed().await;
+            let body = patch.to_json();
+            self.server.write("metadata", target, Some(&patch.resource_version), |stored| {
+                if let Some(finalizers) = body["metadata"].get("finalizers") {
+                    stored["metadata"]["finalizers"] = finalizers.clone();
+                }
+                for key in body["metadata"]["annotations"].as_object().into_iter().flat_map(|all| all.keys())
+                {
+                    stored["metadata"]["annotations"].as_object_mut().unwrap().remove(key);
+                }
+            })
+        })
+    }
+
+    fn delete<'a>(&'a self, target: &'a Target, uid: &'a str, version: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.thawed().await;
+            let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
+            let object =
+                self.server.state.lock().objects.get(&name).cloned().ok_or(ClusterError::NotFound)?;
+            if object["metadata"]["uid"] != uid || object["metadata"]["resourceVersion"] != version {
+                return Err(ClusterError::Conflict);
+            }
+            self.server.remove("delete", name);
+            Ok(())
+        })
+    }
+
+    fn tell<'a>(&'a self, notice: &'a Notice) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.thawed().await;
+            self.server.state.lock().notices.push(notice.clone());
+            Ok(())
+        })
+    }
+}
+
+fn full(key: &ObjectKey) -> Name {
+    (key.kind.to_owned(), key.namespace.clone(), key.name.clone())
+}
+
+fn name_of(object: &Value) -> Name {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
+}
+
+pub(crate) fn finalizers(object: &Value) -> Vec<String> {
+    let all = object["metadata"]["finalizers"].as_array().into_iter().flatten();
+    all.filter_map(|one| one.as_str().map(str::to_owned)).collect()
+}

@@ -1,0 +1,15 @@
+//! The engine, run whole and in-process: a simulated API server, a fake remote service that counts what it is sent,
+//! toy kinds, and a clock that a test owns.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod at_most_once;
+mod cluster;
+mod lifecycle;
+mod order;
+mod remote;
+mod steady;
+mod toys;
+mod view;
+mod wakes;
+mod world;

@@ -1,0 +1,411 @@
+//! Two toy kinds: a Toy, which is put by name as often as one likes, and a Ticket, which is ordered once.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use concierge_reconciler::engine::{
+    Account, Deletion, DeletionPolicy, Effect, Failure, Guard, OnNone, OnOne, Once, Outcome, Owner, Pass,
+    Plan, Reconcile, UnknownPolicy,
+};
+use concierge_shared::{
+    admission::{
+        claim::Claim,
+        defaults::Fill,
+        problem::{Problems, Reason as ProblemReason},
+        reference::Reference,
+        review::Review,
+    },
+    field::at,
+    kind::Kind,
+    rules,
+    status::{Condition, Conditions, Reason, intent::Intent},
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::remote::{Service, Thing};
+
+/// A toy.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "toys.example.com", version = "v1", kind = "Toy", namespaced, status = "ToyStatus")]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToySpec {
+    pub(crate) colour: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) inside: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retain: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ToyStatus {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phase: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) colour: Option<String>,
+    pub(crate) conditions: Vec<Condition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) observed_generation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reconciled_at: Option<String>,
+}
+
+rules! {
+    COLOUR = Deny "toys.toy.colour", "A toy is not plaid.";
+    INSIDE = Deny "toys.toy.inside", "What a toy is inside of exists.";
+    KEY = Deny "toys.toy.key", "No two toys have the same key.";
+    IN_USE = Deny "toys.toy.in-use", "A toy is deleted after what is inside of it.";
+}
+
+impl Kind for Toy {
+    const NAME: &'static str = "Toy";
+    const RULES: &'static [&'static concierge_shared::admission::rule::Rule] = RULES;
+    const IN_USE: Option<&'static concierge_shared::admission::rule::Rule> = Some(&IN_USE);
+
+    fn assemble(metadata: ObjectMeta, spec: ToySpec, status: Option<ToyStatus>) -> Self {
+        Self { metadata, spec, status }
+    }
+
+    fn fill_defaults(&mut self, _: &mut Fill) {}
+
+    fn check(review: &Review<'_, Self>, problems: &mut Problems) {
+        if review.object.spec.colour == "plaid" {
+            problems.add(&COLOUR, ProblemReason::NotSupported, "spec.colour", "is plaid; choose another");
+        }
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        let inside = self.spec.inside.iter().map(|name| Reference {
+            field: at("spec.inside"),
+            kind: Toy::NAME,
+            namespace: None,
+            name: name.clone(),
+            rule: &INSIDE,
+            protects: true,
+        });
+        inside.collect()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let key = self.spec.key.map(|key| Claim {
+            field: at("spec.key"),
+            rule: &KEY,
+            key: key.to_string(),
+            taken: None,
+        });
+        key.into_iter().collect()
+    }
+}
+
+impl Conditions for ToyStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
+        &mut self.conditions
+    }
+    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
+        &mut self.observed_generation
+    }
+    fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.reconciled_at)
+    }
+}
+
+/// Makes toys real.
+pub(crate) struct Toys(pub(crate) Arc<Service>);
+
+/// What is done about a toy.
+pub(crate) enum ToyStep {
+    Put { colour: String },
+    Delete,
+}
+
+impl fmt::Display for ToyStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ToyStep::Put { colour } => write!(f, "paint it {colour}"),
+            ToyStep::Delete => f.write_str("throw it away"),
+        }
+    }
+}
+
+fn name(meta: &ObjectMeta) -> String {
+    meta.name.clone().unwrap_or_default()
+}
+
+impl Reconcile for Toys {
+    type Kind = Toy;
+    type Remote = Arc<Service>;
+    type Observed = Option<Thing>;
+    type Step = ToyStep;
+    const LEGACY_FINALIZERS: &'static [&'static str] = &["old.example.com/toys"];
+    const LEGACY_ANNOTATIONS: &'static [&'static str] = &["old.example.com/"];
+
+    async fn connect(&self, pass: &Pass, toy: &Toy) -> Result<(Account, Arc<Service>), Failure> {
+        if let Some(secret) = &toy.spec.secret {
+            pass.secret("default", secret).await?.text("token")?;
+        }
+        Ok((Account::new("toys", "all"), self.0.clone()))
+    }
+
+    async fn observe(&self, pass: &Pass, remote: &Arc<Service>, toy: &Toy) -> Result<Option<Thing>, Failure> {
+        pass.read("GET /thing", remote.thing(&name(&toy.metadata))).await
+    }
+
+    fn owner(&self, toy: &Toy, observed: &Option<Thing>) -> Owner {
+        match observed {
+            None => Owner::Nobody,
+            Some(thing) if thing.mark == toy.metadata.uid => Owner::Ours,
+            Some(thing) => Owner::Other(thing.mark.clone().unwrap_or("nobody's mark".into())),
+        }
+    }
+
+    fn plan(&self, toy: &Toy, observed: &Option<Thing>, _: Timestamp) -> Plan<ToyStep> {
+        let put = || ToyStep::Put { colour: toy.spec.colour.clone() };
+        match observed {
+            None => {
+                Plan::not_ready(Reason::Reconciling, "not there yet").step(put()).drift("spec", "", "a thing")
+            }
+            Some(thing) if thing.colour != toy.spec.colour => {
+                Plan::ready().step(put()).drift("spec.colour", &thing.colour, &toy.spec.colour)
+            }
+            Some(thing) if thing.mark != toy.metadata.uid => Plan::ready().step(put()),
+            Some(_) => Plan::ready(),
+        }
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        remote: &Arc<Service>,
+        toy: &Toy,
+        step: &ToyStep,
+    ) -> Result<Outcome, Failure> {
+        let name = name(&toy.metadata);
+        match step {
+            ToyStep::Put { colour } => {
+                let thing = Thing { colour: colour.clone(), mark: toy.metadata.uid.clone() };
+                guard.write("PUT /thing", remote.put(&name, thing)).await?;
+                Ok(Outcome::new(Reason::Updated, format!("painted {colour}")))
+            }
+            ToyStep::Delete => {
+                guard.write("DELETE /thing", remote.delete(&name)).await?;
+                Ok(Outcome::new(Reason::Deleted, "thrown away"))
+            }
+        }
+    }
+
+    fn plan_deletion(&self, _: &Toy, observed: &Option<Thing>, _: Timestamp) -> Deletion<ToyStep> {
+        match observed {
+            None => Deletion::Gone,
+            Some(_) => Deletion::steps([ToyStep::Delete]),
+        }
+    }
+
+    fn deletion_policy(&self, _: &Pass, toy: &Toy) -> DeletionPolicy {
+        if toy.spec.retain == Some(true) { DeletionPolicy::Retain } else { DeletionPolicy::Delete }
+    }
+
+    fn report(&self, _: &Toy, observed: &Option<Thing>, status: &mut ToyStatus) {
+        status.colour = observed.as_ref().map(|thing| thing.colour.clone());
+    }
+
+    fn phase(&self, _: &Toy, status: &mut ToyStatus) {
+        status.phase = Some(if status.is_true("Ready") { "Fine" } else { "Waiting" }.to_owned());
+    }
+
+    fn secrets(&self, toy: &Toy) -> Vec<(String, String)> {
+        toy.spec.secret.iter().map(|name| ("default".to_owned(), name.clone())).collect()
+    }
+}
+
+/// A ticket.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "toys.example.com", version = "v1", kind = "Ticket", namespaced, status = "TicketStatus")]
+pub(crate) struct TicketSpec {
+    pub(crate) what: String,
+    #[serde(default)]
+    pub(crate) free: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct TicketStatus {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) intent: Option<Intent>,
+    pub(crate) conditions: Vec<Condition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) observed_generation: Option<i64>,
+}
+
+impl Kind for Ticket {
+    const NAME: &'static str = "Ticket";
+    const RULES: &'static [&'static concierge_shared::admission::rule::Rule] = &[];
+
+    fn assemble(metadata: ObjectMeta, spec: TicketSpec, status: Option<TicketStatus>) -> Self {
+        Self { metadata, spec, status }
+    }
+
+    fn fill_defaults(&mut self, _: &mut Fill) {}
+
+    fn check(_: &Review<'_, Self>, _: &mut Problems) {}
+}
+
+impl Conditions for TicketStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
+        &mut self.conditions
+    }
+    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
+        &mut self.observed_generation
+    }
+    fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+    fn intent_mut(&mut self) -> Option<&mut Option<Intent>> {
+        Some(&mut self.intent)
+    }
+}
+
+/// Makes tickets real.
+pub(crate) struct Tickets(pub(crate) Arc<Service>);
+
+/// What is done about a ticket.
+pub(crate) enum TicketStep {
+    Order,
+    Cancel(String),
+}
+
+impl fmt::Display for TicketStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TicketStep::Order => f.write_str("order it"),
+            TicketStep::Cancel(id) => write!(f, "cancel {id}"),
+        }
+    }
+}
+
+fn order_id(ticket: &Ticket) -> Option<&String> {
+    ticket.status.as_ref()?.order_id.as_ref()
+}
+
+impl Reconcile for Tickets {
+    type Kind = Ticket;
+    type Remote = Arc<Service>;
+    /// The ids of listed orders of the same, and whether the own one is cancelled.
+    type Observed = (Vec<String>, bool);
+    type Step = TicketStep;
+
+    async fn connect(&self, _: &Pass, _: &Ticket) -> Result<(Account, Arc<Service>), Failure> {
+        Ok((Account::new("tickets", "all"), self.0.clone()))
+    }
+
+    async fn observe(
+        &self,
+        pass: &Pass,
+        remote: &Arc<Service>,
+        ticket: &Ticket,
+    ) -> Result<(Vec<String>, bool), Failure> {
+        let orders = pass.read("GET /order", remote.orders()).await?;
+        let same = orders.iter().filter(|order| order.what == ticket.spec.what);
+        let own = orders.iter().find(|order| Some(&order.id) == order_id(ticket));
+        Ok((same.map(|order| order.id.clone()).collect(), own.is_some_and(|own| own.cancelled)))
+    }
+
+    fn plan(&self, ticket: &Ticket, (before, _): &(Vec<String>, bool), _: Timestamp) -> Plan<TicketStep> {
+        if order_id(ticket).is_some() {
+            return Plan::ready();
+        }
+        let operation = if ticket.spec.free { "POST /free" } else { "POST /order" };
+        let once = Once { operation, fingerprint: ticket.spec.what.clone(), before: before.clone() };
+        Plan::not_ready(Reason::Reconciling, "not ordered yet").once(TicketStep::Order, once)
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        remote: &Arc<Service>,
+        ticket: &Ticket,
+        step: &TicketStep,
+    ) -> Result<Outcome, Failure> {
+        match step {
+            TicketStep::Order => {
+                let intent = ticket.status.as_ref().and_then(|status| status.intent.clone()).unwrap();
+                let call = remote.order(ticket.spec.what.clone(), intent.id);
+                let id = guard.write("POST /order", call).await?;
+                Ok(Outcome::made(id, "ordered"))
+            }
+            TicketStep::Cancel(id) => {
+                guard.write("DELETE /order", remote.cancel(id)).await?;
+                Ok(Outcome::new(Reason::Deleted, "cancelled"))
+            }
+        }
+    }
+
+    fn plan_deletion(
+        &self,
+        ticket: &Ticket,
+        (_, cancelled): &(Vec<String>, bool),
+        _: Timestamp,
+    ) -> Deletion<TicketStep> {
+        match order_id(ticket) {
+            Some(id) if !cancelled => Deletion::steps([TicketStep::Cancel(id.clone())]),
+            _ => Deletion::Gone,
+        }
+    }
+
+    fn record(&self, _: &str, id: &str, status: &mut TicketStatus) {
+        status.order_id = Some(id.to_owned());
+    }
+
+    fn recorded(&self, status: &TicketStatus) -> Vec<String> {
+        status.order_id.iter().cloned().collect()
+    }
+
+    async fn look(
+        &self,
+        pass: &Pass,
+        remote: &Arc<Service>,
+        _: &Ticket,
+        _: &Intent,
+    ) -> Result<Vec<Effect>, Failure> {
+        let orders = pass.read("GET /order", remote.orders()).await?;
+        let effect = |order: crate::remote::Order| Effect {
+            id: order.id,
+            fingerprint: order.what,
+            at: Some(order.at),
+        };
+        Ok(orders.into_iter().filter(|order| !order.cancelled).map(effect).collect())
+    }
+
+    async fn discard(
+        &self,
+        guard: &Guard,
+        remote: &Arc<Service>,
+        _: &Ticket,
+        _: &Intent,
+        id: &str,
+    ) -> Result<(), Failure> {
+        guard.write("DELETE /order", remote.cancel(id)).await
+    }
+
+    fn unknown_policy(&self, operation: &str) -> UnknownPolicy {
+        let settle = Duration::from_secs(60);
+        match operation {
+            "POST /free" => UnknownPolicy { settle, looks: 2, none: OnNone::Retry, one: OnOne::Discard },
+            _ => UnknownPolicy { settle, looks: 2, none: OnNone::Hold, one: OnOne::Adopt },
+        }
+    }
+}
