@@ -300,14 +300,11 @@ impl Kind for CoffeeOrder {
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
         check_spec_immutable(review, &IMMUTABLE, "an order never changes", problems);
-        variant::check(
-            review,
-            &VARIANT_RULES,
-            &at("spec"),
-            &spec.product_variant_id,
-            spec.quantity,
-            problems,
-        );
+        // What the shop sells now is no matter once an order is placed.
+        if !review.object.is_placed() {
+            let (id, quantity) = (&spec.product_variant_id, spec.quantity);
+            variant::check(review, &VARIANT_RULES, &at("spec"), id, quantity, problems);
+        }
         check_pairs(spec, problems);
         let shop = Shop::around(review);
         if let Some(address) = &spec.address {
@@ -415,6 +412,11 @@ impl OrderPhase {
 }
 
 impl CoffeeOrder {
+    /// True when the shop has given it an id.
+    pub fn is_placed(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.order_id.is_some())
+    }
+
     /// True when nothing more happens to the order.
     pub fn is_final(&self) -> bool {
         self.status.as_ref().and_then(|status| status.phase).is_some_and(OrderPhase::is_final)

@@ -138,12 +138,12 @@ impl Kind for CoffeeProduct {
 }
 
 /// The key of an account's products with this variant.
-pub(super) fn variant_key(account: &str, id: &str) -> String {
+pub fn variant_key(account: &str, id: &str) -> String {
     format!("variant:{account}#{id}")
 }
 
 /// The key of all products of an account.
-pub(super) fn products_key(account: &str) -> String {
+pub fn products_key(account: &str) -> String {
     format!("products-of:{account}")
 }
 

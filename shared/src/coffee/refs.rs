@@ -94,7 +94,7 @@ pub fn account_key(namespace: &str, account: Option<&ObjectRef>) -> String {
 }
 
 /// The index key of a namespace's objects that name no account and so belong to its default one.
-pub(super) fn implicit_account_key(namespace: &str) -> String {
+pub fn implicit_account_key(namespace: &str) -> String {
     format!("implicit-account:{namespace}")
 }
 

@@ -216,14 +216,11 @@ impl Kind for CoffeeSubscription {
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
-        variant::check(
-            review,
-            &VARIANT_RULES,
-            &at("spec"),
-            &spec.product_variant_id,
-            spec.quantity,
-            problems,
-        );
+        // What the shop sells now is no matter once it is subscribed to.
+        if !review.object.is_made() {
+            let (id, quantity) = (&spec.product_variant_id, spec.quantity);
+            variant::check(review, &VARIANT_RULES, &at("spec"), id, quantity, problems);
+        }
         check_schedule(review, problems);
         check_targets(review, problems);
         if let Some(old) = review.old {
@@ -347,6 +344,11 @@ fn check_change(old: &CoffeeSubscriptionSpec, new: &CoffeeSubscriptionSpec, prob
 }
 
 impl CoffeeSubscription {
+    /// True when the shop has given it an id.
+    pub fn is_made(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.subscription_id.is_some())
+    }
+
     /// True when the shop no longer has it.
     pub fn is_final(&self) -> bool {
         self.status.as_ref().and_then(|status| status.phase) == Some(SubscriptionPhase::Cancelled)
