@@ -34,6 +34,7 @@
 pub mod account;
 pub mod annotation;
 pub mod backoff;
+mod belongings;
 mod calls;
 mod checks;
 pub mod clock;
@@ -69,6 +70,7 @@ mod wake;
 mod work;
 
 pub use account::{Account, Limits};
+pub use belongings::OwnedSecret;
 pub use driver::Kinds;
 pub use engine::Engine;
 pub use failure::Failure;
@@ -79,4 +81,4 @@ pub use pass::{Pass, Secret};
 pub use plan::{
     Deletion, DeletionPolicy, Effect, OnNone, OnOne, Once, Outcome, Owner, Plan, Readiness, UnknownPolicy,
 };
-pub use reconcile::{Reconcile, StatusOf};
+pub use reconcile::{Reconcile, Refusal, StatusOf};

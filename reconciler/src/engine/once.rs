@@ -20,7 +20,7 @@ use super::{
     guard::Sent,
     next::{Next, Stop},
     plan::{Once, Outcome},
-    reconcile::Reconcile,
+    reconcile::{Reconcile, Refusal},
     work::Work,
 };
 
@@ -75,6 +75,11 @@ impl<R: Reconcile> Work<R> {
                 Ok(Ok(()))
             }
             (Err(failure), Sent::No | Sent::WithoutEffect) => {
+                if sent == Sent::WithoutEffect {
+                    let at = self.hub.clock.now();
+                    let refusal = Refusal { operation: &intent.operation, failure: &failure, at };
+                    self.reconciler.refused(&self.object, &refusal, &mut self.status);
+                }
                 self.drop_intent(&intent.id).await?;
                 Ok(Err(failure))
             }

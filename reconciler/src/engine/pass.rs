@@ -54,6 +54,16 @@ impl Pass {
         self.hub.clock.now()
     }
 
+    /// What the operator set about the rules.
+    pub(crate) fn rules(&self) -> &concierge_shared::settings::Settings {
+        &self.hub.settings.rules
+    }
+
+    /// How long a remote call may take.
+    pub(crate) fn request_timeout(&self) -> std::time::Duration {
+        self.hub.settings.request_timeout
+    }
+
     /// The objects around, as far as the cache knows.
     pub fn lookup(&self) -> &dyn Lookup {
         &*self.hub.objects
@@ -77,13 +87,7 @@ impl Pass {
             let message = format!("Secret {namespace}/{name} does not exist; create it");
             return Err(Failure::DependencyMissing(message));
         };
-        let data = object.get("data").cloned().unwrap_or(Value::Object(Default::default()));
-        let data: BTreeMap<String, k8s_openapi::ByteString> = serde_json::from_value(data)
-            .map_err(|_| Failure::DependencyMissing(format!("Secret {namespace}/{name} can't be read")))?;
-        Ok(Secret {
-            name: format!("{namespace}/{name}"),
-            data: data.into_iter().map(|(key, value)| (key, value.0)).collect(),
-        })
+        Secret::read(format!("{namespace}/{name}"), &object)
     }
 
     /// Makes a call that changes nothing at the account of this pass, in its turn and with the engine's time-out.
@@ -153,6 +157,15 @@ pub struct Secret {
 }
 
 impl Secret {
+    /// The Secret in an object of the API server.
+    pub(crate) fn read(name: String, object: &Value) -> Result<Self, Failure> {
+        let data = object.get("data").filter(|data| !data.is_null()).cloned();
+        let data = data.unwrap_or_else(|| Value::Object(Default::default()));
+        let data: BTreeMap<String, k8s_openapi::ByteString> = serde_json::from_value(data)
+            .map_err(|_| Failure::DependencyMissing(format!("Secret {name} can't be read")))?;
+        Ok(Self { name, data: data.into_iter().map(|(key, value)| (key, value.0)).collect() })
+    }
+
     /// The text under `key`, without white space around it.
     ///
     /// # Errors

@@ -22,6 +22,17 @@ use super::{
 /// The status of the objects that a reconciler is about.
 pub type StatusOf<R> = <<R as Reconcile>::Kind as HasStatus>::Status;
 
+/// A `once` call that was sent and certainly had no effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// The operation, as in [`Once::operation`](super::plan::Once::operation).
+    pub operation: &'a str,
+    /// What the service said.
+    pub failure: &'a Failure,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Makes the objects of one kind real. The value holds what all its passes share, for instance an HTTP client; everything
 /// about one object is passed in.
 ///
@@ -117,6 +128,14 @@ pub trait Reconcile: Send + Sync + 'static {
 
     /// Writes the id of what a `once` call made into the status. The engine saves it.
     fn record(&self, _operation: &str, _id: &str, _status: &mut StatusOf<Self>)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// Notes in the status that the service refused a `once` call, so that [`plan`](Self::plan) need not ask again. The engine
+    /// saves it together with the end of the intent.
+    fn refused(&self, _object: &Self::Kind, _refusal: &Refusal<'_>, _status: &mut StatusOf<Self>)
     where
         Self: Sized,
     {

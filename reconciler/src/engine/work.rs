@@ -203,6 +203,8 @@ impl<R: Reconcile> Work<R> {
 
     /// Writes the status to the version of the object that is known here, and no other.
     pub(crate) async fn write_status(&mut self) -> Result<(), ClusterError> {
+        // Also what is written half-way, such as an intent, is to show in the one word that people read.
+        self.reconciler.phase(&self.object, &mut self.status);
         let version = self.object.meta().resource_version.clone().unwrap_or_default();
         let status = json(&self.status);
         self.hub.metrics.write(R::Kind::NAME, "status");
