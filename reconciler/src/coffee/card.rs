@@ -1,0 +1,323 @@
+//! A card: registered at the shop by a token that is shown nowhere.
+
+use std::fmt;
+
+use concierge_shared::{
+    admission::{reference::referrers_key, review::annotation},
+    coffee::{CardPhase, CoffeeCard, CoffeeCardStatus, CoffeeOrder, TokenSource, UsedAccount},
+    kind::Kind,
+    status::{Reason, intent::Intent},
+};
+use jiff::Timestamp;
+
+use super::{
+    client::{Card, Error, Secret, operation},
+    connection::{Connection, Shops, account_to_wake, failure},
+    placing::recorded,
+    standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
+};
+use crate::engine::{
+    Account, Deletion, Effect, Failure, Guard, ObjectKey, OnNone, OnOne, Once, Outcome, Pass, Plan,
+    Reconcile, UnknownPolicy, cluster::resource_of,
+};
+
+/// The operation's name in intents.
+pub(super) const REGISTER: &str = "POST /card";
+/// The annotation by which a person says which of the account's cards an object is about.
+const CARD_ID: &str = "coffee.terminal.sh/card-id";
+/// Lists do not tell which token a card was registered with, so an account's cards are registered one after the other.
+const ONE_AT_A_TIME: &str = "card";
+
+pub(super) struct CardReconciler(pub(super) Shops);
+
+pub(super) struct Remote {
+    shop: Connection,
+    /// `Err` with what is wrong with it.
+    token: Result<Secret, Failure>,
+}
+
+pub(super) struct Observed {
+    used: UsedAccount,
+    listed: Vec<Card>,
+    /// The recorded card.
+    card: Option<Card>,
+    /// When an order was last placed with it.
+    last_used: Option<String>,
+    removed: bool,
+}
+
+pub(super) enum Step {
+    Register,
+    Delete(String),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Register => f.write_str("register the card"),
+            Step::Delete(id) => write!(f, "delete card {id}"),
+        }
+    }
+}
+
+impl Reconcile for CardReconciler {
+    type Kind = CoffeeCard;
+    type Remote = Remote;
+    type Observed = Observed;
+    type Step = Step;
+
+    async fn connect(&self, pass: &Pass, card: &CoffeeCard) -> Result<(Account, Remote), Failure> {
+        let made_at = card.status.as_ref().and_then(|status| status.account.as_ref());
+        let (account, shop) = self.0.connect(pass, card, made_at).await?;
+        let registered = card.status.as_ref().is_some_and(|status| status.card_id.is_some());
+        let token = match registered || card.metadata.deletion_timestamp.is_some() {
+            true => Err(Failure::Invalid("the token is not needed any more".into())),
+            false => token(pass, card.spec.token_source()).await,
+        };
+        Ok((account, Remote { shop, token }))
+    }
+
+    async fn observe(&self, pass: &Pass, remote: &Remote, card: &CoffeeCard) -> Result<Observed, Failure> {
+        let shop = &remote.shop;
+        let listed = cards(pass, shop).await?;
+        let id = card.status.as_ref().and_then(|status| status.card_id.as_ref());
+        Ok(Observed {
+            used: shop.used.clone(),
+            card: listed.iter().find(|one| Some(&one.id) == id).cloned(),
+            listed,
+            last_used: last_used(pass, card),
+            removed: id.is_some_and(|id| shop.is_removed(id)),
+        })
+    }
+
+    fn plan(&self, card: &CoffeeCard, observed: &Observed, now: Timestamp) -> Plan<Step> {
+        let status = card.status.as_ref();
+        match (status.and_then(|status| status.card_id.as_ref()), &observed.card) {
+            (Some(id), Some(_)) => {
+                Plan::ready().condition(PRESENT, true, "Listed", format!("the shop lists {id}"))
+            }
+            (Some(id), None) => {
+                let (reason, message) = match is_gone(status, now) {
+                    false => (Reason::Reconciling, format!("the shop does not list card {id} yet")),
+                    true => {
+                        let remedy = "it was removed there; register it again with another CoffeeCard";
+                        (Reason::Held, format!("the shop does not list card {id}: {remedy}"))
+                    }
+                };
+                let plan = Plan::not_ready(reason, message.clone()).look_again(SOON);
+                plan.condition(PRESENT, false, "NotListed", message)
+            }
+            (None, _) => {
+                let plan = Plan::not_ready(Reason::Reconciling, "is being registered");
+                plan.once(Step::Register, once(&observed.listed))
+            }
+        }
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        remote: &Remote,
+        card: &CoffeeCard,
+        step: &Step,
+    ) -> Result<Outcome, Failure> {
+        match step {
+            Step::Register => {
+                let token = remote.token.as_ref().map_err(Clone::clone)?;
+                let named = annotation(card, CARD_ID).map(str::to_owned);
+                register(guard, &remote.shop, token, named.as_deref()).await
+            }
+            Step::Delete(id) => delete(guard, &remote.shop, id).await,
+        }
+    }
+
+    fn plan_deletion(&self, card: &CoffeeCard, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        let id = card.status.as_ref().and_then(|status| status.card_id.clone());
+        match id.filter(|_| observed.card.is_some() || !observed.removed) {
+            Some(id) => Deletion::steps([Step::Delete(id)]),
+            None => Deletion::Gone,
+        }
+    }
+
+    fn report(&self, _: &CoffeeCard, observed: &Observed, status: &mut CoffeeCardStatus) {
+        status.account = Some(observed.used.clone());
+        if let Some(card) = &observed.card {
+            status.brand = Some(card.brand.clone());
+            status.last4 = Some(card.last4.clone());
+            status.expiration = Some(format!("{:04}-{:02}", card.expiration.year, card.expiration.month));
+        }
+        if observed.last_used > status.last_used {
+            status.last_used.clone_from(&observed.last_used);
+        }
+    }
+
+    fn phase(&self, _: &CoffeeCard, status: &mut CoffeeCardStatus) {
+        status.message = trouble(status);
+        status.phase = Some(match standing(status) {
+            Standing::Ready => CardPhase::Registered,
+            Standing::Waiting => CardPhase::Pending,
+            Standing::Broken => CardPhase::Failed,
+        });
+    }
+
+    fn record(&self, _operation: &str, id: &str, status: &mut CoffeeCardStatus) {
+        status.card_id = Some(id.to_owned());
+    }
+
+    fn recorded(&self, status: &CoffeeCardStatus) -> Vec<String> {
+        status.card_id.clone().into_iter().collect()
+    }
+
+    async fn look(
+        &self,
+        pass: &Pass,
+        remote: &Remote,
+        _: &CoffeeCard,
+        intent: &Intent,
+    ) -> Result<Vec<Effect>, Failure> {
+        effects(pass, &remote.shop, intent).await
+    }
+
+    fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
+        policy()
+    }
+
+    fn secrets(&self, _: &CoffeeCard) -> Vec<(String, String)> {
+        // The token is not needed to remove a card.
+        Vec::new()
+    }
+
+    fn exports(&self, card: &CoffeeCard) -> Vec<String> {
+        card.status.as_ref().and_then(|status| status.card_id.clone()).into_iter().collect()
+    }
+
+    fn wakes(&self, pass: &Pass, card: &CoffeeCard) -> Vec<ObjectKey> {
+        account_to_wake(pass, card)
+    }
+}
+
+/// The token that stands for a card.
+pub(super) async fn token(pass: &Pass, source: Option<TokenSource<'_>>) -> Result<Secret, Failure> {
+    match source {
+        Some(TokenSource::Clear(token)) => Ok(Secret::new(token.reveal())),
+        Some(TokenSource::Secret(entry)) => {
+            let secret = pass.secret(&pass.key().namespace, &entry.name).await?;
+            let token = Secret::new(secret.text(&entry.key)?);
+            match is_token(token.expose()) {
+                true => Ok(token),
+                // It could be a card number: it is neither sent nor shown.
+                false => Err(Failure::Invalid(format!(
+                    "key {} of Secret {} holds no card token; it begins with tok_",
+                    entry.key, entry.name
+                ))),
+            }
+        }
+        None => Err(Failure::Invalid("the card has no token".into())),
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    let rest = text.strip_prefix("tok_").unwrap_or_default();
+    !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+}
+
+/// The account's cards.
+pub(super) async fn cards(pass: &Pass, shop: &Connection) -> Result<Vec<Card>, Failure> {
+    shop.read(pass, operation::LIST_CARDS, shop.client.cards()).await
+}
+
+/// What makes registering a card safe.
+pub(super) fn once(listed: &[Card]) -> Once {
+    let before = listed.iter().map(|card| card.id.clone()).collect();
+    Once { operation: REGISTER, fingerprint: ONE_AT_A_TIME.into(), before }
+}
+
+/// Registers a card; or takes the account's card that it is already, if there is no doubt which.
+pub(super) async fn register(
+    guard: &Guard,
+    shop: &Connection,
+    token: &Secret,
+    named: Option<&str>,
+) -> Result<Outcome, Failure> {
+    let mut is_there = false;
+    let call = async {
+        shop.client.create_card(token).await.map_err(|error| {
+            is_there = is_there_already(&error);
+            failure(error)
+        })
+    };
+    match guard.write(REGISTER, call).await {
+        Ok(id) => return Ok(Outcome::made(id.clone(), format!("registered card {id}"))),
+        Err(_) if is_there => {}
+        Err(failure) => return Err(failure),
+    }
+    let id = the_one_meant(guard, shop, named).await?;
+    let message = format!("the shop had card {id} already; it is adopted");
+    Ok(Outcome { reason: Reason::Adopted, message, id: Some(id) })
+}
+
+fn is_there_already(error: &Error) -> bool {
+    error.refusal().is_some_and(|refusal| refusal.code == "already_exists")
+}
+
+/// The card that the shop says is there already. It does not say which, and a wrong one would be charged, so only the
+/// account's only card will do, or the one that a person named.
+async fn the_one_meant(pass: &Pass, shop: &Connection, named: Option<&str>) -> Result<String, Failure> {
+    let listed = cards(pass, shop).await?;
+    let taken = taken(pass).await?;
+    let meant = match (named, listed.as_slice()) {
+        (Some(named), all) => all.iter().find(|card| card.id == named),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    match meant {
+        Some(card) if !taken.contains(&card.id) => Ok(card.id.clone()),
+        _ => {
+            let free = listed.iter().filter(|card| !taken.contains(&card.id));
+            let free: Vec<_> =
+                free.map(|card| format!("{} ({} {})", card.id, card.brand, card.last4)).collect();
+            let free = if free.is_empty() { "none".to_owned() } else { free.join(", ") };
+            Err(Failure::Invalid(format!(
+                "the account has this card already, and the shop does not say which it is; refer to the object that has \
+                 it, or name it in the annotation {CARD_ID} (no object has: {free})"
+            )))
+        }
+    }
+}
+
+/// The cards that other objects have registered.
+pub(super) async fn taken(pass: &Pass) -> Result<std::collections::HashSet<String>, Failure> {
+    // An order that names a CoffeeCard has its id in the status too, but did not register it.
+    let (cards, orders) = (resource_of::<CoffeeCard>(), resource_of::<CoffeeOrder>());
+    recorded(pass, &[(cards, ""), (orders, "/spec/card")], "/status/cardId").await
+}
+
+/// The cards that could be the effect of a call whose outcome is unknown: whatever is new and no object's.
+pub(super) async fn effects(pass: &Pass, shop: &Connection, intent: &Intent) -> Result<Vec<Effect>, Failure> {
+    let taken = taken(pass).await?;
+    let listed = cards(pass, shop).await?;
+    let free = listed.into_iter().filter(|card| !taken.contains(&card.id));
+    Ok(free
+        .map(|card| Effect { id: card.id, fingerprint: intent.fingerprint.clone(), at: card.created })
+        .collect())
+}
+
+/// Tries again: the shop refuses a card that it has.
+pub(super) fn policy() -> UnknownPolicy {
+    UnknownPolicy { none: OnNone::Retry, one: OnOne::Adopt, ..UnknownPolicy::default() }
+}
+
+/// Deletes a card.
+pub(super) async fn delete(guard: &Guard, shop: &Connection, id: &str) -> Result<Outcome, Failure> {
+    shop.remove(guard, operation::DELETE_CARD, id, shop.client.delete_card(id)).await?;
+    Ok(Outcome::new(Reason::Deleted, format!("deleted card {id}")))
+}
+
+/// When an order under way was last placed with the card.
+fn last_used(pass: &Pass, card: &CoffeeCard) -> Option<String> {
+    let own = ObjectKey::of(card);
+    let key = referrers_key(CoffeeCard::NAME, &own.namespace, &own.name);
+    let orders = pass.lookup().select(CoffeeOrder::NAME, &key).objects;
+    let orders = orders.iter().filter_map(|order| order.get::<CoffeeOrder>());
+    orders.filter_map(|order| order.status.clone()?.placed_at).max()
+}

@@ -1,0 +1,272 @@
+//! The way from an object to its account at the shop.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use concierge_shared::{
+    coffee::{Environment, Shop, TerminalAccount, UsedAccount, UsesAccount},
+    kind::Kind,
+    status::{ConditionType, Conditions, Reason},
+};
+use parking_lot::Mutex;
+use reqwest::Url;
+
+use super::client::{Client, Error, Http, HttpError, HttpSettings, Operation, Secret, Transport};
+use crate::engine::{Account, Failure, Guard, Limits, ObjectKey, Pass};
+
+/// One pass at a time, so that an account's orders are placed one after the other.
+const LIMITS: Limits = Limits { concurrency: 1, rate: 10.0, burst: 20 };
+/// How many removals are remembered. One that is forgotten is asked for once more.
+const REMOVALS: usize = 10_000;
+
+/// Makes a transport to the shop at a base URL.
+pub type Dial = dyn Fn(&Url) -> Result<Arc<dyn Transport>, HttpError> + Send + Sync;
+
+/// The ways to all shops. Clones are the same.
+#[derive(Clone)]
+pub struct Shops(Arc<Inner>);
+
+struct Inner {
+    dial: Box<Dial>,
+    transports: Mutex<HashMap<String, Arc<dyn Transport>>>,
+    removed: Mutex<HashSet<String>>,
+}
+
+/// One account at the shop.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    /// The account as the status names it.
+    pub(super) used: UsedAccount,
+    shops: Shops,
+}
+
+impl Shops {
+    /// Over HTTP, as each account says where.
+    pub fn over_http() -> Self {
+        Self::dialled(|url| Ok(Arc::new(Http::new(&HttpSettings::new(url.clone()))?)))
+    }
+
+    /// Over the transports that `dial` makes, one for each base URL.
+    pub fn dialled(
+        dial: impl Fn(&Url) -> Result<Arc<dyn Transport>, HttpError> + Send + Sync + 'static,
+    ) -> Self {
+        let (transports, removed) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { dial: Box::new(dial), transports, removed }))
+    }
+
+    /// The account of `object`, whose remote thing was made at `made_at` if it was made.
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when there is no account, when it is not in order, or not the one at which the remote
+    /// thing was made.
+    pub(super) async fn connect<K: UsesAccount>(
+        &self,
+        pass: &Pass,
+        object: &K,
+        made_at: Option<&UsedAccount>,
+    ) -> Result<(Account, Connection), Failure> {
+        let key = account_of(pass, object)?;
+        let account = pass.get::<TerminalAccount>(&key.namespace, &key.name);
+        let account = account.ok_or_else(|| {
+            Failure::DependencyMissing(format!("{key} does not exist; create it, or set spec.accountRef"))
+        })?;
+        if let Some(message) = not_in_order(&account) {
+            return Err(Failure::DependencyMissing(format!("{key} is not in order: {message}")));
+        }
+        let (limits, connection) = self.open(pass, &account).await?;
+        if let Some(made_at) = made_at {
+            check_same(made_at, &connection.used)?;
+        }
+        Ok((limits, connection))
+    }
+
+    /// The account that `account` says.
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when its token is missing, or is one of the other environment: then nothing is sent.
+    pub(super) async fn open(
+        &self,
+        pass: &Pass,
+        account: &TerminalAccount,
+    ) -> Result<(Account, Connection), Failure> {
+        let namespace = account.metadata.namespace.as_deref().unwrap_or_default();
+        let name = account.metadata.name.as_deref().unwrap_or_default();
+        let entry = &account.spec.token_secret_ref;
+        let secret = pass.secret(namespace, &entry.name).await?;
+        let token = Secret::new(secret.text(&entry.key)?);
+        if let Some(message) = mismatch(account, &token) {
+            return Err(Failure::DependencyMissing(message));
+        }
+        let url = account.spec.shop_url();
+        let status = account.status.as_ref().filter(|status| status.base_url.as_deref() == Some(url));
+        let used = UsedAccount {
+            name: format!("{namespace}/{name}"),
+            base_url: url.to_owned(),
+            user_id: status.and_then(|status| status.user_id.clone()),
+        };
+        let limits = Account::new("terminal", used.name.clone())
+            .with_limits(LIMITS)
+            .with_credentials(digest(token.expose()));
+        let client = Client::new(self.transport(url)?, token).with_timeout(pass.request_timeout());
+        Ok((limits, Connection { client, used, shops: self.clone() }))
+    }
+
+    fn transport(&self, url: &str) -> Result<Arc<dyn Transport>, Failure> {
+        let mut transports = self.0.transports.lock();
+        if let Some(transport) = transports.get(url) {
+            return Ok(transport.clone());
+        }
+        let parsed =
+            Url::parse(url).map_err(|_| Failure::Invalid("the account's baseUrl is no URL".into()))?;
+        let transport = (self.0.dial)(&parsed).map_err(|error| Failure::Invalid(error.to_string()))?;
+        transports.insert(url.to_owned(), transport.clone());
+        Ok(transport)
+    }
+}
+
+impl Connection {
+    /// Makes a call that changes nothing.
+    pub(super) async fn read<T>(
+        &self,
+        pass: &Pass,
+        operation: Operation,
+        call: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Failure> {
+        pass.read(operation.name(), async { call.await.map_err(failure) }).await
+    }
+
+    /// Looks for one thing; `None` when the shop does not show it.
+    pub(super) async fn find<T>(
+        &self,
+        pass: &Pass,
+        operation: Operation,
+        call: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<Option<T>, Failure> {
+        let call = async {
+            match call.await {
+                Ok(found) => Ok(Some(found)),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(failure(error)),
+            }
+        };
+        pass.read(operation.name(), call).await
+    }
+
+    /// Makes a call that changes something.
+    pub(super) async fn write<T>(
+        &self,
+        guard: &Guard,
+        operation: Operation,
+        call: impl Future<Output = Result<T, Error>> + Send,
+    ) -> Result<T, Failure> {
+        guard.write(operation.name(), async { call.await.map_err(failure) }).await
+    }
+
+    /// Removes `id`, and remembers that the shop has confirmed it. That it is gone already confirms it too.
+    pub(super) async fn remove(
+        &self,
+        guard: &Guard,
+        operation: Operation,
+        id: &str,
+        call: impl Future<Output = Result<(), Error>> + Send,
+    ) -> Result<(), Failure> {
+        let call = async {
+            match call.await {
+                Err(error) if error.is_not_found() => Ok(()),
+                other => other.map_err(failure),
+            }
+        };
+        guard.write(operation.name(), call).await?;
+        let mut removed = self.shops.0.removed.lock();
+        if removed.len() >= REMOVALS {
+            removed.clear();
+        }
+        removed.insert(id.to_owned());
+        Ok(())
+    }
+
+    /// Whether the shop has confirmed the removal of `id` to this process.
+    pub(super) fn is_removed(&self, id: &str) -> bool {
+        self.shops.0.removed.lock().contains(id)
+    }
+}
+
+/// The TerminalAccount that `object` belongs to.
+pub(super) fn account_of<K: UsesAccount>(pass: &Pass, object: &K) -> Result<ObjectKey, Failure> {
+    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+    let shop = Shop::of(pass.lookup(), &pass.rules().coffee, namespace, object.account_ref());
+    let name = shop.account.ok_or_else(|| Failure::Transient("the account can't be looked up now".into()))?;
+    match name.split_once('/') {
+        Some((namespace, name)) => Ok(ObjectKey::new(TerminalAccount::NAME, namespace, name)),
+        None => Err(Failure::DependencyMissing(format!(
+            "there is no account: create a TerminalAccount named default in namespace {namespace}, or set spec.accountRef"
+        ))),
+    }
+}
+
+/// The account to wake when an object that uses it goes: it may be waiting for that.
+pub(super) fn account_to_wake<K: UsesAccount>(pass: &Pass, object: &K) -> Vec<ObjectKey> {
+    match object.meta().deletion_timestamp {
+        Some(_) => account_of(pass, object).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+/// Whose token it is was checked, and it is not the account's user's.
+fn not_in_order(account: &TerminalAccount) -> Option<&str> {
+    let ready = account.status.as_ref()?.condition(ConditionType::Ready.as_str())?;
+    let wrong = ready.status == "False" && ready.reason == Reason::OwnedByOther.as_str();
+    wrong.then_some(ready.message.as_str())
+}
+
+fn check_same(made_at: &UsedAccount, now: &UsedAccount) -> Result<(), Failure> {
+    let same = made_at.base_url == now.base_url
+        && match (&made_at.user_id, &now.user_id) {
+            (Some(before), Some(now)) => before == now,
+            _ => made_at.name == now.name,
+        };
+    let message = format!(
+        "belongs to account {} at {}, and ids mean nothing elsewhere; restore that account",
+        made_at.name, made_at.base_url
+    );
+    if same { Ok(()) } else { Err(Failure::DependencyMissing(message)) }
+}
+
+/// What is wrong when the token is of the other environment.
+fn mismatch(account: &TerminalAccount, token: &Secret) -> Option<String> {
+    let environment = account.spec.environment.unwrap_or_default();
+    let (kind, word) = match environment {
+        Environment::Dev if token.expose().starts_with("trm_live_") => ("a live token", "dev"),
+        Environment::Production if token.expose().starts_with("trm_test_") => ("a test token", "production"),
+        _ => return None,
+    };
+    let entry = &account.spec.token_secret_ref;
+    Some(format!(
+        "key {} of Secret {} holds {kind}, but the account's environment is {word}; put a token of that environment there",
+        entry.key, entry.name
+    ))
+}
+
+fn digest(token: &str) -> String {
+    let mut digest = DefaultHasher::new();
+    token.hash(&mut digest);
+    format!("{:x}", digest.finish())
+}
+
+/// The class of what went wrong with a call.
+pub(super) fn failure(error: Error) -> Failure {
+    let message = error.to_string();
+    match error {
+        Error::NeverSent { .. } => Failure::NeverSent(message),
+        Error::Unsendable { .. } => Failure::Invalid(message),
+        Error::Refused { refusal, .. } if refusal.status == 409 => Failure::Conflict(message),
+        Error::Refused { .. } => Failure::Invalid(message),
+        Error::Throttled { retry_after, .. } => Failure::Throttled { message, retry_after },
+        Error::Auth { .. } => Failure::Auth(message),
+        Error::Transient { .. } => Failure::Transient(message),
+        Error::Ambiguous { .. } => Failure::Ambiguous(message),
+    }
+}

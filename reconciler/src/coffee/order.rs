@@ -1,0 +1,254 @@
+//! An order: placed once, then followed until it arrives.
+
+mod open;
+mod plan;
+mod status;
+
+use std::fmt;
+
+use concierge_shared::{
+    admission::{reference::Reference, review::annotation},
+    coffee::{CoffeeOrder, CoffeeOrderStatus, OrderPhase, UsedAccount},
+    status::{
+        Conditions,
+        intent::{Intent, IntentState},
+    },
+};
+use jiff::Timestamp;
+
+use self::open::Open;
+use super::{
+    address, card,
+    client::{NewOrder, Order, operation},
+    connection::{Connection, Shops, account_to_wake},
+    placing,
+    standing::is_asked,
+};
+use crate::engine::{
+    Account, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile,
+    Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
+};
+
+/// Whether the order is placed.
+const PLACED: &str = "Placed";
+/// How far it has come.
+const TRACKING: &str = "Tracking";
+/// The reason of [`PLACED`] once the shop has refused.
+const REFUSED: &str = "Refused";
+
+pub(super) struct OrderReconciler(pub(super) Shops);
+
+pub(super) struct Observed {
+    /// `None` when the shop was not asked.
+    used: Option<UsedAccount>,
+    at: Timestamp,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing more happens to it.
+    Over,
+    /// It is placed; this is what the shop shows of it, if it does.
+    Placed(Option<Box<Order>>),
+    /// It is to be placed.
+    Open(Box<Open>),
+    /// It is being deleted; these of its own parts are left at the shop.
+    Leaving(Vec<Part>),
+}
+
+/// Something that was made for the order alone.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Address(String),
+    Card(String),
+}
+
+pub(super) enum Step {
+    CreateAddress,
+    RegisterCard,
+    Place(NewOrder),
+    Remove(Part),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::CreateAddress => f.write_str("create the address"),
+            Step::RegisterCard => f.write_str("register the card"),
+            Step::Place(_) => f.write_str("place the order"),
+            Step::Remove(Part::Address(id)) => write!(f, "delete address {id}"),
+            Step::Remove(Part::Card(id)) => write!(f, "delete card {id}"),
+        }
+    }
+}
+
+impl Reconcile for OrderReconciler {
+    type Kind = CoffeeOrder;
+    type Remote = Option<Connection>;
+    type Observed = Observed;
+    type Step = Step;
+
+    async fn connect(
+        &self,
+        pass: &Pass,
+        order: &CoffeeOrder,
+    ) -> Result<(Account, Option<Connection>), Failure> {
+        if is_over(order) {
+            return Ok((Account::none(), None));
+        }
+        let made_at = order.status.as_ref().and_then(|status| status.account.as_ref());
+        let (account, shop) = self.0.connect(pass, order, made_at).await?;
+        Ok((account, Some(shop)))
+    }
+
+    async fn observe(
+        &self,
+        pass: &Pass,
+        remote: &Option<Connection>,
+        order: &CoffeeOrder,
+    ) -> Result<Observed, Failure> {
+        let Some(shop) = remote else {
+            return Ok(Observed { used: None, at: pass.now(), stage: Stage::Over });
+        };
+        let id = order.status.as_ref().and_then(|status| status.order_id.as_deref());
+        let stage = match id {
+            _ if order.metadata.deletion_timestamp.is_some() => {
+                Stage::Leaving(open::parts_left(pass, shop, order).await?)
+            }
+            Some(id) => {
+                let found = shop.find(pass, operation::GET_ORDER, shop.client.order(id)).await?;
+                Stage::Placed(found.map(Box::new))
+            }
+            None => Stage::Open(Box::new(open::look(pass, shop, order).await?)),
+        };
+        Ok(Observed { used: Some(shop.used.clone()), at: pass.now(), stage })
+    }
+
+    fn plan(&self, order: &CoffeeOrder, observed: &Observed, now: Timestamp) -> Plan<Step> {
+        match &observed.stage {
+            Stage::Over | Stage::Leaving(_) => plan::over(order),
+            Stage::Placed(None) => plan::unseen(order, now),
+            Stage::Placed(Some(found)) => plan::follow(found, now),
+            Stage::Open(open) => plan::place(order, open),
+        }
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        remote: &Option<Connection>,
+        order: &CoffeeOrder,
+        step: &Step,
+    ) -> Result<Outcome, Failure> {
+        let shop = remote.as_ref().ok_or_else(|| Failure::NeverSent("there is nothing to be done".into()))?;
+        match step {
+            Step::CreateAddress => {
+                let address = order.spec.address.as_ref().map(|address| address.postal());
+                let address = address.ok_or_else(|| Failure::Invalid("spec.address is missing".into()))?;
+                address::create(guard, shop, &address).await
+            }
+            Step::RegisterCard => {
+                let source = order.spec.card.as_ref().and_then(|card| card.token_source());
+                let token = card::token(guard, source).await?;
+                card::register(guard, shop, &token, None).await
+            }
+            Step::Place(order) => placing::place(guard, shop, order).await,
+            Step::Remove(Part::Address(id)) => address::delete(guard, shop, id).await,
+            Step::Remove(Part::Card(id)) => card::delete(guard, shop, id).await,
+        }
+    }
+
+    /// The shop can't be told to cancel an order.
+    fn plan_deletion(&self, _: &CoffeeOrder, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        match &observed.stage {
+            Stage::Leaving(parts) if !parts.is_empty() => {
+                Deletion::steps(parts.iter().cloned().map(Step::Remove))
+            }
+            _ => Deletion::Gone,
+        }
+    }
+
+    fn deletion_policy(&self, _: &Pass, order: &CoffeeOrder) -> DeletionPolicy {
+        // So that people are told that it stays, if it does; what was made for it alone goes.
+        let spec = &order.spec;
+        let alone = spec.address.is_some() || spec.card.is_some();
+        let placed = order.is_placed() && order.status.as_ref().is_some_and(|status| status.intent.is_none());
+        if placed && !alone { DeletionPolicy::Retain } else { DeletionPolicy::Delete }
+    }
+
+    fn report(&self, _: &CoffeeOrder, observed: &Observed, status: &mut CoffeeOrderStatus) {
+        status::report(observed, status);
+    }
+
+    fn phase(&self, order: &CoffeeOrder, status: &mut CoffeeOrderStatus) {
+        status::phase(order, status);
+    }
+
+    fn record(&self, operation: &str, id: &str, status: &mut CoffeeOrderStatus) {
+        let slot = match operation {
+            address::CREATE => &mut status.address_id,
+            card::REGISTER => &mut status.card_id,
+            _ => &mut status.order_id,
+        };
+        *slot = Some(id.to_owned());
+    }
+
+    fn refused(&self, order: &CoffeeOrder, refusal: &Refusal<'_>, status: &mut CoffeeOrderStatus) {
+        if refusal.operation == placing::PLACE && matches!(refusal.failure, Failure::Invalid(_)) {
+            let message = refusal.failure.to_string();
+            status.set(PLACED, false, REFUSED, &message, order.metadata.generation, refusal.at);
+        }
+    }
+
+    fn recorded(&self, status: &CoffeeOrderStatus) -> Vec<String> {
+        let CoffeeOrderStatus { order_id, address_id, card_id, .. } = status;
+        [order_id, address_id, card_id].into_iter().flatten().cloned().collect()
+    }
+
+    async fn look(
+        &self,
+        pass: &Pass,
+        remote: &Option<Connection>,
+        _: &CoffeeOrder,
+        intent: &Intent,
+    ) -> Result<Vec<Effect>, Failure> {
+        let Some(shop) = remote else { return Ok(Vec::new()) };
+        match intent.operation.as_str() {
+            address::CREATE => address::effects(pass, shop).await,
+            card::REGISTER => card::effects(pass, shop, intent).await,
+            _ => placing::effects(pass, shop).await,
+        }
+    }
+
+    fn unknown_policy(&self, operation: &str) -> UnknownPolicy {
+        match operation {
+            address::CREATE => address::policy(),
+            card::REGISTER => card::policy(),
+            _ => placing::policy(),
+        }
+    }
+
+    /// An order that is placed needs nothing more of what it refers to.
+    fn needs_ready(&self, order: &CoffeeOrder, _: &Reference) -> bool {
+        !order.is_placed() && !order.is_final()
+    }
+
+    fn wakes(&self, pass: &Pass, order: &CoffeeOrder) -> Vec<ObjectKey> {
+        account_to_wake(pass, order)
+    }
+}
+
+/// Whether nothing more happens to the order, and nobody asks for anything.
+fn is_over(order: &CoffeeOrder) -> bool {
+    let status = order.status.clone().unwrap_or_default();
+    let abandoned = |intent: &Intent| intent.state == IntentState::Abandoned;
+    let settled = status.intent.as_ref().is_none_or(abandoned);
+    match order.metadata.deletion_timestamp {
+        Some(_) => settled && order.spec.address.is_none() && order.spec.card.is_none(),
+        None => {
+            let asked =
+                is_asked(order, status.reconciled_at.as_deref()) && status.phase == Some(OrderPhase::Failed);
+            order.is_final() && settled && !asked && annotation(order, RESOLVE_UNKNOWN).is_none()
+        }
+    }
+}

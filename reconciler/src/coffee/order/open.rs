@@ -1,0 +1,161 @@
+//! What an order needs before it can be placed.
+
+use std::collections::BTreeMap;
+
+use concierge_shared::coffee::{CoffeeCard, CoffeeOrder, CoffeeProfile};
+use serde_json::Value;
+
+use super::{
+    super::{
+        address, card,
+        client::{Card, NewOrder, operation},
+        connection::Connection,
+        placing::{self, Placeable, key_of},
+        profile,
+    },
+    Part,
+};
+use crate::engine::{Failure, Once, Pass, cluster::resource_of};
+
+/// What is there, and what is not.
+pub(super) struct Open {
+    /// What hinders it, if something does.
+    pub(super) hindrance: Option<String>,
+    pub(super) address: Need,
+    pub(super) card: Need,
+    /// Everything; `None` while something is missing, or the shop does not show the address.
+    pub(super) placeable: Option<Placeable>,
+}
+
+/// Something that an order needs.
+pub(super) enum Need {
+    /// The shop has it under this id.
+    Met(String),
+    /// The object that is referred to has no id yet.
+    Awaited,
+    /// It is the order's own, and is to be made by this call.
+    Ours(Once),
+}
+
+impl Need {
+    fn of(id: Option<String>) -> Self {
+        id.map_or(Need::Awaited, Need::Met)
+    }
+
+    /// The id, once there is one.
+    pub(super) fn id(&self) -> Option<&String> {
+        match self {
+            Need::Met(id) => Some(id),
+            Need::Awaited | Need::Ours(_) => None,
+        }
+    }
+}
+
+/// Looks at everything that the order needs.
+pub(super) async fn look(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Open, Failure> {
+    let hindrance = hindrance(pass, shop, order).await?;
+    let address = address(pass, shop, order).await?;
+    let card = card(pass, shop, order).await?;
+    let new = address.id().zip(card.id()).map(|(address, card)| new_order(order, address, card));
+    let placeable = match new.filter(|_| hindrance.is_none()) {
+        Some(new) => placing::placeable(pass, shop, new?).await?,
+        None => None,
+    };
+    Ok(Open { hindrance, address, card, placeable })
+}
+
+/// The account has one profile, and the confirmation of the order goes to whoever is in it.
+async fn hindrance(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Option<String>, Failure> {
+    let user = shop.read(pass, operation::GET_PROFILE, shop.client.profile()).await?;
+    if shop.used.user_id.as_ref().is_some_and(|id| *id != user.id) {
+        return Ok(Some(format!("the token of account {} is another user's by now", shop.used.name)));
+    }
+    let key = key_of::<CoffeeProfile>(pass, &order.spec.profile_ref);
+    let Some(wanted) = pass.get::<CoffeeProfile>(&key.namespace, &key.name) else {
+        return Ok(Some(format!("{key} does not exist")));
+    };
+    let different = profile::differences(&wanted.spec, &user);
+    Ok(different.map(|fields| format!("waits until the account has the {fields} of {key}")))
+}
+
+async fn address(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Need, Failure> {
+    let Some(own) = &order.spec.address else {
+        return Ok(Need::of(placing::address_id(pass, order.spec.address_ref.as_ref())));
+    };
+    if let Some(id) = order.status.as_ref().and_then(|status| status.address_id.clone()) {
+        return Ok(Need::Met(id));
+    }
+    let fingerprint = address::recognised_by(&shop.used.name, &own.postal());
+    let before = address::alike(shop, &placing::addresses(pass, shop).await?, &fingerprint);
+    Ok(Need::Ours(Once { operation: address::CREATE, fingerprint, before }))
+}
+
+async fn card(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Need, Failure> {
+    if order.spec.card.is_none() {
+        return Ok(Need::of(placing::card_id(pass, order.spec.card_ref.as_ref())));
+    }
+    if let Some(id) = order.status.as_ref().and_then(|status| status.card_id.clone()) {
+        return Ok(Need::Met(id));
+    }
+    let listed = card::cards(pass, shop).await?;
+    match with_the_same_token(pass, shop, order, &listed).await? {
+        Some(id) => Ok(Need::Met(id)),
+        None => Ok(Need::Ours(card::once(&listed))),
+    }
+}
+
+/// The card that another object of the namespace registered with the same token: the shop takes it only once.
+async fn with_the_same_token(
+    pass: &Pass,
+    shop: &Connection,
+    order: &CoffeeOrder,
+    listed: &[Card],
+) -> Result<Option<String>, Failure> {
+    let own = serde_json::to_value(&order.spec.card).unwrap_or_default();
+    for (resource, holder) in
+        [(resource_of::<CoffeeOrder>(), "/spec/card"), (resource_of::<CoffeeCard>(), "/spec")]
+    {
+        for object in pass.stored(&resource).await? {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let here = text("/metadata/namespace") == Some(pass.key().namespace.as_str());
+            let same_account = text("/status/account/name") == Some(shop.used.name.as_str());
+            let token = |of: &Value| (of["cardToken"].clone(), of["cardTokenSecretRef"].clone());
+            let same = object.pointer(holder).is_some_and(|card| token(card) == token(&own));
+            let id = text("/status/cardId").filter(|id| listed.iter().any(|card| card.id == *id));
+            if let Some(id) = id.filter(|_| here && same_account && same) {
+                return Ok(Some(id.to_owned()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn new_order(order: &CoffeeOrder, address: &str, card: &str) -> Result<NewOrder, Failure> {
+    let quantity = u32::try_from(order.spec.quantity.unwrap_or(1))
+        .map_err(|_| Failure::Invalid("spec.quantity is out of range".into()))?;
+    let variants = BTreeMap::from([(order.spec.product_variant_id.clone(), quantity)]);
+    Ok(NewOrder { variants, card: card.to_owned(), address: address.to_owned() })
+}
+
+/// What was made for the order alone and is at the shop still.
+pub(super) async fn parts_left(
+    pass: &Pass,
+    shop: &Connection,
+    order: &CoffeeOrder,
+) -> Result<Vec<Part>, Failure> {
+    let status = order.status.clone().unwrap_or_default();
+    let mut parts = Vec::new();
+    if let Some(id) = status.address_id.filter(|_| order.spec.address.is_some()) {
+        let listed = placing::addresses(pass, shop).await?.iter().any(|one| one.id == id);
+        if listed || !shop.is_removed(&id) {
+            parts.push(Part::Address(id));
+        }
+    }
+    if let Some(id) = status.card_id.filter(|_| order.spec.card.is_some()) {
+        let listed = card::cards(pass, shop).await?.iter().any(|one| one.id == id);
+        if (listed || !shop.is_removed(&id)) && !card::taken(pass).await?.contains(&id) {
+            parts.push(Part::Card(id));
+        }
+    }
+    Ok(parts)
+}

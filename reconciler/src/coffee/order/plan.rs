@@ -1,0 +1,139 @@
+//! What is to be done about an order.
+
+use std::time::Duration;
+
+use concierge_shared::{
+    coffee::{CoffeeOrder, CoffeeOrderStatus, OrderPhase},
+    status::{Conditions, Reason, intent::IntentState},
+};
+use jiff::Timestamp;
+
+use super::{
+    super::{
+        client::{Order, TrackingStatus},
+        placing::PLACE,
+        standing::{SOON, is_asked, is_gone},
+    },
+    PLACED, REFUSED, Step, TRACKING,
+    open::{Need, Open},
+};
+use crate::engine::{Plan, annotation};
+
+/// The shortest and the longest wait between two looks at an order on its way; in between a tenth of its age.
+const LOOKS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+
+/// A finished order stays as it is.
+pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
+    let status = order.status.clone().unwrap_or_default();
+    match status.phase {
+        Some(OrderPhase::Delivered) => Plan::ready(),
+        Some(OrderPhase::Cancelled) => {
+            Plan::not_ready(Reason::Abandoned, "was given up before it was placed")
+        }
+        Some(OrderPhase::Failed) if status.order_id.is_none() => refused(&status),
+        _ => {
+            let message = status.tracking_status.unwrap_or_default();
+            Plan::not_ready(Reason::Held, format!("the carrier reports {message}; ask the shop"))
+        }
+    }
+}
+
+/// An order that the shop does not show is late, or somewhere else: never absent.
+pub(super) fn unseen(order: &CoffeeOrder, now: Timestamp) -> Plan<Step> {
+    let status = order.status.clone().unwrap_or_default();
+    let id = status.order_id.clone().unwrap_or_default();
+    let seen_before = status.placed_at.is_some();
+    let (reason, message) = match seen_before || is_gone(Some(&status), now) {
+        false => (Reason::Reconciling, format!("the shop does not show order {id} yet")),
+        true => (
+            Reason::Held,
+            format!(
+                "the shop does not know order {id}; check that the account is the one it was placed at. It is not placed \
+                 again"
+            ),
+        ),
+    };
+    Plan::not_ready(reason, message.clone())
+        .condition(PLACED, true, "Ordered", format!("placed as {id}"))
+        .condition(super::super::standing::PRESENT, false, "OrderNotFound", message)
+        .look_again(if seen_before { LOOKS.1 } else { SOON })
+}
+
+/// An order on its way.
+pub(super) fn follow(found: &Order, now: Timestamp) -> Plan<Step> {
+    let id = &found.id;
+    let words = found.tracking.status_details.clone().unwrap_or_default();
+    let shipped = found.tracking.number.is_some();
+    let (moves, reason, message) = match found.tracking.status {
+        Some(TrackingStatus::Delivered) => (true, "Delivered", words),
+        Some(TrackingStatus::PreTransit | TrackingStatus::Transit) => (true, "Shipped", words),
+        Some(TrackingStatus::Returned) => (false, "Returned", words),
+        Some(TrackingStatus::Failure) => (false, "Failure", words),
+        _ if shipped => (true, "Shipped", words),
+        _ => (false, "NotShipped", "the shop has not shipped it yet".to_owned()),
+    };
+    let plan = match found.tracking.status {
+        Some(TrackingStatus::Returned | TrackingStatus::Failure) => {
+            Plan::not_ready(Reason::Held, format!("the carrier reports {reason}; ask the shop"))
+        }
+        _ => Plan::ready(),
+    };
+    plan.condition(PLACED, true, "Ordered", format!("placed as {id}"))
+        .condition(super::super::standing::PRESENT, true, "Shown", format!("the shop shows {id}"))
+        .condition(TRACKING, moves, reason, message)
+        .look_again(patience(found.created, now))
+}
+
+fn patience(created: Option<Timestamp>, now: Timestamp) -> Duration {
+    let age = created.map_or(Duration::ZERO, |created| now.duration_since(created).unsigned_abs());
+    (age / 10).clamp(LOOKS.0, LOOKS.1)
+}
+
+/// An order that is not placed.
+pub(super) fn place(order: &CoffeeOrder, open: &Open) -> Plan<Step> {
+    let status = order.status.clone().unwrap_or_default();
+    if status.intent.as_ref().is_some_and(|intent| intent.state == IntentState::Abandoned) {
+        let remedy = format!("set the annotation {}: retry to place it", annotation::RESOLVE_UNKNOWN);
+        return Plan::not_ready(Reason::Abandoned, format!("{PLACE} was given up on request; {remedy}"));
+    }
+    // A refused order charges nothing, but a bank that is asked again and again blocks the card.
+    if is_refused(&status) && !is_asked(order, status.reconciled_at.as_deref()) {
+        return refused(&status);
+    }
+    let waits = |message: &str| {
+        let plan = Plan::not_ready(Reason::Reconciling, message);
+        plan.condition(PLACED, false, "Waiting", message).look_again(SOON)
+    };
+    match (&open.hindrance, &open.address, &open.card, &open.placeable) {
+        (Some(hindrance), ..) => waits(hindrance),
+        (None, Need::Ours(once), ..) => {
+            waits("its address is being made").once(Step::CreateAddress, once.clone())
+        }
+        (None, _, Need::Ours(once), _) => {
+            waits("its card is being registered").once(Step::RegisterCard, once.clone())
+        }
+        (None, Need::Met(_), Need::Met(_), Some(placeable)) => {
+            let step = Step::Place(placeable.order.clone());
+            let message = "is being placed";
+            let plan = Plan::not_ready(Reason::Reconciling, message);
+            plan.condition(PLACED, false, "Placing", message).once(step, placeable.once())
+        }
+        (None, Need::Met(id), Need::Met(_), None) => {
+            waits(&format!("the shop does not show address {id} yet"))
+        }
+        (None, ..) => waits("the address or the card has no id yet"),
+    }
+}
+
+pub(super) fn is_refused(status: &CoffeeOrderStatus) -> bool {
+    status.condition(PLACED).is_some_and(|placed| placed.status == "False" && placed.reason == REFUSED)
+}
+
+fn refused(status: &CoffeeOrderStatus) -> Plan<Step> {
+    let said = status.condition(PLACED).map(|placed| placed.message.clone()).unwrap_or_default();
+    let message = format!(
+        "{said}; nothing was ordered. To try again, create another CoffeeOrder, or set the annotation {} to a new value",
+        annotation::RECONCILE_AT
+    );
+    Plan::not_ready(Reason::Refused, message).condition(PLACED, false, REFUSED, said)
+}

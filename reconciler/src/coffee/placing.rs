@@ -1,0 +1,163 @@
+//! What orders and carts have in common: an order is placed once, and recognised among those of the account.
+
+use std::collections::{BTreeMap, HashSet};
+
+use concierge_shared::coffee::{
+    CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeOrder, ObjectRef, Postal, fingerprint::fingerprint,
+};
+use kube::core::ApiResource;
+
+use super::{
+    client::{Client, NewOrder, Order, Place, operation},
+    connection::Connection,
+};
+use crate::engine::{
+    Effect, Failure, Guard, ObjectKey, OnNone, OnOne, Once, Outcome, Pass, UnknownPolicy,
+    cluster::resource_of,
+};
+use concierge_shared::kind::Kind;
+
+/// The operation's name in intents.
+pub(super) const PLACE: &str = "POST /order";
+
+/// An order that can be placed, and how it will be recognised.
+pub(super) struct Placeable {
+    pub(super) order: NewOrder,
+    pub(super) fingerprint: String,
+    before: Vec<String>,
+}
+
+/// Looks at what is needed to place an order; `None` when the shop does not show the address.
+pub(super) async fn placeable(
+    pass: &Pass,
+    shop: &Connection,
+    order: NewOrder,
+) -> Result<Option<Placeable>, Failure> {
+    let address = shop.find(pass, operation::GET_ADDRESS, shop.client.address(&order.address)).await?;
+    let Some(address) = address else { return Ok(None) };
+    let variants = order.variants.iter().map(|(id, quantity)| (id.clone(), i64::from(*quantity))).collect();
+    let fingerprint = fingerprint(&shop.used.name, &variants, &postal(&address.place));
+    let orders = shop.read(pass, operation::LIST_ORDERS, shop.client.orders()).await?;
+    let same = orders.iter().filter(|other| of_order(shop, other).as_ref() == Some(&fingerprint));
+    let before = same.map(|order| order.id.clone()).collect();
+    Ok(Some(Placeable { order, fingerprint, before }))
+}
+
+impl Placeable {
+    /// What makes placing it safe.
+    pub(super) fn once(&self) -> Once {
+        let (fingerprint, before) = (self.fingerprint.clone(), self.before.clone());
+        Once { operation: PLACE, fingerprint, before }
+    }
+}
+
+/// Places `order`: the card is charged.
+pub(super) async fn place(guard: &Guard, shop: &Connection, order: &NewOrder) -> Result<Outcome, Failure> {
+    let id = shop.write(guard, operation::CREATE_ORDER, shop.client.create_order(order)).await?;
+    Ok(Outcome::made(id.clone(), format!("placed order {id}")))
+}
+
+/// The orders that could be the effect of a call whose outcome is unknown: those that no object has recorded.
+pub(super) async fn effects(pass: &Pass, shop: &Connection) -> Result<Vec<Effect>, Failure> {
+    let orders = shop.read(pass, operation::LIST_ORDERS, shop.client.orders()).await?;
+    let kinds = [(resource_of::<CoffeeOrder>(), ""), (resource_of::<CoffeeCart>(), "")];
+    let ours = recorded(pass, &kinds, "/status/orderId").await?;
+    let free = orders.iter().filter(|order| !ours.contains(&order.id));
+    let effect = |order: &Order| {
+        Some(Effect { id: order.id.clone(), fingerprint: of_order(shop, order)?, at: order.created })
+    };
+    Ok(free.filter_map(effect).collect())
+}
+
+/// Holds, and adopts: money is at stake.
+pub(super) fn policy() -> UnknownPolicy {
+    UnknownPolicy { none: OnNone::Hold, one: OnOne::Adopt, ..UnknownPolicy::default() }
+}
+
+/// What recognises `order`; `None` when the shop does not say what was bought.
+fn of_order(shop: &Connection, order: &Order) -> Option<String> {
+    let mut variants = BTreeMap::new();
+    for item in &order.items {
+        *variants.entry(item.variant.clone()?).or_insert(0) += item.quantity;
+    }
+    Some(fingerprint(&shop.used.name, &variants, &postal(&order.shipping)))
+}
+
+/// A place as the rules see it.
+pub(super) fn postal(place: &Place) -> Postal<'_> {
+    Postal {
+        name: &place.name,
+        street1: &place.street1,
+        street2: place.street2.as_deref(),
+        city: &place.city,
+        province: place.province.as_deref(),
+        country: &place.country,
+        zip: &place.zip,
+        phone: place.phone.as_deref(),
+    }
+}
+
+/// A place as the shop is told of it.
+pub(super) fn place_of(postal: &Postal<'_>) -> Place {
+    let some = |text: Option<&str>| text.filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    Place {
+        name: postal.name.to_owned(),
+        street1: postal.street1.to_owned(),
+        street2: some(postal.street2),
+        city: postal.city.to_owned(),
+        province: some(postal.province),
+        country: postal.country.to_owned(),
+        zip: postal.zip.to_owned(),
+        phone: some(postal.phone),
+    }
+}
+
+/// The ids that other objects of these resources have at `pointer`, if they have something at the pointer beside the
+/// resource. Read from the API server: the cache may be behind.
+pub(super) async fn recorded(
+    pass: &Pass,
+    resources: &[(ApiResource, &str)],
+    pointer: &str,
+) -> Result<HashSet<String>, Failure> {
+    let mut ids = HashSet::new();
+    for (resource, only_with) in resources {
+        for object in pass.stored(resource).await? {
+            let meta = &object["metadata"];
+            let own = resource.kind == pass.key().kind
+                && meta["name"] == pass.key().name.as_str()
+                && meta["namespace"] == pass.key().namespace.as_str();
+            let id = object
+                .pointer(pointer)
+                .and_then(|id| id.as_str())
+                .filter(|_| !own && object.pointer(only_with).is_some());
+            ids.extend(id.map(str::to_owned));
+        }
+    }
+    Ok(ids)
+}
+
+/// The shop's id of the address that `target` names.
+pub(super) fn address_id(pass: &Pass, target: Option<&ObjectRef>) -> Option<String> {
+    let key = key_of::<CoffeeAddress>(pass, target?);
+    pass.get::<CoffeeAddress>(&key.namespace, &key.name)?.status.clone()?.address_id
+}
+
+/// The shop's id of the card that `target` names.
+pub(super) fn card_id(pass: &Pass, target: Option<&ObjectRef>) -> Option<String> {
+    let key = key_of::<CoffeeCard>(pass, target?);
+    pass.get::<CoffeeCard>(&key.namespace, &key.name)?.status.clone()?.card_id
+}
+
+/// The object that `target` names in the object of this pass.
+pub(super) fn key_of<K: Kind>(pass: &Pass, target: &ObjectRef) -> ObjectKey {
+    ObjectKey::new(K::NAME, target.namespace_in(&pass.key().namespace), target.name.clone())
+}
+
+/// The address book of an account.
+pub(super) async fn addresses(
+    pass: &Pass,
+    shop: &Connection,
+) -> Result<Vec<super::client::Address>, Failure> {
+    let client: &Client = &shop.client;
+    shop.read(pass, operation::LIST_ADDRESSES, client.addresses()).await
+}

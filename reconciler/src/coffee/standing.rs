@@ -1,0 +1,91 @@
+//! What the conditions of an object come to, and what its status remembers.
+
+use std::time::Duration;
+
+use concierge_shared::{
+    admission::review::annotation,
+    kind::Kind,
+    status::{ConditionType, Conditions, Reason},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::{ObjectKey, annotation::RECONCILE_AT};
+
+/// Whether the shop shows the thing whose id is recorded.
+pub(super) const PRESENT: &str = "Present";
+/// How long the shop may take to show what it has made.
+const LATE: SignedDuration = SignedDuration::from_mins(10);
+/// How soon something that is not shown yet is looked at again.
+pub(super) const SOON: Duration = Duration::from_secs(30);
+/// A time of the last look in a status is not moved more often than this while nothing else changes.
+const LAST_LOOK: SignedDuration = SignedDuration::from_hours(1);
+
+/// Where an object stands, in a few words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Usable.
+    Ready,
+    /// It will be, if nothing goes wrong.
+    Waiting,
+    /// Somebody has to mend something first.
+    Broken,
+}
+
+/// Where an object with this status stands.
+pub(super) fn standing(status: &impl Conditions) -> Standing {
+    let broken = [
+        Reason::Invalid,
+        Reason::OwnedByOther,
+        Reason::Refused,
+        Reason::Unauthorised,
+        Reason::Unsupported,
+        Reason::Held,
+    ];
+    match status.condition(ConditionType::Ready.as_str()) {
+        Some(ready) if ready.status == "True" => Standing::Ready,
+        Some(ready) if broken.iter().any(|reason| reason.as_str() == ready.reason) => Standing::Broken,
+        _ => Standing::Waiting,
+    }
+}
+
+/// What is wrong or being waited for, in a sentence.
+pub(super) fn trouble(status: &impl Conditions) -> Option<String> {
+    let kinds = [ConditionType::Ready, ConditionType::Synced];
+    let conditions = kinds.into_iter().filter_map(|kind| status.condition(kind.as_str()));
+    let mut troubled = conditions.filter(|one| one.status == "False" && !one.message.is_empty());
+    troubled.next().map(|one| one.message.clone())
+}
+
+/// Whether the thing whose id is recorded has not been shown for so long that it can't be merely late.
+pub(super) fn is_gone(status: Option<&impl Conditions>, now: Timestamp) -> bool {
+    let present = status.and_then(|status| status.condition(PRESENT));
+    present.is_some_and(|present| {
+        present.status == "False" && now.duration_since(present.last_transition_time.0) > LATE
+    })
+}
+
+/// Whether the annotation `reconcile-at` asks for something that was not done yet.
+pub(super) fn is_asked<K: Kind>(object: &K, acted_on: Option<&str>) -> bool {
+    annotation(object, RECONCILE_AT).is_some_and(|token| acted_on != Some(token))
+}
+
+/// `last` as it is, or `now` when it is so old that people would wonder.
+pub(super) fn last_look(last: &mut Option<String>, now: Timestamp, changed: bool) {
+    let before = last.as_deref().and_then(|last| last.parse::<Timestamp>().ok());
+    if changed || before.is_none_or(|before| now.duration_since(before) > LAST_LOOK) {
+        *last = Some(written(now));
+    }
+}
+
+/// A time as statuses have it.
+pub(super) fn written(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Whether the target of each reference is ready, as far as the condition `ReferencesResolved` tells.
+pub(super) fn is_target_ready(status: &impl Conditions, target: &ObjectKey) -> bool {
+    let resolved = status.condition(ConditionType::ReferencesResolved.as_str());
+    // The message names exactly the targets that are not.
+    resolved
+        .is_some_and(|resolved| resolved.status == "True" || !resolved.message.contains(&target.to_string()))
+}
