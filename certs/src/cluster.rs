@@ -129,7 +129,7 @@ pub enum ClusterError {
         object: String,
     },
     /// The API server refused or could not be reached.
-    #[error("cannot {verb} {object}: {source}; {remedy}")]
+    #[error("cannot {verb} {object}: {}; {remedy}", reason(source))]
     Call {
         /// What was tried.
         verb: &'static str,
@@ -140,4 +140,12 @@ pub enum ClusterError {
         /// The answer.
         source: Box<kube::Error>,
     },
+}
+
+/// The API server's own sentence; the library's text repeats the whole answer.
+fn reason(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
 }

@@ -137,6 +137,10 @@ impl<C: Cluster> Manager<C> {
         let errors = report.errors.iter().map(ToString::to_string);
         let errors: Vec<_> = errors.chain(dialled.as_ref().err().cloned()).collect();
         self.publish(replica, &report, (!errors.is_empty()).then(|| errors.join("; ")));
+        // Last, so that whoever waits for it finds a status that agrees.
+        if proved.is_some() {
+            self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
+        }
         report.again || dialled.is_err()
     }
 
@@ -161,7 +165,6 @@ impl<C: Cluster> Manager<C> {
             dialled.map_err(|error| error.to_string())?;
         }
         *proved = Some(leaf.certificate().clone());
-        self.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
         Ok(())
     }
 

@@ -319,6 +319,21 @@ mod tests {
         );
     }
 
+    fn refusal(reason: &str, code: u16) -> String {
+        let status = Status::failure("the API server's sentence", reason).with_code(code);
+        failed("update", "Secret a/b".into(), kube::Error::Api(Box::new(status))).to_string()
+    }
+
+    #[test]
+    fn a_conflict_is_told_from_a_refusal_and_that_says_what_to_do() {
+        for reason in ["Conflict", "AlreadyExists"] {
+            assert_eq!(refusal(reason, 409), "Secret a/b was changed by somebody else in the meantime");
+        }
+        let forbidden = refusal("Forbidden", 403);
+        assert!(forbidden.starts_with("cannot update Secret a/b: the API server's sentence; grant this"));
+        assert!(refusal("InternalError", 500).ends_with("it is tried again"));
+    }
+
     #[test]
     fn the_servers_time_is_read_from_its_date_header() {
         assert_eq!(http_date("Wed, 21 Oct 2026 07:28:00 GMT"), "2026-10-21T07:28:00Z".parse().ok());

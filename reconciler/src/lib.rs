@@ -1,5 +1,38 @@
 //! Concierge behind the door: the work that admitted objects ask for.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`run`] | the program: cache, lease, engine |
+//! | [`engine`] | one loop for every kind; knows none |
+//! | [`pets`], [`coffee`] | a file per kind: observe, plan, act |
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
 
 pub mod coffee;
 pub mod engine;
 pub mod pets;
+pub mod run;
+
+/// Makes admitted objects real at the services they stand for, and keeps them so.
+#[derive(Debug, Parser)]
+#[command(name = "concierge-reconciler", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::RunArgs>),
+}
+
+impl Cli {
+    /// Does what the command line says; the exit code tells how it went.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Run(args) => run::run(*args),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `concierge-reconciler run`: the watch caches, the lease and the engine, put together.
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use concierge_runtime::{
+    admin::{self, Admin},
+    cache::Cache,
+    client, duration,
+    logs::{self, LogArgs},
+    shutdown,
+};
+use concierge_shared::{admission::rule::Enforcement, kind::KINDS, settings};
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    coffee,
+    engine::{
+        Engine, Kinds, Outside, Settings,
+        clock::{SystemClock, SystemRandom},
+        http,
+        kubernetes::Kubernetes,
+        lease::{Leadership, LeaseSettings},
+        metrics::Metrics,
+    },
+    pets,
+};
+
+/// Reconcile admitted objects. Of several replicas the one that holds the Lease works; the others stand by.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// Where to answer probes (/healthz, /readyz) and show metrics (/metrics), over plain HTTP
+    #[arg(long, env = "CONCIERGE_ADMIN", default_value = "0.0.0.0:8081", value_name = "ADDR")]
+    admin: SocketAddr,
+    /// Reconcile objects of these namespaces only; all, when none is named
+    #[arg(long, env = "CONCIERGE_NAMESPACES", value_delimiter = ',', value_name = "NAME,...")]
+    namespaces: Vec<String>,
+    /// Look, publish the plans in status, and change nothing
+    #[arg(long, env = "CONCIERGE_OBSERVE_ONLY")]
+    observe_only: bool,
+    /// Rule levels that differ from the rules' own; give the same as to the webhook
+    #[arg(long, env = "CONCIERGE_ENFORCEMENT", default_value = "", value_name = "RULE=LEVEL,...")]
+    enforcement: Enforcement,
+    /// How many objects are worked on at a time; 4 for each processor by default
+    #[arg(long, env = "CONCIERGE_CONCURRENCY", value_name = "NUMBER")]
+    concurrency: Option<usize>,
+    /// How long a call to a remote service may take; shorter than the lease
+    #[arg(long, env = "CONCIERGE_REQUEST_TIMEOUT", default_value = "5s", value_parser = duration::parse, value_name = "TIME")]
+    request_timeout: Duration,
+    #[command(flatten)]
+    lease: LeaseArgs,
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Lease")]
+struct LeaseArgs {
+    /// The Lease that decides which replica works
+    #[arg(long, env = "CONCIERGE_LEASE_NAME", default_value = "concierge-reconciler", value_name = "NAME")]
+    lease_name: String,
+    /// The Lease's namespace
+    #[arg(long, env = "CONCIERGE_LEASE_NAMESPACE", default_value = "concierge-system", value_name = "NAME")]
+    lease_namespace: String,
+    /// How long the Lease lasts when its holder no longer renews it
+    #[arg(long, env = "CONCIERGE_LEASE_DURATION", default_value = "15s", value_parser = duration::parse, value_name = "TIME")]
+    lease_duration: Duration,
+    /// The replica's name in the Lease and in events
+    #[arg(long, env = "POD_NAME", default_value = "concierge-reconciler", value_name = "NAME")]
+    pod_name: String,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  In a cluster, as the Helm chart starts it:
+    concierge-reconciler run --lease-namespace concierge-system
+
+  Seeing what would be done, and doing nothing:
+    concierge-reconciler run --observe-only --namespaces shop";
+
+/// Runs until SIGTERM. 0 after an orderly end, 2 when it could not start.
+pub fn run(args: RunArgs) -> ExitCode {
+    if let Err(error) = logs::init(&args.logs) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
+    // Clients that are not told which cryptography to use ask for the process's; that it is set twice is no harm.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.context("no async runtime").and_then(|runtime| runtime.block_on(reconcile(args))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "cannot run");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
+    let RunArgs {
+        admin,
+        namespaces,
+        observe_only,
+        enforcement,
+        concurrency,
+        request_timeout,
+        lease,
+        logs: _,
+    } = args;
+    anyhow::ensure!(
+        request_timeout < lease.lease_duration,
+        "--request-timeout ({request_timeout:?}) must be shorter than --lease-duration ({:?})",
+        lease.lease_duration
+    );
+    let signal = shutdown::on_signal().context("cannot listen for signals")?;
+    let closed = CancellationToken::new();
+    let clients = client::connect(concat!("concierge-reconciler/", env!("CARGO_PKG_VERSION"))).await?;
+    let cache = Cache::start(&clients.api, &namespaces, &closed);
+    let identity = identity(&lease.pod_name);
+    let cluster = Arc::new(Kubernetes::new(clients.once, namespaces, identity.clone()));
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let lease_settings = LeaseSettings {
+        namespace: lease.lease_namespace,
+        name: lease.lease_name,
+        identity: identity.clone(),
+        duration: lease.lease_duration,
+        request_timeout,
+    };
+    let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease_settings);
+    let settings = Settings {
+        concurrency: concurrency.unwrap_or_else(default_concurrency),
+        request_timeout,
+        lease_duration: lease.lease_duration,
+        observe_only,
+        enforcement,
+        rules: settings::Settings::default(),
+    };
+    let metrics = Metrics::default();
+    let outside = Outside { cluster, objects: cache.clone(), clock, random, term, hook: None };
+    let engine = Engine::new(outside, settings, metrics.clone(), kinds()?);
+
+    let probes = serve_probes(admin, &metrics, cache.clone(), closed.clone()).await?;
+    tracing::info!(admin = %probes, identity, kinds = KINDS.len(), "serving");
+    tokio::select! {
+        () = cache.wait_synced() => {}
+        () = signal.cancelled() => return Ok(()),
+    }
+    // The lease is given up after the last pass has ended, not before.
+    let left = CancellationToken::new();
+    let leading = tokio::spawn(leadership.keep(left.clone()));
+    engine.run(signal).await;
+    left.cancel();
+    leading.await.context("the lease could not be given up")?;
+    closed.cancel();
+    tracing::info!("left");
+    Ok(())
+}
+
+/// The reconcilers of all groups.
+fn kinds() -> anyhow::Result<Kinds> {
+    let client = http::client(reqwest::Client::builder()).context("no HTTP client")?;
+    let kinds = pets::kinds(Kinds::default(), client);
+    Ok(coffee::kinds(kinds, &coffee::Shops::over_http()))
+}
+
+async fn serve_probes(
+    address: SocketAddr,
+    metrics: &Metrics,
+    cache: Arc<Cache>,
+    closed: CancellationToken,
+) -> anyhow::Result<SocketAddr> {
+    let mut registry = Registry::with_prefix("concierge");
+    metrics.register(&mut registry);
+    let admin = Admin {
+        registry: Arc::new(registry),
+        ready: Arc::new(move || cache.check()),
+        refresh: Arc::new(|| {}),
+    };
+    admin::serve(address, admin, closed).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Tells this process from any other, also from an earlier one in the same pod.
+fn identity(pod: &str) -> String {
+    format!("{pod}_{:016x}", fastrand::u64(..))
+}
+
+fn default_concurrency() -> usize {
+    4 * std::thread::available_parallelism().map_or(1, usize::from)
+}
