@@ -22,9 +22,9 @@ pub const CHAPTERS: &[Chapter] = &[Chapter {
             &["coffeeprofile.coffee.terminal.sh/ada created", "coffeecard.coffee.terminal.sh/visa created"],
         ),
         Step::refused(
-            "A bad order. What looks like a card number is not repeated:",
+            "A bad order. Everything that is wrong is said at once:",
             "kubectl apply -f examples/refused/coffee/order.yaml",
-            &["spec.quantity", "spec.profileRef.name", "spec.addressRef.name", "spec.card.cardToken"],
+            &["spec.quantity", "spec.profileRef.name", "spec.addressRef.name", "spec.cardRef.name"],
         ),
     ],
 }];
