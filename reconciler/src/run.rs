@@ -171,7 +171,7 @@ async fn serve_probes(
     cache: Arc<Cache>,
     closed: CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
-    let mut registry = Registry::with_prefix("concierge");
+    let mut registry = Registry::default();
     metrics.register(&mut registry);
     let admin = Admin {
         registry: Arc::new(registry),

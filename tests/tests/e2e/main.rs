@@ -1,5 +1,6 @@
 //! Concierge on a real API server, as its users meet it.
 
+mod failover;
 mod fixtures;
 mod hostile;
 mod race;
