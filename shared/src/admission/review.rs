@@ -221,8 +221,7 @@ fn evaluate_object<K: Kind>(
     if incoming.object.meta().deletion_timestamp.is_some() || same_spec {
         return Evaluation::default();
     }
-    // An update leaves the status as it is stored, whatever came with it.
-    *incoming.object.status_mut() = old.clone().and_then(|mut old| old.status_mut().take());
+    *incoming.object.status_mut() = stored_status(request, old.as_ref());
     let (object, patch) = Defaulted::new(incoming.object);
     let mut found = Findings::default();
     if incoming.has_status && request.operation == Operation::Create {
@@ -243,6 +242,16 @@ fn evaluate_object<K: Kind>(
         _ => Vec::new(),
     };
     found.into_evaluation(request, context, patch, &tolerated)
+}
+
+/// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.
+/// Who asks again about a stored object gives it as an update of nothing.
+fn stored_status<K: Kind>(request: &Request<'_>, old: Option<&K>) -> Option<K::Status> {
+    let again = || match (request.operation, request.object) {
+        (Operation::Update, Some(raw)) => object::decode_stored::<K>(raw).ok(),
+        _ => None,
+    };
+    old.cloned().or_else(again)?.status_mut().take()
 }
 
 /// The problems that the stored object has already: an update may keep them.

@@ -300,11 +300,12 @@ impl Kind for CoffeeOrder {
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
         check_spec_immutable(review, &IMMUTABLE, "an order never changes", problems);
-        // What the shop sells now is no matter once an order is placed.
-        if !review.object.is_placed() {
-            let (id, quantity) = (&spec.product_variant_id, spec.quantity);
-            variant::check(review, &VARIANT_RULES, &at("spec"), id, quantity, problems);
+        // What is placed is placed, whatever the shop sells and the rules say now.
+        if review.object.is_placed() {
+            return;
         }
+        let (id, quantity) = (&spec.product_variant_id, spec.quantity);
+        variant::check(review, &VARIANT_RULES, &at("spec"), id, quantity, problems);
         check_pairs(spec, problems);
         let shop = Shop::around(review);
         if let Some(address) = &spec.address {

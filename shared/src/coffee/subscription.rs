@@ -277,7 +277,10 @@ impl UsesAccount for CoffeeSubscription {
 
 fn check_schedule(review: &Review<'_, CoffeeSubscription>, problems: &mut Problems) {
     let CoffeeSubscriptionSpec { schedule, product_variant_id, .. } = &review.object.spec;
+    // One from before that is only looked at again may be as it is.
+    let again = review.old.is_none() && review.object.is_made();
     match (schedule.kind, schedule.interval) {
+        (ScheduleType::Monthly, _) if again => {}
         (ScheduleType::Monthly, _) => {
             let message = "monthly is none of the shop's; use weekly with an interval of 4, or fixed";
             problems.add(&SCHEDULE, Reason::NotSupported, "spec.schedule.type", message);

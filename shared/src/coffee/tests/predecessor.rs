@@ -85,3 +85,24 @@ fn objects_of_before_are_read_whole() {
 fn round_trip<K: crate::kind::Kind>(object: &Value) -> Value {
     serde_json::to_value(serde_json::from_value::<K>(object.clone()).unwrap()).unwrap()
 }
+
+#[test]
+fn what_the_shop_has_already_is_not_judged_again() {
+    let monthly = with(subscription(), json!({"quantity": 500, "schedule": {"type": "monthly"}}));
+    let large = with(order(), json!({"quantity": 500, "cardRef": {"name": "gone"}, "card": {}}));
+    let full = with(cart(), json!({"items": [{"productVariantId": "var_gone", "quantity": 500}]}));
+    for (object, made) in [
+        (monthly, json!({"subscriptionId": "sub_1", "phase": "Active"})),
+        (large, json!({"orderId": "ord_1", "phase": "Shipped"})),
+        (full, json!({"orderId": "ord_1", "phase": "Converted"})),
+    ] {
+        let again = |object: &Value| {
+            let lookup = world(&[profile(), address(), card(), account("dev"), product("allowed")]);
+            evaluate_with(Settings::default(), &lookup, Operation::Update, Some(object), None)
+        };
+        assert!(!again(&object).denials.is_empty(), "{object}");
+        let rules = |found: &Evaluation| told(found).iter().all(|one| one.contains("card-exists"));
+        let found = again(&with_status(object, made));
+        assert!(rules(&found), "{:?}", told(&found));
+    }
+}
