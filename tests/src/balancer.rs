@@ -17,6 +17,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// How long a backend may take to answer that, or to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How many times in a row a backend may leave that question unanswered before it counts as not ready, as for
+/// a kubelet: a busy machine makes every program silent now and then.
+const SILENCES: u32 = 3;
+
 /// A replica behind the balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
@@ -219,9 +223,18 @@ impl Shared {
 
 impl Entry {
     async fn poll(self: Arc<Self>, url: Uri) {
+        let mut silent = 0;
         loop {
-            let ready = tokio::time::timeout(PATIENCE, is_ready(&url)).await;
-            self.ready.store(matches!(ready, Ok(Ok(true))), Relaxed);
+            match tokio::time::timeout(PATIENCE, is_ready(&url)).await {
+                Ok(answer) => {
+                    silent = 0;
+                    self.ready.store(matches!(answer, Ok(true)), Relaxed);
+                }
+                Err(_) => silent += 1,
+            }
+            if silent >= SILENCES {
+                self.ready.store(false, Relaxed);
+            }
             tokio::time::sleep(INTERVAL).await;
         }
     }

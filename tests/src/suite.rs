@@ -107,7 +107,8 @@ fn test(report: &mut Report) -> Result<()> {
         println!("error: {error:#}");
     }
     report.step("make controlplane".to_owned(), built.is_ok(), start);
-    report.cargo(&["test", "--workspace", "--no-fail-fast"])
+    report.cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    report.cargo(&["run", "--quiet", "--bin", "demo", "--", "--mode", "once"])
 }
 
 fn generate() -> Result<()> {
@@ -128,7 +129,7 @@ impl Report {
         println!("\n$ {line}");
         let start = Instant::now();
         let mut cargo = Command::new("cargo");
-        cargo.args(args).current_dir(project()).stdout(Stdio::piped());
+        cargo.args(args).current_dir(project()).stdout(Stdio::piped()).env_remove("DEMO_CONTEXT");
         if std::env::var_os("RUST_TEST_THREADS").is_none() {
             cargo.env("RUST_TEST_THREADS", test_threads().to_string());
         }

@@ -178,7 +178,12 @@ async fn the_balancer_takes_turns_leaves_out_the_unready_and_cuts_no_live_connec
     let (first, second) = (backend(b'1', first_ready.1).await?, backend(b'2', second_ready.1).await?);
     let balancer = Balancer::start(0)?;
     let connect = || TcpStream::connect(balancer.addr());
-    ensure!(ask(&mut connect().await?).await.is_err(), "no backend, no connection");
+    // A reset that comes early is the connect's error already.
+    let refused = async || match connect().await {
+        Ok(mut stream) => ask(&mut stream).await.is_err(),
+        Err(_) => true,
+    };
+    ensure!(refused().await, "no backend, no connection");
 
     balancer.set_backends(vec![first.clone(), second.clone()])?;
     balancer.wait_ready(2, PATIENCE).await?;
@@ -200,7 +205,7 @@ async fn the_balancer_takes_turns_leaves_out_the_unready_and_cuts_no_live_connec
     ensure!(ask(&mut live).await? == b'1', "also when its backend is removed");
     second_ready.0.send(false)?;
     balancer.wait_ready(0, PATIENCE).await?;
-    ensure!(ask(&mut connect().await?).await.is_err(), "no ready backend, no connection");
+    ensure!(refused().await, "no ready backend, no connection");
     Ok(())
 }
 
