@@ -22,9 +22,15 @@ pub const CHAPTERS: &[Chapter] = &[Chapter {
             &["coffeeprofile.coffee.terminal.sh/ada created", "coffeecard.coffee.terminal.sh/visa created"],
         ),
         Step::refused(
-            "A bad order. Everything that is wrong is said at once:",
+            "A bad order. What looks like a card number in its note is not repeated:",
             "kubectl apply -f examples/refused/coffee/order.yaml",
-            &["spec.quantity", "spec.profileRef.name", "spec.addressRef.name", "spec.cardRef.name"],
+            &[
+                "spec.quantity",
+                "spec.profileRef.name",
+                "spec.addressRef.name",
+                "spec.cardRef.name",
+                "spec.notes",
+            ],
         ),
     ],
 }];
