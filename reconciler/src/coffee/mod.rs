@@ -4,14 +4,21 @@
 //! which they were placed. What a call made is recognised among what the shop lists; what the shop does not list (yet) is
 //! never made twice.
 
+mod account;
 mod address;
+mod app;
 mod card;
+mod cart;
 pub mod client;
 mod connection;
+mod minted;
 mod order;
 mod placing;
+mod products;
 mod profile;
 mod standing;
+mod subscription;
+mod token;
 
 use crate::engine::Kinds;
 pub use connection::{Dial, Shops};
@@ -19,8 +26,13 @@ pub use connection::{Dial, Shops};
 /// Adds the reconcilers of this group.
 pub fn kinds(kinds: Kinds, shops: &Shops) -> Kinds {
     kinds
+        .with(account::AccountReconciler(shops.clone()))
         .with(profile::ProfileReconciler(shops.clone()))
         .with(address::AddressReconciler(shops.clone()))
         .with(card::CardReconciler(shops.clone()))
         .with(order::OrderReconciler(shops.clone()))
+        .with(cart::CartReconciler(shops.clone()))
+        .with(subscription::SubscriptionReconciler(shops.clone()))
+        .with(token::TokenReconciler(shops.clone()))
+        .with(app::AppReconciler(shops.clone()))
 }

@@ -9,10 +9,7 @@ use std::fmt;
 use concierge_shared::{
     admission::{reference::Reference, review::annotation},
     coffee::{CoffeeOrder, CoffeeOrderStatus, OrderPhase, UsedAccount},
-    status::{
-        Conditions,
-        intent::{Intent, IntentState},
-    },
+    status::intent::{Intent, IntentState},
 };
 use jiff::Timestamp;
 
@@ -29,12 +26,8 @@ use crate::engine::{
     Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
 };
 
-/// Whether the order is placed.
-const PLACED: &str = "Placed";
 /// How far it has come.
 const TRACKING: &str = "Tracking";
-/// The reason of [`PLACED`] once the shop has refused.
-const REFUSED: &str = "Refused";
 
 pub(super) struct OrderReconciler(pub(super) Shops);
 
@@ -194,9 +187,8 @@ impl Reconcile for OrderReconciler {
     }
 
     fn refused(&self, order: &CoffeeOrder, refusal: &Refusal<'_>, status: &mut CoffeeOrderStatus) {
-        if refusal.operation == placing::PLACE && matches!(refusal.failure, Failure::Invalid(_)) {
-            let message = refusal.failure.to_string();
-            status.set(PLACED, false, REFUSED, &message, order.metadata.generation, refusal.at);
+        if refusal.operation == placing::PLACE {
+            placing::note_refusal(refusal, order.metadata.generation, status);
         }
     }
 

@@ -2,23 +2,35 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use concierge_shared::coffee::{
-    CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeOrder, ObjectRef, Postal, fingerprint::fingerprint,
+use concierge_shared::{
+    coffee::{
+        CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeOrder, CoffeeProfile, ObjectRef, Postal,
+        fingerprint::fingerprint,
+    },
+    kind::Kind,
+    status::{
+        Conditions, Reason,
+        intent::{Intent, IntentState},
+    },
 };
 use kube::core::ApiResource;
 
 use super::{
-    client::{Client, NewOrder, Order, Place, operation},
+    client::{Address, NewOrder, Order, Place, operation},
     connection::Connection,
+    profile,
 };
 use crate::engine::{
-    Effect, Failure, Guard, ObjectKey, OnNone, OnOne, Once, Outcome, Pass, UnknownPolicy,
-    cluster::resource_of,
+    Effect, Failure, Guard, ObjectKey, OnNone, OnOne, Once, Outcome, Pass, Plan, Refusal, UnknownPolicy,
+    annotation, cluster::resource_of,
 };
-use concierge_shared::kind::Kind;
 
 /// The operation's name in intents.
 pub(super) const PLACE: &str = "POST /order";
+/// The condition that tells whether what was asked for is placed.
+pub(super) const PLACED: &str = "Placed";
+/// The reason of [`PLACED`] once the shop has refused.
+const REFUSED: &str = "Refused";
 
 /// An order that can be placed, and how it will be recognised.
 pub(super) struct Placeable {
@@ -112,6 +124,58 @@ pub(super) fn place_of(postal: &Postal<'_>) -> Place {
     }
 }
 
+/// What hinders something from being placed: the account has one profile, and mail goes to whoever is in it.
+pub(super) async fn hindrance(
+    pass: &Pass,
+    shop: &Connection,
+    profile: &ObjectRef,
+) -> Result<Option<String>, Failure> {
+    let user = shop.read(pass, operation::GET_PROFILE, shop.client.profile()).await?;
+    if shop.used.user_id.as_ref().is_some_and(|id| *id != user.id) {
+        return Ok(Some(format!("the token of account {} is another user's by now", shop.used.name)));
+    }
+    let key = key_of::<CoffeeProfile>(pass, profile);
+    let Some(wanted) = pass.get::<CoffeeProfile>(&key.namespace, &key.name) else {
+        return Ok(Some(format!("{key} does not exist")));
+    };
+    let different = profile::differences(&wanted.spec, &user);
+    Ok(different.map(|fields| format!("waits until the account has the {fields} of {key}")))
+}
+
+/// Notes that the shop said no: a refused call charges nothing, but a bank that is asked again and again blocks the card.
+pub(super) fn note_refusal(refusal: &Refusal<'_>, generation: Option<i64>, status: &mut impl Conditions) {
+    if matches!(refusal.failure, Failure::Invalid(_)) {
+        let message = refusal.failure.to_string();
+        status.set(PLACED, false, REFUSED, &message, generation, refusal.at);
+    }
+}
+
+/// Whether the shop said no, and nobody asked again.
+pub(super) fn is_refused(status: &impl Conditions) -> bool {
+    status.condition(PLACED).is_some_and(|placed| placed.status == "False" && placed.reason == REFUSED)
+}
+
+/// What is to be done after a no: nothing, until somebody asks again.
+pub(super) fn refused<S>(kind: &str, status: &impl Conditions) -> Plan<S> {
+    let said = status.condition(PLACED).map(|placed| placed.message.clone()).unwrap_or_default();
+    let message = format!(
+        "{said}; nothing was ordered. To try again, create another {kind}, or set the annotation {} to a new value",
+        annotation::RECONCILE_AT
+    );
+    Plan::not_ready(Reason::Refused, message).condition(PLACED, false, REFUSED, said)
+}
+
+/// What is to be done after a call was given up on request: nothing, until somebody asks again.
+pub(super) fn abandoned<S>(intent: &Intent) -> Plan<S> {
+    let remedy = format!("set the annotation {}: retry to send it", annotation::RESOLVE_UNKNOWN);
+    Plan::not_ready(Reason::Abandoned, format!("{} was given up on request; {remedy}", intent.operation))
+}
+
+/// The intent of this status, if it was given up on request.
+pub(super) fn given_up(status: &impl Conditions) -> Option<&Intent> {
+    status.intent().filter(|intent| intent.state == IntentState::Abandoned)
+}
+
 /// The ids that other objects of these resources have at `pointer`, if they have something at the pointer beside the
 /// resource. Read from the API server: the cache may be behind.
 pub(super) async fn recorded(
@@ -154,10 +218,6 @@ pub(super) fn key_of<K: Kind>(pass: &Pass, target: &ObjectRef) -> ObjectKey {
 }
 
 /// The address book of an account.
-pub(super) async fn addresses(
-    pass: &Pass,
-    shop: &Connection,
-) -> Result<Vec<super::client::Address>, Failure> {
-    let client: &Client = &shop.client;
-    shop.read(pass, operation::LIST_ADDRESSES, client.addresses()).await
+pub(super) async fn addresses(pass: &Pass, shop: &Connection) -> Result<Vec<Address>, Failure> {
+    shop.read(pass, operation::LIST_ADDRESSES, shop.client.addresses()).await
 }

@@ -69,6 +69,11 @@ impl Pass {
         &*self.hub.objects
     }
 
+    /// The names of all objects of a kind, as far as the cache knows.
+    pub(crate) fn names(&self, kind: &'static str) -> Vec<ObjectKey> {
+        self.hub.objects.names(kind)
+    }
+
     /// The object of kind `K` and this name, as far as the cache knows.
     pub fn get<K: Kind>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         match self.lookup().find(K::NAME, namespace, name) {

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::coffee::{CoffeeCard, CoffeeOrder, CoffeeProfile};
+use concierge_shared::coffee::{CoffeeCard, CoffeeOrder};
 use serde_json::Value;
 
 use super::{
     super::{
         address, card,
-        client::{Card, NewOrder, operation},
+        client::{Card, NewOrder},
         connection::Connection,
-        placing::{self, Placeable, key_of},
-        profile,
+        placing::{self, Placeable},
     },
     Part,
 };
@@ -53,7 +52,7 @@ impl Need {
 
 /// Looks at everything that the order needs.
 pub(super) async fn look(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Open, Failure> {
-    let hindrance = hindrance(pass, shop, order).await?;
+    let hindrance = placing::hindrance(pass, shop, &order.spec.profile_ref).await?;
     let address = address(pass, shop, order).await?;
     let card = card(pass, shop, order).await?;
     let new = address.id().zip(card.id()).map(|(address, card)| new_order(order, address, card));
@@ -62,20 +61,6 @@ pub(super) async fn look(pass: &Pass, shop: &Connection, order: &CoffeeOrder) ->
         None => None,
     };
     Ok(Open { hindrance, address, card, placeable })
-}
-
-/// The account has one profile, and the confirmation of the order goes to whoever is in it.
-async fn hindrance(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Option<String>, Failure> {
-    let user = shop.read(pass, operation::GET_PROFILE, shop.client.profile()).await?;
-    if shop.used.user_id.as_ref().is_some_and(|id| *id != user.id) {
-        return Ok(Some(format!("the token of account {} is another user's by now", shop.used.name)));
-    }
-    let key = key_of::<CoffeeProfile>(pass, &order.spec.profile_ref);
-    let Some(wanted) = pass.get::<CoffeeProfile>(&key.namespace, &key.name) else {
-        return Ok(Some(format!("{key} does not exist")));
-    };
-    let different = profile::differences(&wanted.spec, &user);
-    Ok(different.map(|fields| format!("waits until the account has the {fields} of {key}")))
 }
 
 async fn address(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Need, Failure> {

@@ -3,21 +3,22 @@
 use std::time::Duration;
 
 use concierge_shared::{
-    coffee::{CoffeeOrder, CoffeeOrderStatus, OrderPhase},
-    status::{Conditions, Reason, intent::IntentState},
+    coffee::{CoffeeOrder, OrderPhase},
+    kind::Kind,
+    status::Reason,
 };
 use jiff::Timestamp;
 
 use super::{
     super::{
         client::{Order, TrackingStatus},
-        placing::PLACE,
-        standing::{SOON, is_asked, is_gone},
+        placing::{PLACED, abandoned, given_up, is_refused, refused},
+        standing::{PRESENT, SOON, is_asked, is_gone},
     },
-    PLACED, REFUSED, Step, TRACKING,
+    Step, TRACKING,
     open::{Need, Open},
 };
-use crate::engine::{Plan, annotation};
+use crate::engine::Plan;
 
 /// The shortest and the longest wait between two looks at an order on its way; in between a tenth of its age.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
@@ -30,7 +31,7 @@ pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
         Some(OrderPhase::Cancelled) => {
             Plan::not_ready(Reason::Abandoned, "was given up before it was placed")
         }
-        Some(OrderPhase::Failed) if status.order_id.is_none() => refused(&status),
+        Some(OrderPhase::Failed) if status.order_id.is_none() => refused(CoffeeOrder::NAME, &status),
         _ => {
             let message = status.tracking_status.unwrap_or_default();
             Plan::not_ready(Reason::Held, format!("the carrier reports {message}; ask the shop"))
@@ -55,7 +56,7 @@ pub(super) fn unseen(order: &CoffeeOrder, now: Timestamp) -> Plan<Step> {
     };
     Plan::not_ready(reason, message.clone())
         .condition(PLACED, true, "Ordered", format!("placed as {id}"))
-        .condition(super::super::standing::PRESENT, false, "OrderNotFound", message)
+        .condition(PRESENT, false, "OrderNotFound", message)
         .look_again(if seen_before { LOOKS.1 } else { SOON })
 }
 
@@ -79,7 +80,7 @@ pub(super) fn follow(found: &Order, now: Timestamp) -> Plan<Step> {
         _ => Plan::ready(),
     };
     plan.condition(PLACED, true, "Ordered", format!("placed as {id}"))
-        .condition(super::super::standing::PRESENT, true, "Shown", format!("the shop shows {id}"))
+        .condition(PRESENT, true, "Shown", format!("the shop shows {id}"))
         .condition(TRACKING, moves, reason, message)
         .look_again(patience(found.created, now))
 }
@@ -92,13 +93,11 @@ fn patience(created: Option<Timestamp>, now: Timestamp) -> Duration {
 /// An order that is not placed.
 pub(super) fn place(order: &CoffeeOrder, open: &Open) -> Plan<Step> {
     let status = order.status.clone().unwrap_or_default();
-    if status.intent.as_ref().is_some_and(|intent| intent.state == IntentState::Abandoned) {
-        let remedy = format!("set the annotation {}: retry to place it", annotation::RESOLVE_UNKNOWN);
-        return Plan::not_ready(Reason::Abandoned, format!("{PLACE} was given up on request; {remedy}"));
+    if let Some(intent) = given_up(&status) {
+        return abandoned(intent);
     }
-    // A refused order charges nothing, but a bank that is asked again and again blocks the card.
     if is_refused(&status) && !is_asked(order, status.reconciled_at.as_deref()) {
-        return refused(&status);
+        return refused(CoffeeOrder::NAME, &status);
     }
     let waits = |message: &str| {
         let plan = Plan::not_ready(Reason::Reconciling, message);
@@ -123,17 +122,4 @@ pub(super) fn place(order: &CoffeeOrder, open: &Open) -> Plan<Step> {
         }
         (None, ..) => waits("the address or the card has no id yet"),
     }
-}
-
-pub(super) fn is_refused(status: &CoffeeOrderStatus) -> bool {
-    status.condition(PLACED).is_some_and(|placed| placed.status == "False" && placed.reason == REFUSED)
-}
-
-fn refused(status: &CoffeeOrderStatus) -> Plan<Step> {
-    let said = status.condition(PLACED).map(|placed| placed.message.clone()).unwrap_or_default();
-    let message = format!(
-        "{said}; nothing was ordered. To try again, create another CoffeeOrder, or set the annotation {} to a new value",
-        annotation::RECONCILE_AT
-    );
-    Plan::not_ready(Reason::Refused, message).condition(PLACED, false, REFUSED, said)
 }

@@ -11,10 +11,10 @@ use concierge_shared::{
 use super::{
     super::{
         client::{Order, TrackingStatus},
+        placing::is_refused,
         standing::{is_target_ready, last_look, trouble, written},
     },
     Observed, Stage,
-    plan::is_refused,
 };
 use crate::engine::ObjectKey;
 

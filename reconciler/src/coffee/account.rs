@@ -1,0 +1,261 @@
+//! An account: whose token it is, whether the shop takes it, and what it can buy.
+
+use std::{fmt, sync::Arc};
+
+use concierge_shared::{
+    coffee::{
+        CoffeeProduct, TerminalAccount, TerminalAccountStatus, account::DEFAULT_ACCOUNT,
+        refs::implicit_account_key,
+    },
+    index::Stored,
+    kind::{KINDS, Kind},
+    status::Reason,
+};
+use jiff::Timestamp;
+
+use super::{
+    client::operation,
+    connection::{Connection, Shops},
+    products::{self, Differences},
+    standing::{SOON, last_look, trouble},
+};
+use crate::engine::{Account, Deletion, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile};
+
+/// The condition that tells whether the token opens the account that it should.
+const TOKEN: &str = "TokenAccepted";
+/// The condition that tells whether another TerminalAccount has the same user.
+const SHARED: &str = "Shared";
+
+pub(super) struct AccountReconciler(pub(super) Shops);
+
+pub(super) enum Observed {
+    /// There is no token, or it is one of the other environment: the shop was not asked.
+    NotAsked(String),
+    /// The shop does not accept the token.
+    NotAccepted(String),
+    Open(Open),
+    /// It is being deleted.
+    Leaving {
+        /// Those that use it without naming it.
+        users: Vec<String>,
+    },
+}
+
+pub(super) struct Open {
+    url: String,
+    user: String,
+    /// `None` when the list can't be had now.
+    products: Option<Differences>,
+    /// Other TerminalAccounts with the same user.
+    twins: Vec<String>,
+    at: Timestamp,
+}
+
+pub(super) enum Step {
+    Write(Box<CoffeeProduct>),
+    Delete(Arc<CoffeeProduct>),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Write(product) => write!(f, "write product {}", product.spec.name),
+            Step::Delete(product) => write!(f, "delete product {}", product.spec.name),
+        }
+    }
+}
+
+impl Reconcile for AccountReconciler {
+    type Kind = TerminalAccount;
+    /// `Err` with why the shop can't be asked; `None` when it need not be.
+    type Remote = Option<Result<Connection, String>>;
+    type Observed = Observed;
+    type Step = Step;
+
+    async fn connect(
+        &self,
+        pass: &Pass,
+        account: &TerminalAccount,
+    ) -> Result<(Account, Self::Remote), Failure> {
+        if account.metadata.deletion_timestamp.is_some() {
+            return Ok((Account::none(), None));
+        }
+        match self.0.open(pass, account).await {
+            Ok((limits, connection)) => Ok((limits, Some(Ok(connection)))),
+            Err(Failure::DependencyMissing(message) | Failure::Invalid(message)) => {
+                Ok((Account::none(), Some(Err(message))))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn observe(
+        &self,
+        pass: &Pass,
+        remote: &Self::Remote,
+        account: &TerminalAccount,
+    ) -> Result<Observed, Failure> {
+        let shop = match remote {
+            None => return Ok(Observed::Leaving { users: implicit_users(pass, account) }),
+            Some(Err(message)) => return Ok(Observed::NotAsked(message.clone())),
+            Some(Ok(shop)) => shop,
+        };
+        let user = match shop.read(pass, operation::GET_PROFILE, shop.client.profile()).await {
+            Ok(user) => user.id,
+            Err(Failure::Auth(message)) => return Ok(Observed::NotAccepted(message)),
+            Err(failure) => return Err(failure),
+        };
+        let listed = match shop.read(pass, operation::LIST_PRODUCTS, shop.client.products()).await {
+            Ok(listed) => Some(listed),
+            Err(failure) if failure.passes() => None,
+            Err(failure) => return Err(failure),
+        };
+        Ok(Observed::Open(Open {
+            url: shop.used.base_url.clone(),
+            products: listed.map(|listed| products::compare(pass, account, &listed)),
+            twins: twins(pass, &shop.used.base_url, &user),
+            user,
+            at: pass.now(),
+        }))
+    }
+
+    fn plan(&self, account: &TerminalAccount, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+        let refused = |reason, word, message: &str| {
+            let plan = Plan::not_ready(reason, message).look_again(SOON);
+            plan.condition(TOKEN, false, word, message)
+        };
+        let open = match observed {
+            Observed::NotAsked(message) => return refused(Reason::Invalid, "TokenUnusable", message),
+            Observed::NotAccepted(message) => return refused(Reason::Unauthorised, "Refused", message),
+            Observed::Leaving { .. } => return Plan::not_ready(Reason::Deleting, "is being deleted"),
+            Observed::Open(open) => open,
+        };
+        if let Some(before) = other_user(account, open) {
+            let message = format!(
+                "the token opens the account of user {}, but what was made through this object is user {before}'s; put \
+                 back a token of that user, or create another TerminalAccount",
+                open.user
+            );
+            return refused(Reason::OwnedByOther, "OtherUser", &message);
+        }
+        let plan = Plan::ready().condition(TOKEN, true, "Accepted", format!("of user {}", open.user));
+        let plan = match open.twins.as_slice() {
+            [] => plan.condition(SHARED, false, "OwnUser", ""),
+            twins => {
+                let message = format!(
+                    "user {} is also that of {}: equal orders through both can't be told apart when an answer is lost; use \
+                     one TerminalAccount",
+                    open.user,
+                    twins.join(", ")
+                );
+                plan.condition(SHARED, true, "SameUser", message)
+            }
+        };
+        let Some(Differences { write, delete }) = &open.products else { return plan.look_again(SOON) };
+        let writes = write.iter().cloned().map(|product| Step::Write(Box::new(product)));
+        writes.chain(delete.iter().cloned().map(Step::Delete)).fold(plan, Plan::independent)
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        _: &Self::Remote,
+        account: &TerminalAccount,
+        step: &Step,
+    ) -> Result<Outcome, Failure> {
+        match step {
+            Step::Write(product) => {
+                let name = product.spec.name.clone();
+                guard.apply_owned(account, (**product).clone()).await?;
+                Ok(Outcome::new(Reason::Updated, format!("wrote product {name}")))
+            }
+            Step::Delete(product) => {
+                guard.delete_owned(&**product).await?;
+                let message = format!("deleted product {}: the shop no longer lists it", product.spec.name);
+                Ok(Outcome::new(Reason::Deleted, message))
+            }
+        }
+    }
+
+    fn plan_deletion(&self, _: &TerminalAccount, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        match observed {
+            Observed::Leaving { users } if !users.is_empty() => {
+                let users = concierge_shared::admission::review::abridged(users);
+                Deletion::Blocked(Reason::Deleting, format!("in use by {users}; delete them first"))
+            }
+            _ => Deletion::Gone,
+        }
+    }
+
+    fn report(&self, account: &TerminalAccount, observed: &Observed, status: &mut TerminalAccountStatus) {
+        let Observed::Open(open) = observed else { return };
+        if other_user(account, open).is_some() {
+            return;
+        }
+        let changed = status.user_id.as_ref() != Some(&open.user);
+        status.user_id = Some(open.user.clone());
+        status.base_url = Some(open.url.clone());
+        last_look(&mut status.last_check_time, open.at, changed);
+        if let Some(products) = &open.products {
+            let changed = !products.write.is_empty() || !products.delete.is_empty();
+            last_look(&mut status.products_read_time, open.at, changed);
+        }
+    }
+
+    fn phase(&self, _: &TerminalAccount, status: &mut TerminalAccountStatus) {
+        status.message = trouble(status);
+    }
+
+    /// Its users need the token for as long as they are there.
+    fn secrets(&self, account: &TerminalAccount) -> Vec<(String, String)> {
+        let namespace = account.metadata.namespace.clone().unwrap_or_default();
+        vec![(namespace, account.spec.token_secret_ref.name.clone())]
+    }
+
+    fn exports(&self, account: &TerminalAccount) -> Vec<String> {
+        account.status.as_ref().and_then(|status| status.user_id.clone()).into_iter().collect()
+    }
+
+    fn wakes(&self, pass: &Pass, account: &TerminalAccount) -> Vec<ObjectKey> {
+        implicit_objects(pass, account).iter().map(ObjectKey::from).collect()
+    }
+}
+
+/// The user whose the account was before.
+fn other_user<'a>(account: &'a TerminalAccount, open: &Open) -> Option<&'a str> {
+    let status = account.status.as_ref()?;
+    let same_shop = status.base_url.as_ref() == Some(&open.url);
+    status.user_id.as_deref().filter(|before| same_shop && *before != open.user)
+}
+
+/// The objects that use the account because it is their namespace's default.
+fn implicit_objects(pass: &Pass, account: &TerminalAccount) -> Vec<Stored> {
+    if account.metadata.name.as_deref() != Some(DEFAULT_ACCOUNT) {
+        return Vec::new();
+    }
+    let key = implicit_account_key(account.metadata.namespace.as_deref().unwrap_or_default());
+    KINDS.iter().flat_map(|kind| pass.lookup().select(kind.name, &key).objects).collect()
+}
+
+fn implicit_users(pass: &Pass, account: &TerminalAccount) -> Vec<String> {
+    let mut users: Vec<_> =
+        implicit_objects(pass, account).iter().map(|user| ObjectKey::from(user).to_string()).collect();
+    users.sort();
+    users
+}
+
+/// The other TerminalAccounts that were seen to be this user's.
+fn twins(pass: &Pass, url: &str, user: &str) -> Vec<String> {
+    let keys = pass.names(TerminalAccount::NAME).into_iter().filter(|key| key != pass.key());
+    let is_twin = |key: &ObjectKey| {
+        let status =
+            pass.get::<TerminalAccount>(&key.namespace, &key.name).and_then(|one| one.status.clone());
+        status.is_some_and(|status| {
+            status.base_url.as_deref() == Some(url) && status.user_id.as_deref() == Some(user)
+        })
+    };
+    let mut twins: Vec<_> =
+        keys.filter(is_twin).map(|key| format!("{}/{}", key.namespace, key.name)).collect();
+    twins.sort();
+    twins
+}
