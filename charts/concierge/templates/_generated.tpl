@@ -248,6 +248,13 @@
   verbs:
   - update
 - apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeproducts
+  verbs:
+  - create
+  - delete
+- apiGroups:
   - ""
   resources:
   - events

@@ -81,6 +81,8 @@ pub(super) fn reconciler() -> Vec<PolicyRule> {
     let mut rules = kinds("", &[&READ[..], &["update", "patch"]].concat());
     rules.append(&mut kinds("/status", &["get", "update", "patch"]));
     rules.append(&mut kinds("/finalizers", &["update"]));
+    // Of all objects, these alone are written by us: what a shop sells.
+    rules.push(rule("coffee.terminal.sh", &["coffeeproducts"], &["create", "delete"]));
     let events = |group| rule(group, &["events"], &["create", "patch"]);
     rules.extend([events(""), events("events.k8s.io")]);
     rules
