@@ -1,0 +1,113 @@
+//! One process's cache, which sees what happens after a while.
+
+use std::{sync::Arc, time::Duration};
+
+use concierge_reconciler::engine::{ObjectKey, objects::Objects};
+use concierge_runtime::cache::Change;
+use concierge_shared::{
+    admission::lookup::{Found, Lookup, Namespace, Selection, World},
+    kind::KINDS,
+};
+use parking_lot::Mutex;
+use tokio::{
+    sync::broadcast,
+    time::{Instant, sleep_until},
+};
+
+use crate::cluster::{Entry, Server};
+
+/// A cache that is behind by `lag`.
+pub(crate) struct View {
+    server: Arc<Server>,
+    lag: Duration,
+    seen: Mutex<Seen>,
+    changes: broadcast::Sender<Change>,
+}
+
+#[derive(Default)]
+struct Seen {
+    world: World,
+    names: Vec<ObjectKey>,
+    entries: usize,
+}
+
+impl View {
+    pub(crate) fn new(server: Arc<Server>, lag: Duration) -> Arc<Self> {
+        let view = Self { server, lag, seen: Mutex::default(), changes: broadcast::Sender::new(65536) };
+        view.catch_up();
+        Arc::new(view)
+    }
+
+    /// Tells of changes as they come into sight, until dropped.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let mut grown = self.server.grown();
+        loop {
+            for change in self.catch_up() {
+                let _ = self.changes.send(change);
+            }
+            let next =
+                self.server.log_from(self.seen.lock().entries).first().map(|entry| entry.at + self.lag);
+            tokio::select! {
+                Ok(()) = grown.changed() => {}
+                () = async { match next { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
+            }
+        }
+    }
+
+    fn catch_up(&self) -> Vec<Change> {
+        let mut seen = self.seen.lock();
+        let visible = |entry: &Entry| entry.at + self.lag <= Instant::now();
+        let entries = self.server.log_from(seen.entries);
+        entries.into_iter().take_while(visible).filter_map(|entry| seen.take(entry)).collect()
+    }
+}
+
+impl Seen {
+    fn take(&mut self, entry: Entry) -> Option<Change> {
+        self.entries += 1;
+        let (kind, namespace, name) = entry.name;
+        let kind = KINDS.iter().find(|one| one.name == kind)?;
+        let key = ObjectKey::new(kind.name, namespace.clone(), name.clone());
+        match entry.object {
+            Some(object) => {
+                self.world.insert((kind.store)(object).unwrap());
+                if !self.names.contains(&key) {
+                    self.names.push(key);
+                }
+            }
+            None => {
+                self.world.remove(kind.name, &namespace, &name);
+                self.names.retain(|one| *one != key);
+            }
+        }
+        Some(Change { kind: kind.name, namespace, name })
+    }
+}
+
+impl Lookup for View {
+    fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
+        self.seen.lock().world.find(kind, namespace, name)
+    }
+
+    fn select(&self, kind: &'static str, key: &str) -> Selection {
+        self.seen.lock().world.select(kind, key)
+    }
+
+    fn namespace(&self, name: &str) -> Arc<Namespace> {
+        self.seen.lock().world.namespace(name)
+    }
+}
+
+impl Objects for View {
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    fn names(&self, kind: &'static str) -> Vec<ObjectKey> {
+        self.seen.lock().names.iter().filter(|key| key.kind == kind).cloned().collect()
+    }
+
+    fn synced(&self) -> bool {
+        true
+    }
+}
