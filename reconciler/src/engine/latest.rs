@@ -22,17 +22,19 @@ impl Latest {
         self.0.lock().insert(key, Stored::new(K::NAME, object, Facts::default()));
     }
 
-    /// The newer of `cached` and what was written. A newer one in the cache makes the written one forgotten.
+    /// The newer of `cached` and what was written.
     pub(crate) fn newer(&self, key: &ObjectKey, cached: Stored) -> Stored {
-        let mut all = self.0.lock();
-        match all.get(key) {
+        match self.0.lock().get(key) {
             Some(written) if is_older(cached.meta(), written.meta()) => written.clone(),
-            Some(_) => {
-                all.remove(key);
-                cached
-            }
-            None => cached,
+            Some(_) | None => cached,
         }
+    }
+
+    /// True when `cached` is what a write of ours returned: there is nothing new in it.
+    pub(crate) fn is_ours(&self, key: &ObjectKey, cached: &Stored) -> bool {
+        let all = self.0.lock();
+        let version = |object: &Stored| (object.meta().uid.clone(), object.meta().resource_version.clone());
+        all.get(key).is_some_and(|written| version(written) == version(cached))
     }
 
     /// Forgets an object that is gone.

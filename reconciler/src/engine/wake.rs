@@ -40,7 +40,8 @@ impl Seen {
                 let face = driver.face(&object);
                 let old = self.0.insert(key.clone(), (object.clone(), face));
                 let before = old.as_ref().map(|(_, face)| *face);
-                if before.is_none_or(|before| before.own != face.own) {
+                let is_news = !hub.latest.is_ours(key, &object);
+                if is_news && before.is_none_or(|before| before.own != face.own) {
                     hub.queue.add(key.clone());
                     let others = old.iter().map(|(old, _)| old).chain([&object]);
                     others.flat_map(|object| driver.wakes(hub, object)).for_each(|other| wake(hub, other));

@@ -135,6 +135,11 @@ impl Server {
         self.state.lock().faults.push_back((verb, fault));
     }
 
+    /// No write fails any more.
+    pub(crate) fn mend(&self) {
+        self.state.lock().faults.clear();
+    }
+
     pub(crate) fn log_from(&self, from: usize) -> Vec<Entry> {
         self.state.lock().log[from..].to_vec()
     }

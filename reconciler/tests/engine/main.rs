@@ -5,6 +5,7 @@
 
 mod at_most_once;
 mod cluster;
+mod leases;
 mod lifecycle;
 mod order;
 mod remote;

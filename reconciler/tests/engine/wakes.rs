@@ -1,1 +1,134 @@
-//! To come.
+//! Who is woken by what, and who comes back by itself.
+
+use std::time::Duration;
+
+use concierge_reconciler::engine::Failure;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::world::{Nature, World};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn reads(world: &World) -> usize {
+    world.service.state.lock().reads
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_referrer_waits_for_its_target_and_is_woken_at_once() {
+    let world = World::new();
+    let bear = world.toy("bear", json!({ "colour": "brown", "inside": "shelf" }));
+    let _process = world.healthy().await;
+    assert_eq!(world.condition(&bear, "ReferencesResolved"), "False ReferencesMissing");
+    assert_eq!(world.message(&bear, "ReferencesResolved"), "Toy default/shelf does not exist");
+    assert_eq!(world.condition(&bear, "Valid"), "True Valid", "a missing target is no broken rule here");
+    // Not ready at first.
+    world.toy("shelf", json!({ "colour": "plaid" }));
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.message(&bear, "ReferencesResolved"), "Toy default/shelf is not ready");
+    world.toy("shelf", json!({ "colour": "white" }));
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.condition(&bear, "Ready"), "True Reconciled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_retried_ever_more_rarely_and_success_starts_over() {
+    let world = World::new();
+    let key = world.toy("bear", json!({ "colour": "brown" }));
+    let _process = world.healthy().await;
+    let away = || (0..100_000).map(|_| Failure::Transient("503".into()));
+    world.service.state.lock().failures.extend(away());
+    let mut tries = Vec::new();
+    world.server.user_annotates(&key, json!({ "poke": "1" }));
+    for _ in 0..4 {
+        let before = reads(&world);
+        sleep(30 * MINUTE).await;
+        tries.push(reads(&world) - before);
+    }
+    assert!(tries[0] < 40, "{tries:?}");
+    // Full jitter below five minutes is two and a half on average.
+    assert!(tries[1..].iter().all(|tries| (5..=30).contains(tries)), "{tries:?}");
+    world.service.state.lock().failures.clear();
+    sleep(6 * MINUTE).await;
+    assert_eq!(world.condition(&key, "Synced"), "True Reconciled");
+    world.service.state.lock().failures.push_back(Failure::Transient("503".into()));
+    world.server.user_annotates(&key, json!({ "poke": "2" }));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.condition(&key, "Synced"), "True Reconciled", "within the first second again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_waits_for_hours_or_for_a_change() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.service.state.lock().failures.push_back(Failure::Invalid("422: no such colour".into()));
+    let key = world.toy("bear", json!({ "colour": "octarine" }));
+    sleep(50 * MINUTE).await;
+    assert_eq!(world.condition(&key, "Ready"), "False Refused");
+    assert_eq!(reads(&world), 1);
+    sleep(150 * MINUTE).await;
+    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_patience_gets_it_from_the_whole_account() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    world
+        .service
+        .state
+        .lock()
+        .failures
+        .push_back(Failure::Throttled { message: "429".into(), retry_after: Some(Duration::from_secs(20)) });
+    let keys = ["bear", "lion"].map(|name| world.toy(name, json!({ "colour": "brown" })));
+    sleep(Duration::from_secs(19)).await;
+    assert_eq!(world.service.state.lock().writes, 0);
+    sleep(Duration::from_secs(5)).await;
+    assert!(keys.iter().all(|key| world.condition(key, "Ready") == "True Reconciled"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_stop_the_account_and_one_success_opens_it_for_all() {
+    let world = World::new();
+    let keys: Vec<_> =
+        (0..20).map(|n| world.toy(&format!("bear-{n}"), json!({ "colour": "brown" }))).collect();
+    world.service.state.lock().failures.extend((0..100_000).map(|_| Failure::Auth("401".into())));
+    let _process = world.healthy().await;
+    sleep(60 * MINUTE).await;
+    // At first as many as may work at a time; later one for each cool-down of up to ten minutes.
+    assert!(reads(&world) < 20, "{}", reads(&world));
+    assert_eq!(world.condition(&keys[7], "Synced"), "False Unauthorised");
+    world.service.state.lock().failures.clear();
+    world.server.user_annotates(&keys[7], json!({ "concierge.dev/reconcile-at": "the token is new" }));
+    sleep(6 * MINUTE).await;
+    assert!(keys.iter().all(|key| world.condition(key, "Ready") == "True Reconciled"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_serves_no_more_than_its_places_and_forgets_nobody() {
+    let world = World::new();
+    let began = Instant::now();
+    for n in 0..200 {
+        world.toy(&format!("bear-{n}"), json!({ "colour": "brown" }));
+    }
+    let _process = world.start("a", Nature::default());
+    while world.service.state.lock().things.len() < 200 {
+        sleep(Duration::from_secs(1)).await;
+        assert!(began.elapsed() < 5 * MINUTE);
+    }
+    // Three calls each, ten a second, twenty for free.
+    assert!(began.elapsed() > Duration::from_secs(55), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_leadership_nothing_is_done() {
+    let world = World::new();
+    let _leader = world.healthy().await;
+    let standby = world.start("standby", Nature::default());
+    let key = world.toy("bear", json!({ "colour": "brown" }));
+    sleep(30 * MINUTE).await;
+    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(standby.metrics.leader.get(), 0);
+    let label = concierge_reconciler::engine::metrics::KindLabel { kind: "Toy" };
+    assert!(standby.metrics.pass_seconds.get(&label).is_none(), "it has not looked at anything");
+}

@@ -76,7 +76,7 @@ impl World {
         let cluster: Arc<dyn Cluster> =
             Arc::new(Connection { server: self.server.clone(), frozen: freezing });
         let clock: Arc<dyn Clock> = Arc::new(ServerClock(self.server.clone()));
-        let random: Arc<dyn Random> = Arc::new(Seeded(Mutex::new(fastrand::Rng::with_seed(seed(identity)))));
+        let random: Arc<dyn Random> = Arc::new(Seeded::new(identity));
         let lease = LeaseSettings {
             namespace: "concierge".into(),
             name: "reconciler".into(),
@@ -165,7 +165,8 @@ impl Process {
     }
 }
 
-struct ServerClock(Arc<Server>);
+/// The API server's clock.
+pub(crate) struct ServerClock(pub(crate) Arc<Server>);
 
 impl Clock for ServerClock {
     fn now(&self) -> Timestamp {
@@ -173,7 +174,15 @@ impl Clock for ServerClock {
     }
 }
 
-struct Seeded(Mutex<fastrand::Rng>);
+/// Chance that is the same in every run.
+pub(crate) struct Seeded(Mutex<fastrand::Rng>);
+
+impl Seeded {
+    pub(crate) fn new(identity: &str) -> Self {
+        let seed = identity.bytes().fold(7, |seed: u64, byte| seed * 31 + u64::from(byte));
+        Self(Mutex::new(fastrand::Rng::with_seed(seed)))
+    }
+}
 
 impl Random for Seeded {
     fn unit(&self) -> f64 {
@@ -183,10 +192,6 @@ impl Random for Seeded {
     fn bits(&self) -> u128 {
         self.0.lock().u128(..)
     }
-}
-
-fn seed(identity: &str) -> u64 {
-    identity.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte))
 }
 
 /// What happens to a process, and when.

@@ -128,7 +128,10 @@ fn a_store_with_pets_is_not_deleted() {
             ["pets.petstore.in-use metadata.name"]
         );
     }
-    assert!(denials(&evaluate(&world(&[shop.clone()]), Operation::Delete, None, Some(&shop))).is_empty());
+    assert!(
+        denials(&evaluate(&world(std::slice::from_ref(&shop)), Operation::Delete, None, Some(&shop)))
+            .is_empty()
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Concierge on a real API server, as its users meet it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
+
 mod failover;
 mod fixtures;
 mod hostile;
