@@ -8,7 +8,7 @@ use concierge_tests::process::Signal;
 use concierge_tests::stack::{Plan, Stack, get};
 use serde_json::json;
 
-use crate::world::{Created, create, namespaces, ordinary_user, pet};
+use crate::world::{Created, alone, create, namespaces, ordinary_user, pet};
 
 const LEASE: Duration = Duration::from_secs(5);
 /// How long taking over and the first call may take beside the lease, on a machine that has other work.
@@ -47,6 +47,7 @@ async fn kept(stack: &Stack, service: &Petstore, id: i64) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_takes_over_and_nothing_is_written_twice() {
+    let _alone = alone().await;
     rustls::crypto::ring::default_provider().install_default().ok();
     let service = Petstore::start().await.unwrap();
     let lease = format!("{}s", LEASE.as_secs());

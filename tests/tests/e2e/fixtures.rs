@@ -22,7 +22,7 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Client, Config, Error};
 use serde_json::{Value, json};
 
-use crate::world::namespaces;
+use crate::world::{alone, namespaces};
 
 /// How a request ended at the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,7 @@ enum Door {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_three_ways_give_the_same_verdict() {
+    let _alone = alone().await;
     rustls::crypto::ring::default_provider().install_default().ok();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let fixtures = Fixture::load_all(&folder).unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{namespaces, pet};
+use crate::world::{alone, namespaces, pet};
 
 const MIB: usize = 1024 * 1024;
 
@@ -37,6 +37,7 @@ async fn stack() -> (Stack, Caller) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_a_review() {
+    let _alone = alone().await;
     let (stack, caller) = stack().await;
     bodies(&caller).await;
     operations(&caller).await;

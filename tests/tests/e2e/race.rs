@@ -6,7 +6,7 @@ use concierge_tests::stack::{Plan, Stack};
 use futures::future::join_all;
 use kube::Client;
 
-use crate::world::{Created, claims, create, namespaces, ordinary_user, pet, pets};
+use crate::world::{Created, alone, claims, create, namespaces, ordinary_user, pet, pets};
 
 const IDS: i64 = 200;
 const CONTENDERS: usize = 10;
@@ -48,6 +48,7 @@ async fn assert_claims_match_pets(stack: &Stack) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_is_admitted_once_whatever_happens() {
+    let _alone = alone().await;
     // Two API servers, a database, three replicas without optimisation and two thousand callers share what may be two
     // processors: the calls get the time that a cluster's machines would not need.
     let values = ["webhook.validating.timeoutSeconds=20", "webhook.mutating.timeoutSeconds=20"];

@@ -11,7 +11,7 @@ use concierge_tests::stack::{NAMESPACE, Plan, Stack};
 use kube::Client;
 use serde_json::json;
 
-use crate::world::{Created, create, namespaces, ordinary_user, pet};
+use crate::world::{Created, alone, create, namespaces, ordinary_user, pet};
 
 /// Creates that never stop, several at once.
 struct Stream {
@@ -69,6 +69,7 @@ fn leaves(stack: &Stack, number: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_fails_while_everything_changes() {
+    let _alone = alone().await;
     let quick =
         ["--ca-settle", "2s", "--ca-overlap", "8s", "--certificate-tick", "1s", "--leaf-validity", "45s"];
     let webhook_args = quick.map(str::to_owned).to_vec();

@@ -10,6 +10,13 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Client, Error};
 use serde_json::{Value, json};
 
+/// Keeps the other end-to-end tests of this program waiting: each brings a machine to its limits, and measures whether
+/// calls are answered in time.
+pub(crate) async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    ONE.lock().await
+}
+
 /// An ordinary user who may do everything with our kinds, and nothing else.
 pub(crate) async fn ordinary_user(stack: &Stack) -> Result<User> {
     let rules = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: pet-owner}\n\
