@@ -712,7 +712,10 @@ impl Grants {
                 };
                 add(&["get", "list", "watch"], "", true, here);
                 add(&["update", "patch"], "", false, here);
-                add(&["create", "delete", "deletecollection"], "", false, false);
+                // What the shop sells is written by us, not by users.
+                let ours = here && kind.name == "CoffeeProduct";
+                add(&["create", "delete"], "", false, ours);
+                add(&["deletecollection"], "", false, false);
                 add(&["get", "update", "patch"], "status", false, here);
                 add(&["update"], "finalizers", false, here);
             }

@@ -18,7 +18,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 
 use super::{
-    client::{NewOrder, Order, operation},
+    client::{NewOrder, Order},
     connection::{Connection, Shops, account_to_wake},
     placing::{self, PLACED, Placeable},
     standing::{SOON, Standing, is_asked, is_target_ready, standing, trouble},
@@ -86,7 +86,7 @@ impl Reconcile for CartReconciler {
         let id = cart.status.as_ref().and_then(|status| status.order_id.as_deref());
         match (id, new_order(pass, cart)) {
             (Some(id), _) => {
-                observed.order = shop.find(pass, operation::GET_ORDER, shop.client.order(id)).await?;
+                observed.order = placing::find(pass, shop, id).await?;
             }
             (None, Some(new)) if cart.metadata.deletion_timestamp.is_none() => {
                 observed.placeable = placing::placeable(pass, shop, new).await?;
@@ -110,7 +110,7 @@ impl Reconcile for CartReconciler {
             return Plan::ready();
         }
         if placing::is_refused(&status) && !is_asked(cart, status.reconciled_at.as_deref()) {
-            return placing::refused(CoffeeCart::NAME, &status);
+            return placing::refused(&status);
         }
         match &observed.placeable {
             Some(placeable) => {
@@ -166,7 +166,7 @@ impl Reconcile for CartReconciler {
     }
 
     fn phase(&self, cart: &CoffeeCart, status: &mut CoffeeCartStatus) {
-        status.message = trouble(status);
+        status.message = placing::refusal(status).or_else(|| trouble(status));
         status.phase = Some(phase(cart, status));
         let namespace = cart.metadata.namespace.as_deref().unwrap_or_default();
         let ready = |status: &CoffeeCartStatus, kind, target: Option<&ObjectRef>| {
@@ -184,7 +184,7 @@ impl Reconcile for CartReconciler {
     }
 
     fn refused(&self, cart: &CoffeeCart, refusal: &Refusal<'_>, status: &mut CoffeeCartStatus) {
-        placing::note_refusal(refusal, cart.metadata.generation, status);
+        placing::note_refusal(cart, refusal, status);
     }
 
     fn recorded(&self, status: &CoffeeCartStatus) -> Vec<String> {

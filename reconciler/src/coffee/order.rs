@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use self::open::Open;
 use super::{
     address, card,
-    client::{NewOrder, Order, operation},
+    client::{NewOrder, Order},
     connection::{Connection, Shops, account_to_wake},
     placing,
     standing::is_asked,
@@ -109,7 +109,7 @@ impl Reconcile for OrderReconciler {
                 Stage::Leaving(open::parts_left(pass, shop, order).await?)
             }
             Some(id) => {
-                let found = shop.find(pass, operation::GET_ORDER, shop.client.order(id)).await?;
+                let found = placing::find(pass, shop, id).await?;
                 Stage::Placed(found.map(Box::new))
             }
             None => Stage::Open(Box::new(open::look(pass, shop, order).await?)),
@@ -188,7 +188,7 @@ impl Reconcile for OrderReconciler {
 
     fn refused(&self, order: &CoffeeOrder, refusal: &Refusal<'_>, status: &mut CoffeeOrderStatus) {
         if refusal.operation == placing::PLACE {
-            placing::note_refusal(refusal, order.metadata.generation, status);
+            placing::note_refusal(order, refusal, status);
         }
     }
 

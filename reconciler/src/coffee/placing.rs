@@ -69,6 +69,17 @@ pub(super) async fn place(guard: &Guard, shop: &Connection, order: &NewOrder) ->
     Ok(Outcome::made(id.clone(), format!("placed order {id}")))
 }
 
+/// The order of this id; `None` when the shop shows it neither by itself nor in the list.
+pub(super) async fn find(pass: &Pass, shop: &Connection, id: &str) -> Result<Option<Order>, Failure> {
+    match shop.find(pass, operation::GET_ORDER, shop.client.order(id)).await? {
+        Some(order) => Ok(Some(order)),
+        None => {
+            let listed = shop.find(pass, operation::LIST_ORDERS, shop.client.orders()).await?;
+            Ok(listed.into_iter().flatten().find(|order| order.id == id))
+        }
+    }
+}
+
 /// The orders that could be the effect of a call whose outcome is unknown: those that no object has recorded.
 pub(super) async fn effects(pass: &Pass, shop: &Connection) -> Result<Vec<Effect>, Failure> {
     let orders = shop.read(pass, operation::LIST_ORDERS, shop.client.orders()).await?;
@@ -143,26 +154,33 @@ pub(super) async fn hindrance(
 }
 
 /// Notes that the shop said no: a refused call charges nothing, but a bank that is asked again and again blocks the card.
-pub(super) fn note_refusal(refusal: &Refusal<'_>, generation: Option<i64>, status: &mut impl Conditions) {
+pub(super) fn note_refusal<K: Kind>(object: &K, refusal: &Refusal<'_>, status: &mut impl Conditions) {
     if matches!(refusal.failure, Failure::Invalid(_)) {
-        let message = refusal.failure.to_string();
-        status.set(PLACED, false, REFUSED, &message, generation, refusal.at);
+        let message = format!(
+            "{}; nothing was ordered. To try again, create another {}, or set the annotation {} to a new value",
+            refusal.failure,
+            K::NAME,
+            annotation::RECONCILE_AT
+        );
+        status.set(PLACED, false, REFUSED, &message, object.meta().generation, refusal.at);
     }
+}
+
+/// What the shop said no with, and what to do now.
+pub(super) fn refusal(status: &impl Conditions) -> Option<String> {
+    let placed = status.condition(PLACED).filter(|placed| placed.status == "False");
+    placed.filter(|placed| placed.reason == REFUSED).map(|placed| placed.message.clone())
 }
 
 /// Whether the shop said no, and nobody asked again.
 pub(super) fn is_refused(status: &impl Conditions) -> bool {
-    status.condition(PLACED).is_some_and(|placed| placed.status == "False" && placed.reason == REFUSED)
+    refusal(status).is_some()
 }
 
 /// What is to be done after a no: nothing, until somebody asks again.
-pub(super) fn refused<S>(kind: &str, status: &impl Conditions) -> Plan<S> {
-    let said = status.condition(PLACED).map(|placed| placed.message.clone()).unwrap_or_default();
-    let message = format!(
-        "{said}; nothing was ordered. To try again, create another {kind}, or set the annotation {} to a new value",
-        annotation::RECONCILE_AT
-    );
-    Plan::not_ready(Reason::Refused, message).condition(PLACED, false, REFUSED, said)
+pub(super) fn refused<S>(status: &impl Conditions) -> Plan<S> {
+    let said = refusal(status).unwrap_or_default();
+    Plan::not_ready(Reason::Refused, said.clone()).condition(PLACED, false, REFUSED, said)
 }
 
 /// What is to be done after a call was given up on request: nothing, until somebody asks again.

@@ -196,7 +196,7 @@ impl Reconcile for SubscriptionReconciler {
             Standing::Waiting => SubscriptionPhase::Pending,
             Standing::Broken => SubscriptionPhase::Failed,
         });
-        status.message = trouble(status);
+        status.message = placing::refusal(status).or_else(|| trouble(status));
         let namespace = subscription.metadata.namespace.as_deref().unwrap_or_default();
         let ready = |status: &CoffeeSubscriptionStatus, kind, target: &ObjectRef| {
             let key = ObjectKey::new(kind, target.namespace_in(namespace), target.name.clone());
@@ -218,7 +218,7 @@ impl Reconcile for SubscriptionReconciler {
         refusal: &Refusal<'_>,
         status: &mut CoffeeSubscriptionStatus,
     ) {
-        placing::note_refusal(refusal, subscription.metadata.generation, status);
+        placing::note_refusal(subscription, refusal, status);
     }
 
     fn recorded(&self, status: &CoffeeSubscriptionStatus) -> Vec<String> {
@@ -305,7 +305,7 @@ fn subscribe(subscription: &CoffeeSubscription, observed: &Observed) -> Plan<Ste
         return placing::abandoned(intent);
     }
     if placing::is_refused(&status) && !is_asked(subscription, status.reconciled_at.as_deref()) {
-        return placing::refused(CoffeeSubscription::NAME, &status);
+        return placing::refused(&status);
     }
     if let Some(hindrance) = &observed.hindrance {
         return Plan::not_ready(Reason::Reconciling, hindrance.clone()).look_again(SOON);

@@ -15,8 +15,9 @@ async fn an_order_is_placed_shipped_and_delivered() {
     let world = World::furnished();
     let _process = world.healthy();
     let order = world.order("one");
-    world.until("ordered", 10 * MINUTE, |world| world.phase(&order) == "Ordered").await;
+    world.until("ordered", 10 * MINUTE, |world| world.is_ready(&order)).await;
     let status = world.status(&order);
+    assert_eq!(status["phase"], "Ordered");
     let id = status["orderId"].as_str().unwrap();
     assert_eq!(world.shop.charges().len(), 1);
     assert_eq!((status["subtotal"].as_i64(), status["shipping"].as_i64()), (Some(2200), Some(800)));
@@ -32,10 +33,10 @@ async fn an_order_is_placed_shipped_and_delivered() {
     world.until("delivered", 60 * MINUTE, |world| world.phase(&order) == "Delivered").await;
     assert!(world.is_ready(&order));
     let (asked, wrote) = (world.shop.count("GET /order/{id}"), world.server.writes());
-    sleep(48 * 60 * MINUTE).await;
+    sleep(12 * 60 * MINUTE).await;
     assert_eq!(world.shop.count("GET /order/{id}"), asked, "a delivered order is not asked for");
     // What remains are the hourly times of the last look of account and profile.
-    assert!(world.server.writes() - wrote < 48 * 2 * 2, "{} writes", world.server.writes() - wrote);
+    assert!(world.server.writes() - wrote < 12 * 2 * 2, "{} writes", world.server.writes() - wrote);
     assert_eq!(world.shop.charges().len(), 1);
 }
 
@@ -78,14 +79,15 @@ async fn a_declined_order_is_not_tried_again_until_somebody_asks() {
     let order = world.order("one");
     world.until("failed", 10 * MINUTE, |world| world.phase(&order) == "Failed").await;
     assert_eq!(world.condition(&order, "Placed"), "False Refused");
-    assert!(world.message(&order, "Ready").contains(RECONCILE_AT), "{}", world.message(&order, "Ready"));
+    let message = world.status(&order)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("payment.invalid") && message.contains(RECONCILE_AT), "{message}");
     let sent = world.shop.count("POST /order");
     assert_eq!(sent, 1);
-    sleep(24 * 60 * MINUTE).await;
+    sleep(6 * 60 * MINUTE).await;
     assert_eq!(world.shop.count("POST /order"), sent, "a declined charge is not sent again");
     world.server.user_annotates(&order, json!({ RECONCILE_AT: "again" }));
     world.until("asked", MINUTE, |world| world.shop.count("POST /order") == sent + 1).await;
-    sleep(24 * 60 * MINUTE).await;
+    sleep(6 * 60 * MINUTE).await;
     assert_eq!(world.shop.count("POST /order"), sent + 1, "once for each request");
     assert!(world.shop.charges().is_empty());
     assert_eq!(world.phase(&order), "Failed");
@@ -97,12 +99,15 @@ async fn an_order_that_the_shop_forgot_is_never_placed_again() {
     let process = world.healthy();
     let order = world.order("one");
     world.until("ordered", 10 * MINUTE, |world| world.phase(&order) == "Ordered").await;
-    world.shop.faults().inject(Rule::on("GET /order/{id}"), Fault::StatusBefore(404));
+    // As if the shop were another.
+    for operation in ["GET /order/{id}", "GET /order"] {
+        world.shop.faults().inject(Rule::on(operation), Fault::StatusBefore(404));
+    }
     world
         .until("missed", 90 * MINUTE, |world| world.condition(&order, "Present") == "False OrderNotFound")
         .await;
     world.server.user_annotates(&order, json!({ RECONCILE_AT: "now" }));
-    sleep(24 * 60 * MINUTE).await;
+    sleep(6 * 60 * MINUTE).await;
     assert_eq!(world.shop.charges().len(), 1);
     assert_eq!(world.condition(&order, "Ready"), "False Held");
     assert!(world.message(&order, "Ready").contains("not placed"), "{}", world.message(&order, "Ready"));
@@ -295,7 +300,7 @@ async fn a_subscription_that_was_cancelled_at_the_shop_is_final() {
     );
     client.delete_subscription(&id).await.unwrap();
     world.until("cancelled", 60 * MINUTE, |world| world.phase(&key) == "Cancelled").await;
-    sleep(24 * 60 * MINUTE).await;
+    sleep(6 * 60 * MINUTE).await;
     assert!(world.shop.account(TOKEN).subscriptions().is_empty());
 }
 
@@ -443,21 +448,20 @@ async fn an_account_tells_whose_it_is_and_what_it_can_buy() {
     world.shop.sell(Product::single("prd_01J1JF8PWKTYHX3GQ7Z8V5N2ZZ", "zulu", DARK_MODE, 999, None));
     world.until("refreshed", 30 * MINUTE, |_| of("cron").is_none() && of("zulu").is_some()).await;
     let wrong = [
-        (json!({ "environment": "production" }), TOKEN, "a test token"),
+        (json!({ "environment": "production" }), "trm_test_92eb5ffee6ae2fec", "a test token"),
         (json!({ "environment": "dev" }), "trm_live_5d41402abc4b2a76", "a live token"),
     ];
     for (mut spec, token, says) in wrong {
         world.secret("other-token", "token", token);
         spec["baseUrl"] = "http://shop.default.svc".into();
         spec["tokenSecretRef"] = json!({ "name": "other-token", "key": "token" });
-        let calls = world.shop.log().len();
         let other = world.put("TerminalAccount", "other", json!({}), spec);
         sleep(MINUTE).await;
         assert_eq!(world.condition(&other, "TokenAccepted"), "False TokenUnusable");
         let message = world.message(&other, "Ready");
         assert!(message.contains(says) && message.contains("other-token"), "{message}");
         assert!(!message.contains(token), "{message}");
-        assert_eq!(world.shop.log().len(), calls, "nothing is sent");
+        assert!(world.shop.log().iter().all(|one| one.caller != "nobody"), "nothing is sent");
         world.server.user_deletes(&other);
         world.until("gone", 10 * MINUTE, |world| world.server.read(&other).is_none()).await;
     }

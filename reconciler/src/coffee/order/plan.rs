@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use concierge_shared::{
     coffee::{CoffeeOrder, OrderPhase},
-    kind::Kind,
     status::Reason,
 };
 use jiff::Timestamp;
@@ -31,7 +30,7 @@ pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
         Some(OrderPhase::Cancelled) => {
             Plan::not_ready(Reason::Abandoned, "was given up before it was placed")
         }
-        Some(OrderPhase::Failed) if status.order_id.is_none() => refused(CoffeeOrder::NAME, &status),
+        Some(OrderPhase::Failed) if status.order_id.is_none() => refused(&status),
         _ => {
             let message = status.tracking_status.unwrap_or_default();
             Plan::not_ready(Reason::Held, format!("the carrier reports {message}; ask the shop"))
@@ -97,7 +96,7 @@ pub(super) fn place(order: &CoffeeOrder, open: &Open) -> Plan<Step> {
         return abandoned(intent);
     }
     if is_refused(&status) && !is_asked(order, status.reconciled_at.as_deref()) {
-        return refused(CoffeeOrder::NAME, &status);
+        return refused(&status);
     }
     let waits = |message: &str| {
         let plan = Plan::not_ready(Reason::Reconciling, message);

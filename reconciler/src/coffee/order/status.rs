@@ -11,7 +11,7 @@ use concierge_shared::{
 use super::{
     super::{
         client::{Order, TrackingStatus},
-        placing::is_refused,
+        placing::{is_refused, refusal},
         standing::{is_target_ready, last_look, trouble, written},
     },
     Observed, Stage,
@@ -70,7 +70,7 @@ pub(super) fn phase(order: &CoffeeOrder, status: &mut CoffeeOrderStatus) {
         Some(_) => placed(status),
         None => open(status),
     });
-    status.message = trouble(status);
+    status.message = refusal(status).or_else(|| trouble(status));
     let ready = |status: &CoffeeOrderStatus, kind, target: Option<&ObjectRef>| {
         let namespace = order.metadata.namespace.as_deref().unwrap_or_default();
         target.map(|target| {
