@@ -9,9 +9,6 @@
 
 #[path = "../../../reconciler/tests/engine/cluster.rs"]
 mod cluster;
-mod exhaustive;
 mod kinds;
-mod secrets;
-mod storm;
 mod view;
 mod world;
