@@ -8,9 +8,10 @@ use concierge_runtime::{
     cache::Cache,
     client, duration,
     logs::{self, LogArgs},
+    rules::RuleArgs,
     shutdown,
 };
-use concierge_shared::{admission::rule::Enforcement, kind::KINDS, settings};
+use concierge_shared::kind::KINDS;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -40,15 +41,14 @@ pub struct RunArgs {
     /// Look, publish the plans in status, and change nothing
     #[arg(long, env = "CONCIERGE_OBSERVE_ONLY")]
     observe_only: bool,
-    /// Rule levels that differ from the rules' own; give the same as to the webhook
-    #[arg(long, env = "CONCIERGE_ENFORCEMENT", default_value = "", value_name = "RULE=LEVEL,...")]
-    enforcement: Enforcement,
     /// How many objects are worked on at a time; 4 for each processor by default
     #[arg(long, env = "CONCIERGE_CONCURRENCY", value_name = "NUMBER")]
     concurrency: Option<usize>,
     /// How long a call to a remote service may take; shorter than the lease
     #[arg(long, env = "CONCIERGE_REQUEST_TIMEOUT", default_value = "5s", value_parser = duration::parse, value_name = "TIME")]
     request_timeout: Duration,
+    #[command(flatten)]
+    rules: RuleArgs,
     #[command(flatten)]
     lease: LeaseArgs,
     #[command(flatten)]
@@ -99,16 +99,8 @@ pub fn run(args: RunArgs) -> ExitCode {
 }
 
 async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
-    let RunArgs {
-        admin,
-        namespaces,
-        observe_only,
-        enforcement,
-        concurrency,
-        request_timeout,
-        lease,
-        logs: _,
-    } = args;
+    let RunArgs { admin, namespaces, observe_only, concurrency, request_timeout, rules, lease, logs: _ } =
+        args;
     anyhow::ensure!(
         request_timeout < lease.lease_duration,
         "--request-timeout ({request_timeout:?}) must be shorter than --lease-duration ({:?})",
@@ -129,13 +121,14 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         request_timeout,
     };
     let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease_settings);
+    let (enforcement, rules) = rules.read();
     let settings = Settings {
         concurrency: concurrency.unwrap_or_else(default_concurrency),
         request_timeout,
         lease_duration: lease.lease_duration,
         observe_only,
         enforcement,
-        rules: settings::Settings::default(),
+        rules,
     };
     let metrics = Metrics::default();
     let outside = Outside { cluster, objects: cache.clone(), clock, random, term, hook: None };

@@ -7,6 +7,7 @@
 //! | [`duration`] | durations on the command line |
 //! | [`admin`] | the port for probes and metrics |
 //! | [`logs`] | log lines for people and for machines |
+//! | [`rules`] | levels and bounds of rules on the command line |
 //! | [`shutdown`] | signals |
 
 pub mod admin;
@@ -14,4 +15,5 @@ pub mod cache;
 pub mod client;
 pub mod duration;
 pub mod logs;
+pub mod rules;
 pub mod shutdown;

@@ -160,7 +160,10 @@ fn much() -> Value {
         "imagePullSecrets": [{"name": "registry"}],
         "webhook": container,
         "reconciler": container,
-        "rules": {"enforcement": "pets=warn, pets.pet.name=deny"},
+        "rules": {
+            "enforcement": "pets=warn, pets.pet.name=deny",
+            "coffee": {"maxQuantity": 5, "strictVariantIds": true, "defaultAccount": "shop/main"},
+        },
         "logs": {"filter": "info,concierge_webhook=debug", "format": "text"},
         "service": {"port": 8443, "annotations": {"note": "x: y"}},
         "serviceAccount": {"name": "porter", "annotations": {"cloud/role": "a"}},
@@ -184,7 +187,7 @@ fn much() -> Value {
     values["reconciler"]["serviceAccount"] = json!({"name": "clerk", "annotations": {"cloud/role": "b"}});
     values["webhook"]["excludedNamespaces"] = json!(["kube-public", "kube-system"]);
     values["webhook"]["extraArgs"] = json!(["--cluster-domain=example.org"]);
-    values["reconciler"]["extraArgs"] = json!(["--some-flag=1"]);
+    values["reconciler"]["extraArgs"] = json!(["--concurrency=9"]);
     values["webhook"]["shutdownDelaySeconds"] = json!(30);
     values["webhook"]["podDisruptionBudget"] = json!({"maxUnavailable": "50%"});
     values["webhook"]["mutating"] = json!({"failurePolicy": "Fail", "timeoutSeconds": 1});
@@ -257,6 +260,8 @@ async fn values_that_make_no_sense_are_refused() -> Result<()> {
         (json!({"reconciler": {"secretNamespaces": ["a", "a"]}}), "are equal"),
         (json!({"rules": {"enforcement": "pets=maybe"}}), "does not match pattern"),
         (json!({"rules": {"enforcement": "pets"}}), "does not match pattern"),
+        (json!({"rules": {"coffee": {"maxQuantity": 0}}}), "minimum: got 0, want 1"),
+        (json!({"rules": {"coffee": {"defaultAccount": "main"}}}), "does not match pattern"),
         (json!({"image": {"digest": "latest"}}), "does not match pattern"),
         (json!({"service": {"port": 70000}}), "maximum: got 70,000, want 65,535"),
         (json!({"runAsUser": 0}), "minimum: got 0, want 1"),
@@ -407,6 +412,35 @@ async fn the_webhook_understands_its_arguments_and_has_time_to_leave() -> Result
         ensure!(grace >= delay + timeouts.context("no timeout")? + 5, "{name}: {delay} s of {grace} s");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn both_programs_understand_their_arguments_and_judge_alike() -> Result<()> {
+    let helm = Helm::new().await?;
+    for (name, values) in combinations() {
+        let objects = helm.render(&values).await?;
+        let mut rules = BTreeSet::new();
+        for container in of_kind(&objects, "Deployment").into_iter().flat_map(containers) {
+            let args: Vec<_> =
+                container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let line = container["command"][0].as_str().into_iter().chain(args.iter().copied());
+            match container["name"].as_str() {
+                Some("webhook") => drop(concierge_webhook::Cli::try_parse_from(line)?),
+                _ => drop(concierge_reconciler::Cli::try_parse_from(line)?),
+            }
+            let of_rules = |arg: &&str| arg.starts_with("--enforcement") || arg.starts_with("--coffee");
+            rules.insert(
+                args.iter().filter(|arg| of_rules(arg)).map(|arg| arg.to_string()).collect::<Vec<_>>(),
+            );
+        }
+        ensure!(rules.len() <= 1, "{name}: {rules:?}");
+        ensure!(rules.iter().all(|rules| !rules.is_empty()), "{name}: {rules:?}");
+    }
+    Ok(())
+}
+
+fn containers(deployment: &Value) -> Vec<&Value> {
+    deployment["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten().collect()
 }
 
 #[tokio::test]

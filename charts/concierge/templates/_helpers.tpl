@@ -211,6 +211,22 @@ securityContext:
     drop: [ALL]
 {{- end }}
 
+{{/* How rules are set: webhook and reconciler have to judge alike. */}}
+{{- define "concierge.ruleArguments" -}}
+{{- with .Values.rules -}}
+{{- with .enforcement }}
+- {{ printf "--enforcement=%s" . | quote }}
+{{- end }}
+- --coffee-max-quantity={{ int64 .coffee.maxQuantity }}
+{{- if .coffee.strictVariantIds }}
+- --coffee-strict-variant-ids
+{{- end }}
+{{- with .coffee.defaultAccount }}
+- --coffee-default-account={{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The reconciler's container, in whichever pod. */}}
 {{- define "concierge.reconcilerContainer" -}}
 name: reconciler
@@ -223,9 +239,7 @@ args:
   {{- with .Values.reconciler.namespaces }}
   - {{ printf "--namespaces=%s" (join "," .) | quote }}
   {{- end }}
-  {{- with .Values.rules.enforcement }}
-  - {{ printf "--enforcement=%s" . | quote }}
-  {{- end }}
+  {{- include "concierge.ruleArguments" . | nindent 2 }}
   - {{ printf "--log=%s" .Values.logs.filter | quote }}
   - --log-format={{ .Values.logs.format }}
   {{- with .Values.reconciler.extraArgs }}

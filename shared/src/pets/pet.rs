@@ -32,7 +32,6 @@ use crate::{
     plural = "pets",
     namespaced,
     status = "PetStatus",
-    category = "petstore",
     category = "animals",
     doc = "A pet, with an id that no other pet in the cluster has.",
     printcolumn(name = "Pet-ID", type_ = "integer", json_path = ".spec.id"),

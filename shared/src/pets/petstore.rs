@@ -38,7 +38,6 @@ const DEFAULT_LIMIT: i64 = 20;
     shortname = "store",
     namespaced,
     status = "PetStoreStatus",
-    category = "petstore",
     category = "management",
     doc = "A store that pets belong to, with a capacity and a list of the tags it allows.",
     printcolumn(name = "Store-Name", type_ = "string", json_path = ".spec.name"),

@@ -33,6 +33,7 @@ use concierge_shared::{
     admission::{envelope::Operation, review::Evaluation, rule::Enforcement},
     field::{FieldPath, at},
     kind::KindInfo,
+    settings::Settings,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -176,7 +177,7 @@ impl Fixture {
     }
 
     fn decide(&self) -> Decision {
-        let mut offline = Offline::new(Enforcement::default());
+        let mut offline = Offline::new(Enforcement::default(), Settings::default());
         for object in &self.world {
             if object["kind"] == "Namespace" {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();

@@ -17,7 +17,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use concierge_shared::admission::rule::Enforcement;
+use concierge_runtime::rules::RuleArgs;
 
 use self::{human::Human, input::Reader, offline::Offline, report::Report};
 
@@ -97,9 +97,6 @@ pub struct CheckArgs {
     /// For people, or for programs
     #[arg(long, short, value_enum, env = "CONCIERGE_CHECK_OUTPUT", default_value = "human")]
     output: Output,
-    /// Levels of rules, by id or a prefix of it: pets=warn,pets.pet.unique-id=deny
-    #[arg(long, value_name = "RULE=LEVEL,...", env = "CONCIERGE_ENFORCEMENT", default_value = "")]
-    enforcement: Enforcement,
     /// When to print in colour; auto heeds NO_COLOR and whether this is a terminal
     #[arg(long, value_enum, value_name = "WHEN", env = "CONCIERGE_CHECK_COLOR", default_value = "auto")]
     color: Color,
@@ -109,6 +106,8 @@ pub struct CheckArgs {
     /// Explain a rule and check nothing
     #[arg(long, value_name = "RULE", env = "CONCIERGE_CHECK_EXPLAIN", conflicts_with = "files")]
     explain: Option<String>,
+    #[command(flatten)]
+    settings: RuleArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -128,18 +127,19 @@ enum Color {
 
 /// Runs the command.
 pub fn run(args: CheckArgs) -> ExitCode {
-    let CheckArgs { files, world, namespace, output, enforcement, color, rules, explain } = args;
+    let CheckArgs { files, world, namespace, output, color, rules, explain, settings } = args;
     if let Some(id) = explain {
         return answer(rules::explain(&id));
     }
     if rules {
         return answer(Ok(if matches!(output, Output::Json) { rules::json() } else { rules::table() }));
     }
+    let (enforcement, settings) = settings.read();
     if let Err(message) = rules::check_enforcement(&enforcement) {
         return answer(Err(message));
     }
     let checked = panic::catch_unwind(|| {
-        let report = check(&files, &world, &namespace, enforcement);
+        let report = check(&files, &world, &namespace, Offline::new(enforcement, settings));
         let text = match output {
             Output::Human => Human::new(color.wanted()).render(&report),
             Output::Json => output::json(&report) + "\n",
@@ -150,8 +150,7 @@ pub fn run(args: CheckArgs) -> ExitCode {
     checked.map_or(INTERNAL.into(), |(text, code)| print(&text, code))
 }
 
-fn check(files: &[PathBuf], world: &[PathBuf], namespace: &str, enforcement: Enforcement) -> Report {
-    let mut offline = Offline::new(enforcement);
+fn check(files: &[PathBuf], world: &[PathBuf], namespace: &str, mut offline: Offline) -> Report {
     let mut around = Reader::new(namespace);
     let mut reader = Reader::new(namespace);
     let (sources, bad) = source::read(world);

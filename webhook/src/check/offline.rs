@@ -64,15 +64,15 @@ struct Around<'a> {
 }
 
 impl Offline {
-    /// An empty cluster with the operator's levels.
-    pub(super) fn new(enforcement: Enforcement) -> Self {
+    /// An empty cluster with the operator's levels and bounds.
+    pub(super) fn new(enforcement: Enforcement, settings: Settings) -> Self {
         Self {
             everything: World::default(),
             before: World::default(),
             stored: HashMap::new(),
             unreadable: HashSet::new(),
             enforcement,
-            settings: Settings::default(),
+            settings,
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use concierge_runtime::{duration, logs::LogArgs};
-use concierge_shared::admission::rule::Enforcement;
+use concierge_runtime::{duration, logs::LogArgs, rules::RuleArgs};
 
 /// Answer the API server's admission reviews over HTTPS.
 ///
@@ -27,16 +26,6 @@ pub struct ServeArgs {
     pub(crate) certificates: CertificateArgs,
     #[command(flatten)]
     pub(crate) logs: LogArgs,
-}
-
-/// How strictly rules are enforced.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Rules")]
-pub(crate) struct RuleArgs {
-    /// Levels that differ from the rules' own, by rule id or prefix: deny, warn or off, for instance
-    /// pets.pet.tag-allowed=warn,coffee=off. A namespace's annotation concierge.dev/rules goes before
-    #[arg(long, env = "CONCIERGE_ENFORCEMENT", default_value = "", value_name = "RULE=LEVEL,...")]
-    pub(crate) enforcement: Enforcement,
 }
 
 /// Where certificates come from.

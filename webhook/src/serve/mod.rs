@@ -20,7 +20,7 @@ use concierge_runtime::{
     cache::Cache,
     client, logs, shutdown,
 };
-use concierge_shared::{kind::KINDS, settings::Settings};
+use concierge_shared::kind::KINDS;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +48,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let ServeArgs { listen, admin, shutdown_delay, rules, certificates, logs: _ } = args;
+    let (enforcement, settings) = rules.read();
     let signal = shutdown::on_signal().context("cannot listen for signals")?;
     let closed = CancellationToken::new();
     let clients = client::connect(concat!("concierge-webhook/", env!("CARGO_PKG_VERSION"))).await?;
@@ -63,8 +64,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         cache: cache.clone(),
         live: live.clone(),
         claims: claims::Claims::new(clients.api.clone(), live, cache.clone(), metrics.clone()),
-        enforcement: rules.enforcement,
-        settings: Settings::default(),
+        enforcement,
+        settings,
         metrics: metrics.clone(),
     };
     let closing = CancellationToken::new();
