@@ -42,7 +42,7 @@ const CEL_REDIRECT_URI: &str = r"self.matches('^(https://[^/?@#]+|http://(localh
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "AppID", type_ = "string", json_path = ".status.appId"),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretRef.name"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

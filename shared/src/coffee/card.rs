@@ -45,7 +45,7 @@ use crate::{
     printcolumn(name = "CardID", type_ = "string", json_path = ".status.cardId"),
     printcolumn(name = "Last4", type_ = "string", json_path = ".status.last4"),
     printcolumn(name = "Description", type_ = "string", json_path = ".spec.description"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

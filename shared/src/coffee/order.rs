@@ -46,7 +46,7 @@ use crate::{
     printcolumn(name = "OrderID", type_ = "string", json_path = ".status.orderId"),
     printcolumn(name = "Address", type_ = "string", json_path = ".spec.addressRef.name"),
     printcolumn(name = "Card", type_ = "string", json_path = ".spec.cardRef.name"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

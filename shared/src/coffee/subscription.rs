@@ -44,7 +44,7 @@ use crate::{
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "SubscriptionID", type_ = "string", json_path = ".status.subscriptionId"),
     printcolumn(name = "Next Delivery", type_ = "string", json_path = ".status.nextDelivery"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

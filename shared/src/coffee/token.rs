@@ -36,7 +36,7 @@ use crate::{
     printcolumn(name = "TokenID", type_ = "string", json_path = ".status.tokenId"),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretRef.name"),
     printcolumn(name = "Created", type_ = "date", json_path = ".status.created"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.message"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

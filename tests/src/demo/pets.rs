@@ -1,6 +1,6 @@
 //! The chapters about pets.
 
-use super::script::{Chapter, Meanwhile, Step};
+use super::script::{Chapter, Event, Step};
 use crate::process::Signal;
 
 /// What a keeper of pets sees.
@@ -75,7 +75,7 @@ pub const CHAPTERS: &[Chapter] = &[
             "for id in $(seq 101 116); do sed s/100/$id/g examples/guests/pet.yaml | kubectl create -f - || exit; done",
             &["guest-101 created", "guest-106 created", "guest-107 created", "guest-116 created"],
         )
-        .meanwhile(Meanwhile { after_lines: 6, webhook: 1, signal: Signal::Kill })],
+        .meanwhile(6, Event::WebhookEnds(1, Signal::Kill))],
     },
     Chapter {
         title: "Behind the door, the reconciler makes it real",

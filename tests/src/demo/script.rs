@@ -36,15 +36,22 @@ pub enum Ends {
     Refused,
 }
 
-/// A webhook replica that is ended while a step's command runs.
+/// What happens while a step's command runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Meanwhile {
     /// After so many lines of output.
     pub after_lines: usize,
-    /// Its number.
-    pub webhook: usize,
-    /// By this signal. When the command is over, the replica has to have ended.
-    pub signal: Signal,
+    /// What.
+    pub event: Event,
+}
+
+/// Something that is not the user's doing.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
+    /// The webhook replica of this number is ended by a signal. When the command is over, it has to have ended.
+    WebhookEnds(usize, Signal),
+    /// The shop hands all that is ordered to the carrier.
+    ShopShips,
 }
 
 impl Step {
@@ -58,9 +65,9 @@ impl Step {
         Step { say, run, ends: Ends::Refused, shows, meanwhile: None }
     }
 
-    /// The same, while a webhook replica is ended.
-    pub const fn meanwhile(self, meanwhile: Meanwhile) -> Step {
-        Step { meanwhile: Some(meanwhile), ..self }
+    /// The same, while something happens after so many lines of its output.
+    pub const fn meanwhile(self, after_lines: usize, event: Event) -> Step {
+        Step { meanwhile: Some(Meanwhile { after_lines, event }), ..self }
     }
 
     /// Why `output`, and an end in `success` or not, are not what was told; nothing if they are.

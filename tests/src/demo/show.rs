@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use super::script::{Chapter, Meanwhile, Step};
+use super::script::{Chapter, Event, Meanwhile, Step};
 use super::stage::Stage;
 use crate::process::Signal;
 
@@ -41,8 +41,8 @@ impl<'a> Show<'a> {
             say(&format!("\n{}\n{}\n", step.say, prompt(&command)));
             let (success, output) = self.perform(step, &command).await?;
             let mut reasons = step.astray(success, &output);
-            if let Some(meanwhile) = step.meanwhile {
-                if !self.stage.webhook_ends(meanwhile.webhook).await {
+            if let Some(Meanwhile { event: Event::WebhookEnds(number, _), .. }) = step.meanwhile {
+                if !self.stage.webhook_ends(number).await {
                     reasons.push("the replica still runs".to_owned());
                 }
                 self.stage.replace_webhook().await?;
@@ -75,20 +75,27 @@ impl<'a> Show<'a> {
         let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().context("the shell has no output")?;
         let (mut lines, mut output, mut count) = (BufReader::new(stdout).split(b'\n'), String::new(), 0);
+        self.happens(step, count)?;
         while let Some(line) = lines.next_segment().await? {
             let line = String::from_utf8_lossy(&line);
             say(&format!("{line}\n"));
             output.push_str(&format!("{line}\n"));
             count += 1;
-            if let Some(meanwhile) = step.meanwhile.filter(|meanwhile| meanwhile.after_lines == count) {
-                self.strike(meanwhile)?;
-            }
+            self.happens(step, count)?;
         }
         Ok((child.wait().await?.success(), output))
     }
 
-    fn strike(&self, meanwhile: Meanwhile) -> Result<()> {
-        let Meanwhile { webhook, signal, .. } = meanwhile;
+    /// Lets happen what is due after `lines` lines of output.
+    fn happens(&self, step: &Step, lines: usize) -> Result<()> {
+        match step.meanwhile.filter(|meanwhile| meanwhile.after_lines == lines) {
+            Some(Meanwhile { event: Event::WebhookEnds(number, signal), .. }) => self.strike(number, signal),
+            Some(Meanwhile { event: Event::ShopShips, .. }) => self.stage.ship(),
+            None => Ok(()),
+        }
+    }
+
+    fn strike(&self, webhook: usize, signal: Signal) -> Result<()> {
         let command = match signal {
             Signal::Stop => "kill -STOP",
             Signal::Cont => "kill -CONT",

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::coffee;
 use super::show::{prompt, say};
 use crate::cluster::{Cluster, Existing, Site};
 use crate::controlplane::ControlPlane;
@@ -86,15 +87,17 @@ impl Stage {
                 Site::Own(Box::new(ControlPlane::start().await?))
             }
         };
-        let stack = Stack::start_on(site, Plan { webhooks: REPLICAS, ..Plan::default() }).await?;
-        let kubectl = stack.plane.kubectl();
+        let kubectl = site.kubectl();
         kubectl.apply_text(VISITOR).await?.ok()?;
+        let values = vec![format!("reconciler.secretNamespaces={{{HOME}}}")];
+        let stack = Stack::start_on(site, Plan { webhooks: REPLICAS, values, ..Plan::default() }).await?;
         let kubeconfig = stack.plane.dir().join(format!("{USER}.kubeconfig"));
         std::fs::rename(stack.plane.service_account_kubeconfig(HOME, USER).await?, &kubeconfig)?;
         let kubectl = kubectl.with_kubeconfig(&kubeconfig);
         kubectl.run(&["config", "set-context", "--current", "--namespace", HOME]).await?.ok()?;
         wait_for_rights(&kubectl).await?;
         let shop = Shop::start().await?;
+        shop.account(coffee::TOKEN);
         let took = start.elapsed().as_secs();
         say(&format!("{REPLICAS} webhook replicas and the reconciler run, after {took} s.\n"));
         say("From here on, everything is typed by an ordinary user, who may edit one namespace:\n\n");
@@ -135,6 +138,15 @@ impl Stage {
     /// Sends `signal` to a webhook replica.
     pub(super) fn signal_webhook(&self, number: usize, signal: Signal) -> Result<()> {
         self.set.as_ref().context("the stage is not set")?.stack.signal_webhook(number, signal)
+    }
+
+    /// The shop hands all that is ordered to the carrier.
+    pub(super) fn ship(&self) -> Result<()> {
+        let shop = &self.set.as_ref().context("the stage is not set")?.shop;
+        for charge in shop.charges() {
+            shop.ship(&charge.order);
+        }
+        Ok(())
     }
 
     /// Whether the replica ends, now or soon.
