@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::CommandFactory;
 use concierge_tests::docs;
 use concierge_tests::process::built_program;
 
@@ -66,7 +67,7 @@ fn check(args: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn shared_reaches_nothing_that_does_io() {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--package", "concierge-shared", "--edges", "normal", "--target", "all"])
+        .args(["tree", "--package", "concierge-shared", "--edges", "normal"])
         .args(["--prefix", "none", "--format", "{lib}", "--locked", "--offline"])
         .current_dir(project())
         .output()
@@ -127,6 +128,24 @@ fn no_file_is_too_long_to_be_read_at_once() {
 fn the_rule_reference_is_as_generated() {
     let committed = fs::read_to_string(project().join(docs::RULES)).unwrap();
     assert!(committed == docs::rules().unwrap(), "{} is stale; run: make generate", docs::RULES);
+}
+
+#[test]
+fn every_flag_is_an_environment_variable_too_and_says_what_it_does() {
+    let programs = [concierge_webhook::Cli::command(), concierge_reconciler::Cli::command()];
+    let mut commands: Vec<_> = programs.into_iter().collect();
+    let mut flags = 0;
+    while let Some(command) = commands.pop() {
+        commands.extend(command.get_subcommands().cloned());
+        let of_ours = |id: &str| !["help", "version"].contains(&id);
+        for flag in command.get_opts().filter(|flag| of_ours(flag.get_id().as_str())) {
+            let name = format!("{} --{}", command.get_name(), flag.get_long().unwrap_or_default());
+            assert!(flag.get_env().is_some(), "{name}");
+            assert!(flag.get_help().is_some(), "{name}");
+            flags += 1;
+        }
+    }
+    assert!(flags > 30, "{flags} flags");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct ManifestsArgs {
     #[command(flatten)]
     names: Names,
     /// Write the generated templates of the Helm chart in this folder, and print nothing
-    #[arg(long, value_name = "DIR", exclusive = true)]
+    #[arg(long, env = "CONCIERGE_CHART", value_name = "DIR", conflicts_with = "part")]
     chart: Option<PathBuf>,
 }
 

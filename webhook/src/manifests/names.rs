@@ -13,19 +13,19 @@ const PORT: i32 = 443;
 #[command(next_help_heading = "Names")]
 pub struct Names {
     /// The Service that the API server calls; both webhook configurations and all roles are called after it
-    #[arg(long, default_value = SERVICE, value_name = "NAME")]
+    #[arg(long, env = "CONCIERGE_SERVICE", default_value = SERVICE, value_name = "NAME")]
     pub service: String,
     /// The namespace of the Service
-    #[arg(long, default_value = NAMESPACE, value_name = "NAME")]
+    #[arg(long, env = "CONCIERGE_NAMESPACE", default_value = NAMESPACE, value_name = "NAME")]
     pub namespace: String,
     /// The port of the Service
-    #[arg(long, default_value_t = PORT, value_parser = clap::value_parser!(i32).range(1..=65535))]
+    #[arg(long, env = "CONCIERGE_MANIFESTS_PORT", default_value_t = PORT, value_parser = clap::value_parser!(i32).range(1..=65535))]
     pub port: i32,
     /// The webhook's service account
-    #[arg(long, default_value = SERVICE, value_name = "NAME")]
+    #[arg(long, env = "CONCIERGE_SERVICE_ACCOUNT", default_value = SERVICE, value_name = "NAME")]
     pub service_account: String,
     /// The reconciler's service account; the webhook's if they share a pod
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "CONCIERGE_RECONCILER_SERVICE_ACCOUNT", value_name = "NAME")]
     pub reconciler_service_account: Option<String>,
 }
 
