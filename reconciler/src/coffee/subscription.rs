@@ -76,12 +76,12 @@ impl Reconcile for SubscriptionReconciler {
         pass: &Pass,
         subscription: &CoffeeSubscription,
     ) -> Result<(Account, Option<Connection>), Failure> {
-        if subscription.is_final() {
-            return Ok((Account::none(), None));
-        }
         let made_at = subscription.status.as_ref().and_then(|status| status.account.as_ref());
-        let (account, shop) = self.0.connect(pass, subscription, made_at).await?;
-        Ok((account, Some(shop)))
+        match self.0.connect(pass, subscription, made_at).await {
+            // One that the shop no longer has outlives its account.
+            Err(Failure::DependencyMissing(_)) if subscription.is_final() => Ok((Account::none(), None)),
+            connected => connected.map(|(account, shop)| (account, Some(shop))),
+        }
     }
 
     async fn observe(
@@ -116,14 +116,23 @@ impl Reconcile for SubscriptionReconciler {
             (_, Some(found)) if observed.ours => follow(subscription, observed, found),
             (Some(id), _) => {
                 let gone = is_gone(status, now);
-                let (reason, word) =
-                    if gone { (Reason::Deleted, CANCELLED) } else { (Reason::Reconciling, "NotListed") };
-                let message = match gone {
-                    true => format!("subscription {id} was cancelled at the shop; it is not made again"),
-                    false => format!("the shop does not list subscription {id}"),
+                let (reason, word, message) = match gone {
+                    true => (
+                        Reason::Deleted,
+                        CANCELLED,
+                        format!(
+                            "the shop no longer lists subscription {id}: it was cancelled there, and is not made again"
+                        ),
+                    ),
+                    false => (
+                        Reason::Reconciling,
+                        "NotListed",
+                        format!("the shop does not list subscription {id}"),
+                    ),
                 };
-                let plan = Plan::not_ready(reason, message.clone()).look_again(SOON);
-                plan.condition(PRESENT, false, word, message)
+                // Looked at now and then for good: one that is listed again is paid for again.
+                let plan = Plan::not_ready(reason, message.clone()).condition(PRESENT, false, word, message);
+                if gone { plan } else { plan.look_again(SOON) }
             }
             (None, Some(_)) => Plan::not_ready(Reason::OwnedByOther, "another object has the subscription"),
             (None, None) => subscribe(subscription, observed),

@@ -1,6 +1,9 @@
 //! Each kind, from its creation to its end.
 
-use concierge_reconciler::engine::annotation::{ADOPT, RECONCILE_AT};
+use concierge_reconciler::engine::{
+    ObjectKey,
+    annotation::{ADOPT, RECONCILE_AT, RESOLVE_UNKNOWN},
+};
 use concierge_tests::{
     faults::{Fault, Hidden, Rule},
     shop::{DARK_MODE, MUG, Plastic, Product, SEGFAULT},
@@ -8,7 +11,7 @@ use concierge_tests::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::world::{LEASE, MINUTE, TOKEN, World, order_spec, place};
+use crate::world::{LEASE, MINUTE, Process, TOKEN, World, order_spec, place};
 
 #[tokio::test(start_paused = true)]
 async fn an_order_is_placed_shipped_and_delivered() {
@@ -162,7 +165,7 @@ async fn a_profile_is_kept_as_specified_and_orders_wait_for_it() {
     let _process = world.healthy();
     let account = world.shop.account(TOKEN);
     world.until("set", 10 * MINUTE, |_| account.profile().1.as_deref() == Some("ada@example.com")).await;
-    let profile = concierge_reconciler::engine::ObjectKey::new("CoffeeProfile", "default", "default");
+    let profile = ObjectKey::new("CoffeeProfile", "default", "default");
     world.until("synced", MINUTE, |world| world.phase(&profile) == "Synced").await;
     // No PUT gets through: the order must not be confirmed to the old address.
     world.shop.faults().inject(Rule::on("PUT /profile"), Fault::StatusBefore(500));
@@ -201,7 +204,7 @@ async fn an_edited_address_is_made_anew_and_the_old_one_goes_when_nobody_uses_it
 async fn an_address_is_deleted_at_the_shop_before_its_object_goes() {
     let world = World::furnished();
     let _process = world.healthy();
-    let address = concierge_reconciler::engine::ObjectKey::new("CoffeeAddress", "default", "default");
+    let address = ObjectKey::new("CoffeeAddress", "default", "default");
     world.until("verified", 10 * MINUTE, |world| world.phase(&address) == "Verified").await;
     world.shop.faults().inject(Rule::on("DELETE /address/{id}").times(3), Fault::StatusBefore(500));
     world.server.user_deletes(&address);
@@ -227,7 +230,7 @@ async fn a_lost_answer_leaves_no_second_address_or_card() {
 async fn a_card_that_is_there_already_is_adopted_only_without_doubt() {
     let world = World::furnished();
     let process = world.healthy();
-    let card = concierge_reconciler::engine::ObjectKey::new("CoffeeCard", "default", "default");
+    let card = ObjectKey::new("CoffeeCard", "default", "default");
     world.until("registered", 10 * MINUTE, |world| world.phase(&card) == "Registered").await;
     assert_eq!(world.status(&card)["last4"], "4242");
     // Another token of the same plastic: the shop says "already exists", and means the first object's card.
@@ -302,6 +305,36 @@ async fn a_subscription_that_was_cancelled_at_the_shop_is_final() {
     world.until("cancelled", 60 * MINUTE, |world| world.phase(&key) == "Cancelled").await;
     sleep(6 * 60 * MINUTE).await;
     assert!(world.shop.account(TOKEN).subscriptions().is_empty());
+    world.server.user_deletes(&key);
+    world.until("gone", 10 * MINUTE, |world| world.server.read(&key).is_none()).await;
+}
+
+/// A subscription that the shop has and does not list for an hour, so that it is taken as cancelled.
+async fn unlisted() -> (World, Process, ObjectKey) {
+    let world = World::furnished();
+    world.shop.faults().once("POST /subscription", Fault::Hide(Hidden::For(60 * MINUTE)));
+    let process = world.healthy();
+    let key = world.subscription("one");
+    world.until("held", 30 * MINUTE, |world| world.condition(&key, "Unknown") == "True Held").await;
+    let id = world.shop.account(TOKEN).subscriptions()[0].id.clone();
+    world.server.user_annotates(&key, json!({ RESOLVE_UNKNOWN: format!("adopt={id}") }));
+    world.until("cancelled", 30 * MINUTE, |world| world.phase(&key) == "Cancelled").await;
+    (world, process, key)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_only_seemed_to_be_cancelled_is_active_again() {
+    let (world, _process, key) = unlisted().await;
+    world.until("active", 90 * MINUTE, |world| world.phase(&key) == "Active").await;
+    assert_eq!(world.shop.account(TOKEN).subscriptions().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_only_seemed_to_be_cancelled_is_cancelled_for_certain() {
+    let (world, _process, key) = unlisted().await;
+    world.server.user_deletes(&key);
+    world.until("gone", 30 * MINUTE, |world| world.server.read(&key).is_none()).await;
+    assert!(world.shop.account(TOKEN).subscriptions().is_empty(), "nobody pays for it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -374,7 +407,7 @@ async fn a_token_whose_answer_is_lost_is_revoked_and_minted_anew() {
 async fn a_cart_is_added_up_and_becomes_one_order() {
     let world = World::furnished();
     let _process = world.healthy();
-    let account = concierge_reconciler::engine::ObjectKey::new("TerminalAccount", "default", "default");
+    let account = ObjectKey::new("TerminalAccount", "default", "default");
     world.until("open", 10 * MINUTE, |world| world.is_ready(&account)).await;
     let mut spec = json!({
         "items": [
@@ -433,7 +466,7 @@ async fn equal_orders_of_an_order_and_a_cart_are_told_apart() {
 async fn an_account_tells_whose_it_is_and_what_it_can_buy() {
     let world = World::new();
     let _process = world.healthy();
-    let account = concierge_reconciler::engine::ObjectKey::new("TerminalAccount", "default", "default");
+    let account = ObjectKey::new("TerminalAccount", "default", "default");
     world.until("open", 10 * MINUTE, |world| world.is_ready(&account)).await;
     assert_eq!(world.status(&account)["userId"], world.shop.account(TOKEN).id().as_str());
     world.until("listed", 10 * MINUTE, |world| world.server.of_kind("CoffeeProduct").len() == 4).await;
@@ -471,7 +504,7 @@ async fn an_account_tells_whose_it_is_and_what_it_can_buy() {
 async fn a_worthless_token_is_told_and_a_new_one_of_another_user_too() {
     let world = World::furnished();
     let _process = world.healthy();
-    let account = concierge_reconciler::engine::ObjectKey::new("TerminalAccount", "default", "default");
+    let account = ObjectKey::new("TerminalAccount", "default", "default");
     world.until("open", 10 * MINUTE, |world| world.is_ready(&account)).await;
     world.shop.revoke(TOKEN);
     world
