@@ -47,6 +47,10 @@ pub struct RunArgs {
     /// How long a call to a remote service may take; shorter than the lease
     #[arg(long, env = "CONCIERGE_REQUEST_TIMEOUT", default_value = "5s", value_parser = duration::parse, value_name = "TIME")]
     request_timeout: Duration,
+    /// How long a remote service may take to list what a call made. When the answer to an order is lost, it is looked for
+    /// after once, three and seven times as long, and then held for a person to decide
+    #[arg(long, env = "CONCIERGE_SETTLE_TIME", default_value = "1m", value_parser = duration::parse, value_name = "TIME")]
+    settle_time: Duration,
     #[command(flatten)]
     rules: RuleArgs,
     #[command(flatten)]
@@ -99,8 +103,17 @@ pub fn run(args: RunArgs) -> ExitCode {
 }
 
 async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
-    let RunArgs { admin, namespaces, observe_only, concurrency, request_timeout, rules, lease, logs: _ } =
-        args;
+    let RunArgs {
+        admin,
+        namespaces,
+        observe_only,
+        concurrency,
+        request_timeout,
+        settle_time,
+        rules,
+        lease,
+        logs: _,
+    } = args;
     anyhow::ensure!(
         request_timeout < lease.lease_duration,
         "--request-timeout ({request_timeout:?}) must be shorter than --lease-duration ({:?})",
@@ -126,6 +139,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         concurrency: concurrency.unwrap_or_else(default_concurrency),
         request_timeout,
         lease_duration: lease.lease_duration,
+        settle: settle_time,
         observe_only,
         enforcement,
         rules,

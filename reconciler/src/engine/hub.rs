@@ -39,6 +39,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long a lease lasts, and so how long another leader's calls may still be under way.
     pub lease_duration: Duration,
+    /// How long a service may take until a list shows the effect of a call, should its answer be lost.
+    pub settle: Duration,
     /// Look, publish the plan, and change nothing.
     pub observe_only: bool,
     /// The operator's rule levels for the whole cluster.

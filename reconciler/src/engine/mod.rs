@@ -24,7 +24,7 @@
 //! 2. writes an intent into the status, under the condition that nobody wrote meanwhile: no write, no send,
 //! 3. lets the step send one call,
 //! 4. records the id that came back ([`Reconcile::record`]) until it is recorded, or drops the intent when the call had no effect;
-//! 5. if nobody knows, waits ([`UnknownPolicy::settle`]), looks ([`Reconcile::look`]) and adopts the one effect, or holds until
+//! 5. if nobody knows, waits ([`Settings::settle`]), looks ([`Reconcile::look`]) and adopts the one effect, or holds until
 //!    the annotation `concierge.dev/resolve-unknown` says `retry`, `adopt=<id>` or `abandon`.
 //!
 //! So a kind with such calls has `status.intent` (see [`Conditions::intent_mut`](concierge_shared::status::Conditions::intent_mut)),

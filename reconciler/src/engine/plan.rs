@@ -143,9 +143,8 @@ pub struct Effect {
 /// What to do about a [`Once`] call whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownPolicy {
-    /// How long the service may take until a list shows the effect of a call.
-    pub settle: Duration,
-    /// How many lists without it make it certain enough that there is none. Waits double from look to look.
+    /// How many lists without the effect make it certain enough that there is none. The waits
+    /// ([`Settings::settle`](super::Settings::settle)) double from look to look.
     pub looks: u32,
     /// What to do then.
     pub none: OnNone,
@@ -172,9 +171,9 @@ pub enum OnOne {
 }
 
 impl Default for UnknownPolicy {
-    /// One minute, three looks, hold, adopt.
+    /// Three looks, hold, adopt.
     fn default() -> Self {
-        Self { settle: Duration::from_secs(60), looks: 3, none: OnNone::Hold, one: OnOne::Adopt }
+        Self { looks: 3, none: OnNone::Hold, one: OnOne::Adopt }
     }
 }
 

@@ -239,7 +239,7 @@ impl<R: Reconcile> Work<R> {
 
     /// How long to wait until the next look. The waits double from look to look.
     pub(crate) fn until_look(&self, intent: &Intent) -> Duration {
-        let settle = self.policy(intent).settle;
+        let settle = self.hub.settings.settle;
         let patience = settle.saturating_mul((2 << intent.looks.min(16)) - 1);
         let most = self.hub.settings.request_timeout + patience;
         let Some(created) = created(intent) else { return Duration::ZERO };

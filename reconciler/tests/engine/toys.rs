@@ -1,6 +1,6 @@
 //! Two toy kinds: a Toy, which is put by name as often as one likes, and a Ticket, which is ordered once.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use concierge_reconciler::engine::{
     Account, Deletion, DeletionPolicy, Effect, Failure, Guard, OnNone, OnOne, Once, Outcome, Owner, Pass,
@@ -402,10 +402,9 @@ impl Reconcile for Tickets {
     }
 
     fn unknown_policy(&self, operation: &str) -> UnknownPolicy {
-        let settle = Duration::from_secs(60);
         match operation {
-            "POST /free" => UnknownPolicy { settle, looks: 2, none: OnNone::Retry, one: OnOne::Discard },
-            _ => UnknownPolicy { settle, looks: 2, none: OnNone::Hold, one: OnOne::Adopt },
+            "POST /free" => UnknownPolicy { looks: 2, none: OnNone::Retry, one: OnOne::Discard },
+            _ => UnknownPolicy { looks: 2, none: OnNone::Hold, one: OnOne::Adopt },
         }
     }
 }

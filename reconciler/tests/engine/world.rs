@@ -27,6 +27,7 @@ use crate::{
 
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 pub(crate) const REQUEST: Duration = Duration::from_secs(6);
+pub(crate) const SETTLE: Duration = Duration::from_secs(60);
 
 /// An API server and a remote service.
 pub(crate) struct World {
@@ -95,6 +96,7 @@ impl World {
             concurrency: 4,
             request_timeout: REQUEST,
             lease_duration: LEASE,
+            settle: SETTLE,
             observe_only: nature.observe_only,
             enforcement: Enforcement::default(),
             rules: settings::Settings::default(),

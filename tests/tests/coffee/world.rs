@@ -164,6 +164,7 @@ impl World {
             concurrency: nature.concurrency.unwrap_or(4),
             request_timeout: REQUEST,
             lease_duration: LEASE,
+            settle: MINUTE,
             observe_only: false,
             enforcement: Enforcement::default(),
             rules: settings::Settings::default(),
