@@ -7,4 +7,6 @@ mod fixtures;
 mod hostile;
 mod race;
 mod rotation;
+mod shopping;
+mod storm;
 mod world;

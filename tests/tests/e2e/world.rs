@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use concierge_shared::kind::by_name;
 use concierge_tests::controlplane::User;
 use concierge_tests::stack::Stack;
 use kube::api::{Api, ListParams, PostParams};
@@ -19,13 +20,13 @@ pub(crate) async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
 
 /// An ordinary user who may do everything with our kinds, and nothing else.
 pub(crate) async fn ordinary_user(stack: &Stack) -> Result<User> {
-    let rules = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: pet-owner}\n\
-                 rules:\n- apiGroups: [petstore.example.com]\n  resources: ['*']\n  verbs: ['*']\n---\n\
-                 apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: pet-owners}\n\
-                 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: pet-owner}\n\
-                 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: pet-owners}]\n";
+    let rules = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: owner}\n\
+                 rules:\n- apiGroups: [petstore.example.com, coffee.terminal.sh]\n  resources: ['*']\n  verbs: ['*']\n---\n\
+                 apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: owners}\n\
+                 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: owner}\n\
+                 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: owners}]\n";
     stack.plane.kubectl().apply_text(rules).await?.ok()?;
-    stack.plane.user("ann", &["pet-owners"])
+    stack.plane.user("ann", &["owners"])
 }
 
 /// Creates namespaces.
@@ -49,20 +50,14 @@ pub(crate) fn pet(namespace: &str, name: &str, id: i64) -> Value {
     })
 }
 
-/// The objects of a kind of ours, in a namespace or in all.
+/// The claims, or the objects of a kind, in a namespace or in all.
 pub(crate) fn api(client: &Client, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
-    let (group, version, plural) = match kind {
-        "Pet" => ("petstore.example.com", "v1", "pets"),
-        "PetStore" => ("petstore.example.com", "v1", "petstores"),
-        _ => ("concierge.dev", "v1", "claims"),
+    let (group, version, plural) = match by_name(kind) {
+        Some(kind) => ((kind.group)(), (kind.version)(), (kind.plural)()),
+        None => ("concierge.dev".to_owned(), "v1".to_owned(), "claims".to_owned()),
     };
-    let resource = ApiResource {
-        group: group.into(),
-        version: version.into(),
-        api_version: format!("{group}/{version}"),
-        kind: kind.into(),
-        plural: plural.into(),
-    };
+    let api_version = format!("{group}/{version}");
+    let resource = ApiResource { group, version, api_version, kind: kind.into(), plural };
     match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
