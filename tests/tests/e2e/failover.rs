@@ -15,7 +15,7 @@ const LEASE: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_secs(10);
 
 /// The number of the reconciler that says it leads.
-async fn leader(stack: &Stack, of: &[usize]) -> usize {
+pub(crate) async fn leader(stack: &Stack, of: &[usize]) -> usize {
     let until = Instant::now() + LEASE + SLACK;
     while Instant::now() < until {
         for number in of {

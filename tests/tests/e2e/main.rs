@@ -5,6 +5,7 @@
 mod failover;
 mod fixtures;
 mod hostile;
+mod kills;
 mod race;
 mod rotation;
 mod shopping;
