@@ -97,7 +97,8 @@ pub struct KindInfo {
 }
 
 impl KindInfo {
-    const fn of<K: Kind>() -> Self {
+    /// The kind `K` as data.
+    pub const fn of<K: Kind>() -> Self {
         Self {
             name: K::NAME,
             group: || K::group(&()).into_owned(),

@@ -12,5 +12,6 @@ pub mod kubectl;
 pub mod petstore;
 pub mod process;
 pub mod shop;
+pub mod simulation;
 pub mod stack;
 pub mod suite;

@@ -7,34 +7,35 @@ use concierge_reconciler::engine::{
 use concierge_tests::{
     faults::{Fault, Hidden, Rule},
     shop::{DARK_MODE, MUG, Plastic, Product, SEGFAULT},
+    simulation::{LEASE, MINUTE, Process},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::world::{LEASE, MINUTE, Process, TOKEN, World, order_spec, place};
+use crate::world::{TOKEN, World, order_spec, place};
 
 #[tokio::test(start_paused = true)]
 async fn an_order_is_placed_shipped_and_delivered() {
     let world = World::furnished();
     let _process = world.healthy();
     let order = world.order("one");
-    world.until("ordered", 10 * MINUTE, |world| world.is_ready(&order)).await;
-    let status = world.status(&order);
+    world.until("ordered", 10 * MINUTE, |world| world.server.is_ready(&order)).await;
+    let status = world.server.status(&order);
     assert_eq!(status["phase"], "Ordered");
     let id = status["orderId"].as_str().unwrap();
     assert_eq!(world.shop.charges().len(), 1);
     assert_eq!((status["subtotal"].as_i64(), status["shipping"].as_i64()), (Some(2200), Some(800)));
     assert_eq!(status["orderIndex"], 0);
     assert_eq!(status["account"]["name"], "default/default");
-    assert_eq!(world.condition(&order, "Placed"), "True Ordered");
-    assert_eq!(world.condition(&order, "Tracking"), "False NotShipped");
+    assert_eq!(world.server.condition(&order, "Placed"), "True Ordered");
+    assert_eq!(world.server.condition(&order, "Tracking"), "False NotShipped");
     assert!(world.shop.ship(id));
     world.until("shipped", 10 * MINUTE, |world| world.phase(&order) == "Shipped").await;
-    assert_eq!(world.status(&order)["trackingStatus"], "TRANSIT");
-    assert!(world.status(&order)["trackingNumber"].is_string());
+    assert_eq!(world.server.status(&order)["trackingStatus"], "TRANSIT");
+    assert!(world.server.status(&order)["trackingNumber"].is_string());
     assert!(world.shop.deliver(id));
     world.until("delivered", 60 * MINUTE, |world| world.phase(&order) == "Delivered").await;
-    assert!(world.is_ready(&order));
+    assert!(world.server.is_ready(&order));
     let (asked, wrote) = (world.shop.count("GET /order/{id}"), world.server.writes());
     sleep(12 * 60 * MINUTE).await;
     assert_eq!(world.shop.count("GET /order/{id}"), asked, "a delivered order is not asked for");
@@ -49,12 +50,12 @@ async fn a_returned_order_says_so() {
     let _process = world.healthy();
     let order = world.order("one");
     world.until("ordered", 10 * MINUTE, |world| world.phase(&order) == "Ordered").await;
-    let id = world.status(&order)["orderId"].as_str().unwrap().to_owned();
+    let id = world.server.status(&order)["orderId"].as_str().unwrap().to_owned();
     world.shop.ship(&id);
     world.shop.set_status(&id, "RETURNED");
     world.until("returned", 60 * MINUTE, |world| world.phase(&order) == "Failed").await;
-    assert_eq!(world.condition(&order, "Tracking"), "False Returned");
-    assert!(world.message(&order, "Ready").contains("ask the shop"));
+    assert_eq!(world.server.condition(&order, "Tracking"), "False Returned");
+    assert!(world.server.message(&order, "Ready").contains("ask the shop"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,12 +64,12 @@ async fn an_order_waits_for_what_it_refers_to_and_is_woken() {
     let _process = world.healthy();
     let order = world.order("one");
     sleep(3 * LEASE).await;
-    assert_eq!(world.condition(&order, "ReferencesResolved"), "False ReferencesMissing");
+    assert_eq!(world.server.condition(&order, "ReferencesResolved"), "False ReferencesMissing");
     assert_eq!(world.phase(&order), "Pending");
-    assert_eq!(world.status(&order)["cardReadyStatus"], false);
+    assert_eq!(world.server.status(&order)["cardReadyStatus"], false);
     world.furnish("default", "tok_visa");
     world.until("ordered", MINUTE, |world| world.phase(&order) == "Ordered").await;
-    let status = world.status(&order);
+    let status = world.server.status(&order);
     for field in ["profileReadyStatus", "addressReadyStatus", "cardReadyStatus"] {
         assert_eq!(status[field], true, "{field}");
     }
@@ -81,8 +82,8 @@ async fn a_declined_order_is_not_tried_again_until_somebody_asks() {
     let _process = world.healthy();
     let order = world.order("one");
     world.until("failed", 10 * MINUTE, |world| world.phase(&order) == "Failed").await;
-    assert_eq!(world.condition(&order, "Placed"), "False Refused");
-    let message = world.status(&order)["message"].as_str().unwrap().to_owned();
+    assert_eq!(world.server.condition(&order, "Placed"), "False Refused");
+    let message = world.server.status(&order)["message"].as_str().unwrap().to_owned();
     assert!(message.contains("payment.invalid") && message.contains(RECONCILE_AT), "{message}");
     let sent = world.shop.count("POST /order");
     assert_eq!(sent, 1);
@@ -107,15 +108,21 @@ async fn an_order_that_the_shop_forgot_is_never_placed_again() {
         world.shop.faults().inject(Rule::on(operation), Fault::StatusBefore(404));
     }
     world
-        .until("missed", 90 * MINUTE, |world| world.condition(&order, "Present") == "False OrderNotFound")
+        .until("missed", 90 * MINUTE, |world| {
+            world.server.condition(&order, "Present") == "False OrderNotFound"
+        })
         .await;
     world.server.user_annotates(&order, json!({ RECONCILE_AT: "now" }));
     sleep(6 * 60 * MINUTE).await;
     assert_eq!(world.shop.charges().len(), 1);
-    assert_eq!(world.condition(&order, "Ready"), "False Held");
-    assert!(world.message(&order, "Ready").contains("not placed"), "{}", world.message(&order, "Ready"));
+    assert_eq!(world.server.condition(&order, "Ready"), "False Held");
+    assert!(
+        world.server.message(&order, "Ready").contains("not placed"),
+        "{}",
+        world.server.message(&order, "Ready")
+    );
     world.shop.faults().clear();
-    world.until("found", 120 * MINUTE, |world| world.is_ready(&order)).await;
+    world.until("found", 120 * MINUTE, |world| world.server.is_ready(&order)).await;
     drop(process);
 }
 
@@ -196,8 +203,10 @@ async fn an_edited_address_is_made_anew_and_the_old_one_goes_when_nobody_uses_it
             account.subscriptions()[0].address != before && account.addresses().len() == 1
         })
         .await;
-    assert_eq!(world.status(&address)["addressId"], account.addresses()[0].id.as_str());
-    world.until("tidy", 30 * MINUTE, |world| world.status(&address)["retiredAddressIds"].is_null()).await;
+    assert_eq!(world.server.status(&address)["addressId"], account.addresses()[0].id.as_str());
+    world
+        .until("tidy", 30 * MINUTE, |world| world.server.status(&address)["retiredAddressIds"].is_null())
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,14 +241,18 @@ async fn a_card_that_is_there_already_is_adopted_only_without_doubt() {
     let process = world.healthy();
     let card = ObjectKey::new("CoffeeCard", "default", "default");
     world.until("registered", 10 * MINUTE, |world| world.phase(&card) == "Registered").await;
-    assert_eq!(world.status(&card)["last4"], "4242");
+    assert_eq!(world.server.status(&card)["last4"], "4242");
     // Another token of the same plastic: the shop says "already exists", and means the first object's card.
     world.shop.issue("tok_again", Plastic::new("visa", "4242", "tok_visa"));
     let spec = json!({ "cardToken": "tok_again", "accountRef": { "name": "default" } });
     let second = world.put("CoffeeCard", "second", json!({}), spec);
     world.until("refused", 10 * MINUTE, |world| world.phase(&second) == "Failed").await;
-    assert!(world.status(&second)["cardId"].is_null());
-    assert!(world.message(&second, "Ready").contains("already"), "{}", world.message(&second, "Ready"));
+    assert!(world.server.status(&second)["cardId"].is_null());
+    assert!(
+        world.server.message(&second, "Ready").contains("already"),
+        "{}",
+        world.server.message(&second, "Ready")
+    );
     // The object is lost, its card is not: the account's only card must be it.
     world.server.user_annotates(&card, json!({ "concierge.dev/abandon": "true" }));
     world.server.user_deletes(&card);
@@ -257,7 +270,7 @@ async fn a_subscription_lives_and_is_cancelled_for_certain() {
     let key = world.subscription("one");
     world.until("active", 10 * MINUTE, |world| world.phase(&key) == "Active").await;
     let account = world.shop.account(TOKEN);
-    assert_eq!(world.status(&key)["subscriptionId"], account.subscriptions()[0].id.as_str());
+    assert_eq!(world.server.status(&key)["subscriptionId"], account.subscriptions()[0].id.as_str());
     let mut spec = order_spec("default", 1);
     spec["schedule"] = json!({ "type": "weekly", "interval": 5 });
     world.put("CoffeeSubscription", "one", json!({}), spec);
@@ -281,7 +294,9 @@ async fn a_subscription_made_by_hand_is_not_overwritten() {
     world.until("gone", 10 * MINUTE, |world| world.server.read(&first).is_none()).await;
     let second = world.subscription("two");
     world
-        .until("refused", 10 * MINUTE, |world| world.condition(&second, "Ready") == "False OwnedByOther")
+        .until("refused", 10 * MINUTE, |world| {
+            world.server.condition(&second, "Ready") == "False OwnedByOther"
+        })
         .await;
     let sent = world.shop.count("POST /subscription");
     world.server.user_annotates(&second, json!({ ADOPT: "true" }));
@@ -296,7 +311,7 @@ async fn a_subscription_that_was_cancelled_at_the_shop_is_final() {
     let _process = world.healthy();
     let key = world.subscription("one");
     world.until("active", 10 * MINUTE, |world| world.phase(&key) == "Active").await;
-    let id = world.status(&key)["subscriptionId"].as_str().unwrap().to_owned();
+    let id = world.server.status(&key)["subscriptionId"].as_str().unwrap().to_owned();
     let client = concierge_reconciler::coffee::client::Client::new(
         world.shop.transport(),
         concierge_reconciler::coffee::client::Secret::new(TOKEN),
@@ -315,7 +330,7 @@ async fn unlisted() -> (World, Process, ObjectKey) {
     world.shop.faults().once("POST /subscription", Fault::Hide(Hidden::For(60 * MINUTE)));
     let process = world.healthy();
     let key = world.subscription("one");
-    world.until("held", 30 * MINUTE, |world| world.condition(&key, "Unknown") == "True Held").await;
+    world.until("held", 30 * MINUTE, |world| world.server.condition(&key, "Unknown") == "True Held").await;
     let id = world.shop.account(TOKEN).subscriptions()[0].id.clone();
     world.server.user_annotates(&key, json!({ RESOLVE_UNKNOWN: format!("adopt={id}") }));
     world.until("cancelled", 30 * MINUTE, |world| world.phase(&key) == "Cancelled").await;
@@ -369,7 +384,7 @@ async fn a_secret_of_somebody_else_is_left_alone() {
     let _process = world.healthy();
     let token = world.put("TerminalToken", "ci", json!({}), json!({}));
     world.until("refused", 10 * MINUTE, |world| world.phase(&token) == "Failed").await;
-    assert_eq!(world.condition(&token, "Ready"), "False OwnedByOther");
+    assert_eq!(world.server.condition(&token, "Ready"), "False OwnedByOther");
     assert_eq!(value(&world, "ci-token", "token"), "precious");
     assert_eq!(world.shop.count("POST /token"), 0);
 }
@@ -408,7 +423,7 @@ async fn a_cart_is_added_up_and_becomes_one_order() {
     let world = World::furnished();
     let _process = world.healthy();
     let account = ObjectKey::new("TerminalAccount", "default", "default");
-    world.until("open", 10 * MINUTE, |world| world.is_ready(&account)).await;
+    world.until("open", 10 * MINUTE, |world| world.server.is_ready(&account)).await;
     let mut spec = json!({
         "items": [
             { "productVariantId": SEGFAULT, "quantity": 2 },
@@ -418,7 +433,7 @@ async fn a_cart_is_added_up_and_becomes_one_order() {
     });
     let cart = world.put("CoffeeCart", "desk", json!({}), spec.clone());
     world.until("filled", 10 * MINUTE, |world| world.phase(&cart) == "ItemsAdded").await;
-    assert_eq!(world.status(&cart)["subtotal"], 5900);
+    assert_eq!(world.server.status(&cart)["subtotal"], 5900);
     spec["addressRef"] = json!({ "name": "default" });
     spec["cardRef"] = json!({ "name": "default" });
     world.put("CoffeeCart", "desk", json!({}), spec.clone());
@@ -427,7 +442,7 @@ async fn a_cart_is_added_up_and_becomes_one_order() {
     spec["convertToOrder"] = true.into();
     world.put("CoffeeCart", "desk", json!({}), spec);
     world.until("converted", 10 * MINUTE, |world| world.phase(&cart) == "Converted").await;
-    world.until("added up", 10 * MINUTE, |world| world.status(&cart)["total"] == 5900).await;
+    world.until("added up", 10 * MINUTE, |world| world.server.status(&cart)["total"] == 5900).await;
     for label in ["a", "b"] {
         world.server.user_annotates(&cart, json!({ "label": label, RECONCILE_AT: label }));
         sleep(30 * MINUTE).await;
@@ -459,7 +474,7 @@ async fn equal_orders_of_an_order_and_a_cart_are_told_apart() {
         })
         .await;
     assert_eq!(world.shop.charges().len(), 2);
-    assert_ne!(world.status(&order)["orderId"], world.status(&cart)["orderId"]);
+    assert_ne!(world.server.status(&order)["orderId"], world.server.status(&cart)["orderId"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -467,8 +482,8 @@ async fn an_account_tells_whose_it_is_and_what_it_can_buy() {
     let world = World::new();
     let _process = world.healthy();
     let account = ObjectKey::new("TerminalAccount", "default", "default");
-    world.until("open", 10 * MINUTE, |world| world.is_ready(&account)).await;
-    assert_eq!(world.status(&account)["userId"], world.shop.account(TOKEN).id().as_str());
+    world.until("open", 10 * MINUTE, |world| world.server.is_ready(&account)).await;
+    assert_eq!(world.server.status(&account)["userId"], world.shop.account(TOKEN).id().as_str());
     world.until("listed", 10 * MINUTE, |world| world.server.of_kind("CoffeeProduct").len() == 4).await;
     let of = |name: &str| {
         let all = world.server.of_kind("CoffeeProduct");
@@ -490,8 +505,8 @@ async fn an_account_tells_whose_it_is_and_what_it_can_buy() {
         spec["tokenSecretRef"] = json!({ "name": "other-token", "key": "token" });
         let other = world.put("TerminalAccount", "other", json!({}), spec);
         sleep(MINUTE).await;
-        assert_eq!(world.condition(&other, "TokenAccepted"), "False TokenUnusable");
-        let message = world.message(&other, "Ready");
+        assert_eq!(world.server.condition(&other, "TokenAccepted"), "False TokenUnusable");
+        let message = world.server.message(&other, "Ready");
         assert!(message.contains(says) && message.contains("other-token"), "{message}");
         assert!(!message.contains(token), "{message}");
         assert!(world.shop.log().iter().all(|one| one.caller != "nobody"), "nothing is sent");
@@ -505,10 +520,12 @@ async fn a_worthless_token_is_told_and_a_new_one_of_another_user_too() {
     let world = World::furnished();
     let _process = world.healthy();
     let account = ObjectKey::new("TerminalAccount", "default", "default");
-    world.until("open", 10 * MINUTE, |world| world.is_ready(&account)).await;
+    world.until("open", 10 * MINUTE, |world| world.server.is_ready(&account)).await;
     world.shop.revoke(TOKEN);
     world
-        .until("refused", 60 * MINUTE, |world| world.condition(&account, "TokenAccepted") == "False Refused")
+        .until("refused", 60 * MINUTE, |world| {
+            world.server.condition(&account, "TokenAccepted") == "False Refused"
+        })
         .await;
     let calls = world.shop.log().len();
     sleep(60 * MINUTE).await;
@@ -517,7 +534,9 @@ async fn a_worthless_token_is_told_and_a_new_one_of_another_user_too() {
     world.shop.account(other);
     world.secret("default-token", "token", other);
     world
-        .until("told", 60 * MINUTE, |world| world.condition(&account, "TokenAccepted") == "False OtherUser")
+        .until("told", 60 * MINUTE, |world| {
+            world.server.condition(&account, "TokenAccepted") == "False OtherUser"
+        })
         .await;
     let order = world.order("one");
     sleep(60 * MINUTE).await;

@@ -1,36 +1,20 @@
-//! Processes of the reconciler, an API server, and the shop.
+//! What the coffee tests share: an API server and a shop.
 
 use std::{sync::Arc, time::Duration};
 
 use concierge_reconciler::{
     coffee::{self, Shops},
-    engine::{
-        Engine, Kinds, ObjectKey, Outside, Settings,
-        clock::{Clock, Random},
-        cluster::Cluster,
-        crash::{CrashPoint, Hook},
-        lease::{Leadership, LeaseSettings},
-        metrics::Metrics,
-    },
+    engine::{Kinds, ObjectKey},
 };
-use concierge_shared::{admission::rule::Enforcement, settings};
-use concierge_tests::shop::{SEGFAULT, Shop};
-use futures::future::BoxFuture;
-use jiff::Timestamp;
+use concierge_shared::kind::{KINDS, KindInfo};
+use concierge_tests::{
+    shop::{SEGFAULT, Shop},
+    simulation::{MINUTE, Nature, Process, Server, Stage},
+};
 use k8s_openapi::ByteString;
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
-use crate::{
-    cluster::{Connection, Server},
-    view::View,
-};
-
-pub(crate) const LEASE: Duration = Duration::from_secs(15);
-pub(crate) const REQUEST: Duration = Duration::from_secs(6);
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// The token of the account `default`.
 pub(crate) const TOKEN: &str = "trm_test_5d41402abc4b2a76b9719d911017c592";
 
@@ -40,29 +24,18 @@ pub(crate) struct World {
     pub(crate) shop: Shop,
 }
 
-/// How a process behaves.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Nature {
-    /// How far its cache is behind.
-    pub(crate) lag: Duration,
-    /// Where something happens to it, with an object of which kind, and the how-manieth time it gets there.
-    pub(crate) fate: Option<(CrashPoint, &'static str, usize)>,
-    /// What happens: nothing more, or nothing for so long.
-    pub(crate) frozen_for: Option<Duration>,
-    pub(crate) concurrency: Option<usize>,
-}
+impl Stage for World {
+    fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
 
-/// A running process. Dropped, it is dead at once.
-pub(crate) struct Process {
-    tasks: Vec<JoinHandle<()>>,
-    pub(crate) metrics: Metrics,
-    /// True once what was to happen to it has happened.
-    pub(crate) struck: watch::Receiver<bool>,
-}
+    fn watched(&self) -> &'static [KindInfo] {
+        KINDS
+    }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+    fn reconcilers(&self) -> Kinds {
+        let transport = self.shop.transport();
+        coffee::kinds(Kinds::default(), &Shops::dialled(move |_| Ok(transport.clone())))
     }
 }
 
@@ -119,6 +92,15 @@ impl World {
         self.put("CoffeeOrder", name, json!({}), order_spec("default", 1))
     }
 
+    /// An order with a card of its own, whose token is in a Secret.
+    pub(crate) fn order_with_own_card(&self, name: &str) -> ObjectKey {
+        self.secret("own-card", "token", "tok_mastercard");
+        let mut spec = order_spec("default", 1);
+        spec.as_object_mut().unwrap().remove("cardRef");
+        spec["card"] = json!({ "cardTokenSecretRef": { "name": "own-card", "key": "token" } });
+        self.put("CoffeeOrder", name, json!({}), spec)
+    }
+
     pub(crate) fn subscription(&self, name: &str) -> ObjectKey {
         let mut spec = order_spec("default", 1);
         spec["schedule"] = json!({ "type": "weekly", "interval": 2 });
@@ -126,58 +108,7 @@ impl World {
     }
 
     pub(crate) fn put(&self, kind: &'static str, name: &str, metadata: Value, spec: Value) -> ObjectKey {
-        let mut object = json!({
-            "apiVersion": "coffee.terminal.sh/v1alpha1",
-            "kind": kind,
-            "metadata": { "name": name, "namespace": "default" },
-            "spec": spec,
-        });
-        object["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
-        self.server.user_puts(object);
-        ObjectKey::new(kind, "default", name)
-    }
-
-    /// Starts a process.
-    pub(crate) fn start(&self, identity: &str, nature: Nature) -> Process {
-        let (frozen, freezing) = watch::channel(false);
-        let (strike, struck) = watch::channel(false);
-        let cluster: Arc<dyn Cluster> =
-            Arc::new(Connection { server: self.server.clone(), frozen: freezing });
-        let clock: Arc<dyn Clock> = Arc::new(ServerClock(self.server.clone()));
-        let random: Arc<dyn Random> = Arc::new(Seeded(Mutex::new(fastrand::Rng::with_seed(seed(identity)))));
-        let lease = LeaseSettings {
-            namespace: "concierge".into(),
-            name: "reconciler".into(),
-            identity: identity.into(),
-            duration: LEASE,
-            request_timeout: REQUEST,
-        };
-        let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease);
-        let view = View::new(self.server.clone(), nature.lag);
-        let metrics = Metrics::default();
-        let fate = Fate { nature, count: Mutex::new(0), frozen, strike };
-        let outside =
-            Outside { cluster, objects: view.clone(), clock, random, term, hook: Some(Arc::new(fate)) };
-        let transport = self.shop.transport();
-        let shops = Shops::dialled(move |_| Ok(transport.clone()));
-        let settings = Settings {
-            concurrency: nature.concurrency.unwrap_or(4),
-            request_timeout: REQUEST,
-            lease_duration: LEASE,
-            settle: MINUTE,
-            observe_only: false,
-            enforcement: Enforcement::default(),
-            rules: settings::Settings::default(),
-        };
-        let kinds = coffee::kinds(Kinds::default(), &shops);
-        let engine = Engine::new(outside, settings, metrics.clone(), kinds);
-        let shutdown = CancellationToken::new();
-        let tasks = vec![
-            tokio::spawn(engine.run(shutdown.clone())),
-            tokio::spawn(leadership.keep(shutdown)),
-            tokio::spawn(view.follow()),
-        ];
-        Process { tasks, metrics, struck }
+        self.server.user_makes("coffee.terminal.sh/v1alpha1", kind, name, metadata, spec)
     }
 
     /// Starts a process that is in good health.
@@ -198,7 +129,7 @@ impl World {
 
     /// All coffee there is, for a failing test to show.
     pub(crate) fn dump(&self) -> String {
-        let kinds = concierge_shared::kind::KINDS.iter().filter(|kind| kind.name != "CoffeeProduct");
+        let kinds = KINDS.iter().filter(|kind| kind.name != "CoffeeProduct");
         let all = kinds.flat_map(|kind| self.server.of_kind(kind.name));
         let line = |object: Value| {
             format!("{} {}: {:#}", object["kind"], object["metadata"]["name"], object["status"])
@@ -206,36 +137,8 @@ impl World {
         all.map(line).collect::<Vec<_>>().join("\n")
     }
 
-    pub(crate) fn status(&self, key: &ObjectKey) -> Value {
-        self.server.read(key).map(|object| object["status"].clone()).unwrap_or_default()
-    }
-
     pub(crate) fn phase(&self, key: &ObjectKey) -> String {
-        self.status(key)["phase"].as_str().unwrap_or_default().to_owned()
-    }
-
-    fn find(&self, key: &ObjectKey, kind: &str) -> Option<Value> {
-        let all = self.status(key)["conditions"].as_array().cloned().unwrap_or_default();
-        all.into_iter().find(|one| one["type"] == kind)
-    }
-
-    /// The condition of this type, as `status reason`; empty when there is none.
-    pub(crate) fn condition(&self, key: &ObjectKey, kind: &str) -> String {
-        self.find(key, kind).map_or(String::new(), |one| {
-            format!("{} {}", one["status"].as_str().unwrap(), one["reason"].as_str().unwrap())
-        })
-    }
-
-    /// What a condition says.
-    pub(crate) fn message(&self, key: &ObjectKey, kind: &str) -> String {
-        self.find(key, kind).map_or(String::new(), |one| one["message"].as_str().unwrap().to_owned())
-    }
-
-    pub(crate) fn is_ready(&self, key: &ObjectKey) -> bool {
-        let object = self.server.read(key).unwrap_or_default();
-        self.find(key, "Ready").is_some_and(|ready| {
-            ready["status"] == "True" && ready["observedGeneration"] == object["metadata"]["generation"]
-        })
+        self.server.status(key)["phase"].as_str().unwrap_or_default().to_owned()
     }
 }
 
@@ -261,63 +164,4 @@ pub(crate) fn place() -> Value {
         "country": "US",
         "phone": "+1 217 555 0100",
     })
-}
-
-struct ServerClock(Arc<Server>);
-
-impl Clock for ServerClock {
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
-}
-
-struct Seeded(Mutex<fastrand::Rng>);
-
-impl Random for Seeded {
-    fn unit(&self) -> f64 {
-        self.0.lock().f64()
-    }
-
-    fn bits(&self) -> u128 {
-        self.0.lock().u128(..)
-    }
-}
-
-fn seed(identity: &str) -> u64 {
-    identity.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte))
-}
-
-/// What happens to a process, and when.
-struct Fate {
-    nature: Nature,
-    count: Mutex<usize>,
-    frozen: watch::Sender<bool>,
-    strike: watch::Sender<bool>,
-}
-
-impl Hook for Fate {
-    fn reached(&self, point: CrashPoint, key: &ObjectKey) -> BoxFuture<'static, ()> {
-        let strikes = self.nature.fate.is_some_and(|(at, kind, nth)| {
-            let here = at == point && kind == key.kind;
-            let mut count = self.count.lock();
-            *count += usize::from(here);
-            here && *count == nth
-        });
-        if !strikes {
-            let mut frozen = self.frozen.subscribe();
-            return Box::pin(async move {
-                let _ = frozen.wait_for(|frozen| !frozen).await;
-            });
-        }
-        self.strike.send_replace(true);
-        let (frozen, nature) = (self.frozen.clone(), self.nature);
-        frozen.send_replace(true);
-        Box::pin(async move {
-            match nature.frozen_for {
-                Some(time) => tokio::time::sleep(time).await,
-                None => std::future::pending().await,
-            }
-            frozen.send_replace(false);
-        })
-    }
 }

@@ -4,26 +4,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use concierge_reconciler::engine::{ObjectKey, annotation::RESOLVE_UNKNOWN, crash::CrashPoint};
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use concierge_tests::simulation::{Actors, Fate, MINUTE, Nature};
+use serde_json::json;
+use tokio::time::Instant;
 
-use crate::{
-    remote::Treat,
-    world::{Nature, Process, World},
-};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// What becomes of the first process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// It dies, and another is started.
-    Restart,
-    /// It dies while another stands by.
-    StandBy,
-    /// It stands still for longer than its lease while another stands by, and then goes on.
-    Freeze,
-}
+use crate::{remote::Treat, world::World};
 
 #[derive(Clone, Copy, Debug)]
 struct Scenario {
@@ -40,102 +25,37 @@ async fn play(scenario: Scenario) -> bool {
     let world = World::new();
     world.service.state.lock().treats.push_back(scenario.treat);
     let key = world.put("Ticket", "one", json!({}), json!({ "what": "opera", "free": scenario.free }));
-    let mut actors = Actors::new(&world, scenario);
-    actors.until(&world, &[&key], "ordered", |world| is_settled(world, &key)).await;
-    actors.settle(&world, 5 * MINUTE).await;
-    check(&world, &[&key], scenario);
+    let nature =
+        Nature { lag: scenario.lag, fate: Some((scenario.point, scenario.nth)), ..Nature::default() };
+    let mut actors = Actors::new(&world, scenario.fate, nature);
+    let mut poked = Instant::now();
+    // What is held is decided at once; what is refused is poked now and then.
+    let mut person = || {
+        decide(&world, &key);
+        if poked.elapsed() > 5 * MINUTE {
+            poked = Instant::now();
+            poke(&world, &key);
+        }
+    };
+    let settled = || world.server.intent(&key).is_none() && world.server.is_ready(&key);
+    let ordered = actors.until(120 * MINUTE, &mut person, settled).await;
+    assert!(ordered, "not ordered: {scenario:?}\n{:#?}", world.server.read(&key));
+    actors.pass(5 * MINUTE, || {}).await;
+    check(&world, &key, scenario);
     world.server.user_deletes(&key);
-    actors.until(&world, &[&key], "gone", |world| world.server.read(&key).is_none()).await;
-    actors.settle(&world, 2 * MINUTE).await;
+    let gone = actors.until(120 * MINUTE, &mut person, || world.server.read(&key).is_none()).await;
+    assert!(gone, "not gone: {scenario:?}\n{:#?}", world.server.read(&key));
+    actors.pass(2 * MINUTE, || {}).await;
     let state = world.service.state.lock();
     assert!(state.orders.iter().all(|order| order.cancelled), "{scenario:?}: {:?}", state.orders);
     actors.struck
-}
-
-/// The processes, and a person who decides what is held.
-struct Actors {
-    scenario: Scenario,
-    first: Option<Process>,
-    others: Vec<Process>,
-    struck: bool,
-}
-
-impl Actors {
-    fn new(world: &World, scenario: Scenario) -> Self {
-        let frozen_for = (scenario.fate == Fate::Freeze).then_some(MINUTE);
-        let nature = Nature {
-            lag: scenario.lag,
-            fate: Some((scenario.point, scenario.nth)),
-            frozen_for,
-            ..Nature::default()
-        };
-        let first = world.start("a", nature);
-        Self { scenario, first: Some(first), others: Vec::new(), struck: false }
-    }
-
-    /// Lets things happen until `done`. What is held is decided at once; what is refused is poked now and then.
-    async fn until(&mut self, world: &World, keys: &[&ObjectKey], what: &str, done: impl Fn(&World) -> bool) {
-        let began = Instant::now();
-        let mut poked = began;
-        while !done(world) {
-            self.step(world, MINUTE).await;
-            keys.iter().for_each(|key| decide(world, key));
-            if poked.elapsed() > 5 * MINUTE {
-                poked = Instant::now();
-                keys.iter().for_each(|key| poke(world, key));
-            }
-            let stuck = || keys.iter().map(|key| world.server.read(key)).collect::<Vec<_>>();
-            assert!(began.elapsed() < 120 * MINUTE, "not {what}: {:?}\n{:#?}", self.scenario, stuck());
-        }
-    }
-
-    async fn settle(&mut self, world: &World, time: Duration) {
-        let until = Instant::now() + time;
-        while Instant::now() < until {
-            self.step(world, until - Instant::now()).await;
-        }
-    }
-
-    /// Waits until something happens, and no longer than `most`.
-    async fn step(&mut self, world: &World, most: Duration) {
-        let health = Nature { lag: self.scenario.lag, ..Nature::default() };
-        if self.others.is_empty() && self.scenario.fate != Fate::Restart {
-            sleep(Duration::from_secs(2)).await;
-            self.others.push(world.start("b", health));
-        }
-        let mut grown = world.server.grown();
-        let watched = self.first.as_ref().filter(|_| !self.struck);
-        let mut struck = watched.map(|first| first.struck.clone());
-        tokio::select! {
-            _ = grown.changed() => {}
-            Some(_) = async { Some(struck.as_mut()?.changed().await) } => {}
-            () = sleep(most) => {}
-        }
-        let struck = self.first.as_ref().is_some_and(|first| *first.struck.borrow());
-        self.struck |= struck;
-        if struck && self.scenario.fate != Fate::Freeze {
-            self.first = None;
-        }
-        if self.first.is_none() && self.others.is_empty() {
-            self.others.push(world.start("b", health));
-        }
-    }
-}
-
-fn intent(object: &Value) -> Option<&Value> {
-    Some(&object["status"]["intent"]).filter(|intent| !intent.is_null())
-}
-
-fn is_settled(world: &World, key: &ObjectKey) -> bool {
-    let object = world.server.read(key).unwrap();
-    intent(&object).is_none() && world.condition(key, "Ready").starts_with("True")
 }
 
 /// A person looks at the service, and says what is to be done about a call that is held.
 fn decide(world: &World, key: &ObjectKey) {
     let Some(object) = world.server.read(key) else { return };
     let told = !object["metadata"]["annotations"][RESOLVE_UNKNOWN].is_null();
-    if told || intent(&object).is_none_or(|intent| intent["state"] != "Held") {
+    if told || world.server.intent(key).is_none_or(|intent| intent["state"] != "Held") {
         return;
     }
     let recorded = recorded(world);
@@ -159,18 +79,16 @@ fn recorded(world: &World) -> BTreeSet<String> {
     ids.filter_map(|ticket| ticket["status"]["orderId"].as_str().map(str::to_owned)).collect()
 }
 
-fn check(world: &World, keys: &[&ObjectKey], scenario: Scenario) {
+fn check(world: &World, key: &ObjectKey, scenario: Scenario) {
     let state = world.service.state.lock();
     let twice: Vec<_> = state.sends.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "{scenario:?}: sent twice under one intent: {twice:?}");
     let standing: BTreeSet<_> =
         state.orders.iter().filter(|order| !order.cancelled).map(|order| order.id.clone()).collect();
-    assert_eq!(standing.len(), keys.len(), "{scenario:?}: {:?}", state.orders);
+    assert_eq!(standing.len(), 1, "{scenario:?}: {:?}", state.orders);
     assert_eq!(standing, recorded(world), "{scenario:?}");
-    for key in keys {
-        let annotations = &world.server.read(key).unwrap()["metadata"]["annotations"];
-        assert!(annotations[RESOLVE_UNKNOWN].is_null(), "{scenario:?}: obeyed and kept");
-    }
+    let annotations = &world.server.read(key).unwrap()["metadata"]["annotations"];
+    assert!(annotations[RESOLVE_UNKNOWN].is_null(), "{scenario:?}: obeyed and kept");
 }
 
 /// Plays all scenarios of a fate; the points that were reached.

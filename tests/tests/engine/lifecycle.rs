@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey};
+use concierge_tests::simulation::{MINUTE, Nature, Process, Stage, server::finalizers};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{
-    cluster::finalizers,
-    remote::Thing,
-    world::{Nature, World},
-};
+use crate::{remote::Thing, world::World};
 
-const MINUTE: Duration = Duration::from_secs(60);
 const OURS: &str = "concierge.dev/finalizer";
 
 fn metadata(world: &World, key: &ObjectKey) -> Value {
@@ -88,7 +84,7 @@ async fn the_finalizer_stays_until_the_thing_is_seen_to_be_gone() {
     deletes(&world, &key);
     sleep(Duration::from_millis(10)).await;
     assert_eq!(finalizers(&world.server.read(&key).unwrap()), [OURS]);
-    assert_eq!(world.condition(&key, "Deleting"), "True Transient");
+    assert_eq!(world.server.condition(&key, "Deleting"), "True Transient");
     sleep(MINUTE).await;
     assert_eq!((thing(&world, "bear"), world.server.read(&key)), (None, None));
 }
@@ -101,7 +97,7 @@ async fn deletion_comes_before_everything_that_could_be_missing() {
     // Invalid by now, and referring to what never was.
     world.put("Toy", "bear", json!({}), json!({ "colour": "plaid", "inside": "nowhere" }));
     sleep(MINUTE).await;
-    assert_eq!(world.condition(&key, "Valid"), "False Invalid");
+    assert_eq!(world.server.condition(&key, "Valid"), "False Invalid");
     deletes(&world, &key);
     sleep(MINUTE).await;
     assert_eq!((thing(&world, "bear"), world.server.read(&key)), (None, None));
@@ -134,7 +130,7 @@ async fn abandon_lets_an_object_go_whose_service_is_out_of_reach() {
     world.service.state.lock().failures.extend(lasting);
     deletes(&world, &key);
     sleep(30 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Deleting"), "True NeverSent");
+    assert_eq!(world.server.condition(&key, "Deleting"), "True NeverSent");
     world.server.user_annotates(&key, json!({ "concierge.dev/abandon": "true" }));
     sleep(MINUTE).await;
     assert!(world.server.read(&key).is_none());
@@ -147,7 +143,7 @@ async fn abandon_means_nothing_on_an_object_that_is_not_deleted() {
     let annotated = json!({ "annotations": { "concierge.dev/abandon": "true" } });
     let key = world.put("Toy", "bear", annotated, json!({ "colour": "brown" }));
     let _process = world.healthy().await;
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,9 +154,9 @@ async fn a_target_stays_while_it_is_in_use() {
     let _process = world.healthy().await;
     deletes(&world, &shelf);
     sleep(MINUTE).await;
-    assert!(world.message(&shelf, "Deleting").contains("in use by Toy default/bear"));
+    assert!(world.server.message(&shelf, "Deleting").contains("in use by Toy default/bear"));
     assert!(thing(&world, "shelf").is_some());
-    assert_eq!(world.condition(&bear, "ReferencesResolved"), "False ReferencesMissing");
+    assert_eq!(world.server.condition(&bear, "ReferencesResolved"), "False ReferencesMissing");
     deletes(&world, &bear);
     sleep(Duration::from_secs(5)).await;
     assert_eq!((world.server.read(&bear), world.server.read(&shelf)), (None, None), "woken at once");
@@ -211,11 +207,11 @@ async fn missing_credentials_are_named_with_what_to_do() {
     let world = World::new();
     let key = world.toy("bear", json!({ "colour": "brown", "secret": "login" }));
     let _process = world.healthy().await;
-    assert_eq!(world.condition(&key, "Ready"), "False ReferencesMissing");
-    assert_eq!(world.message(&key, "Synced"), "Secret default/login does not exist; create it");
+    assert_eq!(world.server.condition(&key, "Ready"), "False ReferencesMissing");
+    assert_eq!(world.server.message(&key, "Synced"), "Secret default/login does not exist; create it");
     secret(&world);
     sleep(6 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,11 +221,11 @@ async fn what_is_anothers_is_left_alone_until_it_is_adopted() {
     world.service.state.lock().things.insert("bear".into(), foreign.clone());
     let key = world.toy("bear", json!({ "colour": "brown" }));
     let _process = world.healthy().await;
-    assert_eq!(world.condition(&key, "Ready"), "False OwnedByOther");
+    assert_eq!(world.server.condition(&key, "Ready"), "False OwnedByOther");
     assert_eq!(thing(&world, "bear"), Some(foreign));
     world.server.user_annotates(&key, json!({ "concierge.dev/adopt": "true" }));
     sleep(MINUTE).await;
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
     assert_eq!(thing(&world, "bear").unwrap().mark.as_deref(), metadata(&world, &key)["uid"].as_str());
 }
 
@@ -265,7 +261,7 @@ async fn a_toy_survives_the_death_of_its_maker_at_every_step() {
             let bear = world.toy("bear", json!({ "colour": "brown", "inside": "shelf" }));
             let doomed = Nature { fate: Some((point, nth)), ..Nature::default() };
             let mut processes = vec![world.start("a", doomed)];
-            let bury = |world: &World, processes: &mut Vec<crate::world::Process>| {
+            let bury = |world: &World, processes: &mut Vec<Process>| {
                 if processes.len() == 1 && *processes[0].struck.borrow() {
                     processes.clear();
                     processes.push(world.start("b", Nature::default()));
@@ -276,7 +272,7 @@ async fn a_toy_survives_the_death_of_its_maker_at_every_step() {
                 sleep(Duration::from_secs(15)).await;
                 bury(&world, &mut processes);
             }
-            assert_eq!(world.condition(&bear, "Ready"), "True Reconciled", "{point:?} {nth}");
+            assert_eq!(world.server.condition(&bear, "Ready"), "True Reconciled", "{point:?} {nth}");
             deletes(&world, &shelf);
             deletes(&world, &bear);
             for _ in 0..20 {

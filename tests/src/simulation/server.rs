@@ -15,20 +15,23 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
-/// By kind, namespace and name.
-type Name = (String, String, String);
+/// Kind, namespace and name.
+pub type Name = (String, String, String);
 
 /// One change, as a watch would tell it.
 #[derive(Clone)]
-pub(crate) struct Entry {
-    pub(crate) at: Instant,
-    pub(crate) name: Name,
-    pub(crate) object: Option<Value>,
+pub struct Entry {
+    /// When it was written.
+    pub at: Instant,
+    /// What was written: kind, namespace and name.
+    pub name: Name,
+    /// The object, unless it was removed.
+    pub object: Option<Value>,
 }
 
 /// How a write fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Not written, and nobody can tell.
     Lost,
     /// Written, and nobody can tell.
@@ -46,24 +49,26 @@ struct State {
 }
 
 /// The API server.
-pub(crate) struct Server {
+pub struct Server {
     began: Instant,
     state: Mutex<State>,
     grown: watch::Sender<usize>,
 }
 
 impl Server {
-    pub(crate) fn new() -> Arc<Self> {
+    /// One without objects, whose clock begins at a certain noon.
+    pub fn new() -> Arc<Self> {
         Arc::new(Self { began: Instant::now(), state: Mutex::default(), grown: watch::Sender::new(0) })
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// Its present time.
+    pub fn now(&self) -> Timestamp {
         let start: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         start.checked_add(self.began.elapsed()).unwrap()
     }
 
     /// A user creates, or changes, an object.
-    pub(crate) fn user_puts(&self, mut object: Value) -> Value {
+    pub fn user_puts(&self, mut object: Value) -> Value {
         let name = name_of(&object);
         let old = self.state.lock().objects.get(&name).cloned();
         let metadata = object["metadata"].as_object_mut().unwrap();
@@ -87,8 +92,28 @@ impl Server {
         self.store("user", name, object)
     }
 
+    /// A user creates, or changes, the object of this name in the namespace `default`.
+    pub fn user_makes(
+        &self,
+        api_version: &str,
+        kind: &'static str,
+        name: &str,
+        metadata: Value,
+        spec: Value,
+    ) -> ObjectKey {
+        let mut object = json!({
+            "apiVersion": api_version,
+            "kind": kind,
+            "metadata": { "name": name, "namespace": "default" },
+            "spec": spec,
+        });
+        object["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+        self.user_puts(object);
+        ObjectKey::new(kind, "default", name)
+    }
+
     /// A user sets annotations; `null` removes one.
-    pub(crate) fn user_annotates(&self, key: &ObjectKey, annotations: Value) {
+    pub fn user_annotates(&self, key: &ObjectKey, annotations: Value) {
         let mut object = self.read(key).unwrap();
         let metadata = object["metadata"].as_object_mut().unwrap();
         let all = metadata.entry("annotations").or_insert_with(|| json!({})).as_object_mut().unwrap();
@@ -102,7 +127,7 @@ impl Server {
     }
 
     /// A user deletes an object.
-    pub(crate) fn user_deletes(&self, key: &ObjectKey) {
+    pub fn user_deletes(&self, key: &ObjectKey) {
         let Some(mut object) = self.read(key) else { return };
         if finalizers(&object).is_empty() {
             self.remove("user", full(key));
@@ -112,39 +137,49 @@ impl Server {
         }
     }
 
-    pub(crate) fn read(&self, key: &ObjectKey) -> Option<Value> {
+    /// An object as it is stored.
+    pub fn read(&self, key: &ObjectKey) -> Option<Value> {
         self.state.lock().objects.get(&full(key)).cloned()
     }
 
-    pub(crate) fn of_kind(&self, kind: &str) -> Vec<Value> {
+    /// All objects of a kind.
+    pub fn of_kind(&self, kind: &str) -> Vec<Value> {
         let state = self.state.lock();
         state.objects.iter().filter(|((of, _, _), _)| of == kind).map(|(_, object)| object.clone()).collect()
     }
 
     /// How many writes of ours there were, leases apart.
-    pub(crate) fn writes(&self) -> usize {
+    pub fn writes(&self) -> usize {
         self.state.lock().writes.iter().filter(|(who, _)| *who != "user").count()
     }
 
-    pub(crate) fn notices(&self) -> Vec<Notice> {
+    /// The events that were told.
+    pub fn notices(&self) -> Vec<Notice> {
         self.state.lock().notices.clone()
     }
 
     /// Lets the next write of this verb fail.
-    pub(crate) fn fail_next(&self, verb: &'static str, fault: Fault) {
+    pub fn fail_next(&self, verb: &'static str, fault: Fault) {
         self.state.lock().faults.push_back((verb, fault));
     }
 
     /// No write fails any more.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.state.lock().faults.clear();
     }
 
-    pub(crate) fn log_from(&self, from: usize) -> Vec<Entry> {
+    /// The changes from the `from`th on.
+    pub fn log_from(&self, from: usize) -> Vec<Entry> {
         self.state.lock().log[from..].to_vec()
     }
 
-    pub(crate) fn grown(&self) -> watch::Receiver<usize> {
+    /// When the `nth` change was written, if it was.
+    pub fn time_of(&self, nth: usize) -> Option<Instant> {
+        self.state.lock().log.get(nth).map(|entry| entry.at)
+    }
+
+    /// Tells when there are more changes.
+    pub fn grown(&self) -> watch::Receiver<usize> {
         self.grown.subscribe()
     }
 
@@ -222,9 +257,11 @@ impl State {
 }
 
 /// One process's connection to the API server, which can be made to stand still.
-pub(crate) struct Connection {
-    pub(crate) server: Arc<Server>,
-    pub(crate) frozen: watch::Receiver<bool>,
+pub struct Connection {
+    /// Where it leads.
+    pub server: Arc<Server>,
+    /// Whether it stands still.
+    pub frozen: watch::Receiver<bool>,
 }
 
 impl Connection {
@@ -345,7 +382,8 @@ fn name_of(object: &Value) -> Name {
     (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
 }
 
-pub(crate) fn finalizers(object: &Value) -> Vec<String> {
+/// The finalizers that an object bears.
+pub fn finalizers(object: &Value) -> Vec<String> {
     let all = object["metadata"]["finalizers"].as_array().into_iter().flatten();
     all.filter_map(|one| one.as_str().map(str::to_owned)).collect()
 }

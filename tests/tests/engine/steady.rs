@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey, metrics::DriftLabels};
+use concierge_tests::simulation::{MINUTE, Nature, Stage};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::world::{Nature, World};
-
-const MINUTE: Duration = Duration::from_secs(60);
+use crate::world::World;
 
 fn since(world: &World, key: &ObjectKey, kind: &str) -> String {
     let object = world.server.read(key).unwrap();
@@ -63,7 +62,7 @@ async fn our_own_status_wakes_nobody() {
     let (reads, _) = calls(&world);
     world.put("Toy", "bear", json!({}), json!({ "colour": "red" }));
     sleep(5 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Synced"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Synced"), "True Reconciled");
     assert_eq!(calls(&world).0 - reads, 2, "one look before the step, one after it");
 }
 
@@ -80,7 +79,7 @@ async fn transition_times_move_only_when_something_flips() {
     assert_eq!(since(&world, &key, "Ready"), before, "red or brown, it was ready all the time");
     world.put("Toy", "bear", json!({}), json!({ "colour": "plaid" }));
     sleep(MINUTE).await;
-    assert_eq!(world.condition(&key, "Ready"), "False Invalid");
+    assert_eq!(world.server.condition(&key, "Ready"), "False Invalid");
     assert_ne!(since(&world, &key, "Ready"), before);
 }
 
@@ -92,10 +91,10 @@ async fn a_service_that_is_away_for_a_while_makes_nothing_unready() {
     world.service.state.lock().failures.extend((0..3).map(|_| Failure::Transient("503".into())));
     world.server.user_annotates(&key, json!({ "concierge.dev/reconcile-at": "now" }));
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(world.condition(&key, "Synced"), "False Transient");
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Synced"), "False Transient");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
     sleep(MINUTE).await;
-    assert_eq!(world.condition(&key, "Synced"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Synced"), "True Reconciled");
     assert_eq!(world.server.read(&key).unwrap()["status"]["reconciledAt"], "now");
 }
 
@@ -104,13 +103,13 @@ async fn drift_is_shown_mended_and_counted() {
     let world = World::new();
     let key = world.toy("bear", json!({ "colour": "brown" }));
     let process = world.healthy().await;
-    assert_eq!(world.condition(&key, "Drifted"), "", "making it was not drift");
+    assert_eq!(world.server.condition(&key, "Drifted"), "", "making it was not drift");
     world.service.state.lock().things.get_mut("bear").unwrap().colour = "green".into();
     sleep(11 * MINUTE).await;
     assert_eq!(world.service.state.lock().things["bear"].colour, "brown");
     let labels = DriftLabels { kind: "Toy", field: "spec.colour" };
     assert_eq!(process.metrics.drift.get_or_create(&labels).get(), 1);
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,18 +118,18 @@ async fn only_looking_publishes_the_plan_and_changes_nothing() {
     let key = world.toy("bear", json!({ "colour": "brown" }));
     let observer = world.start("observer", Nature { observe_only: true, ..Nature::default() });
     sleep(5 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Synced"), "False ObserveOnly");
-    assert_eq!(world.message(&key, "Synced"), "only observed; would paint it brown");
+    assert_eq!(world.server.condition(&key, "Synced"), "False ObserveOnly");
+    assert_eq!(world.server.message(&key, "Synced"), "only observed; would paint it brown");
     assert_eq!(calls(&world).1, 0);
     assert!(world.server.read(&key).unwrap()["metadata"]["finalizers"].is_null());
     observer.stop().await;
     let other = json!({ "annotations": { "concierge.dev/observe-only": "true" } });
     world.put("Toy", "bear", other, json!({ "colour": "brown" }));
     let _process = world.healthy().await;
-    assert_eq!((world.condition(&key, "Synced").as_str(), calls(&world).1), ("False ObserveOnly", 0));
+    assert_eq!((world.server.condition(&key, "Synced").as_str(), calls(&world).1), ("False ObserveOnly", 0));
     world.server.user_annotates(&key, json!({ "concierge.dev/observe-only": null }));
     sleep(MINUTE).await;
-    assert_eq!(world.condition(&key, "Synced"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Synced"), "True Reconciled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,11 +138,11 @@ async fn paused_means_paused_and_is_said() {
     let paused = json!({ "annotations": { "concierge.dev/paused": "true" } });
     let key = world.put("Toy", "bear", paused, json!({ "colour": "brown" }));
     let _process = world.healthy().await;
-    assert_eq!(world.condition(&key, "Paused"), "True Paused");
+    assert_eq!(world.server.condition(&key, "Paused"), "True Paused");
     assert_eq!(calls(&world), (0, 0));
     world.server.user_annotates(&key, json!({ "concierge.dev/paused": null }));
     sleep(MINUTE).await;
-    assert_eq!((world.condition(&key, "Paused"), calls(&world).1), (String::new(), 1));
+    assert_eq!((world.server.condition(&key, "Paused"), calls(&world).1), (String::new(), 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,14 +150,17 @@ async fn a_broken_rule_is_told_and_not_retried_hot() {
     let world = World::new();
     let key = world.toy("bear", json!({ "colour": "plaid" }));
     let _process = world.healthy().await;
-    assert_eq!(world.condition(&key, "Valid"), "False Invalid");
-    assert_eq!(world.message(&key, "Valid"), "spec.colour: is plaid; choose another [toys.toy.colour]");
+    assert_eq!(world.server.condition(&key, "Valid"), "False Invalid");
+    assert_eq!(
+        world.server.message(&key, "Valid"),
+        "spec.colour: is plaid; choose another [toys.toy.colour]"
+    );
     let writes = world.server.writes();
     sleep(60 * MINUTE).await;
     assert_eq!((world.server.writes(), calls(&world)), (writes, (0, 0)));
     world.put("Toy", "bear", json!({}), json!({ "colour": "brown" }));
     sleep(MINUTE).await;
-    assert_eq!((world.condition(&key, "Valid").as_str(), calls(&world).1), ("True Valid", 1));
+    assert_eq!((world.server.condition(&key, "Valid").as_str(), calls(&world).1), ("True Valid", 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,8 +170,8 @@ async fn of_two_that_claim_the_same_the_older_keeps_it() {
     sleep(MINUTE).await;
     let new = world.toy("new", json!({ "colour": "brown", "key": 7 }));
     let _process = world.healthy().await;
-    assert_eq!(world.condition(&old, "Ready"), "True Reconciled");
-    assert_eq!(world.condition(&new, "Valid"), "False Invalid");
+    assert_eq!(world.server.condition(&old, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&new, "Valid"), "False Invalid");
     let claims = world.server.of_kind("Claim");
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0]["spec"]["holder"]["name"], "old");
@@ -178,7 +180,7 @@ async fn of_two_that_claim_the_same_the_older_keeps_it() {
     let claims = world.server.of_kind("Claim");
     assert_eq!(claims[0]["spec"]["holder"]["name"], "new", "released and made anew");
     sleep(4 * 60 * MINUTE).await;
-    assert_eq!(world.condition(&new, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&new, "Ready"), "True Reconciled");
 }
 
 #[tokio::test(start_paused = true)]

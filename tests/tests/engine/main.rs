@@ -4,13 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod at_most_once;
-mod cluster;
 mod leases;
 mod lifecycle;
 mod order;
 mod remote;
 mod steady;
 mod toys;
-mod view;
 mod wakes;
 mod world;

@@ -3,16 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use concierge_reconciler::engine::annotation::RESOLVE_UNKNOWN;
+use concierge_tests::simulation::{MINUTE, Nature, Stage, server::Fault};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::{
-    cluster::Fault,
-    remote::Treat,
-    world::{Nature, World},
-};
-
-const MINUTE: Duration = Duration::from_secs(60);
+use crate::{remote::Treat, world::World};
 
 fn order_of(world: &World, key: &concierge_reconciler::engine::ObjectKey) -> Option<String> {
     world.server.read(key)?["status"]["orderId"].as_str().map(str::to_owned)
@@ -28,8 +23,8 @@ async fn an_order_is_placed_its_id_recorded_and_told() {
     let key = world.ticket("one", "opera");
     let _process = world.healthy().await;
     assert_eq!(order_of(&world, &key).as_deref(), Some("ord-1"));
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
-    assert_eq!(world.condition(&key, "Synced"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Synced"), "True Reconciled");
     let told = world.server.notices();
     assert!(told.iter().any(|notice| notice.reason == "Created" && notice.message == "ordered (id ord-1)"));
 }
@@ -57,11 +52,11 @@ async fn one_that_waits_says_for_whom() {
     let _process = world.healthy().await;
     let second = world.ticket("two", "opera");
     sleep(MINUTE).await;
-    assert_eq!(world.condition(&first, "Unknown"), "True Ambiguous");
-    assert_eq!(world.condition(&second, "Synced"), "False Reconciling");
-    assert!(world.message(&second, "Synced").contains("Ticket default/one"));
+    assert_eq!(world.server.condition(&first, "Unknown"), "True Ambiguous");
+    assert_eq!(world.server.condition(&second, "Synced"), "False Reconciling");
+    assert!(world.server.message(&second, "Synced").contains("Ticket default/one"));
     sleep(20 * MINUTE).await;
-    assert_eq!(world.condition(&first, "Unknown"), "True Held");
+    assert_eq!(world.server.condition(&first, "Unknown"), "True Held");
     assert_eq!(order_of(&world, &second), None, "while the first is held");
     world.server.user_annotates(&first, json!({ RESOLVE_UNKNOWN: "retry" }));
     sleep(5 * MINUTE).await;
@@ -78,7 +73,7 @@ async fn an_order_that_was_there_before_is_not_taken_for_the_effect() {
     let key = world.ticket("one", "opera");
     let _process = world.healthy().await;
     sleep(20 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Unknown"), "True Held");
+    assert_eq!(world.server.condition(&key, "Unknown"), "True Held");
     assert_eq!(order_of(&world, &key), None);
 }
 
@@ -90,8 +85,12 @@ async fn several_that_match_are_for_a_person_to_choose_from() {
     let _process = world.healthy().await;
     world.service.order("opera".into(), "by hand".into()).await.unwrap();
     sleep(20 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Unknown"), "True Held");
-    assert!(world.message(&key, "Unknown").contains("ord-1, ord-2"), "{}", world.message(&key, "Unknown"));
+    assert_eq!(world.server.condition(&key, "Unknown"), "True Held");
+    assert!(
+        world.server.message(&key, "Unknown").contains("ord-1, ord-2"),
+        "{}",
+        world.server.message(&key, "Unknown")
+    );
     world.server.user_annotates(&key, json!({ RESOLVE_UNKNOWN: "adopt=ord-1" }));
     sleep(MINUTE).await;
     assert_eq!(order_of(&world, &key).as_deref(), Some("ord-1"));
@@ -107,7 +106,7 @@ async fn a_word_nobody_understands_decides_nothing() {
     sleep(20 * MINUTE).await;
     world.server.user_annotates(&key, json!({ RESOLVE_UNKNOWN: "yes" }));
     sleep(20 * MINUTE).await;
-    assert!(world.message(&key, "Unknown").contains("\"yes\""));
+    assert!(world.server.message(&key, "Unknown").contains("\"yes\""));
     assert_eq!(sends(&world), 1);
 }
 
@@ -120,7 +119,7 @@ async fn what_is_given_up_is_not_sent_again_until_the_spec_changes_or_somebody_s
     sleep(20 * MINUTE).await;
     world.server.user_annotates(&key, json!({ RESOLVE_UNKNOWN: "abandon" }));
     sleep(MINUTE).await;
-    assert_eq!(world.condition(&key, "Ready"), "False Abandoned");
+    assert_eq!(world.server.condition(&key, "Ready"), "False Abandoned");
     drop(process);
     let _process = world.healthy().await;
     sleep(60 * MINUTE).await;
@@ -141,7 +140,7 @@ async fn a_decision_is_obeyed_once_and_not_for_the_next_call() {
     world.server.user_annotates(&key, json!({ RESOLVE_UNKNOWN: "retry" }));
     sleep(60 * MINUTE).await;
     assert_eq!(sends(&world), 2);
-    assert_eq!(world.condition(&key, "Unknown"), "True Held", "the second is for a person again");
+    assert_eq!(world.server.condition(&key, "Unknown"), "True Held", "the second is for a person again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +156,7 @@ async fn no_write_no_send() {
         sleep(5 * MINUTE).await;
         assert!(order_of(&world, &key).is_some(), "{fault:?}: known never to have been sent, so sent anew");
         assert_eq!(sends(&world), 1, "{fault:?}");
-        assert_eq!(world.condition(&key, "Unknown"), "");
+        assert_eq!(world.server.condition(&key, "Unknown"), "");
     }
 }
 
@@ -228,7 +227,7 @@ async fn on_shutdown_a_call_under_way_is_waited_for_and_the_lease_handed_on() {
     let toy = world.toy("bear", json!({ "colour": "brown" }));
     sleep(Duration::from_secs(2)).await;
     assert_eq!(
-        world.condition(&toy, "Ready"),
+        world.server.condition(&toy, "Ready"),
         "True Reconciled",
         "the other did not wait for a lease to run out"
     );

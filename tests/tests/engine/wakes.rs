@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::Failure;
+use concierge_tests::simulation::{MINUTE, Nature, Stage};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::world::{Nature, World};
-
-const MINUTE: Duration = Duration::from_secs(60);
+use crate::world::World;
 
 fn reads(world: &World) -> usize {
     world.service.state.lock().reads
@@ -19,16 +18,20 @@ async fn a_referrer_waits_for_its_target_and_is_woken_at_once() {
     let world = World::new();
     let bear = world.toy("bear", json!({ "colour": "brown", "inside": "shelf" }));
     let _process = world.healthy().await;
-    assert_eq!(world.condition(&bear, "ReferencesResolved"), "False ReferencesMissing");
-    assert_eq!(world.message(&bear, "ReferencesResolved"), "Toy default/shelf does not exist");
-    assert_eq!(world.condition(&bear, "Valid"), "True Valid", "a missing target is no broken rule here");
+    assert_eq!(world.server.condition(&bear, "ReferencesResolved"), "False ReferencesMissing");
+    assert_eq!(world.server.message(&bear, "ReferencesResolved"), "Toy default/shelf does not exist");
+    assert_eq!(
+        world.server.condition(&bear, "Valid"),
+        "True Valid",
+        "a missing target is no broken rule here"
+    );
     // Not ready at first.
     world.toy("shelf", json!({ "colour": "plaid" }));
     sleep(Duration::from_millis(10)).await;
-    assert_eq!(world.message(&bear, "ReferencesResolved"), "Toy default/shelf is not ready");
+    assert_eq!(world.server.message(&bear, "ReferencesResolved"), "Toy default/shelf is not ready");
     world.toy("shelf", json!({ "colour": "white" }));
     sleep(Duration::from_millis(10)).await;
-    assert_eq!(world.condition(&bear, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&bear, "Ready"), "True Reconciled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,11 +53,11 @@ async fn failures_are_retried_ever_more_rarely_and_success_starts_over() {
     assert!(tries[1..].iter().all(|tries| (5..=30).contains(tries)), "{tries:?}");
     world.service.state.lock().failures.clear();
     sleep(6 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Synced"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Synced"), "True Reconciled");
     world.service.state.lock().failures.push_back(Failure::Transient("503".into()));
     world.server.user_annotates(&key, json!({ "poke": "2" }));
     sleep(Duration::from_secs(2)).await;
-    assert_eq!(world.condition(&key, "Synced"), "True Reconciled", "within the first second again");
+    assert_eq!(world.server.condition(&key, "Synced"), "True Reconciled", "within the first second again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,10 +67,10 @@ async fn a_refusal_waits_for_hours_or_for_a_change() {
     world.service.state.lock().failures.push_back(Failure::Invalid("422: no such colour".into()));
     let key = world.toy("bear", json!({ "colour": "octarine" }));
     sleep(50 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Ready"), "False Refused");
+    assert_eq!(world.server.condition(&key, "Ready"), "False Refused");
     assert_eq!(reads(&world), 1);
     sleep(150 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +87,7 @@ async fn a_service_that_asks_for_patience_gets_it_from_the_whole_account() {
     sleep(Duration::from_secs(19)).await;
     assert_eq!(world.service.state.lock().writes, 0);
     sleep(Duration::from_secs(5)).await;
-    assert!(keys.iter().all(|key| world.condition(key, "Ready") == "True Reconciled"));
+    assert!(keys.iter().all(|key| world.server.condition(key, "Ready") == "True Reconciled"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,11 +100,11 @@ async fn refused_credentials_stop_the_account_and_one_success_opens_it_for_all()
     sleep(60 * MINUTE).await;
     // At first as many as may work at a time; later one for each cool-down of up to ten minutes.
     assert!(reads(&world) < 20, "{}", reads(&world));
-    assert_eq!(world.condition(&keys[7], "Synced"), "False Unauthorised");
+    assert_eq!(world.server.condition(&keys[7], "Synced"), "False Unauthorised");
     world.service.state.lock().failures.clear();
     world.server.user_annotates(&keys[7], json!({ "concierge.dev/reconcile-at": "the token is new" }));
     sleep(6 * MINUTE).await;
-    assert!(keys.iter().all(|key| world.condition(key, "Ready") == "True Reconciled"));
+    assert!(keys.iter().all(|key| world.server.condition(key, "Ready") == "True Reconciled"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +130,7 @@ async fn without_leadership_nothing_is_done() {
     let standby = world.start("standby", Nature::default());
     let key = world.toy("bear", json!({ "colour": "brown" }));
     sleep(30 * MINUTE).await;
-    assert_eq!(world.condition(&key, "Ready"), "True Reconciled");
+    assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
     assert_eq!(standby.metrics.leader.get(), 0);
     let label = concierge_reconciler::engine::metrics::KindLabel { kind: "Toy" };
     assert!(standby.metrics.pass_seconds.get(&label).is_none(), "it has not looked at anything");

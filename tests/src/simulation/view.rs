@@ -6,7 +6,7 @@ use concierge_reconciler::engine::{ObjectKey, objects::Objects};
 use concierge_runtime::cache::Change;
 use concierge_shared::{
     admission::lookup::{Found, Lookup, Namespace, Selection, World},
-    kind::KINDS,
+    kind::KindInfo,
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -14,11 +14,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::cluster::{Entry, Server};
+use super::server::{Entry, Server};
 
 /// A cache that is behind by `lag`.
-pub(crate) struct View {
+pub struct View {
     server: Arc<Server>,
+    kinds: &'static [KindInfo],
     lag: Duration,
     seen: Mutex<Seen>,
     changes: broadcast::Sender<Change>,
@@ -32,24 +33,31 @@ struct Seen {
 }
 
 impl View {
-    pub(crate) fn new(server: Arc<Server>, lag: Duration) -> Arc<Self> {
-        let view = Self { server, lag, seen: Mutex::default(), changes: broadcast::Sender::new(65536) };
+    /// A cache of objects of `kinds`.
+    pub fn new(server: Arc<Server>, kinds: &'static [KindInfo], lag: Duration) -> Arc<Self> {
+        let changes = broadcast::Sender::new(65536);
+        let view = Self { server, kinds, lag, seen: Mutex::default(), changes };
         view.catch_up();
         Arc::new(view)
     }
 
     /// Tells of changes as they come into sight, until dropped.
-    pub(crate) async fn follow(self: Arc<Self>) {
+    pub async fn follow(self: Arc<Self>) {
         let mut grown = self.server.grown();
         loop {
             for change in self.catch_up() {
                 let _ = self.changes.send(change);
             }
-            let next =
-                self.server.log_from(self.seen.lock().entries).first().map(|entry| entry.at + self.lag);
+            let next = self.server.time_of(self.seen.lock().entries).map(|at| at + self.lag);
+            let due = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 Ok(()) = grown.changed() => {}
-                () = async { match next { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
+                () = due => {}
             }
         }
     }
@@ -58,15 +66,15 @@ impl View {
         let mut seen = self.seen.lock();
         let visible = |entry: &Entry| entry.at + self.lag <= Instant::now();
         let entries = self.server.log_from(seen.entries);
-        entries.into_iter().take_while(visible).filter_map(|entry| seen.take(entry)).collect()
+        entries.into_iter().take_while(visible).filter_map(|entry| seen.take(self.kinds, entry)).collect()
     }
 }
 
 impl Seen {
-    fn take(&mut self, entry: Entry) -> Option<Change> {
+    fn take(&mut self, kinds: &'static [KindInfo], entry: Entry) -> Option<Change> {
         self.entries += 1;
         let (kind, namespace, name) = entry.name;
-        let kind = KINDS.iter().find(|one| one.name == kind)?;
+        let kind = kinds.iter().find(|one| one.name == kind)?;
         let key = ObjectKey::new(kind.name, namespace.clone(), name.clone());
         match entry.object {
             Some(object) => {

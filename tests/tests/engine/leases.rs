@@ -8,17 +8,13 @@ use concierge_reconciler::engine::{
     lease::{Leadership, LeaseSettings},
     term::Term,
 };
+use concierge_tests::simulation::{Chance, Connection, LEASE, REQUEST, Server, ServerClock, server::Fault};
 use tokio::{
     sync::watch,
     task::JoinHandle,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-
-use crate::{
-    cluster::{Connection, Fault, Server},
-    world::{LEASE, REQUEST, Seeded, ServerClock},
-};
 
 struct Contender {
     term: watch::Receiver<Option<Term>>,
@@ -40,7 +36,7 @@ fn contend(server: &Arc<Server>, identity: &str) -> Contender {
     let (leadership, term) = Leadership::new(
         cluster,
         Arc::new(ServerClock(server.clone())),
-        Arc::new(Seeded::new(identity)),
+        Arc::new(Chance::of(identity)),
         settings,
     );
     let shutdown = CancellationToken::new();

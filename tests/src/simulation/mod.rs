@@ -1,0 +1,27 @@
+//! Processes of the reconciler and an API server, in this process and on tokio's clock: paused, hours pass in
+//! milliseconds, and a process dies or stands still at the very step that a test names.
+//!
+//! ```text
+//! Process (engine, lease) --Connection--> Server      what is written, with preconditions and faults
+//!         <------------------------View--             what its cache has seen of that, and how late
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`server`] | the API server |
+//! | [`view`] | one process's cache |
+//! | [`process`] | the reconciler's engine for some kinds, and what happens to it |
+//! | [`actors`] | a process that something happens to, and those that go on |
+//! | [`condition`] | what an object says of itself |
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it finds something wrong")]
+
+pub mod actors;
+pub mod condition;
+pub mod process;
+pub mod server;
+pub mod view;
+
+pub use actors::{Actors, Fate};
+pub use process::{Chance, LEASE, MINUTE, Nature, Process, REQUEST, ServerClock, Stage};
+pub use server::{Connection, Server};

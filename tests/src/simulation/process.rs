@@ -1,0 +1,212 @@
+//! A process of the reconciler, and what happens to it.
+
+use std::{sync::Arc, time::Duration};
+
+use concierge_reconciler::engine::{
+    Engine, Kinds, ObjectKey, Outside, Settings,
+    clock::{Clock, Random},
+    cluster::Cluster,
+    crash::{CrashPoint, Hook},
+    lease::{Leadership, LeaseSettings},
+    metrics::Metrics,
+};
+use concierge_shared::{admission::rule::Enforcement, kind::KindInfo, settings};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    server::{Connection, Server},
+    view::View,
+};
+
+/// How long a lease lasts.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// Sixty seconds.
+pub const MINUTE: Duration = Duration::from_secs(60);
+/// How long a call to a remote service may take.
+pub const REQUEST: Duration = Duration::from_secs(6);
+
+/// Where processes run: an API server, the kinds that it knows, and their reconcilers.
+pub trait Stage {
+    /// The API server.
+    fn server(&self) -> &Arc<Server>;
+
+    /// The kinds that processes watch.
+    fn watched(&self) -> &'static [KindInfo];
+
+    /// The reconcilers of a new process.
+    fn reconcilers(&self) -> Kinds;
+
+    /// Starts a process.
+    fn start(&self, identity: &str, nature: Nature) -> Process {
+        Process::start(self.server(), self.watched(), self.reconcilers(), identity, nature)
+    }
+}
+
+/// How a process behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Nature {
+    /// How far its cache is behind.
+    pub lag: Duration,
+    /// Where something happens to it, and the how-manieth time it gets there.
+    pub fate: Option<(CrashPoint, usize)>,
+    /// The kind of the object with which it has to get there, if that matters.
+    pub with: Option<&'static str>,
+    /// What happens: nothing more, or nothing for so long.
+    pub frozen_for: Option<Duration>,
+    /// Whether it only looks.
+    pub observe_only: bool,
+    /// How many objects it works on at a time.
+    pub concurrency: usize,
+}
+
+impl Default for Nature {
+    /// In good health, in step, four objects at a time.
+    fn default() -> Self {
+        Self {
+            lag: Duration::ZERO,
+            fate: None,
+            with: None,
+            frozen_for: None,
+            observe_only: false,
+            concurrency: 4,
+        }
+    }
+}
+
+/// A running process. Dropped, it is dead at once.
+pub struct Process {
+    tasks: Vec<JoinHandle<()>>,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// True once what was to happen to it has happened.
+    pub struck: watch::Receiver<bool>,
+    shutdown: CancellationToken,
+}
+
+impl Process {
+    fn start(
+        server: &Arc<Server>,
+        watched: &'static [KindInfo],
+        reconcilers: Kinds,
+        identity: &str,
+        nature: Nature,
+    ) -> Self {
+        let (frozen, freezing) = watch::channel(false);
+        let (strike, struck) = watch::channel(false);
+        let cluster: Arc<dyn Cluster> = Arc::new(Connection { server: server.clone(), frozen: freezing });
+        let clock: Arc<dyn Clock> = Arc::new(ServerClock(server.clone()));
+        let random: Arc<dyn Random> = Arc::new(Chance::of(identity));
+        let lease = LeaseSettings {
+            namespace: "concierge".into(),
+            name: "reconciler".into(),
+            identity: identity.into(),
+            duration: LEASE,
+            request_timeout: REQUEST,
+        };
+        let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease);
+        let view = View::new(server.clone(), watched, nature.lag);
+        let metrics = Metrics::default();
+        let hook: Arc<dyn Hook> = Arc::new(Doom { nature, count: Mutex::new(0), frozen, strike });
+        let outside = Outside { cluster, objects: view.clone(), clock, random, term, hook: Some(hook) };
+        let settings = Settings {
+            concurrency: nature.concurrency,
+            request_timeout: REQUEST,
+            lease_duration: LEASE,
+            settle: MINUTE,
+            observe_only: nature.observe_only,
+            enforcement: Enforcement::default(),
+            rules: settings::Settings::default(),
+        };
+        let engine = Engine::new(outside, settings, metrics.clone(), reconcilers);
+        let shutdown = CancellationToken::new();
+        let tasks = vec![
+            tokio::spawn(engine.run(shutdown.clone())),
+            tokio::spawn(leadership.keep(shutdown.clone())),
+            tokio::spawn(view.follow()),
+        ];
+        Self { tasks, metrics, struck, shutdown }
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        for task in self.tasks.iter_mut().take(2) {
+            task.await.unwrap();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// The API server's clock.
+pub struct ServerClock(pub Arc<Server>);
+
+impl Clock for ServerClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+/// Chance that is the same in every run.
+pub struct Chance(Mutex<fastrand::Rng>);
+
+impl Chance {
+    /// The chance of the process with this identity.
+    pub fn of(identity: &str) -> Self {
+        let seed = identity.bytes().fold(7, |seed: u64, byte| seed * 31 + u64::from(byte));
+        Self(Mutex::new(fastrand::Rng::with_seed(seed)))
+    }
+}
+
+impl Random for Chance {
+    fn unit(&self) -> f64 {
+        self.0.lock().f64()
+    }
+
+    fn bits(&self) -> u128 {
+        self.0.lock().u128(..)
+    }
+}
+
+/// Lets happen to a process what is in its nature.
+struct Doom {
+    nature: Nature,
+    count: Mutex<usize>,
+    frozen: watch::Sender<bool>,
+    strike: watch::Sender<bool>,
+}
+
+impl Hook for Doom {
+    fn reached(&self, point: CrashPoint, key: &ObjectKey) -> BoxFuture<'static, ()> {
+        let strikes = self.nature.fate.is_some_and(|(at, nth)| {
+            let here = at == point && self.nature.with.is_none_or(|kind| kind == key.kind);
+            let mut count = self.count.lock();
+            *count += usize::from(here);
+            here && *count == nth
+        });
+        if !strikes {
+            let mut frozen = self.frozen.subscribe();
+            return Box::pin(async move {
+                let _ = frozen.wait_for(|frozen| !frozen).await;
+            });
+        }
+        self.strike.send_replace(true);
+        let (frozen, nature) = (self.frozen.clone(), self.nature);
+        frozen.send_replace(true);
+        Box::pin(async move {
+            match nature.frozen_for {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+            frozen.send_replace(false);
+        })
+    }
+}
