@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Fault, Faults, Hidden};
@@ -177,7 +177,7 @@ impl<F: Fake> Host<F> {
                 _ => {}
             }
         }
-        if let Some(reply) = faults.iter().find_map(|fault| self.instead(fault)) {
+        if let Some(reply) = faults.iter().find_map(|fault| self.instead(fault, &request)) {
             return reply;
         }
         let response = self.fake.lock().handle(&request, self.now());
@@ -216,8 +216,9 @@ impl<F: Fake> Host<F> {
     }
 
     /// What comes back when a fault keeps the fake from handling a request.
-    fn instead(&self, fault: &Fault) -> Option<Reply> {
+    fn instead(&self, fault: &Fault, request: &Request) -> Option<Reply> {
         match fault {
+            Fault::Echo(status) => Some(Reply::Answer(echo(*status, request))),
             Fault::DropBefore => Some(Reply::Dropped),
             Fault::StatusBefore(status) => Some(Reply::Answer(self.status(*status))),
             Fault::Unauthorized => Some(Reply::Answer(self.status(401))),
@@ -252,4 +253,11 @@ impl<F: Fake> Host<F> {
             _ => self.fake.lock().error(status),
         }
     }
+}
+
+/// An answer in the form of an error, each of its words being all that was sent.
+fn echo(status: u16, request: &Request) -> Response {
+    let body = String::from_utf8_lossy(&request.body);
+    let heard = format!("{} {} {:?} {body}", request.method, request.target, request.headers);
+    Response::json(status, &json!({"type": heard, "code": heard, "message": heard, "param": heard}))
 }

@@ -36,6 +36,8 @@ pub enum Fault {
     StatusBefore(u16),
     /// It is done; an error status comes back.
     StatusAfter(u16),
+    /// A status comes back whose words repeat everything that was sent, also the credentials; nothing is done.
+    Echo(u16),
     /// 429, with this many seconds of `Retry-After` if any; nothing is done.
     Throttle(Option<u64>),
     /// 401 in the service's own words; nothing is done.

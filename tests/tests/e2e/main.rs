@@ -8,6 +8,7 @@ mod hostile;
 mod kills;
 mod race;
 mod rotation;
+mod secrets;
 mod shopping;
 mod storm;
 mod world;

@@ -21,6 +21,8 @@ use crate::world::{Created, alone, api, create, namespaces, ordinary_user};
 /// Objects as they are stored, by `namespace/name`.
 pub(crate) type Objects = BTreeMap<String, Value>;
 
+/// The kinds of which a furnished customer has one object each.
+const FURNITURE: [&str; 4] = ["TerminalAccount", "CoffeeProfile", "CoffeeAddress", "CoffeeCard"];
 /// What the shop sells once.
 const VARIANTS: [&str; 3] = [SEGFAULT, DARK_MODE, MUG];
 /// How many quantities of a variant are ordered before an order is like an earlier one.
@@ -38,9 +40,22 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    /// Starts everything, and furnishes `customers`: each is a namespace with an account that has a profile, an address
-    /// and a card, all of them in order.
+    /// Starts everything, and furnishes `customers`: all that they have is in order.
     pub(crate) async fn open(customers: &[&str], plan: Plan) -> Market {
+        let market = Market::start(customers, plan).await;
+        for customer in customers {
+            market.furnish(customer).await.unwrap();
+        }
+        for kind in FURNITURE {
+            market
+                .until(kind, customers.len(), "ready", Duration::from_secs(60), |one, _| is_ready(one))
+                .await;
+        }
+        market
+    }
+
+    /// Starts everything; `customers` are namespaces with nothing in them, in which the reconciler may use Secrets.
+    pub(crate) async fn start(customers: &[&str], plan: Plan) -> Market {
         let alone = alone().await;
         rustls::crypto::ring::default_provider().install_default().ok();
         let shop = Shop::start().await.unwrap();
@@ -51,21 +66,12 @@ impl Market {
         namespaces(&stack, &names).await.unwrap();
         let secrets = format!("reconciler.secretNamespaces={{{}}}", customers.join(","));
         stack.install(&[&secrets]).await.unwrap();
-        let market = Market { stack, shop, user, client, _alone: alone };
-        for customer in customers {
-            market.furnish(customer).await.unwrap();
-        }
-        for kind in ["TerminalAccount", "CoffeeProfile", "CoffeeAddress", "CoffeeCard"] {
-            market
-                .until(kind, customers.len(), "ready", Duration::from_secs(60), |one, _| is_ready(one))
-                .await;
-        }
-        market
+        Market { stack, shop, user, client, _alone: alone }
     }
 
     /// An account, whose token and whose card's token are in a Secret; a profile, an address and the card.
-    async fn furnish(&self, customer: &str) -> Result<()> {
-        let (token, card) = (bearer(customer), format!("tok_{customer}"));
+    pub(crate) async fn furnish(&self, customer: &str) -> Result<()> {
+        let (token, card) = (bearer(customer), card_token(customer));
         self.shop.account(&token);
         self.shop.issue(&card, Plastic::new("visa", "4242", &card));
         let secret = json!({
@@ -73,7 +79,9 @@ impl Market {
             "metadata": {"namespace": customer, "name": "terminal"},
             "stringData": {"token": token, "card": card},
         });
-        self.stack.plane.kubectl().apply_text(&secret.to_string()).await?.ok()?;
+        // Not `apply`, which would keep the secrets in an annotation.
+        let create = ["create", "-f", "-"];
+        self.stack.plane.kubectl().run_with_input(&create, &secret.to_string()).await?.ok()?;
         let key = |key: &str| json!({"name": "terminal", "key": key});
         let account = json!({"baseUrl": self.shop.url(), "tokenSecretRef": key("token")});
         let profile = json!({"name": customer, "email": format!("{customer}@example.com")});
@@ -84,7 +92,7 @@ impl Market {
             coffee("CoffeeCard", customer, "default", json!({"cardTokenSecretRef": key("card")})),
         ];
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-        self.user.kubectl().apply_text(&list.to_string()).await?.ok()?;
+        self.user.kubectl().run_with_input(&create, &list.to_string()).await?.ok()?;
         Ok(())
     }
 
@@ -125,7 +133,10 @@ impl Market {
             }
         }
         let not: Vec<_> = objects.values().filter(|one| !is(one, &objects)).collect();
-        let first = not.first().map(|one| format!("{one:#}")).unwrap_or_default();
+        let first = not
+            .first()
+            .map(|one| format!("{} {:#}", one["metadata"]["name"], one["status"]))
+            .unwrap_or_default();
         panic!(
             "{} of {count} {kind} are there, {} not {what} after {most:?}: {first}",
             objects.len(),
@@ -136,12 +147,17 @@ impl Market {
     /// Says for every object of `kind` that is held what a person says who has found nothing at the shop.
     pub(crate) async fn retry_held(&self, kind: &str, objects: &Objects) {
         for object in objects.values().filter(|one| is_held(one)) {
-            let patch = json!({"metadata": {"annotations": {"concierge.dev/resolve-unknown": "retry"}}});
-            let (namespace, name) = (&object["metadata"]["namespace"], &object["metadata"]["name"]);
-            let api = api(&self.client, kind, namespace.as_str());
-            let (name, params) = (name.as_str().unwrap(), PatchParams::default());
-            api.patch(name, &params, &Patch::Merge(patch)).await.unwrap();
+            self.annotate(kind, object, "concierge.dev/resolve-unknown", "retry").await;
         }
+    }
+
+    /// Sets an annotation.
+    pub(crate) async fn annotate(&self, kind: &str, object: &Value, key: &str, value: &str) {
+        let api = api(&self.client, kind, object["metadata"]["namespace"].as_str());
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {key: value}}}));
+        api.patch(object["metadata"]["name"].as_str().unwrap(), &PatchParams::default(), &patch)
+            .await
+            .unwrap();
     }
 
     /// Fails unless every charge is recorded by the one order that asked for it, and every order with an id was charged.
@@ -171,7 +187,12 @@ impl Market {
 
 /// The token that opens the account of `customer`.
 pub(crate) fn bearer(customer: &str) -> String {
-    format!("trm_test_{customer}")
+    format!("trm_test_{customer}_5f3759df")
+}
+
+/// The token of the card of `customer`.
+pub(crate) fn card_token(customer: &str) -> String {
+    format!("tok_{customer}_0badcafe")
 }
 
 /// An object of the coffee group.

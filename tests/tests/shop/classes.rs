@@ -48,6 +48,9 @@ fn faults() -> Vec<(Fault, Class, bool)> {
         (Fault::StatusBefore(403), Class::Always(Outcome::Refused), false),
         (Fault::StatusBefore(404), Class::Always(Outcome::Refused), false),
         (Fault::StatusBefore(409), Class::Always(Outcome::Refused), false),
+        (Fault::Echo(400), Class::Always(Outcome::Refused), false),
+        (Fault::Echo(401), Class::Always(Outcome::Auth), false),
+        (Fault::Echo(500), Class::Doubtful, false),
     ]
 }
 
