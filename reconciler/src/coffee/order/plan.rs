@@ -20,7 +20,8 @@ use super::{
 use crate::engine::Plan;
 
 /// The shortest and the longest wait between two looks at an order on its way; in between a tenth of its age.
-const LOOKS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(3600));
+/// Coffee is not shipped within minutes, and each look takes a turn from orders that wait to be placed.
+const LOOKS: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
 
 /// A finished order stays as it is.
 pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
