@@ -172,10 +172,10 @@ impl Stage {
         let Stage { market, orders, subscriptions, addresses, cards, .. } = self;
         let settled = |one: &Value, all: &Objects| is_placed(one) || is_held(one) || waits_for_held(one, all);
         let placed = market.until("CoffeeOrder", *orders, "settled", PATIENCE, settled).await;
+        market.assert_books_agree(&placed);
         let active = |one: &Value, _: &Objects| is_ready(one) || is_held(one);
         let running = market.until("CoffeeSubscription", *subscriptions, "settled", PATIENCE, active).await;
         self.report(began, &placed, &running).await;
-        market.assert_books_agree(&placed);
         market.retry_held("CoffeeOrder", &placed).await;
         market.retry_held("CoffeeSubscription", &running).await;
         let ready = |one: &Value, _: &Objects| is_ready(one);
