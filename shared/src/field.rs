@@ -63,6 +63,13 @@ impl From<&str> for FieldPath {
     }
 }
 
+/// The item of a list: a path that is not made before it is needed.
+impl From<(&str, usize)> for FieldPath {
+    fn from((list, index): (&str, usize)) -> Self {
+        at(list).index(index)
+    }
+}
+
 /// `spec.items[0].name`, `metadata.labels[example.com/key]`.
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

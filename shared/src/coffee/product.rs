@@ -1,5 +1,7 @@
 //! A product of the shop, as the reconciler last read it.
 
+use std::collections::HashSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -120,9 +122,9 @@ impl Kind for CoffeeProduct {
     }
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
-        let variants = &review.object.spec.variants;
-        for (index, variant) in variants.iter().enumerate() {
-            if variants[..index].iter().any(|other| other.id == variant.id) {
+        let mut seen = HashSet::new();
+        for (index, variant) in review.object.spec.variants.iter().enumerate() {
+            if !seen.insert(&variant.id) {
                 let field = at("spec.variants").index(index).field("id");
                 problems.add(&VARIANTS, Reason::Duplicate, field, "is listed twice; remove one");
             }

@@ -1,5 +1,7 @@
 //! A store of pets.
 
+use std::collections::HashSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -218,7 +220,7 @@ impl Kind for PetStore {
             fill.missing(&mut config.default_limit, "spec.config.defaultLimit", DEFAULT_LIMIT);
             fill.missing(&mut config.enable_pagination, "spec.config.enablePagination", true);
             for (index, tag) in config.allowed_tags.iter_mut().flatten().enumerate() {
-                fill.trim(tag, at("spec.config.allowedTags").index(index));
+                fill.trim(tag, ("spec.config.allowedTags", index));
             }
         }
         fill.missing(&mut spec.endpoints, "spec.endpoints", Endpoints::default());
@@ -269,23 +271,20 @@ fn check_config(config: Option<&Config>, problems: &mut Problems) {
         problems.add(&LIMIT_ABOVE_MAX, Reason::Invalid, "spec.config.defaultLimit", message);
     }
     let tags = config.allowed_tags.as_deref().unwrap_or_default();
+    let mut seen = HashSet::with_capacity(tags.len());
     for (index, tag) in tags.iter().enumerate() {
-        let field = at("spec.config.allowedTags").index(index);
-        check_alphabet(problems, &ALLOWED_TAGS, field.clone(), tag);
-        if tag.trim() != tag || tag.is_empty() {
+        let field = ("spec.config.allowedTags", index);
+        check_alphabet(problems, &ALLOWED_TAGS, field, tag);
+        if tag.trim().len() != tag.len() || tag.is_empty() {
             let message = "is blank or has spaces around it; no pet's tag can equal it";
-            problems.add(&ALLOWED_TAGS, Reason::Invalid, field.clone(), message);
+            problems.add(&ALLOWED_TAGS, Reason::Invalid, field, message);
         }
         if tag.chars().count() > 100 {
-            problems.add(&ALLOWED_TAGS, Reason::Invalid, field.clone(), "is longer than 100 characters");
+            problems.add(&ALLOWED_TAGS, Reason::Invalid, field, "is longer than 100 characters");
         }
-        if tags[..index].contains(tag) {
-            problems.add(
-                &ALLOWED_TAGS,
-                Reason::Duplicate,
-                field,
-                format!("{tag:?} is listed twice; remove one"),
-            );
+        if !seen.insert(tag) {
+            let message = format!("{tag:?} is listed twice; remove one");
+            problems.add(&ALLOWED_TAGS, Reason::Duplicate, field, message);
         }
     }
 }
@@ -334,8 +333,7 @@ fn check_security(security: Option<&Security>, problems: &mut Problems) {
             text if is_origin(text) => continue,
             _ => "is not an origin; write scheme://host[:port], without a path or a slash at the end",
         };
-        let field = at("spec.security.allowedOrigins").index(index);
-        problems.add(&ALLOWED_ORIGINS, Reason::Invalid, field, message);
+        problems.add(&ALLOWED_ORIGINS, Reason::Invalid, ("spec.security.allowedOrigins", index), message);
     }
     if let Some(key) = &security.api_key_secret_ref {
         for (part, value) in [("name", &key.name), ("key", &key.key)] {
