@@ -32,7 +32,7 @@ pub trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + CustomResourceExt
     + HasSpec<Spec: PartialEq + DeserializeOwned + Serialize>
-    + HasStatus<Status: Serialize + DeserializeOwned>
+    + HasStatus<Status: Clone + Serialize + DeserializeOwned>
     + Clone
     + fmt::Debug
     + Serialize
@@ -84,6 +84,8 @@ pub struct KindInfo {
     pub group: fn() -> String,
     /// Its version.
     pub version: fn() -> String,
+    /// Whether these are its API group and version.
+    pub is_of: fn(group: &str, version: &str) -> bool,
     /// Its plural, lower-case name, as in URLs.
     pub plural: fn() -> String,
     /// Its custom resource definition.
@@ -103,6 +105,7 @@ impl KindInfo {
             name: K::NAME,
             group: || K::group(&()).into_owned(),
             version: || K::version(&()).into_owned(),
+            is_of: |group, version| K::group(&()) == group && K::version(&()) == version,
             plural: || K::plural(&()).into_owned(),
             crd: K::crd,
             rules: K::RULES,

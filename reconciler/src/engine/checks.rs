@@ -7,6 +7,7 @@ use concierge_shared::{
         answer::explained,
         envelope::Operation,
         lookup::Found,
+        object::Raw,
         problem::{Problem, Reason as ProblemReason},
         reference::{self, Reference},
         review::{self, Context, Request, Stage},
@@ -46,7 +47,7 @@ impl<R: Reconcile> Work<R> {
             stage: Stage::Validate,
             operation: Operation::Update,
             namespace: &self.target.namespace,
-            object: Some(&raw),
+            object: Some(&Raw::from(&*raw)),
             old: None,
         };
         let context = Context {

@@ -1,9 +1,11 @@
-//! The review's bytes, borrowed: who asks what about which object. The objects stay raw.
+//! The review's bytes, borrowed: who asks what about which object. The objects are taken apart in the same pass.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use super::object::{Raw, Text};
 
 /// What the request wants to do with the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +46,7 @@ impl From<&str> for Operation {
 /// `request` of an `admission.k8s.io/v1 AdmissionReview`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Envelope<'a> {
+pub struct Envelope<'a, T = Raw<'a>> {
     /// Echoed in the answer.
     #[serde(borrow)]
     pub uid: Cow<'a, str>,
@@ -67,11 +69,9 @@ pub struct Envelope<'a> {
     #[serde(borrow, default)]
     pub user_info: UserInfo<'a>,
     /// The object to be stored.
-    #[serde(borrow, default)]
-    pub object: Option<&'a RawValue>,
+    pub object: Option<T>,
     /// The object that is stored now.
-    #[serde(borrow, default)]
-    pub old_object: Option<&'a RawValue>,
+    pub old_object: Option<T>,
     /// Whether nothing will be stored.
     #[serde(default)]
     pub dry_run: Option<bool>,
@@ -102,7 +102,7 @@ pub struct UserInfo<'a> {
     pub uid: Cow<'a, str>,
     /// The user's groups.
     #[serde(borrow, default)]
-    pub groups: Vec<Cow<'a, str>>,
+    pub groups: Vec<Text<'a>>,
     /// What the authenticator added.
     #[serde(borrow, default)]
     pub extra: Option<&'a RawValue>,
@@ -126,22 +126,45 @@ pub enum EnvelopeError {
 
 /// Reads a review.
 pub fn parse(body: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
-    let review: Review<'_> = serde_json::from_slice(body)?;
+    let review = serde_json::from_slice(body).or_else(|_| parse_around_objects(body))?;
     if review.api_version != "admission.k8s.io/v1" || review.kind != "AdmissionReview" {
         return Err(EnvelopeError::Version(format!("{} {}", review.api_version, review.kind)));
     }
     review.request.ok_or(EnvelopeError::NoRequest)
 }
 
+/// Reads a review one of whose objects has not the shape of an object, which is the object's problem.
+fn parse_around_objects(body: &[u8]) -> serde_json::Result<Review<'_, Raw<'_>>> {
+    let Review { api_version, kind, request } = serde_json::from_slice(body)?;
+    Ok(Review { api_version, kind, request: request.map(Envelope::take_apart) })
+}
+
+impl<'a> Envelope<'a, &'a RawValue> {
+    fn take_apart(self) -> Envelope<'a> {
+        Envelope {
+            uid: self.uid,
+            kind: self.kind,
+            name: self.name,
+            namespace: self.namespace,
+            operation: self.operation,
+            sub_resource: self.sub_resource,
+            user_info: self.user_info,
+            object: self.object.map(|object| object.get().into()),
+            old_object: self.old_object.map(|object| object.get().into()),
+            dry_run: self.dry_run,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Review<'a> {
+struct Review<'a, T> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
-    #[serde(borrow, default)]
-    request: Option<Envelope<'a>>,
+    #[serde(borrow = "'a", bound(deserialize = "T: Deserialize<'de>"))]
+    request: Option<Envelope<'a, T>>,
 }
 
 /// The request's UID in a body that can't be read as a whole: cut off, too large, or malformed further on.
@@ -174,6 +197,19 @@ mod tests {
         assert_eq!(find_uid(b"{\"request\": { \"uid\" : \"a-1\"").as_deref(), Some("a-1"));
         assert_eq!(find_uid(b"{\"uid\":\"outside\"}"), None);
         assert_eq!(find_uid(b""), None);
+    }
+
+    #[test]
+    fn an_object_without_shape_leaves_the_review_readable() {
+        for object in ["\"text\"", "[1]", r#"{"metadata":{"labels":{"a":1}},"spec":{}}"#] {
+            let body = format!(
+                r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u-1",
+                "kind":{{"version":"v1","kind":"Pet"}},"operation":"CREATE","object":{object}}}}}"#
+            );
+            let envelope = parse(body.as_bytes()).unwrap();
+            assert_eq!(envelope.uid, "u-1");
+            assert!(envelope.object.is_some_and(|object| object.decode::<crate::pets::Pet>().is_err()));
+        }
     }
 
     #[test]

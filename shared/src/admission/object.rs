@@ -1,9 +1,9 @@
 //! From a raw object to its kind's type, with no more built than rules read.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::core::object::HasSpec;
+use kube::core::object::{HasSpec, HasStatus};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, MapAccess, Visitor},
@@ -20,44 +20,90 @@ use crate::{
 /// The annotation in which kubectl keeps a copy of the whole object; never read, so never built.
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// An object as it came in.
-#[derive(Debug)]
-pub struct Incoming<K> {
-    /// The object, without status, managed fields and other metadata that no rule reads.
-    pub object: K,
+/// An object as it came in, taken apart in one pass over its bytes: its metadata is read as far as rules look at
+/// it, its spec and status stay raw until somebody does, and the rest is skipped.
+#[derive(Debug, Default, Deserialize)]
+pub struct Raw<'a> {
+    #[serde(borrow, default)]
+    metadata: Metadata<'a>,
+    #[serde(borrow)]
+    spec: Option<&'a RawValue>,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    /// Why it could not be taken apart.
+    #[serde(skip)]
+    shapeless: Option<Problem>,
+}
+
+impl<'a> From<&'a str> for Raw<'a> {
+    fn from(json: &'a str) -> Self {
+        from_str(json, FieldPath::default())
+            .unwrap_or_else(|problem| Raw { shapeless: Some(problem), ..Raw::default() })
+    }
+}
+
+impl Raw<'_> {
+    /// The object without its status; what is wrong with it as a problem.
+    pub fn decode<K: Kind>(&self) -> Result<K, Problem> {
+        self.assemble(None)
+    }
+
+    /// The object with its status.
+    pub fn decode_stored<K: Kind>(&self) -> Result<K, Problem> {
+        self.assemble(self.status::<K>())
+    }
+
+    /// The status, unless there is none or it does not fit the schema.
+    pub fn status<K: Kind>(&self) -> Option<<K as HasStatus>::Status> {
+        serde_json::from_str(self.status?.get()).ok()
+    }
+
+    /// The object's JSON without metadata and status, of which defaults know nothing.
+    pub fn spec_alone(&self) -> String {
+        format!(r#"{{"spec":{}}}"#, self.spec.map_or("null", RawValue::get))
+    }
+
+    /// The object's name and uid.
+    pub fn identity(&self) -> Option<(&str, &str)> {
+        let Metadata { name, uid, .. } = &self.metadata;
+        Some((&name.as_ref()?.0, &uid.as_ref()?.0))
+    }
+
     /// Whether a status came with it.
-    pub has_status: bool,
+    pub fn has_status(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// True while the object is being deleted.
+    pub fn terminating(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// True when both have a spec, and the same byte by byte. Equal ones can be written differently.
+    pub fn has_spec_of(&self, other: &Raw<'_>) -> bool {
+        self.spec.is_some_and(|spec| other.spec.is_some_and(|other| spec.get() == other.get()))
+    }
+
+    fn assemble<K: Kind>(&self, status: Option<<K as HasStatus>::Status>) -> Result<K, Problem> {
+        if let Some(problem) = &self.shapeless {
+            return Err(problem.clone());
+        }
+        let missing = || schema_problem(Reason::Required, at("spec"), "is required; set it".into());
+        let spec = from_str::<<K as HasSpec>::Spec>(self.spec.ok_or_else(missing)?.get(), at("spec"))?;
+        Ok(K::assemble((&self.metadata).into(), spec, status))
+    }
 }
 
-/// Decodes `raw`; what is wrong with it as a problem.
-pub fn decode<K: Kind>(raw: &str) -> Result<Incoming<K>, Problem> {
-    let parts: Parts<<K as HasSpec>::Spec, IgnoredAny> = from_str(raw)?;
-    let object = K::assemble(parts.metadata.into(), parts.spec, None);
-    Ok(Incoming { object, has_status: parts.status.is_some() })
-}
-
-/// Decodes an object that is stored already, with its status unless that no longer fits the schema.
-pub fn decode_stored<K: Kind>(raw: &str) -> Result<K, Problem> {
-    let parts: Parts<<K as HasSpec>::Spec, &RawValue> = from_str(raw)?;
-    let status = parts.status.and_then(|status| serde_json::from_str(status.get()).ok());
-    Ok(K::assemble(parts.metadata.into(), parts.spec, status))
-}
-
-/// Decodes only the metadata of `raw`.
-pub fn decode_metadata(raw: &str) -> Result<ObjectMeta, Problem> {
-    from_str::<MetadataOnly>(raw).map(|parts| parts.metadata.into())
-}
-
-fn from_str<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Problem> {
-    serde_json::from_str(raw).map_err(|_| locate::<T>(raw))
+fn from_str<'a, T: Deserialize<'a>>(json: &'a str, root: FieldPath) -> Result<T, Problem> {
+    serde_json::from_str(json).map_err(|_| locate::<T>(json, root))
 }
 
 /// Decodes a second time, slowly, to learn where the first time failed.
-fn locate<'a, T: Deserialize<'a>>(raw: &'a str) -> Problem {
-    let mut json = serde_json::Deserializer::from_str(raw);
+fn locate<'a, T: Deserialize<'a>>(json: &'a str, root: FieldPath) -> Problem {
+    let mut json = serde_json::Deserializer::from_str(json);
     let (field, message) = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Ok(_) => (FieldPath::default(), "trailing characters after the object".to_owned()),
-        Err(error) => (path(error.path()), error.inner().to_string()),
+        Ok(_) => (root, "trailing characters after the object".to_owned()),
+        Err(error) => (path(root, error.path()), error.inner().to_string()),
     };
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
     match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
@@ -80,8 +126,8 @@ fn schema_problem(reason: Reason, field: FieldPath, message: String) -> Problem 
     Problem { field, rule: &SCHEMA, reason, message }
 }
 
-fn path(found: &serde_path_to_error::Path) -> FieldPath {
-    found.iter().fold(at(""), |path, segment| match segment {
+fn path(root: FieldPath, found: &serde_path_to_error::Path) -> FieldPath {
+    found.iter().fold(root, |path, segment| match segment {
         serde_path_to_error::Segment::Seq { index } => path.index(*index),
         serde_path_to_error::Segment::Map { key } => path.field(key),
         serde_path_to_error::Segment::Enum { variant } => path.field(variant),
@@ -89,61 +135,61 @@ fn path(found: &serde_path_to_error::Path) -> FieldPath {
     })
 }
 
-#[derive(Deserialize)]
-struct Parts<S, T> {
-    #[serde(default)]
-    metadata: Narrow,
-    spec: S,
-    status: Option<T>,
-}
-
-#[derive(Deserialize)]
-struct MetadataOnly {
-    #[serde(default)]
-    metadata: Narrow,
-}
-
 /// The metadata that rules read. What is not named here is skipped, never built.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Narrow {
-    name: Option<String>,
-    generate_name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    creation_timestamp: Option<Time>,
+struct Metadata<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    namespace: Option<Text<'a>>,
+    #[serde(borrow)]
+    uid: Option<Text<'a>>,
     deletion_timestamp: Option<Time>,
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(deserialize_with = "annotations")]
-    annotations: Option<BTreeMap<String, String>>,
+    #[serde(borrow)]
+    labels: Option<Texts<'a>>,
+    #[serde(borrow, deserialize_with = "annotations")]
+    annotations: Option<Texts<'a>>,
 }
 
-impl From<Narrow> for ObjectMeta {
-    fn from(narrow: Narrow) -> Self {
+type Texts<'a> = BTreeMap<Text<'a>, Text<'a>>;
+
+/// Text that is borrowed where it is written without escapes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&Metadata<'_>> for ObjectMeta {
+    fn from(metadata: &Metadata<'_>) -> Self {
+        let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.0.to_string());
+        let owned = |(key, value): (&Text<'_>, &Text<'_>)| (key.0.to_string(), value.0.to_string());
+        let texts = |texts: &Option<Texts<'_>>| texts.as_ref().map(|texts| texts.iter().map(owned).collect());
         ObjectMeta {
-            name: narrow.name,
-            generate_name: narrow.generate_name,
-            namespace: narrow.namespace,
-            uid: narrow.uid,
-            resource_version: narrow.resource_version,
-            creation_timestamp: narrow.creation_timestamp,
-            deletion_timestamp: narrow.deletion_timestamp,
-            labels: narrow.labels,
-            annotations: narrow.annotations,
+            name: text(&metadata.name),
+            namespace: text(&metadata.namespace),
+            uid: text(&metadata.uid),
+            deletion_timestamp: metadata.deletion_timestamp.clone(),
+            labels: texts(&metadata.labels),
+            annotations: texts(&metadata.annotations),
             ..ObjectMeta::default()
         }
     }
 }
 
-fn annotations<'de, D: Deserializer<'de>>(json: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+fn annotations<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Texts<'de>>, D::Error> {
     json.deserialize_option(Annotations)
 }
 
 struct Annotations;
 
 impl<'de> Visitor<'de> for Annotations {
-    type Value = Option<BTreeMap<String, String>>;
+    type Value = Option<Texts<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map of strings")
@@ -159,8 +205,8 @@ impl<'de> Visitor<'de> for Annotations {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut annotations = BTreeMap::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if key == LAST_APPLIED_ANNOTATION {
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            if key.0 == LAST_APPLIED_ANNOTATION {
                 map.next_value::<IgnoredAny>()?;
             } else {
                 annotations.insert(key, map.next_value()?);
@@ -173,6 +219,29 @@ impl<'de> Visitor<'de> for Annotations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pets::Pet;
+
+    #[test]
+    fn a_problem_is_found_wherever_it_is() {
+        for (json, field) in [
+            (r#""text""#, ""),
+            ("{}", "spec"),
+            (r#"{"metadata":{"labels":{"a":1}},"spec":{"id":1,"name":"Rex"}}"#, "metadata.labels.a"),
+            (r#"{"metadata":{"name":"rex"},"spec":{"id":"1","name":"Rex"}}"#, "spec.id"),
+        ] {
+            let problem = Raw::from(json).decode::<Pet>().unwrap_err();
+            assert_eq!(problem.field.to_string(), field, "{json}");
+        }
+    }
+
+    #[test]
+    fn specs_are_the_same_when_both_are_there_and_written_alike() {
+        let same = |one: &str, other: &str| Raw::from(one).has_spec_of(&Raw::from(other));
+        assert!(same(r#"{"spec":{"a":1}}"#, r#"{"metadata":{"labels":{"b":"c"}},"spec":{"a":1}}"#));
+        assert!(!same(r#"{"spec":{"a":1}}"#, r#"{"spec":{"a":2}}"#));
+        assert!(!same("{}", "{}"));
+        assert!(!same("[1]", "[1]"));
+    }
 
     #[test]
     fn a_wrong_type_is_named_and_its_value_is_not() {

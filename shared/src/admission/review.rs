@@ -12,7 +12,7 @@ use super::{
     defaults::Defaulted,
     envelope::Operation,
     lookup::{Found, Lookup, LookupExt, Need},
-    object::{self, Incoming},
+    object::Raw,
     problem::{Problem, Problems, Reason},
     reference::{self, DELETE_IN_USE_ANNOTATION, Reference, referrers_key},
     rule::{Enforcement, LOOKUP, Level, Rule, STATUS_IGNORED},
@@ -45,10 +45,10 @@ pub struct Request<'a> {
     pub operation: Operation,
     /// The object's namespace; empty for a cluster-scoped object.
     pub namespace: &'a str,
-    /// The object as JSON; absent on deletion.
-    pub object: Option<&'a str>,
-    /// The stored object as JSON; absent on creation.
-    pub old: Option<&'a str>,
+    /// The object; absent on deletion.
+    pub object: Option<&'a Raw<'a>>,
+    /// The stored object; absent on creation.
+    pub old: Option<&'a Raw<'a>>,
 }
 
 /// What a request is evaluated against.
@@ -194,37 +194,34 @@ pub fn held_message(message: &str, kind: &str, namespace: &str, name: &str) -> S
 /// Evaluates a request about an object of kind `K`.
 pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evaluation {
     match (request.operation, request.object, request.old) {
-        (Operation::Create | Operation::Update, Some(raw), old) => match object::decode::<K>(raw) {
-            Ok(incoming) => evaluate_object(request, context, incoming, old),
-            // Before the API server's own schema check; it will say the same, and more.
-            Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
-            Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
-        },
+        (Operation::Create | Operation::Update, Some(new), old) => {
+            if new.terminating() || old.is_some_and(|old| new.has_spec_of(old)) {
+                return Evaluation::default();
+            }
+            match new.decode::<K>() {
+                Ok(object) => evaluate_object(request, context, object),
+                // Before the API server's own schema check; it will say the same, and more.
+                Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
+                Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
+            }
+        }
         (Operation::Delete, _, Some(old)) if request.stage == Stage::Validate => {
-            object::decode_stored::<K>(old)
-                .map(|old| evaluate_deletion(request, context, old))
-                .unwrap_or_default()
+            old.decode_stored::<K>().map(|old| evaluate_deletion(request, context, old)).unwrap_or_default()
         }
         _ => Evaluation::default(),
     }
 }
 
-fn evaluate_object<K: Kind>(
-    request: &Request<'_>,
-    context: &Context<'_>,
-    mut incoming: Incoming<K>,
-    old: Option<&str>,
-) -> Evaluation {
+fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut object: K) -> Evaluation {
     // An old object that no longer fits the schema has no spec to compare with: then all rules apply.
-    let old = old.and_then(|raw| object::decode_stored::<K>(raw).ok());
-    let same_spec = old.as_ref().is_some_and(|old| old.spec() == incoming.object.spec());
-    if incoming.object.meta().deletion_timestamp.is_some() || same_spec {
+    let old = request.old.and_then(|old| old.decode_stored::<K>().ok());
+    if old.as_ref().is_some_and(|old| old.spec() == object.spec()) {
         return Evaluation::default();
     }
-    *incoming.object.status_mut() = stored_status(request, old.as_ref());
-    let (object, patch) = Defaulted::new(incoming.object);
+    *object.status_mut() = stored_status(request, old.as_ref());
+    let (object, patch) = Defaulted::new(object);
     let mut found = Findings::default();
-    if incoming.has_status && request.operation == Operation::Create {
+    if request.operation == Operation::Create && request.object.is_some_and(Raw::has_status) {
         found.problems.add(
             &STATUS_IGNORED,
             Reason::Forbidden,
@@ -247,11 +244,11 @@ fn evaluate_object<K: Kind>(
 /// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.
 /// Who asks again about a stored object gives it as an update of nothing.
 fn stored_status<K: Kind>(request: &Request<'_>, old: Option<&K>) -> Option<K::Status> {
-    let again = || match (request.operation, request.object) {
-        (Operation::Update, Some(raw)) => object::decode_stored::<K>(raw).ok(),
+    match (request.operation, old) {
+        (_, Some(old)) => old.status().cloned(),
+        (Operation::Update, None) => request.object?.status::<K>(),
         _ => None,
-    };
-    old.cloned().or_else(again)?.status_mut().take()
+    }
 }
 
 /// The problems that the stored object has already: an update may keep them.

@@ -6,6 +6,7 @@ use crate::{
         defaults,
         envelope::Operation,
         lookup::{Lookup, Nothing, World},
+        object::Raw,
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
     },
@@ -40,12 +41,13 @@ fn evaluate(
 ) -> Evaluation {
     let kind = by_name(object.or(old).unwrap()["kind"].as_str().unwrap()).unwrap();
     let (object, old) = (object.map(Value::to_string), old.map(Value::to_string));
+    let (object, old) = (object.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
     let request = Request {
         stage: Stage::Validate,
         operation,
         namespace: "zoo",
-        object: object.as_deref(),
-        old: old.as_deref(),
+        object: object.as_ref(),
+        old: old.as_ref(),
     };
     let context = Context { lookup, enforcement: &Enforcement::default(), settings: &Settings::default() };
     (kind.evaluate)(&request, &context)
@@ -194,10 +196,10 @@ fn defaults_of_a_store_apply_as_a_patch() {
         json!({"name": "Shop", "config": {"maxPets": null, "allowedTags": [" a", "b"], "unknown": {"kept": 1}}}),
     ] {
         let raw = json!({"metadata": {"name": "shop"}, "spec": spec}).to_string();
-        let object = crate::admission::object::decode::<PetStore>(&raw).unwrap().object;
+        let object = Raw::from(&*raw).decode::<PetStore>().unwrap();
         let (defaulted, patch) = defaults::Defaulted::new(object);
         let patched = defaults::apply(&raw, &patch).unwrap();
-        let again = crate::admission::object::decode::<PetStore>(&patched.to_string()).unwrap().object;
+        let again = Raw::from(&*patched.to_string()).decode::<PetStore>().unwrap();
         assert_eq!(again.spec, defaulted.spec);
         assert!(defaults::Defaulted::new(again).1.is_empty(), "defaulting twice changes nothing");
         assert_eq!(patched["spec"]["config"]["maxPets"], 100);

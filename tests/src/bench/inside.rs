@@ -72,15 +72,15 @@ fn decide(stage: Stage, body: &[u8], world: &World) -> Result<Vec<u8>> {
         stage,
         operation: Operation::from(&*envelope.operation),
         namespace: &envelope.namespace,
-        object: envelope.object.map(|raw| raw.get()),
-        old: envelope.old_object.map(|raw| raw.get()).filter(|old| *old != "null"),
+        object: envelope.object.as_ref(),
+        old: envelope.old_object.as_ref(),
     };
     let context = Context { lookup: world, enforcement: &enforcement, settings: &settings };
     let found = (kind.evaluate)(&request, &context);
     let answer = match stage {
         Stage::Mutate => {
             if let (Some(raw), false) = (request.object, found.patch.is_empty()) {
-                defaults::apply(raw, &found.patch)?;
+                defaults::apply(&raw.spec_alone(), &found.patch)?;
             }
             Answer::patched(&*envelope.uid, &found.patch, &found.warnings)
         }

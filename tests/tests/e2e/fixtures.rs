@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use concierge_shared::admission::envelope::Operation;
 use concierge_shared::admission::lookup::Nothing;
+use concierge_shared::admission::object::Raw;
 use concierge_shared::admission::review::{Context as Against, Request, Stage};
 use concierge_shared::admission::rule::Enforcement;
 use concierge_shared::kind::{KindInfo, by_name};
@@ -228,7 +229,7 @@ impl<'a> Ways<'a> {
             stage: Stage::Mutate,
             operation: fixture.operation,
             namespace: &fixture.namespace,
-            object: Some(&object),
+            object: Some(&Raw::from(&*object)),
             old: None,
         };
         let (enforcement, settings) = (Enforcement::default(), Settings::default());

@@ -10,6 +10,7 @@ use concierge_shared::{
         defaults,
         envelope::Operation,
         lookup::{Found, Lookup, Namespace, Selection, World},
+        object::Raw,
         review::{Context, Evaluation, Request, Stage},
         rule::{Enforcement, Level, Rule},
     },
@@ -161,12 +162,13 @@ impl Offline {
 
     fn evaluate(&self, asked: &Asked<'_>, stage: Stage) -> Evaluation {
         let (object, old) = (asked.object.map(Value::to_string), asked.old.map(Value::to_string));
+        let (object, old) = (object.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
         let request = Request {
             stage,
             operation: asked.operation,
             namespace: asked.namespace,
-            object: object.as_deref(),
-            old: old.as_deref(),
+            object: object.as_ref(),
+            old: old.as_ref(),
         };
         let lookup = Around { offline: self, kind: asked.kind.name };
         let context = Context { lookup: &lookup, enforcement: &self.enforcement, settings: &self.settings };

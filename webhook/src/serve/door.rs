@@ -14,7 +14,6 @@ use concierge_shared::{
         defaults,
         envelope::{self, Envelope, Operation},
         lookup::{Fresh, Lookup},
-        object,
         problem::Problem,
         review::{Context, Evaluation, Request, Stage, held_message, level},
         rule::{Enforcement, Level},
@@ -93,8 +92,8 @@ impl Door {
             stage,
             operation,
             namespace: &envelope.namespace,
-            object: envelope.object.map(serde_json::value::RawValue::get),
-            old: envelope.old_object.map(serde_json::value::RawValue::get).filter(|old| *old != "null"),
+            object: envelope.object.as_ref(),
+            old: envelope.old_object.as_ref(),
         };
         let Some(evaluation) = self.evaluate(kind, &request).await else {
             return self.broken(stage, envelope);
@@ -142,12 +141,9 @@ impl Door {
         let uid = &*envelope.uid;
         let decision = if evaluation.warnings.is_empty() { Decision::Admitted } else { Decision::Warned };
         let applies = evaluation.patch.is_empty()
-            || request.object.is_some_and(|raw| match defaults::apply(raw, &evaluation.patch) {
-                Ok(_) => true,
-                Err(error) => {
-                    tracing::error!(uid, %error, "defaults were left out");
-                    false
-                }
+            || request.object.is_some_and(|raw| {
+                let applied = defaults::apply(&raw.spec_alone(), &evaluation.patch);
+                applied.inspect_err(|error| tracing::error!(uid, %error, "defaults were left out")).is_ok()
             });
         let patch = if applies { evaluation.patch.as_slice() } else { &[] };
         (Answer::patched(uid, patch, &evaluation.warnings), decision)
@@ -269,17 +265,16 @@ fn undecided(stage: Stage, envelope: &Envelope<'_>, refusal: Refusal, why: &str)
 /// The kind that the review is about; nothing when no rule is about it.
 fn kind_of(envelope: &Envelope<'_>) -> Option<&'static KindInfo> {
     let kind = by_name(&envelope.kind.kind).filter(|_| envelope.sub_resource.is_empty())?;
-    let same = (kind.group)() == envelope.kind.group && (kind.version)() == envelope.kind.version;
-    same.then_some(kind)
+    (kind.is_of)(&envelope.kind.group, &envelope.kind.version).then_some(kind)
 }
 
 /// The object as the holder of its claims. Its name is in its metadata also when the API server made it up.
 fn holder(kind: &KindInfo, request: &Request<'_>, envelope: &Envelope<'_>) -> Option<Holder> {
-    let meta = object::decode_metadata(request.object?).ok()?;
+    let (name, uid) = request.object?.identity()?;
     Some(Holder {
         kind: kind.name.to_owned(),
         namespace: envelope.namespace.to_string(),
-        name: meta.name?,
-        uid: meta.uid?,
+        name: name.to_owned(),
+        uid: uid.to_owned(),
     })
 }

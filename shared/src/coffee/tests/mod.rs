@@ -18,6 +18,7 @@ use crate::{
     admission::{
         envelope::Operation,
         lookup::{Lookup, World},
+        object::Raw,
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
     },
@@ -131,12 +132,13 @@ fn evaluate_with(
     let subject = object.or(old).unwrap();
     let kind = by_name(subject["kind"].as_str().unwrap()).unwrap();
     let (object, old) = (object.map(Value::to_string), old.map(Value::to_string));
+    let (object, old) = (object.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
     let request = Request {
         stage: Stage::Validate,
         operation,
         namespace: subject["metadata"]["namespace"].as_str().unwrap(),
-        object: object.as_deref(),
-        old: old.as_deref(),
+        object: object.as_ref(),
+        old: old.as_ref(),
     };
     let settings = crate::settings::Settings { coffee: settings };
     let context = Context { lookup, enforcement: &Enforcement::default(), settings: &settings };

@@ -7,7 +7,6 @@ use crate::{
     admission::{
         defaults::{Defaulted, apply},
         lookup::Nothing,
-        object::decode,
     },
     kind::{Kind, Visitor, visit_kinds},
 };
@@ -136,10 +135,10 @@ impl Visitor for Defaulting<'_> {
             return;
         }
         let raw = self.0.to_string();
-        let Ok(incoming) = decode::<K>(&raw) else { return };
-        let (once, patch) = Defaulted::new(incoming.object);
+        let Ok(object) = Raw::from(&*raw).decode::<K>() else { return };
+        let (once, patch) = Defaulted::new(object);
         let patched = apply(&raw, &patch).unwrap();
-        let again = decode::<K>(&patched.to_string()).unwrap().object;
+        let again = Raw::from(&*patched.to_string()).decode::<K>().unwrap();
         assert!(again.spec() == once.spec(), "the patch makes what defaulting made: {patched}");
         assert!(Defaulted::new(again).1.is_empty(), "twice is once: {patched}");
     }
