@@ -34,6 +34,8 @@ pub struct Plan {
     pub webhooks: usize,
     /// How many reconcilers.
     pub reconcilers: usize,
+    /// How long a webhook that is told to leave goes on serving. The chart's default is ten seconds.
+    pub shutdown_delay: Duration,
     /// Further arguments of every webhook.
     pub webhook_args: Vec<String>,
     /// Further arguments of every reconciler.
@@ -48,6 +50,7 @@ impl Default for Plan {
             apiservers: 1,
             webhooks: 1,
             reconcilers: 1,
+            shutdown_delay: Duration::from_secs(2),
             webhook_args: Vec::new(),
             reconciler_args: Vec::new(),
             values: Vec::new(),
@@ -144,7 +147,8 @@ impl<C: Cluster> Stack<C> {
     pub async fn add_webhook(&self) -> Result<usize> {
         let mut args = vec!["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
         args.extend(["--namespace", NAMESPACE, "--service", RELEASE, "--webhook-configuration", RELEASE]);
-        args.extend(["--secret", "concierge-ca", "--log-format", "json", "--shutdown-delay", "2s"]);
+        let delay = format!("{}s", self.plan.shutdown_delay.as_secs());
+        args.extend(["--secret", "concierge-ca", "--log-format", "json", "--shutdown-delay", &delay]);
         args.extend(self.plan.webhook_args.iter().map(String::as_str));
         let program = self.program("concierge-webhook", &args).await?;
         let addr = program.address.context("the webhook did not say where it listens")?;

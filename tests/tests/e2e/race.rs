@@ -1,6 +1,8 @@
 //! Uniqueness under a storm: many creates of the same ids, at once, in several namespaces, through several API
 //! servers and webhook replicas, by an ordinary user.
 
+use std::time::Duration;
+
 use concierge_tests::process::Signal;
 use concierge_tests::stack::{Plan, Stack};
 use futures::future::join_all;
@@ -49,11 +51,13 @@ async fn assert_claims_match_pets(stack: &Stack) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_is_admitted_once_whatever_happens() {
     let _alone = alone().await;
-    // Two API servers, a database, three replicas without optimisation and two thousand callers share what may be two
-    // processors: the calls get the time that a cluster's machines would not need.
+    // Two API servers, a database and two thousand callers share with the replicas what may be two processors, and the API
+    // servers alone use two thirds of them: the calls get the time that a cluster's machines would not need.
     let values = ["webhook.validating.timeoutSeconds=20", "webhook.mutating.timeoutSeconds=20"];
     let values = values.map(str::to_owned).to_vec();
-    let plan = Plan { apiservers: 2, webhooks: 3, reconcilers: 0, values, ..Plan::default() };
+    // As long as in the chart: until the balancer knows, new connections come in.
+    let shutdown_delay = Duration::from_secs(10);
+    let plan = Plan { apiservers: 2, webhooks: 3, reconcilers: 0, shutdown_delay, values, ..Plan::default() };
     let stack = Stack::start(plan).await.unwrap();
     let user = ordinary_user(&stack).await.unwrap();
     let clients = [user.client_at(0).await.unwrap(), user.client_at(1).await.unwrap()];

@@ -38,7 +38,9 @@ pub(crate) async fn serve(
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let connections = TaskTracker::new();
     loop {
+        // Who is at the door already is let in before it closes.
         let accepted = tokio::select! {
+            biased;
             accepted = listener.accept() => accepted,
             () = closing.cancelled() => break,
         };
@@ -87,6 +89,7 @@ async fn connection(
     http.timer(TokioTimer::new()).header_read_timeout(IDLE);
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let outcome = tokio::select! {
+        biased;
         outcome = served.as_mut() => outcome,
         () = closing.cancelled() => {
             served.as_mut().graceful_shutdown();
