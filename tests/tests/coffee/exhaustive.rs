@@ -181,10 +181,17 @@ const ELSEWHERE: [CrashPoint; 5] = [
     CrashPoint::FinalizerRemoved,
 ];
 
+/// A card is tried again without a person: the shop refuses one that it has.
+const NEVER_HELD: [CrashPoint; 2] = [CrashPoint::HeldWritten, CrashPoint::Resolved];
+
 async fn all_is_well(thing: Thing, fate: Fate) {
     let (runs, reached) = play_all(thing, fate).await;
-    let missed: Vec<_> = CrashPoint::ALL.iter().filter(|point| !reached.contains(point)).collect();
-    assert!(missed.iter().all(|point| ELSEWHERE.contains(point)), "not reached: {missed:?}");
+    let never = if thing == OWN_CARD { &NEVER_HELD[..] } else { &[] };
+    let missed = |point: &&CrashPoint| {
+        !reached.contains(point) && !ELSEWHERE.contains(point) && !never.contains(point)
+    };
+    let missed: Vec<_> = CrashPoint::ALL.iter().filter(missed).collect();
+    assert!(missed.is_empty(), "not reached: {missed:?}");
     assert!(runs >= 350, "{runs} runs");
 }
 
@@ -223,7 +230,7 @@ async fn no_card_is_lost_or_doubled_when_a_process_dies_and_another_takes_over()
     all_is_well(OWN_CARD, Fate::StandBy).await;
 }
 
-/// All rules at once, without anybody dying: what a person has to decide is rare, and said.
+/// Without anybody dying, what the shop shows is enough.
 #[tokio::test(start_paused = true)]
 async fn doubt_is_resolved_without_a_person_whenever_the_shop_shows_what_it_did() {
     for fault in [Fault::DropAfter, Fault::StatusAfter(500), Fault::Garbage, Fault::Cut] {
