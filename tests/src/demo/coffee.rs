@@ -54,7 +54,7 @@ pub const CHAPTERS: &[Chapter] = &[
                 &["first-cup"],
             ),
             Step::well(
-                "The shop hands the parcel to the carrier. The reconciler would see that by itself within half a minute;\n\
+                "The shop hands the parcel to the carrier. The reconciler would see that by itself within two minutes;\n\
                  whoever can't wait makes it look now:",
                 "kubectl annotate corder first-cup concierge.dev/reconcile-at=\"$(date)\" && \\\n  \
                  kubectl wait corder first-cup --for=jsonpath='{.status.phase}'=Shipped --timeout=20s",
