@@ -21,6 +21,8 @@ const HOME: &str = "concierge-demo";
 const USER: &str = "visitor";
 /// How many webhook replicas there are.
 const REPLICAS: usize = 2;
+/// A lease that was not there before is relied on only after its duration, and the audience would wait that long.
+const SHORT_LEASE: [&str; 4] = ["--lease-duration", "5s", "--request-timeout", "2s"];
 /// What our CRDs are found by.
 const OURS: &str = "app.kubernetes.io/part-of=concierge";
 /// How long a started replica may take to be ready, and the user to get its rights.
@@ -90,7 +92,9 @@ impl Stage {
         let kubectl = site.kubectl();
         kubectl.apply_text(VISITOR).await?.ok()?;
         let values = vec![format!("reconciler.secretNamespaces={{{HOME}}}")];
-        let stack = Stack::start_on(site, Plan { webhooks: REPLICAS, values, ..Plan::default() }).await?;
+        let reconciler_args = SHORT_LEASE.map(str::to_owned).to_vec();
+        let plan = Plan { webhooks: REPLICAS, values, reconciler_args, ..Plan::default() };
+        let stack = Stack::start_on(site, plan).await?;
         let kubeconfig = stack.plane.dir().join(format!("{USER}.kubeconfig"));
         std::fs::rename(stack.plane.service_account_kubeconfig(HOME, USER).await?, &kubeconfig)?;
         let kubectl = kubectl.with_kubeconfig(&kubeconfig);
