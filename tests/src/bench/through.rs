@@ -80,7 +80,7 @@ pub fn store(number: usize) -> Value {
         "spec": {
             "name": format!("Store {number}"),
             "description": "Small animals, and food for them.",
-            "config": {"maxPets": 100, "allowedTags": ["cat", "dog"]},
+            "config": {"maxPets": 10000, "allowedTags": ["cat", "dog"]},
             "endpoints": {"baseUrl": "https://petstore.example.com/api/v3"},
         },
     })
