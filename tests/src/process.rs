@@ -243,7 +243,6 @@ fn guard_command(command: &Command, owned: Option<&Path>) -> Result<Command> {
     Ok(guard)
 }
 
-/// The `controlplane` binary: this very program, or the one in the target folder this test was built into.
 /// The program `name` of this workspace, as it was built beside the running one.
 ///
 /// # Errors
