@@ -67,7 +67,7 @@ impl Fill {
 
     /// Removes white space around `slot`'s text.
     pub fn trim(&mut self, slot: &mut String, field: impl Into<FieldPath>) {
-        if slot.trim().len() != slot.len() {
+        if has_space_around(slot) {
             let trimmed = slot.trim().to_owned();
             self.normalise(slot, field, trimmed);
         }
@@ -84,6 +84,11 @@ impl Fill {
             self.patch.push(operation(field.pointer(), value));
         }
     }
+}
+
+/// True when there is white space before or behind `text`.
+pub fn has_space_around(text: &str) -> bool {
+    text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace)
 }
 
 /// Why the patch that defaulting recorded does not apply to the object it came from.

@@ -31,8 +31,12 @@ fn check_alphabet(
     field: impl Into<crate::field::FieldPath>,
     text: &str,
 ) {
-    let strange = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.')));
-    if let Some(strange) = strange {
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_' | b'.');
+    // Bytes first: nearly every text is in order, and reading characters takes longer.
+    if text.bytes().all(usual) {
+        return;
+    }
+    if let Some(strange) = text.chars().find(|c| !u8::try_from(*c).is_ok_and(usual)) {
         let message = format!("contains {strange:?}; use only letters, digits, spaces, '-', '_' and '.'");
         problems.add(rule, Reason::Invalid, field, message);
     }

@@ -1,7 +1,5 @@
 //! A store of pets.
 
-use std::collections::HashSet;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -12,7 +10,7 @@ use validator::Validate;
 use super::{Pet, alphabet, binding, check_alphabet, explicit_store};
 use crate::{
     admission::{
-        defaults::Fill,
+        defaults::{Fill, has_space_around},
         problem::{Problems, Reason},
         reference::referrers_key,
         review::{Review, abridged, in_use},
@@ -271,20 +269,25 @@ fn check_config(config: Option<&Config>, problems: &mut Problems) {
         problems.add(&LIMIT_ABOVE_MAX, Reason::Invalid, "spec.config.defaultLimit", message);
     }
     let tags = config.allowed_tags.as_deref().unwrap_or_default();
-    let mut seen = HashSet::with_capacity(tags.len());
     for (index, tag) in tags.iter().enumerate() {
         let field = ("spec.config.allowedTags", index);
         check_alphabet(problems, &ALLOWED_TAGS, field, tag);
-        if tag.trim().len() != tag.len() || tag.is_empty() {
+        if has_space_around(tag) || tag.is_empty() {
             let message = "is blank or has spaces around it; no pet's tag can equal it";
             problems.add(&ALLOWED_TAGS, Reason::Invalid, field, message);
         }
-        if tag.chars().count() > 100 {
+        if tag.len() > 100 && tag.chars().count() > 100 {
             problems.add(&ALLOWED_TAGS, Reason::Invalid, field, "is longer than 100 characters");
         }
-        if !seen.insert(tag) {
+    }
+    let mut sorted: Vec<_> = tags.iter().zip(0..).collect();
+    sorted.sort_unstable();
+    for pair in sorted.windows(2) {
+        if let [(first, _), (tag, index)] = pair
+            && first == tag
+        {
             let message = format!("{tag:?} is listed twice; remove one");
-            problems.add(&ALLOWED_TAGS, Reason::Duplicate, field, message);
+            problems.add(&ALLOWED_TAGS, Reason::Duplicate, ("spec.config.allowedTags", *index), message);
         }
     }
 }
@@ -353,9 +356,10 @@ fn check_security(security: Option<&Security>, problems: &mut Problems) {
 fn is_origin(text: &str) -> bool {
     // The parser adds a path to an origin, so the text itself must not have one.
     Url::parse(text).is_ok_and(|url| {
-        url.has_host()
-            && matches!(url.scheme(), "http" | "https")
-            && url.origin().ascii_serialization() == text
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.as_str().strip_suffix('/') == Some(text)
     })
 }
 
