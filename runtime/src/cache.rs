@@ -33,8 +33,10 @@ use crate::client::WATCH_SECONDS;
 
 /// How long a watch may be broken before its cache is no longer believed.
 const STALE_AFTER: Duration = Duration::from_secs(15);
+/// How many objects a list brings at once. While they are decoded they take several times what is kept of them.
+const PAGE: u32 = 100;
 /// How many changes a slow reader may lag behind before it has to look at everything again.
-const CHANGES: usize = 65_536;
+const CHANGES: usize = 4096;
 /// How many deleted objects are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -282,7 +284,7 @@ impl Watches<'_> {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS));
+        let events = watcher(api, watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS));
         let cache = self.cache.clone();
         self.spawn(async move {
             let mut seen = HashSet::new();
@@ -295,12 +297,15 @@ impl Watches<'_> {
                     event.as_ref().map(|_| listed).map_err(|error| log(&name, error)),
                 );
                 match event {
+                    // A list that broke off may have left some.
                     Ok(Event::Init) => seen.clear(),
                     Ok(Event::InitApply(object)) => {
                         seen.insert(key(object.meta()));
                         take::<K>(&cache, object);
                     }
-                    Ok(Event::InitDone) => cache.retain(K::NAME, namespace.as_deref(), &seen),
+                    Ok(Event::InitDone) => {
+                        cache.retain(K::NAME, namespace.as_deref(), &std::mem::take(&mut seen));
+                    }
                     Ok(Event::Apply(object)) => take::<K>(&cache, object),
                     Ok(Event::Delete(object)) => cache.remove(K::NAME, object.meta()),
                     Err(_) => {}

@@ -28,7 +28,7 @@ pub struct Facts {
 pub struct Stored {
     kind: &'static str,
     object: Arc<dyn AnyObject>,
-    keys: Arc<[Box<str>]>,
+    keys: Arc<[Arc<str>]>,
 }
 
 trait AnyObject: Any + Send + Sync {
@@ -53,7 +53,7 @@ impl Stored {
         let namespace = object.meta().namespace.clone().unwrap_or_default();
         let references = facts.references.iter().map(|reference| reference.index_key(&namespace));
         let claims = facts.claims.iter().map(Claim::index_key);
-        let keys = references.chain(claims).chain(facts.keys).map(String::into_boxed_str).collect();
+        let keys = references.chain(claims).chain(facts.keys).map(Arc::from).collect();
         Self { kind, object, keys }
     }
 
@@ -97,9 +97,8 @@ impl Stored {
 /// An index of the objects of one kind.
 #[derive(Debug, Default)]
 pub struct Index {
-    by_name: HashMap<(Box<str>, Box<str>), Stored>,
-    by_key: HashMap<Box<str>, Vec<Stored>>,
-    by_namespace: HashMap<Box<str>, usize>,
+    by_namespace: HashMap<Box<str>, HashMap<Box<str>, Stored>>,
+    by_key: HashMap<Arc<str>, Vec<Stored>>,
 }
 
 impl Index {
@@ -107,15 +106,21 @@ impl Index {
     pub fn insert(&mut self, object: Stored) {
         self.remove(object.namespace(), object.name());
         for key in object.keys.iter() {
-            self.by_key.entry(key.clone()).or_default().push(object.clone());
+            // Most keys have one holder: a claim's never has more for long.
+            let holders = self.by_key.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1));
+            holders.push(object.clone());
         }
-        *self.by_namespace.entry(object.namespace().into()).or_default() += 1;
-        self.by_name.insert((object.namespace().into(), object.name().into()), object);
+        let by_name = self.by_namespace.entry(object.namespace().into()).or_default();
+        by_name.insert(object.name().into(), object);
     }
 
     /// Takes the object of this name out.
     pub fn remove(&mut self, namespace: &str, name: &str) -> Option<Stored> {
-        let old = self.by_name.remove(&(namespace.into(), name.into()))?;
+        let by_name = self.by_namespace.get_mut(namespace)?;
+        let old = by_name.remove(name)?;
+        if by_name.is_empty() {
+            self.by_namespace.remove(namespace);
+        }
         for key in old.keys.iter() {
             if let Some(holders) = self.by_key.get_mut(key) {
                 holders.retain(|holder| !Arc::ptr_eq(&holder.object, &old.object));
@@ -124,15 +129,12 @@ impl Index {
                 }
             }
         }
-        if let Some(count) = self.by_namespace.get_mut(namespace) {
-            *count = count.saturating_sub(1);
-        }
         Some(old)
     }
 
     /// The object of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Stored> {
-        self.by_name.get(&(namespace.into(), name.into()))
+        self.by_namespace.get(namespace)?.get(name)
     }
 
     /// The objects with this key.
@@ -142,16 +144,16 @@ impl Index {
 
     /// All objects, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Stored> {
-        self.by_name.values()
+        self.by_namespace.values().flat_map(HashMap::values)
     }
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        self.by_name.len()
+        self.by_namespace.values().map(HashMap::len).sum()
     }
 
     /// True when there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.by_namespace.is_empty()
     }
 }
