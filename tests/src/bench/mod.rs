@@ -37,11 +37,11 @@ use serde_json::Value;
 
 use self::figures::Percentiles;
 use self::generator::{Load, Target};
-use self::machine::{Cores, Machine, cpu_time, resident_kib};
+use self::machine::{Cores, Machine, cpu_time, resident_kib, settled_kib};
 use self::payload::Case;
 use self::report::{Capacity, Memory, Pair, Report, Tail, Through};
 use crate::process::{Process, built_program};
-use crate::stack::{NAMESPACE, Plan, RELEASE, Stack};
+use crate::stack::{NAMESPACE, Plan, RELEASE, Stack, get};
 
 /// What to measure, and how thoroughly.
 #[derive(Clone, Debug, clap::Args)]
@@ -147,14 +147,15 @@ struct Bench {
 
 impl Bench {
     async fn start(args: BenchArgs, cores: Option<Cores>) -> Result<Bench> {
-        let excluded = format!("webhook.excludedNamespaces={{{},{}}}", through::WITHOUT, through::CROWD);
+        let excluded = [through::WITHOUT, through::FLOOR, through::CROWD].join(",");
+        let excluded = format!("webhook.excludedNamespaces={{{excluded}}}");
         let plan = Plan { webhooks: 0, reconcilers: 0, values: vec![excluded], ..Plan::default() };
         let stack = Stack::start(plan).await?;
         let (process, floor) = on_server_core(cores, start_floor(&stack)).await?;
         let (ready, webhook) = start_webhook(&stack, cores).await?;
-        let ready_kib = resident_kib(webhook.pid)?;
+        let ready_kib = settled_kib(webhook.pid).await?;
         stack.balancer.wait_ready(1, Duration::from_secs(30)).await?;
-        prepare(&stack).await?;
+        prepare(&stack, floor.target.address).await?;
         Ok(Bench { args, cores, webhook, floor, ready, ready_kib, stack, _floor: process })
     }
 
@@ -252,11 +253,22 @@ impl Bench {
     async fn through(&self) -> Result<Vec<Through>> {
         let user = self.stack.plane.user("ada@example.com", &["developers"])?;
         let client = user.client().await?;
-        let mut stores =
-            Through { what: "PetStore", count: self.args.creates, with: vec![], without: vec![] };
-        let mut pets = Through { what: "Pet, which costs a claim", with: vec![], without: vec![], ..stores };
+        let mut stores = Through {
+            what: "PetStore",
+            count: self.args.creates,
+            without: vec![],
+            floor: vec![],
+            with: vec![],
+        };
+        let mut pets = Through {
+            what: "Pet, which costs a claim",
+            without: vec![],
+            floor: vec![],
+            with: vec![],
+            ..stores
+        };
         for repeat in 0..self.args.repeats {
-            let first = 2 * repeat * self.args.creates;
+            let first = 3 * repeat * self.args.creates;
             let count = self.args.creates;
             stores.add(through::creates(&client, count, |number| through::store(first + number)).await?);
             pets.add(through::creates(&client, count, |number| through::pet(first + number)).await?);
@@ -266,10 +278,11 @@ impl Bench {
 
     async fn memory(&self, report: &mut Report) -> Result<()> {
         let loaded_kib = resident_kib(self.webhook.pid)?;
-        let objects = self.args.objects;
-        through::crowd(&self.stack.plane.client().await?, objects).await?;
+        through::crowd(&self.stack.plane.client().await?, self.args.objects).await?;
         let (ready, second) = start_webhook(&self.stack, self.cores).await?;
-        let crowded_kib = resident_kib(second.pid)?;
+        let crowded_kib = settled_kib(second.pid).await?;
+        let admin = self.stack.webhook_admins().pop().context("the webhook has ended")?;
+        let objects = cached_objects(&get(admin, "/metrics").await?);
         report.memory = Some(Memory { ready_kib: self.ready_kib, loaded_kib, crowded_kib, objects });
         report.ready_ms = Some([self.ready, ready].map(|ready| ready.as_secs_f64() * 1e3));
         Ok(())
@@ -311,6 +324,12 @@ async fn start_webhook(stack: &Stack, cores: Option<Cores>) -> Result<(Duration,
     Ok((ready, Server { target: Target::new(address, &name, trusted(stack).await?)?, pid }))
 }
 
+/// How many objects a webhook with these metrics holds.
+fn cached_objects(metrics: &str) -> usize {
+    let lines = metrics.lines().filter(|line| line.starts_with("concierge_cached_objects{"));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok()).sum()
+}
+
 /// What the API server trusts the webhook by.
 async fn trusted(stack: &Stack) -> Result<Vec<CertificateDer<'static>>> {
     let api: Api<ValidatingWebhookConfiguration> = Api::all(stack.plane.client().await?);
@@ -344,12 +363,14 @@ async fn start_floor(stack: &Stack) -> Result<(Process, Server)> {
     Ok((process, Server { target: Target::new(address, floor::NAME, vec![root])?, pid }))
 }
 
-/// Namespaces, rights, and the store that pets refer to.
-async fn prepare(stack: &Stack) -> Result<()> {
+/// Namespaces, rights, the webhooks of the floor, and the store that pets refer to.
+async fn prepare(stack: &Stack, floor: SocketAddr) -> Result<()> {
     let admin = stack.plane.kubectl();
-    for namespace in [payload::NAMESPACE, through::WITH, through::WITHOUT, through::CROWD] {
+    for namespace in [payload::NAMESPACE, through::WITH, through::WITHOUT, through::FLOOR, through::CROWD] {
         admin.run(&["create", "namespace", namespace]).await?.ok()?;
     }
+    let webhooks = floor::webhooks(stack.plane.dir(), floor, through::FLOOR)?;
+    admin.apply_text(&webhooks).await?.ok()?;
     let role = ["create", "clusterrole", "shopkeeper", "--verb=create"];
     let resource = "--resource=pets.petstore.example.com,petstores.petstore.example.com";
     admin.run(&[role.as_slice(), &[resource]].concat()).await?.ok()?;

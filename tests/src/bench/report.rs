@@ -81,34 +81,37 @@ pub struct Tail {
 /// Resident memory, in KiB.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Memory {
-    /// Once ready.
+    /// Some time after it got ready.
     pub ready_kib: u64,
     /// After all loads.
     pub loaded_kib: u64,
-    /// A process that was started with all objects there, once ready.
+    /// The same of a process that was started with all objects there.
     pub crowded_kib: u64,
     /// How many objects that process held.
     pub objects: usize,
 }
 
-/// Creates with and without the webhook, in milliseconds.
+/// Creates without a webhook, with the floor, and with Concierge, in milliseconds.
 #[derive(Debug, Serialize)]
 pub struct Through {
     /// What was created.
     pub what: &'static str,
     /// How many of them.
     pub count: usize,
-    /// Each repeat, with the webhook.
-    pub with: Vec<Percentiles>,
     /// Each repeat, without.
     pub without: Vec<Percentiles>,
+    /// Each repeat, with the floor.
+    pub floor: Vec<Percentiles>,
+    /// Each repeat, with Concierge.
+    pub with: Vec<Percentiles>,
 }
 
 impl Through {
     /// Adds a repeat.
     pub fn add(&mut self, creates: Creates) {
-        self.with.push(Percentiles::of(creates.with));
         self.without.push(Percentiles::of(creates.without));
+        self.floor.push(Percentiles::of(creates.floor));
+        self.with.push(Percentiles::of(creates.with));
     }
 }
 
@@ -252,29 +255,22 @@ impl Report {
             return Ok(());
         }
         writeln!(f, "\nThrough the API server, as an ordinary user, one create after the other, in ms")?;
-        writeln!(f, "{:<28} {:<12} {:>21} {:>21}", "", "", "p50", "p99")?;
+        writeln!(f, "{:<28} {:<16} {:>21} {:>21}", "", "", "p50", "p99")?;
         for one in &self.through {
-            let line =
-                |f: &mut fmt::Formatter<'_>, title: &str, of: &dyn Fn(fn(&Percentiles) -> f64) -> Spread| {
-                    writeln!(
-                        f,
-                        "{:<28} {title:<12} {:>21} {:>21}",
-                        one.what,
-                        spread(of(|it| it.p50)),
-                        spread(of(|it| it.p99))
-                    )
+            let mut line = |title: &str, runs: &[Percentiles], base: Option<&[Percentiles]>| {
+                let of = |figure: fn(&Percentiles) -> f64| {
+                    let runs = runs.iter().enumerate();
+                    spread(Spread::of(
+                        runs.map(|(run, it)| figure(it) - base.map_or(0.0, |base| figure(&base[run]))),
+                    ))
                 };
-            line(f, "without", &|figure| Spread::of(one.without.iter().map(figure)))?;
-            line(f, "with", &|figure| Spread::of(one.with.iter().map(figure)))?;
-            let added = |figure: fn(&Percentiles) -> f64| {
-                Spread::of(
-                    one.with
-                        .iter()
-                        .zip(&one.without)
-                        .map(move |(with, without)| figure(with) - figure(without)),
-                )
+                writeln!(f, "{:<28} {title:<16} {:>21} {:>21}", one.what, of(|it| it.p50), of(|it| it.p99))
             };
-            line(f, "added", &added)?;
+            line("no webhook", &one.without, None)?;
+            line("floor", &one.floor, None)?;
+            line("Concierge", &one.with, None)?;
+            line("floor adds", &one.floor, Some(&one.without))?;
+            line("Concierge adds", &one.with, Some(&one.without))?;
         }
         Ok(())
     }

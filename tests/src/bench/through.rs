@@ -12,30 +12,35 @@ use serde_json::{Value, json};
 pub const WITH: &str = "bench-with";
 /// The namespace that the webhook configurations leave out.
 pub const WITHOUT: &str = "bench-without";
+/// The namespace, left out as well, whose objects the floor admits.
+pub const FLOOR: &str = "bench-floor";
 /// The namespace, left out as well, of objects that are there to be cached.
 pub const CROWD: &str = "bench-crowd";
 /// How many objects of the crowd are created at once.
 const AT_ONCE: usize = 32;
 
-/// How long each create took, with and without the webhook.
+/// How long each create took.
 #[derive(Debug, Default)]
 pub struct Creates {
-    /// In [`WITH`].
-    pub with: Vec<Duration>,
     /// In [`WITHOUT`].
     pub without: Vec<Duration>,
+    /// In [`FLOOR`].
+    pub floor: Vec<Duration>,
+    /// In [`WITH`].
+    pub with: Vec<Duration>,
 }
 
-/// Creates `count` objects made by `object`, each once with and once without the webhook, one after the other.
-/// Whatever else the machine does meets both alike.
+/// Creates `count` objects made by `object` without a webhook, with the floor, and with Concierge, in turn.
+/// Whatever else the machine does meets all alike.
 ///
 /// # Errors
 /// When one is refused.
 pub async fn creates(client: &Client, count: usize, object: impl Fn(usize) -> Value) -> Result<Creates> {
     let mut creates = Creates::default();
     for number in 0..count {
-        creates.with.push(create(client, WITH, object(2 * number)).await?);
-        creates.without.push(create(client, WITHOUT, object(2 * number + 1)).await?);
+        creates.without.push(create(client, WITHOUT, object(3 * number)).await?);
+        creates.floor.push(create(client, FLOOR, object(3 * number + 1)).await?);
+        creates.with.push(create(client, WITH, object(3 * number + 2)).await?);
     }
     Ok(creates)
 }
