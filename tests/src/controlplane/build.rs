@@ -62,7 +62,7 @@ const SOURCES: [Source; 5] = [
 /// The cache is `$CONCIERGE_CACHE`, else `concierge` in `$XDG_CACHE_HOME` or `~/.cache`; inside it a change of
 /// a go.sum gives another folder. `KUBEBUILDER_ASSETS` (the folder of envtest's kube-apiserver, etcd and
 /// kubectl) goes before it. Callers at the same time, also other processes, wait for one build. The first
-/// build takes about seven minutes on two cores and about 4 GB of Go's own caches.
+/// build takes from seven to twenty minutes on two cores and about 4 GB of Go's own caches.
 ///
 /// # Errors
 /// When Go is missing or a build fails; the error holds the end of its output.
