@@ -1,5 +1,5 @@
 //! The floor: the least that a webhook in Rust can do. It reads the body and gives a constant answer, with the
-//! webhook's TLS settings, allocator and HTTP library, and nothing else.
+//! webhook's TLS settings, allocator and HTTP library, and nothing else. To the API server it repeats the UID.
 
 use std::net::SocketAddr;
 use std::path::Path;

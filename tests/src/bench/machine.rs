@@ -62,22 +62,6 @@ pub fn resident_kib(pid: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// As [`resident_kib`], once it no longer falls: an allocator gives back what a start took after a while.
-///
-/// # Errors
-/// When there is no such process.
-pub async fn settled_kib(pid: u32) -> Result<u64> {
-    let mut last = resident_kib(pid)?;
-    loop {
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let now = resident_kib(pid)?;
-        if now * 100 >= last * 99 {
-            return Ok(now);
-        }
-        last = now;
-    }
-}
-
 /// Waits until the admin port at `address` says ready.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ use serde_json::Value;
 
 use self::figures::Percentiles;
 use self::generator::{Load, Target};
-use self::machine::{Cores, Machine, cpu_time, resident_kib, settled_kib};
+use self::machine::{Cores, Machine, cpu_time, resident_kib};
 use self::payload::Case;
 use self::report::{Capacity, Memory, Pair, Report, Tail, Through};
 use crate::process::{Process, built_program};
@@ -153,7 +153,7 @@ impl Bench {
         let stack = Stack::start(plan).await?;
         let (process, floor) = on_server_core(cores, start_floor(&stack)).await?;
         let (ready, webhook) = start_webhook(&stack, cores).await?;
-        let ready_kib = settled_kib(webhook.pid).await?;
+        let ready_kib = resident_kib(webhook.pid)?;
         stack.balancer.wait_ready(1, Duration::from_secs(30)).await?;
         prepare(&stack, floor.target.address).await?;
         Ok(Bench { args, cores, webhook, floor, ready, ready_kib, stack, _floor: process })
@@ -253,20 +253,8 @@ impl Bench {
     async fn through(&self) -> Result<Vec<Through>> {
         let user = self.stack.plane.user("ada@example.com", &["developers"])?;
         let client = user.client().await?;
-        let mut stores = Through {
-            what: "PetStore",
-            count: self.args.creates,
-            without: vec![],
-            floor: vec![],
-            with: vec![],
-        };
-        let mut pets = Through {
-            what: "Pet, which costs a claim",
-            without: vec![],
-            floor: vec![],
-            with: vec![],
-            ..stores
-        };
+        let of = |what| Through { what, count: self.args.creates, ..Through::default() };
+        let (mut stores, mut pets) = (of("PetStore"), of("Pet, which costs a claim"));
         for repeat in 0..self.args.repeats {
             let first = 3 * repeat * self.args.creates;
             let count = self.args.creates;
@@ -280,7 +268,7 @@ impl Bench {
         let loaded_kib = resident_kib(self.webhook.pid)?;
         through::crowd(&self.stack.plane.client().await?, self.args.objects).await?;
         let (ready, second) = start_webhook(&self.stack, self.cores).await?;
-        let crowded_kib = settled_kib(second.pid).await?;
+        let crowded_kib = resident_kib(second.pid)?;
         let admin = self.stack.webhook_admins().pop().context("the webhook has ended")?;
         let objects = cached_objects(&get(admin, "/metrics").await?);
         report.memory = Some(Memory { ready_kib: self.ready_kib, loaded_kib, crowded_kib, objects });

@@ -81,18 +81,18 @@ pub struct Tail {
 /// Resident memory, in KiB.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Memory {
-    /// Some time after it got ready.
+    /// Once ready.
     pub ready_kib: u64,
     /// After all loads.
     pub loaded_kib: u64,
-    /// The same of a process that was started with all objects there.
+    /// A process that was started with all objects there, once ready.
     pub crowded_kib: u64,
     /// How many objects that process held.
     pub objects: usize,
 }
 
 /// Creates without a webhook, with the floor, and with Concierge, in milliseconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Through {
     /// What was created.
     pub what: &'static str,
