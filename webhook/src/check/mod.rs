@@ -2,12 +2,12 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `source`, `yaml`, `scalar`, `json`, `tree` | files, read into values that know where they stand |
-//! | `input` | documents told apart |
-//! | `offline`, `run` | admission in a world in memory |
-//! | `schema`, `metadata` | what the API server itself would say |
-//! | [`fixture`], `expect` | cases with their expected outcome |
-//! | `report`, `human`, `output`, `rules`, `secrets`, `words` | what was found, for people and programs |
+//! | `input` | files, read into values that know where they stand, and documents told apart |
+//! | `offline` | admission in a world in memory |
+//! | `schema` | what the API server itself would say |
+//! | [`fixture`] | cases with their expected outcome |
+//! | `report`, `output` | what was found, for people and programs |
+//! | `rules`, `words` | the rules as a table; words that were probably meant |
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -19,26 +19,21 @@ use std::{
 use clap::ValueEnum;
 use concierge_runtime::rules::RuleArgs;
 
-use self::{human::Human, input::Reader, offline::Offline, report::Report};
+use self::{
+    input::{Reader, source},
+    offline::Offline,
+    output::{human::Human, json},
+    report::Report,
+};
 
-mod expect;
 pub mod fixture;
-mod human;
 mod input;
-mod json;
-mod metadata;
 mod offline;
 mod output;
 mod report;
 mod rules;
-mod run;
-mod scalar;
 mod schema;
-mod secrets;
-mod source;
-mod tree;
 mod words;
-mod yaml;
 
 const REFUSED: u8 = 1;
 const BAD_INPUT: u8 = 2;
@@ -142,7 +137,7 @@ pub fn run(args: CheckArgs) -> ExitCode {
         let report = check(&files, &world, &namespace, Offline::new(enforcement, settings));
         let text = match output {
             Output::Human => Human::new(color.wanted()).render(&report),
-            Output::Json => output::json(&report) + "\n",
+            Output::Json => json::json(&report) + "\n",
         };
         (text, exit_code(&report))
     });

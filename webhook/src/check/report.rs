@@ -7,17 +7,18 @@ use json_patch::PatchOperation;
 
 use super::{
     fixture::Verdict,
-    input::{Item, Submission},
-    offline::Offline,
-    run::check_all,
+    input::{
+        Item, Submission,
+        source::{BadInput, Source},
+        tree::Span,
+    },
+    offline::{Offline, apply::check_all},
     schema::UNKNOWN_FIELD,
-    source::{BadInput, Source},
-    tree::Span,
 };
 
 /// Everything that was found, in the order of the input.
 #[derive(Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     pub bad: Vec<BadInput>,
     pub objects: Vec<Checked>,
     pub fixtures: Vec<RunFixture>,
@@ -26,7 +27,7 @@ pub(super) struct Report {
 }
 
 /// An object and what was found in it.
-pub(super) struct Checked {
+pub(crate) struct Checked {
     pub submission: Submission,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
@@ -34,14 +35,14 @@ pub(super) struct Checked {
 }
 
 /// A fixture and how it went.
-pub(super) struct RunFixture {
+pub(crate) struct RunFixture {
     pub source: Rc<Source>,
     pub result: Result<(), String>,
 }
 
 impl Report {
     /// Checks `items` in `offline`, which holds the world around them.
-    pub(super) fn of(items: Vec<Item>, bad: Vec<BadInput>, mut offline: Offline) -> Self {
+    pub(crate) fn of(items: Vec<Item>, bad: Vec<BadInput>, mut offline: Offline) -> Self {
         let mut report = Self { bad, ..Self::default() };
         let mut submissions = Vec::new();
         for item in items {
@@ -62,29 +63,29 @@ impl Report {
     }
 
     /// How many objects are refused.
-    pub(super) fn refused(&self) -> usize {
+    pub(crate) fn refused(&self) -> usize {
         self.objects.iter().filter(|object| object.verdict() == Verdict::Refused).count()
     }
 
     /// How many warnings there are.
-    pub(super) fn warnings(&self) -> usize {
+    pub(crate) fn warnings(&self) -> usize {
         self.objects.iter().map(|object| object.warnings.len()).sum()
     }
 
     /// How many fixtures went otherwise than expected.
-    pub(super) fn failed(&self) -> usize {
+    pub(crate) fn failed(&self) -> usize {
         self.fixtures.iter().filter(|fixture| fixture.result.is_err()).count()
     }
 }
 
 impl Checked {
     /// Whether the object is admitted.
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         if self.problems.is_empty() { Verdict::Admitted } else { Verdict::Refused }
     }
 
     /// Where to point at for a problem.
-    pub(super) fn locate(&self, problem: &Problem) -> Span {
+    pub(crate) fn locate(&self, problem: &Problem) -> Span {
         let node = &self.submission.node;
         if problem.rule == &UNKNOWN_FIELD {
             node.locate_key(&problem.field)
@@ -94,7 +95,7 @@ impl Checked {
     }
 
     /// Puts problems and warnings in the order of the file.
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         let (mut problems, mut warnings) =
             (std::mem::take(&mut self.problems), std::mem::take(&mut self.warnings));
         for found in [&mut problems, &mut warnings] {
@@ -104,7 +105,7 @@ impl Checked {
     }
 
     /// `Pet zoo/rex`
-    pub(super) fn subject(&self) -> String {
+    pub(crate) fn subject(&self) -> String {
         let Submission { kind, namespace, name, .. } = &self.submission;
         format!("{} {namespace}/{name}", kind.name)
     }

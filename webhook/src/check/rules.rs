@@ -19,7 +19,7 @@ struct RuleResult {
 }
 
 /// All rules of the webhook as a JSON list, ordered by id.
-pub(super) fn json() -> String {
+pub(crate) fn json() -> String {
     let results = all_rules().into_iter().map(|(rule, kinds)| RuleResult {
         id: rule.id,
         level: rule.level,
@@ -31,7 +31,7 @@ pub(super) fn json() -> String {
 }
 
 /// All rules, one on each line, ordered by id.
-pub(super) fn table() -> String {
+pub(crate) fn table() -> String {
     let rules: Vec<_> = all_rules().into_iter().map(|(rule, kinds)| (rule, kinds_text(&kinds))).collect();
     let width = |of: fn(&(&'static Rule, String)) -> usize| rules.iter().map(of).max().unwrap_or_default();
     let (ids, kinds) = (width(|(rule, _)| rule.id.len()), width(|(_, kinds)| kinds.len()));
@@ -44,7 +44,7 @@ pub(super) fn table() -> String {
 }
 
 /// What the rule `id` demands and how to change its level; what is wrong when there is no such rule.
-pub(super) fn explain(id: &str) -> Result<String, String> {
+pub(crate) fn explain(id: &str) -> Result<String, String> {
     let own = schema::RULES.iter().map(|rule| (*rule, Vec::new()));
     let rules: Vec<_> = all_rules().into_iter().chain(own).collect();
     let Some((rule, kinds)) = rules.iter().find(|(rule, _)| rule.id == id) else {
@@ -62,7 +62,7 @@ pub(super) fn explain(id: &str) -> Result<String, String> {
 }
 
 /// Says which of the rules that `enforcement` names do not exist.
-pub(super) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String> {
+pub(crate) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String> {
     let ids: Vec<_> = all_rules()
         .iter()
         .map(|(rule, _)| *rule)

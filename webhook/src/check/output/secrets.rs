@@ -7,7 +7,7 @@ const TOKENS: [&str; 2] = ["tok_", "trm_"];
 
 /// `line` with stars for the credentials of URLs, for tokens, and for all digits when there is a card number
 /// among them; as long as before.
-pub(super) fn hide(line: &str) -> String {
+pub(crate) fn hide(line: &str) -> String {
     let mut hidden = hide_credentials(line);
     for prefix in TOKENS {
         hidden = hide_after(&hidden, prefix);

@@ -6,17 +6,19 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use concierge_shared::admission::problem::Reason;
 
-use super::{
+use super::secrets;
+use crate::check::{
     fixture::Verdict,
+    input::{
+        source::{BadInput, Source},
+        tree::Span,
+    },
     report::{Checked, Report, RunFixture},
-    secrets,
-    source::{BadInput, Source},
-    tree::Span,
     words::count,
 };
 
 /// Writes reports, in colour or not.
-pub(super) struct Human {
+pub(crate) struct Human {
     renderer: Renderer,
     good: Style,
     wrong: Style,
@@ -25,7 +27,7 @@ pub(super) struct Human {
 
 impl Human {
     /// With or without colour.
-    pub(super) fn new(colour: bool) -> Self {
+    pub(crate) fn new(colour: bool) -> Self {
         let style = |style: Style| if colour { style } else { Style::new() };
         Self {
             renderer: if colour { Renderer::styled() } else { Renderer::plain() },
@@ -36,7 +38,7 @@ impl Human {
     }
 
     /// The report as text.
-    pub(super) fn render(&self, report: &Report) -> String {
+    pub(crate) fn render(&self, report: &Report) -> String {
         let mut text = String::new();
         for bad in &report.bad {
             self.bad(&mut text, bad);

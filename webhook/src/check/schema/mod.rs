@@ -1,6 +1,8 @@
 //! What an object's schema says about it, field by field: types, required fields, enumerations, and fields
 //! that do not exist. Bounds and patterns are left to the rules, which say them better.
 
+pub(crate) mod metadata;
+
 use std::collections::HashMap;
 
 use concierge_shared::{
@@ -14,8 +16,8 @@ use concierge_shared::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    tree::{Content, Map, Node},
+use crate::check::{
+    input::tree::{Content, Map, Node},
     words::nearest,
 };
 
@@ -26,11 +28,11 @@ rules! {
 
 /// The schemas of all kinds that were asked for.
 #[derive(Default)]
-pub(super) struct Schemas(HashMap<&'static str, Value>);
+pub(crate) struct Schemas(HashMap<&'static str, Value>);
 
 impl Schemas {
     /// What is wrong with `object` as an object of `kind`.
-    pub(super) fn check(&mut self, kind: &'static KindInfo, object: &Node) -> Vec<Problem> {
+    pub(crate) fn check(&mut self, kind: &'static KindInfo, object: &Node) -> Vec<Problem> {
         let schema = self.0.entry(kind.name).or_insert_with(|| root_schema(kind));
         let mut walk = Walk { kind: kind.name, problems: Vec::new() };
         walk.value(schema, object, FieldPath::default());

@@ -8,7 +8,7 @@ use serde_json::Number;
 use super::tree::Content;
 
 /// The meaning of an unquoted value; `None` when it is a number that JSON does not have.
-pub(super) fn resolve(text: &str) -> Option<Content> {
+pub(crate) fn resolve(text: &str) -> Option<Content> {
     let content = match text {
         "" | "~" | "null" | "Null" | "NULL" => Content::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -68,7 +68,7 @@ fn float(text: &str) -> Option<Number> {
 }
 
 /// A float as JSON writes it: whole numbers lose their point, as in Go, so that `1.0` is good for an integer.
-pub(super) fn from_f64(float: f64) -> Option<Number> {
+pub(crate) fn from_f64(float: f64) -> Option<Number> {
     float.to_string().parse::<i64>().map(Number::from).ok().or_else(|| Number::from_f64(float))
 }
 

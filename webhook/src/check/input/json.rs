@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The documents of `text`, one after the other. Nothing is read after an error.
-pub(super) fn parse(text: &str) -> Vec<Result<Node, SyntaxError>> {
+pub(crate) fn parse(text: &str) -> Vec<Result<Node, SyntaxError>> {
     let reader = Reader::new(text);
     let documents = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
     documents

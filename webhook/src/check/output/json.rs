@@ -20,10 +20,10 @@ use concierge_shared::admission::{problem::Problem, rule::Level};
 use json_patch::PatchOperation;
 use serde::Serialize;
 
-use super::{
+use crate::check::{
     fixture::Verdict,
-    input::Submission,
-    report::{Checked, Report},
+    input::{Submission, source::BadInput},
+    report::{Checked, Report, RunFixture},
 };
 
 #[derive(Serialize)]
@@ -89,7 +89,7 @@ struct Summary {
 }
 
 /// The report as one JSON document.
-pub(super) fn json(report: &Report) -> String {
+pub(crate) fn json(report: &Report) -> String {
     let document = Document {
         version: 1,
         results: report.objects.iter().map(object).collect(),
@@ -139,12 +139,12 @@ fn problem<'a>(checked: &Checked, problem: &'a Problem, level: Level) -> Problem
     }
 }
 
-fn fixture(run: &super::report::RunFixture) -> FixtureResult<'_> {
+fn fixture(run: &RunFixture) -> FixtureResult<'_> {
     let differences = run.result.as_ref().err().map_or("", String::as_str).lines().collect();
     FixtureResult { file: &run.source.name, passed: run.result.is_ok(), differences }
 }
 
-fn input_error(bad: &super::source::BadInput) -> InputError<'_> {
+fn input_error(bad: &BadInput) -> InputError<'_> {
     let place = bad.at.as_ref().map(|(_, span)| span.start);
     InputError {
         file: &bad.file,

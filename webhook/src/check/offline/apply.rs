@@ -12,16 +12,15 @@ use concierge_shared::{
 };
 use serde_json::Value;
 
-use super::{
+use super::{Asked, Offline};
+use crate::check::{
     input::Submission,
-    metadata,
-    offline::{Asked, Offline},
     report::Checked,
-    schema::{REPEATED, Schemas},
+    schema::{REPEATED, Schemas, metadata},
 };
 
 /// Checks `submissions` in `offline`, which holds the world around them.
-pub(super) fn check_all(submissions: Vec<Submission>, mut offline: Offline) -> Vec<Checked> {
+pub(crate) fn check_all(submissions: Vec<Submission>, mut offline: Offline) -> Vec<Checked> {
     for (position, submission) in submissions.iter().enumerate() {
         prepare(submission, position, &mut offline);
     }

@@ -6,14 +6,14 @@ use concierge_shared::field::{FieldPath, Segment};
 use serde_json::Number;
 
 /// How deep values may nest, as deep as the API server's own decoders go.
-pub(super) const MAX_DEPTH: usize = 100;
+pub(crate) const MAX_DEPTH: usize = 100;
 
 /// How many values a document may hold once its aliases are written out.
-pub(super) const MAX_VALUES: usize = 1_000_000;
+pub(crate) const MAX_VALUES: usize = 1_000_000;
 
 /// A place in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The line, from 1.
     pub line: usize,
     /// The column, in characters, from 1.
@@ -22,14 +22,14 @@ pub(super) struct Place {
 
 /// A stretch of a file; the end is excluded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     pub start: Place,
     pub end: Place,
 }
 
 /// A value and where it stands. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub span: Span,
     /// How an unquoted value that is no string is written: `yes` for a boolean.
     pub written: Option<Rc<str>>,
@@ -41,7 +41,7 @@ pub(super) struct Node {
 
 /// What a value is.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Null,
     Bool(bool),
     Number(Number),
@@ -52,14 +52,14 @@ pub(super) enum Content {
 
 /// The entries of a map, in the order of the file.
 #[derive(Debug, Default)]
-pub(super) struct Map {
+pub(crate) struct Map {
     entries: Vec<Entry>,
     by_key: HashMap<String, usize>,
 }
 
 /// A key and its value.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub key_span: Span,
     pub value: Node,
@@ -67,17 +67,17 @@ pub(super) struct Entry {
 
 impl Map {
     /// The value of `key`.
-    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
         self.by_key.get(key).map(|index| &self.entries[*index])
     }
 
     /// The entries, in the order of the file.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Sets an entry, in place of an older one with the same key.
-    pub(super) fn set(&mut self, entry: Entry) {
+    pub(crate) fn set(&mut self, entry: Entry) {
         match self.by_key.get(&entry.key) {
             Some(index) => self.entries[*index] = entry,
             None => {
@@ -90,7 +90,7 @@ impl Map {
 
 impl Node {
     /// The value `content` at `span`.
-    pub(super) fn new(span: Span, content: Content) -> Self {
+    pub(crate) fn new(span: Span, content: Content) -> Self {
         let inner: &mut dyn Iterator<Item = &Node> = match &content {
             Content::List(items) => &mut items.iter(),
             Content::Map(map) => &mut map.entries.iter().map(|entry| &entry.value),
@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// The entries, when it is a map.
-    pub(super) fn map(&self) -> Option<&Map> {
+    pub(crate) fn map(&self) -> Option<&Map> {
         match &*self.content {
             Content::Map(map) => Some(map),
             _ => None,
@@ -110,12 +110,12 @@ impl Node {
     }
 
     /// The value of `key`, when it is a map with one.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         Some(&self.map()?.get(key)?.value)
     }
 
     /// The items, when it is a list.
-    pub(super) fn list(&self) -> Option<&[Node]> {
+    pub(crate) fn list(&self) -> Option<&[Node]> {
         match &*self.content {
             Content::List(items) => Some(items),
             _ => None,
@@ -123,7 +123,7 @@ impl Node {
     }
 
     /// The text, when it is one.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &*self.content {
             Content::Text(text) => Some(text),
             _ => None,
@@ -131,12 +131,12 @@ impl Node {
     }
 
     /// True for an empty document.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(*self.content, Content::Null)
     }
 
     /// The same value as JSON.
-    pub(super) fn to_json(&self) -> serde_json::Value {
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value;
         match &*self.content {
             Content::Null => Value::Null,
@@ -153,7 +153,7 @@ impl Node {
 
     /// Where to point at for the field `path`: at its value when that stands on one line, else at its key,
     /// else at the key of the nearest parent that is there.
-    pub(super) fn locate(&self, path: &FieldPath) -> Span {
+    pub(crate) fn locate(&self, path: &FieldPath) -> Span {
         match self.find(path) {
             Some(node) if node.is_pointed_at() => node.span,
             _ => self.locate_key(path),
@@ -161,7 +161,7 @@ impl Node {
     }
 
     /// Where to point at for the key of the field `path`, or of the nearest parent that is there.
-    pub(super) fn locate_key(&self, path: &FieldPath) -> Span {
+    pub(crate) fn locate_key(&self, path: &FieldPath) -> Span {
         let mut found = self.first_key();
         let mut node = Some(self);
         for segment in path.segments() {

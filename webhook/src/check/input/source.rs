@@ -16,7 +16,7 @@ use super::{
 
 /// A text with the documents in it.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// How it is called in messages: the path as it was given, or `<stdin>`.
     pub name: String,
     text: String,
@@ -29,7 +29,7 @@ pub(super) struct Source {
 
 /// Something that can't be checked, and why.
 #[derive(Debug)]
-pub(super) struct BadInput {
+pub(crate) struct BadInput {
     /// The file's name.
     pub file: String,
     /// Where in the file, when that is known.
@@ -39,7 +39,7 @@ pub(super) struct BadInput {
 
 impl BadInput {
     /// A mistake at `span` of `source`.
-    pub(super) fn at(source: &Rc<Source>, span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn at(source: &Rc<Source>, span: Span, message: impl Into<String>) -> Self {
         let at = Some((Rc::clone(source), span));
         Self { file: source.name.clone(), at, message: message.into() }
     }
@@ -51,7 +51,7 @@ impl BadInput {
 
 impl Source {
     /// Parses `text`: as JSON when it begins like it, else as YAML.
-    pub(super) fn new(name: String, text: &str, asked_for: bool) -> Self {
+    pub(crate) fn new(name: String, text: &str, asked_for: bool) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         let documents = match text.trim_start().starts_with(['{', '[']) {
             true => json_or_yaml(&text),
@@ -63,7 +63,7 @@ impl Source {
     }
 
     /// The text of a line, counted from 1.
-    pub(super) fn line(&self, number: usize) -> &str {
+    pub(crate) fn line(&self, number: usize) -> &str {
         let start = self.lines.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
         self.text[start..].lines().next().unwrap_or_default()
     }
@@ -88,7 +88,7 @@ fn json_or_yaml(text: &str) -> Vec<Result<Node, SyntaxError>> {
 
 /// Reads `paths`: files, folders with all YAML and JSON files below them, and `-` for standard input. A file
 /// that is named twice is read once.
-pub(super) fn read(paths: &[PathBuf]) -> (Vec<Rc<Source>>, Vec<BadInput>) {
+pub(crate) fn read(paths: &[PathBuf]) -> (Vec<Rc<Source>>, Vec<BadInput>) {
     let (mut sources, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for path in paths {
@@ -109,12 +109,12 @@ pub(super) fn read(paths: &[PathBuf]) -> (Vec<Rc<Source>>, Vec<BadInput>) {
 }
 
 /// Reads one file.
-pub(super) fn read_file(path: &Path) -> Result<Rc<Source>, BadInput> {
+pub(crate) fn read_file(path: &Path) -> Result<Rc<Source>, BadInput> {
     Ok(Rc::new(Source::new(name(path), &text(path)?, true)))
 }
 
 /// The file itself; for a folder, the YAML and JSON files below it, ordered by path.
-pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, BadInput> {
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, BadInput> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -8,10 +8,10 @@ use concierge_shared::{
     field::{FieldPath, at},
 };
 
-use super::tree::Node;
+use crate::check::input::tree::Node;
 
 /// What is wrong with the names and labels of `object`.
-pub(super) fn check(object: &Node) -> Vec<Problem> {
+pub(crate) fn check(object: &Node) -> Vec<Problem> {
     let text = |key: &str| object.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Node::text);
     let name = text("name").filter(|name| !name.is_empty());
     let prefix = text("generateName").filter(|prefix| !prefix.is_empty());

@@ -1,5 +1,7 @@
 //! Admission without a cluster: requests are decided one after another, in a world that is all in memory.
 
+pub(crate) mod apply;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -21,7 +23,7 @@ use serde_json::Value;
 
 /// A request to decide.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     pub kind: &'static KindInfo,
     pub operation: Operation,
     pub namespace: &'a str,
@@ -31,7 +33,7 @@ pub(super) struct Asked<'a> {
 
 /// What came of a request.
 #[derive(Debug)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     pub evaluation: Evaluation,
     /// The object with its defaults.
     pub defaulted: Option<Value>,
@@ -41,7 +43,7 @@ pub(super) struct Decision {
 type Id = (&'static str, String, String);
 
 /// A cluster that is not there.
-pub(super) struct Offline {
+pub(crate) struct Offline {
     /// Every object that is given, in its last version.
     everything: World,
     /// What was there before the request that is decided now.
@@ -66,7 +68,7 @@ struct Around<'a> {
 
 impl Offline {
     /// An empty cluster with the operator's levels and bounds.
-    pub(super) fn new(enforcement: Enforcement, settings: Settings) -> Self {
+    pub(crate) fn new(enforcement: Enforcement, settings: Settings) -> Self {
         Self {
             everything: World::default(),
             before: World::default(),
@@ -78,18 +80,18 @@ impl Offline {
     }
 
     /// Adds a namespace.
-    pub(super) fn insert_namespace(&mut self, name: String, namespace: Namespace) {
+    pub(crate) fn insert_namespace(&mut self, name: String, namespace: Namespace) {
         self.everything.insert_namespace(name, namespace);
     }
 
     /// Adds an object that is there before any request.
-    pub(super) fn insert(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+    pub(crate) fn insert(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
         self.announce(kind, namespace, object);
         self.settle(kind, namespace, object);
     }
 
     /// Adds an object that will be asked for, so that objects of other kinds can refer to it.
-    pub(super) fn announce(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+    pub(crate) fn announce(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
         match (kind.store)(object.clone()) {
             Ok(stored) => self.everything.insert(stored),
             Err(_) => {
@@ -100,7 +102,7 @@ impl Offline {
 
     /// Adds an object that has been decided on. A refused one stays too: what depends on it is judged as if
     /// it were mended.
-    pub(super) fn settle(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+    pub(crate) fn settle(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
         if let Ok(stored) = (kind.store)(object.clone()) {
             self.before.insert(stored);
         }
@@ -108,7 +110,7 @@ impl Offline {
     }
 
     /// Takes an object out.
-    pub(super) fn remove(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+    pub(crate) fn remove(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
         let id = id(kind, namespace, object);
         self.everything.remove(kind.name, namespace, &id.2);
         self.before.remove(kind.name, namespace, &id.2);
@@ -116,18 +118,18 @@ impl Offline {
     }
 
     /// The JSON of the object of this kind and name that was there before.
-    pub(super) fn stored(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Option<&Value> {
+    pub(crate) fn stored(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Option<&Value> {
         self.stored.get(&id(kind, namespace, object))
     }
 
     /// The object with its defaults, as the mutating call would leave it.
-    pub(super) fn default(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Value {
+    pub(crate) fn default(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Value {
         let asked = Asked { kind, operation: Operation::Create, namespace, object: Some(object), old: None };
         self.mutate(&asked).1.unwrap_or_else(|| object.clone())
     }
 
     /// Decides a request with both calls, as the API server makes them.
-    pub(super) fn decide(&self, asked: &Asked<'_>) -> Decision {
+    pub(crate) fn decide(&self, asked: &Asked<'_>) -> Decision {
         let (mut evaluation, mut defaulted) = self.mutate(asked);
         // The API server drops a status before the validating call.
         if let Some(object) = defaulted.as_mut().and_then(Value::as_object_mut) {
@@ -145,7 +147,7 @@ impl Offline {
     }
 
     /// The level of `rule` in `namespace`.
-    pub(super) fn level(&self, namespace: &str, rule: &Rule) -> Level {
+    pub(crate) fn level(&self, namespace: &str, rule: &Rule) -> Level {
         let lookup = Around { offline: self, kind: "" };
         let context = Context { lookup: &lookup, enforcement: &self.enforcement, settings: &self.settings };
         concierge_shared::admission::review::level(&context, namespace, rule)

@@ -1,5 +1,11 @@
 //! Documents told apart: objects of our kinds, reviews, fixtures, and what is around them.
 
+pub(crate) mod json;
+pub(crate) mod scalar;
+pub(crate) mod source;
+pub(crate) mod tree;
+pub(crate) mod yaml;
+
 use std::rc::Rc;
 
 use concierge_shared::{
@@ -13,16 +19,15 @@ use concierge_shared::{
 };
 use serde_json::Value;
 
-use super::{
-    fixture,
+use self::{
     source::{BadInput, Source},
     tree::{Node, Span},
-    words::nearest,
 };
+use crate::check::{fixture, words::nearest};
 
 /// Something that would be handed to the API server.
 #[derive(Debug)]
-pub(super) struct Submission {
+pub(crate) struct Submission {
     pub kind: &'static KindInfo,
     pub operation: Operation,
     /// True for an object in a file, which is applied: created, or updated when it is there.
@@ -39,7 +44,7 @@ pub(super) struct Submission {
 
 /// What a document is.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Submission(Submission),
     Namespace(String, Namespace),
     Fixture(Rc<Source>, Box<fixture::Fixture>),
@@ -48,7 +53,7 @@ pub(super) enum Item {
 }
 
 /// Tells the documents of a source apart.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     /// The namespace of objects that name none.
     pub default_namespace: &'a str,
     pub items: Vec<Item>,
@@ -57,12 +62,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Has read nothing yet.
-    pub(super) fn new(default_namespace: &'a str) -> Self {
+    pub(crate) fn new(default_namespace: &'a str) -> Self {
         Self { default_namespace, items: Vec::new(), bad: Vec::new() }
     }
 
     /// Reads all documents of `source`.
-    pub(super) fn read(&mut self, source: &Rc<Source>) {
+    pub(crate) fn read(&mut self, source: &Rc<Source>) {
         for document in &source.documents {
             match document {
                 Ok(node) if node.is_null() => {}
@@ -144,7 +149,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Gives `object` a namespace, as kubectl does; the one it has then.
-pub(super) fn complete_namespace(object: &mut Value, default: &str) -> String {
+pub(crate) fn complete_namespace(object: &mut Value, default: &str) -> String {
     let Some(object) = object.as_object_mut() else { return default.to_owned() };
     let metadata = object.entry("metadata").or_insert_with(|| Value::Object(serde_json::Map::new()));
     let Some(metadata) = metadata.as_object_mut() else { return default.to_owned() };
@@ -155,7 +160,7 @@ pub(super) fn complete_namespace(object: &mut Value, default: &str) -> String {
 }
 
 /// The object's name, or the beginning of the one to be generated.
-pub(super) fn display_name(object: &Value) -> String {
+pub(crate) fn display_name(object: &Value) -> String {
     let metadata = &object["metadata"];
     let name = metadata["name"].as_str().filter(|name| !name.is_empty());
     let generated = || metadata["generateName"].as_str().map(|prefix| format!("{prefix}*"));
@@ -163,7 +168,7 @@ pub(super) fn display_name(object: &Value) -> String {
 }
 
 /// The kind with this name and version in one of our groups; which field is wrong, and why.
-pub(super) fn known_kind(api_version: &str, kind: &str) -> Result<&'static KindInfo, (&'static str, String)> {
+pub(crate) fn known_kind(api_version: &str, kind: &str) -> Result<&'static KindInfo, (&'static str, String)> {
     if let Some(info) = by_gvk(api_version, kind) {
         return Ok(info);
     }
@@ -194,7 +199,7 @@ fn namespace(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
 }
 
 /// What the JSON of a Namespace says about rules; what is wrong with its annotation.
-pub(super) fn read_namespace(json: &Value) -> Result<Namespace, String> {
+pub(crate) fn read_namespace(json: &Value) -> Result<Namespace, String> {
     let metadata = &json["metadata"];
     let annotation = metadata["annotations"][RULES_ANNOTATION].as_str().unwrap_or_default();
     let enforcement: Enforcement = annotation
@@ -240,7 +245,7 @@ fn review(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
 
 impl Submission {
     /// Where the object begins.
-    pub(super) fn start(&self) -> Span {
+    pub(crate) fn start(&self) -> Span {
         self.node.locate(&at("kind"))
     }
 }

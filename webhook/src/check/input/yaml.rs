@@ -12,14 +12,14 @@ use super::{
 
 /// Why a text can't be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SyntaxError {
+pub(crate) struct SyntaxError {
     pub span: Span,
     pub message: String,
 }
 
 /// The documents of `text`. What stands before the first error in a document is lost with it; other
 /// documents are not.
-pub(super) fn parse(text: &str) -> Vec<Result<Node, SyntaxError>> {
+pub(crate) fn parse(text: &str) -> Vec<Result<Node, SyntaxError>> {
     chunks(text).into_iter().flat_map(|(first_line, chunk)| parse_chunk(chunk, first_line)).collect()
 }
 
