@@ -77,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::check::tree::{Node, Span};
+    use crate::check::input::tree::{Node, Span};
 
     fn check(text: &str, expect: serde_json::Value) {
         let content = resolve(text).unwrap();
