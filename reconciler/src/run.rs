@@ -12,7 +12,10 @@ use concierge_runtime::{
     shutdown,
 };
 use concierge_shared::kind::KINDS;
-use prometheus_client::registry::Registry;
+use prometheus_client::{
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
         http,
         kubernetes::Kubernetes,
         lease::{Leadership, LeaseSettings},
-        metrics::Metrics,
+        metrics::{KindLabel, Metrics},
     },
     pets,
 };
@@ -122,7 +125,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     let signal = shutdown::on_signal().context("cannot listen for signals")?;
     let closed = CancellationToken::new();
     let clients = client::connect(concat!("concierge-reconciler/", env!("CARGO_PKG_VERSION"))).await?;
-    let cache = Cache::start(&clients.api, &namespaces, &closed);
+    let cache = Cache::start(&clients.once, &namespaces, &closed);
     let identity = identity(&lease.pod_name);
     let cluster = Arc::new(Kubernetes::new(clients.once, namespaces, identity.clone()));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
@@ -180,10 +183,20 @@ async fn serve_probes(
 ) -> anyhow::Result<SocketAddr> {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
+    let believed = Family::<KindLabel, Gauge>::default();
+    let help = "1 while what is cached of a kind may be believed; 0 also when it can't be watched";
+    registry.sub_registry_with_prefix("concierge").register("cache_believed", help, believed.clone());
+    let counted = cache.clone();
+    let refresh = move || {
+        for kind in KINDS {
+            let label = KindLabel { kind: kind.name };
+            believed.get_or_create(&label).set(i64::from(counted.believes(kind.name)));
+        }
+    };
     let admin = Admin {
         registry: Arc::new(registry),
         ready: Arc::new(move || cache.check()),
-        refresh: Arc::new(|| {}),
+        refresh: Arc::new(refresh),
     };
     admin::serve(address, admin, closed).await.with_context(|| format!("cannot listen on {address}"))
 }

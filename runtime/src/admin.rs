@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Admin {
     /// The metrics.
     pub registry: Arc<Registry>,
-    /// `Ok` when the process can do its work; else why it can't.
-    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// `Ok` when the process can do its work, with what a person should know all the same; else why it can't.
+    pub ready: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
     /// Brings gauges up to date; called before the metrics are shown.
     pub refresh: Arc<dyn Fn() + Send + Sync>,
 }
@@ -51,7 +51,7 @@ pub async fn serve(
 
 async fn readyz(State(admin): State<Admin>) -> Response {
     match (admin.ready)() {
-        Ok(()) => "ok".into_response(),
+        Ok(text) => text.into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Objects are kept as their kind's type, without managed fields and without kubectl's copy of them.
 
+mod health;
+mod watching;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    pin::pin,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use concierge_shared::{
@@ -18,23 +19,18 @@ use concierge_shared::{
     index::{Index, Stored},
     kind::{KINDS, Kind, Visitor, store, visit_kinds},
 };
-use futures::StreamExt;
 use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource,
     core::{DeserializeGuard, PartialObjectMeta},
-    runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::WATCH_SECONDS;
+use health::Health;
+use watching::{Sink, Watching};
 
-/// How long a watch may be broken before its cache is no longer believed.
-const STALE_AFTER: Duration = Duration::from_secs(15);
-/// How many objects a list brings at once. While they are decoded they take several times what is kept of them.
-const PAGE: u32 = 100;
 /// How many changes a slow reader may lag behind before it has to look at everything again.
 const CHANGES: usize = 4096;
 /// How many deleted objects are remembered.
@@ -55,23 +51,17 @@ pub struct Change {
 pub struct Cache {
     kinds: HashMap<&'static str, Shelf>,
     namespaces: RwLock<HashMap<String, Arc<Namespace>>>,
-    health: Mutex<HashMap<String, Health>>,
-    ready: watch::Sender<bool>,
+    watch_of_namespaces: Arc<Health>,
+    /// Told when a watch opens, breaks or is refused.
+    health_changed: Arc<watch::Sender<()>>,
     changes: broadcast::Sender<Change>,
     deleted: Mutex<Deleted>,
 }
 
-#[derive(Default)]
 struct Shelf {
     index: RwLock<Index>,
-    /// The health of the kind's watches taken together: whether the index may be believed.
-    health: RwLock<Health>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Health {
-    synced: bool,
-    broken_since: Option<Instant>,
+    /// One watch of all namespaces, or one for each that is watched.
+    watches: Vec<Arc<Health>>,
 }
 
 #[derive(Default)]
@@ -80,27 +70,33 @@ struct Deleted {
     order: VecDeque<String>,
 }
 
-impl Default for Cache {
-    fn default() -> Self {
-        Self {
-            kinds: KINDS.iter().map(|kind| (kind.name, Shelf::default())).collect(),
-            namespaces: RwLock::default(),
-            health: Mutex::default(),
-            ready: watch::Sender::new(false),
-            changes: broadcast::Sender::new(CHANGES),
-            deleted: Mutex::default(),
-        }
-    }
-}
-
 impl Cache {
-    /// Starts watching every kind in `namespaces` (all, when there are none) until `shutdown`.
+    /// Starts watching every kind in `namespaces` (all, when there are none) until `shutdown`. The client should not repeat requests by
+    /// itself: the watches do, and know what a failure means.
     pub fn start(client: &Client, namespaces: &[String], shutdown: &CancellationToken) -> Arc<Self> {
-        let cache = Arc::new(Self::default());
-        let mut watches = Watches { cache: &cache, client, namespaces, shutdown };
+        let cache = Arc::new(Self::new(namespaces));
+        let mut watches = Watches { cache: &cache, client, shutdown };
         visit_kinds(&mut watches);
         watches.watch_namespaces();
         cache
+    }
+
+    fn new(namespaces: &[String]) -> Self {
+        let health_changed = Arc::new(watch::Sender::new(()));
+        let health = |kind, namespace| Health::new(kind, namespace, &health_changed);
+        let watches = |kind| match namespaces {
+            [] => vec![health(kind, None)],
+            some => some.iter().map(|namespace| health(kind, Some(namespace.clone()))).collect(),
+        };
+        let shelf = |kind| Shelf { index: RwLock::default(), watches: watches(kind) };
+        Self {
+            kinds: KINDS.iter().map(|kind| (kind.name, shelf(kind.name))).collect(),
+            namespaces: RwLock::default(),
+            watch_of_namespaces: health("Namespace", None),
+            health_changed,
+            changes: broadcast::Sender::new(CHANGES),
+            deleted: Mutex::default(),
+        }
     }
 
     /// The object of kind `K` and this name.
@@ -124,40 +120,49 @@ impl Cache {
         self.changes.subscribe()
     }
 
-    /// True once everything has been listed.
+    /// True once everything has been listed that may be listed.
     pub fn synced(&self) -> bool {
-        *self.ready.borrow()
+        self.watches().all(|watch| watch.settled())
     }
 
-    /// Waits until everything has been listed.
+    /// Waits until everything has been listed that may be listed.
     pub async fn wait_synced(&self) {
         // The sender lives as long as `self`.
-        let _ = self.ready.subscribe().wait_for(|synced| *synced).await;
+        let _ = self.health_changed.subscribe().wait_for(|()| self.synced()).await;
     }
 
-    /// `Ok` when every kind may be believed; else which may not and why.
-    pub fn check(&self) -> Result<(), String> {
-        let health = self.health.lock();
-        let wrong = health.iter().filter_map(|(name, health)| match health.broken_since {
-            _ if !health.synced => Some(format!("{name} not listed yet")),
-            Some(since) if since.elapsed() > STALE_AFTER => Some(format!("watch of {name} broken")),
-            _ => None,
-        });
-        let mut wrong: Vec<_> = wrong.collect();
-        wrong.sort();
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join(", ")) }
+    /// `Ok` when every kind that can be watched may be believed, with what can't be watched and why; else what may not be believed.
+    ///
+    /// # Errors
+    /// When a watch has not been listed yet or is broken, or when no kind can be watched.
+    pub fn check(&self) -> Result<String, String> {
+        let mut troubles: Vec<_> = self.watches().filter_map(|watch| watch.trouble()).collect();
+        let off = self.watches().filter_map(|watch| Some(format!("{watch} is off: {}", watch.refused()?)));
+        let mut off: Vec<_> = off.collect();
+        troubles.sort();
+        off.sort();
+        let none =
+            !self.kinds.values().flat_map(|shelf| &shelf.watches).any(|watch| watch.refused().is_none());
+        match (troubles.as_slice(), off.as_slice()) {
+            ([], off) if none => Err(off.join("\n")),
+            ([], []) => Ok("ok".to_owned()),
+            ([], off) => Ok(format!("ok\n{}", off.join("\n"))),
+            (troubles, _) => Err(troubles.join(", ")),
+        }
+    }
+
+    /// True when all that is cached of a kind may be believed.
+    pub fn believes(&self, kind: &str) -> bool {
+        self.kinds.get(kind).is_some_and(|shelf| shelf.watches.iter().all(|watch| watch.believed()))
+    }
+
+    fn watches(&self) -> impl Iterator<Item = &Arc<Health>> {
+        self.kinds.values().flat_map(|shelf| &shelf.watches).chain([&self.watch_of_namespaces])
     }
 
     /// True when an object with this uid is known to have been deleted not long ago.
     pub fn recently_deleted(&self, uid: &str) -> bool {
         self.deleted.lock().uids.contains(uid)
-    }
-
-    fn believed(&self, kind: &str) -> Option<&Shelf> {
-        let shelf = self.kinds.get(kind)?;
-        let health = *shelf.health.read();
-        let stale = health.broken_since.is_some_and(|since| since.elapsed() > STALE_AFTER);
-        (health.synced && !stale).then_some(shelf)
     }
 
     fn apply<K: Kind>(&self, mut object: K) {
@@ -198,31 +203,25 @@ impl Cache {
         let _ = self.changes.send(change);
     }
 
-    fn report(&self, watch: &str, kind: &str, event: Result<bool, ()>) {
-        let mut all = self.health.lock();
-        let health = all.entry(watch.to_owned()).or_default();
-        match event {
-            Ok(listed) => *health = Health { synced: health.synced || listed, broken_since: None },
-            Err(()) => health.broken_since = health.broken_since.or_else(|| Some(Instant::now())),
-        }
-        let of_kind = all.iter().filter(|(name, _)| name.split('@').next() == Some(kind));
-        let whole = Health { synced: true, broken_since: None };
-        let together = of_kind.fold(whole, |together, (_, health)| Health {
-            synced: together.synced && health.synced,
-            broken_since: together.broken_since.or(health.broken_since),
-        });
-        if let Some(shelf) = self.kinds.get(kind) {
-            *shelf.health.write() = together;
-        }
-        let synced = all.values().all(|health| health.synced);
-        drop(all);
-        self.ready.send_if_modified(|ready| !std::mem::replace(ready, synced) && synced);
+    /// True when the kind was listed in all namespaces that are watched and exist. One that is gone takes the right to list it with it.
+    fn complete(&self, shelf: &Shelf) -> bool {
+        shelf.watches.iter().all(|watch| {
+            watch.believed() || watch.namespace.as_deref().is_some_and(|namespace| self.is_gone(namespace))
+        })
+    }
+
+    fn is_gone(&self, namespace: &str) -> bool {
+        self.watch_of_namespaces.believed() && !self.namespaces.read().contains_key(namespace)
     }
 }
 
 impl Lookup for Cache {
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
-        let Some(shelf) = self.believed(kind) else { return Found::Unknown };
+        let Some(shelf) = self.kinds.get(kind) else { return Found::Unknown };
+        let covers = |watch: &&Arc<Health>| watch.namespace.as_deref().is_none_or(|one| one == namespace);
+        if shelf.watches.iter().filter(covers).any(|watch| !watch.believed()) {
+            return Found::Unknown;
+        }
         match shelf.index.read().get(namespace, name) {
             Some(object) => Found::Present(object.clone()),
             None => Found::Absent,
@@ -230,12 +229,14 @@ impl Lookup for Cache {
     }
 
     fn select(&self, kind: &'static str, key: &str) -> Selection {
-        let Some(shelf) = self.believed(kind) else { return Selection::default() };
-        Selection { objects: shelf.index.read().with_key(key).to_vec(), complete: true }
+        let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
+        let complete = self.complete(shelf);
+        Selection { objects: shelf.index.read().with_key(key).to_vec(), complete }
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
-        self.believed(kind).map(|shelf| shelf.index.read().with_key(key).len())
+        let shelf = self.kinds.get(kind)?;
+        self.complete(shelf).then(|| shelf.index.read().with_key(key).len())
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
@@ -261,91 +262,28 @@ impl Deleted {
 struct Watches<'a> {
     cache: &'a Arc<Cache>,
     client: &'a Client,
-    namespaces: &'a [String],
     shutdown: &'a CancellationToken,
 }
 
 impl Visitor for Watches<'_> {
     fn visit<K: Kind>(&mut self) {
-        if self.namespaces.is_empty() {
-            self.watch::<K>(None);
-        }
-        for namespace in self.namespaces {
-            self.watch::<K>(Some(namespace.clone()));
+        for health in self.cache.kinds.get(K::NAME).into_iter().flat_map(|shelf| &shelf.watches) {
+            let api: Api<DeserializeGuard<K>> = match &health.namespace {
+                Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+                None => Api::all(self.client.clone()),
+            };
+            let namespace = health.namespace.clone();
+            let sink = Objects { cache: self.cache.clone(), namespace, seen: HashSet::new() };
+            self.spawn(Watching::new(api, sink, health.clone()).keep());
         }
     }
 }
 
 impl Watches<'_> {
-    fn watch<K: Kind>(&self, namespace: Option<String>) {
-        let name = format!("{}@{}", K::NAME, namespace.as_deref().unwrap_or_default());
-        self.cache.health.lock().insert(name.clone(), Health::default());
-        let api: Api<DeserializeGuard<K>> = match &namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        };
-        let events = watcher(api, watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS));
-        let cache = self.cache.clone();
-        self.spawn(async move {
-            let mut seen = HashSet::new();
-            let mut events = pin!(events.default_backoff());
-            while let Some(event) = events.next().await {
-                let listed = matches!(event, Ok(Event::InitDone));
-                cache.report(
-                    &name,
-                    K::NAME,
-                    event.as_ref().map(|_| listed).map_err(|error| log(&name, error)),
-                );
-                match event {
-                    // A list that broke off may have left some.
-                    Ok(Event::Init) => seen.clear(),
-                    Ok(Event::InitApply(object)) => {
-                        seen.insert(key(object.meta()));
-                        take::<K>(&cache, object);
-                    }
-                    Ok(Event::InitDone) => {
-                        cache.retain(K::NAME, namespace.as_deref(), &std::mem::take(&mut seen));
-                    }
-                    Ok(Event::Apply(object)) => take::<K>(&cache, object),
-                    Ok(Event::Delete(object)) => cache.remove(K::NAME, object.meta()),
-                    Err(_) => {}
-                }
-            }
-        });
-    }
-
     fn watch_namespaces(&self) {
-        let name = "Namespace@".to_owned();
-        self.cache.health.lock().insert(name.clone(), Health::default());
         let api: Api<PartialObjectMeta<core::Namespace>> = Api::all(self.client.clone());
-        let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS));
-        let cache = self.cache.clone();
-        self.spawn(async move {
-            let mut events = pin!(events.default_backoff());
-            let mut listed = HashMap::new();
-            while let Some(event) = events.next().await {
-                let done = matches!(event, Ok(Event::InitDone));
-                match event {
-                    Ok(Event::Init) => listed.clear(),
-                    Ok(Event::InitApply(object)) => {
-                        drop(listed.insert(name_of(&object.metadata), facts(&object.metadata)))
-                    }
-                    Ok(Event::InitDone) => *cache.namespaces.write() = std::mem::take(&mut listed),
-                    Ok(Event::Apply(object)) => {
-                        cache.namespaces.write().insert(name_of(&object.metadata), facts(&object.metadata));
-                    }
-                    Ok(Event::Delete(object)) => {
-                        drop(cache.namespaces.write().remove(&name_of(&object.metadata)))
-                    }
-                    Err(error) => {
-                        log(&name, &error);
-                        cache.report(&name, "Namespace", Err(()));
-                        continue;
-                    }
-                }
-                cache.report(&name, "Namespace", Ok(done));
-            }
-        });
+        let sink = Namespaces { cache: self.cache.clone(), listed: HashMap::new() };
+        self.spawn(Watching::new(api, sink, self.cache.watch_of_namespaces.clone()).keep());
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -359,40 +297,77 @@ impl Watches<'_> {
     }
 }
 
-/// Puts an object in; one that is not of its kind's form is said to be so, and looked past.
-fn take<K: Kind>(cache: &Cache, object: DeserializeGuard<K>) {
-    match object.0 {
-        Ok(object) => cache.apply(object),
-        Err(invalid) => {
-            let (namespace, name) = key(&invalid.metadata);
-            tracing::warn!(
-                kind = K::NAME,
-                namespace,
-                name,
-                error = invalid.error,
-                "a stored object can't be read"
-            );
-            cache.remove(K::NAME, &invalid.metadata);
+/// What is watched of a kind.
+struct Objects {
+    cache: Arc<Cache>,
+    namespace: Option<String>,
+    /// What the list that is under way has brought.
+    seen: HashSet<(String, String)>,
+}
+
+impl<K: Kind> Sink<DeserializeGuard<K>> for Objects {
+    fn begin(&mut self) {
+        self.seen.clear();
+    }
+
+    fn listed(&mut self, object: DeserializeGuard<K>) {
+        self.seen.insert(key(object.meta()));
+        self.apply(object);
+    }
+
+    fn complete(&mut self) {
+        let seen = std::mem::take(&mut self.seen);
+        self.cache.retain(K::NAME, self.namespace.as_deref(), &seen);
+    }
+
+    /// An object that is not of its kind's form is said to be so, and looked past.
+    fn apply(&mut self, object: DeserializeGuard<K>) {
+        match object.0 {
+            Ok(object) => self.cache.apply(object),
+            Err(invalid) => {
+                let (namespace, name) = key(&invalid.metadata);
+                tracing::warn!(
+                    kind = K::NAME,
+                    namespace,
+                    name,
+                    error = invalid.error,
+                    "a stored object can't be read"
+                );
+                self.cache.remove(K::NAME, &invalid.metadata);
+            }
         }
+    }
+
+    fn delete(&mut self, object: DeserializeGuard<K>) {
+        self.cache.remove(K::NAME, object.meta());
     }
 }
 
-fn log(watch: &str, error: &watcher::Error) {
-    tracing::warn!(watch, error = %Chain(error), "a watch failed; it is tried again");
+/// What is watched of namespaces.
+struct Namespaces {
+    cache: Arc<Cache>,
+    listed: HashMap<String, Arc<Namespace>>,
 }
 
-/// An error with its causes, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
+impl Sink<PartialObjectMeta<core::Namespace>> for Namespaces {
+    fn begin(&mut self) {
+        self.listed.clear();
+    }
 
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
+    fn listed(&mut self, object: PartialObjectMeta<core::Namespace>) {
+        self.listed.insert(name_of(&object.metadata), facts(&object.metadata));
+    }
+
+    fn complete(&mut self) {
+        *self.cache.namespaces.write() = std::mem::take(&mut self.listed);
+    }
+
+    fn apply(&mut self, object: PartialObjectMeta<core::Namespace>) {
+        self.cache.namespaces.write().insert(name_of(&object.metadata), facts(&object.metadata));
+    }
+
+    fn delete(&mut self, object: PartialObjectMeta<core::Namespace>) {
+        self.cache.namespaces.write().remove(&name_of(&object.metadata));
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) struct Metrics {
     pub(crate) certificate_expiry: Family<Certificate, Gauge<f64, std::sync::atomic::AtomicU64>>,
     pub(crate) bundle_mismatch: Gauge,
     pub(crate) objects: Family<OfKind, Gauge>,
+    pub(crate) believed: Family<OfKind, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -86,6 +87,7 @@ impl Metrics {
             certificate_expiry: Family::default(),
             bundle_mismatch: Gauge::default(),
             objects: Family::default(),
+            believed: Family::default(),
         };
         let registry = Arc::new(metrics.registry());
         (metrics, registry)
@@ -119,6 +121,11 @@ impl Metrics {
             m.bundle_mismatch,
         );
         all.register("cached_objects", "Objects in the watch caches", m.objects);
+        all.register(
+            "cache_believed",
+            "1 while what is cached of a kind may be believed; 0 also when it can't be watched",
+            m.believed,
+        );
         all
     }
 }

@@ -53,7 +53,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let closed = CancellationToken::new();
     let clients = client::connect(concat!("concierge-webhook/", env!("CARGO_PKG_VERSION"))).await?;
     let (metrics, registry) = Metrics::new();
-    let cache = Cache::start(&clients.api, &[], &closed);
+    let cache = Cache::start(&clients.once, &[], &closed);
     let certificates = Arc::new(Certificates::new(&clients.api, certificates)?);
     let tls = certificates.server_config()?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
@@ -92,13 +92,14 @@ fn ready(
     cache: Arc<Cache>,
     certificates: Arc<Certificates>,
     leaving: CancellationToken,
-) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+) -> Arc<dyn Fn() -> Result<String, String> + Send + Sync> {
     Arc::new(move || {
         if leaving.is_cancelled() {
             return Err("leaving".to_owned());
         }
-        cache.check()?;
-        certificates.check()
+        let state = cache.check()?;
+        certificates.check()?;
+        Ok(state)
     })
 }
 
@@ -112,7 +113,9 @@ fn refresh(
         certificates.show(&metrics);
         for kind in KINDS {
             let count = i64::try_from(cache.len(kind.name)).unwrap_or(i64::MAX);
-            metrics.objects.get_or_create(&OfKind { kind: kind.name }).set(count);
+            let of_kind = OfKind { kind: kind.name };
+            metrics.objects.get_or_create(&of_kind).set(count);
+            metrics.believed.get_or_create(&of_kind).set(i64::from(cache.believes(kind.name)));
         }
     })
 }

@@ -1,0 +1,263 @@
+//! Lists one resource, then watches it, and begins again where it broke off.
+//!
+//! This is not [`kube::runtime::watcher`], because a watcher says nothing when a watch is renewed or a bookmark comes. In a kind whose
+//! objects do not change these are the only signs that the watch works again after an outage.
+
+use std::{fmt::Debug, pin::pin, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use kube::{
+    Api, Resource,
+    api::{ListParams, WatchEvent, WatchParams},
+    core::Status,
+};
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+
+use super::health::{Health, Refused};
+use crate::client::WATCH_SECONDS;
+
+/// How many objects a list brings at once. While they are decoded they take several times what is kept of them.
+const PAGE: u32 = 100;
+/// How long a page of a list may take.
+const PAGE_WITHIN: Duration = Duration::from_secs(30);
+/// How long the answer to a watch may take to begin.
+const WATCH_WITHIN: Duration = Duration::from_secs(10);
+/// How long an open watch stays unproven: an expired version, or a proxy that closes at once, shows within this time.
+const PROVEN_AFTER: Duration = Duration::from_millis(500);
+/// How long a watch may be silent. The API server ends it earlier.
+const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
+/// The waits after failures: the first, and the longest. An outage is over for us this long after its end.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// The waits while a kind is off: a tenth of the time that it has been off, within these.
+const OFF_WAITS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(30)];
+/// How many refusals in a row turn a kind off. A starting API server may refuse once.
+const REFUSALS: u32 = 2;
+/// After how many streams in a row that broke before they brought anything the resource is listed afresh.
+const BROKEN_STREAMS: u32 = 3;
+
+/// Takes what is listed and watched.
+pub(super) trait Sink<T>: Send {
+    /// A list begins. An earlier one may have broken off.
+    fn begin(&mut self);
+    /// The list has this object.
+    fn listed(&mut self, object: T);
+    /// The list has no more.
+    fn complete(&mut self);
+    /// An object was made or changed.
+    fn apply(&mut self, object: T);
+    /// An object was deleted.
+    fn delete(&mut self, object: T);
+}
+
+/// Why a list or a watch ended.
+enum Failure {
+    /// The version to watch from is too old.
+    Expired,
+    Refused(Refused),
+    Other(String),
+}
+
+/// One watch.
+pub(super) struct Watching<T, S> {
+    api: Api<T>,
+    sink: S,
+    health: Arc<Health>,
+    /// The version to watch from; `None` to list first.
+    version: Option<String>,
+    failures: u32,
+    refusals: u32,
+    broken_streams: u32,
+    /// Whether the stream that is open has brought something, or stood for a while.
+    proven: bool,
+}
+
+impl<T, S> Watching<T, S>
+where
+    T: Resource + Clone + Debug + DeserializeOwned,
+    S: Sink<T>,
+{
+    pub(super) fn new(api: Api<T>, sink: S, health: Arc<Health>) -> Self {
+        Self { api, sink, health, version: None, failures: 0, refusals: 0, broken_streams: 0, proven: false }
+    }
+
+    /// Lists and watches until it is dropped.
+    pub(super) async fn keep(mut self) {
+        loop {
+            if let Err(failure) = self.turn().await {
+                let wait = self.failed(failure);
+                sleep(wait.mul_f64(0.75 + 0.25 * fastrand::f64())).await;
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Failure> {
+        let version = match &self.version {
+            Some(version) => version.clone(),
+            None => self.list().await?,
+        };
+        let ended = self.follow(&version).await;
+        self.health.lost();
+        ended
+    }
+
+    /// Returns the version of the list. A list that breaks off counts for nothing.
+    async fn list(&mut self) -> Result<String, Failure> {
+        self.sink.begin();
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = within(PAGE_WITHIN, self.api.list(&params)).await?;
+            page.items.into_iter().for_each(|object| self.sink.listed(object));
+            if let Some(token) = page.metadata.continue_.filter(|token| !token.is_empty()) {
+                params = params.continue_token(&token);
+                continue;
+            }
+            let version = page.metadata.resource_version.filter(|version| !version.is_empty());
+            let version = version.ok_or_else(|| Failure::Other("a list without a version".to_owned()))?;
+            self.sink.complete();
+            self.version = Some(version.clone());
+            self.refusals = 0;
+            self.health.open();
+            return Ok(version);
+        }
+    }
+
+    async fn follow(&mut self, version: &str) -> Result<(), Failure> {
+        self.proven = false;
+        let params = WatchParams::default().timeout(WATCH_SECONDS);
+        let events = within(WATCH_WITHIN, self.api.watch(&params, version)).await?;
+        let mut events = pin!(events);
+        loop {
+            let next = timeout(if self.proven { SILENCE } else { PROVEN_AFTER }, events.next()).await;
+            let result = match next {
+                Ok(Some(event)) => event.map_err(Failure::from).and_then(|event| self.take(event)),
+                Ok(None) if self.proven => return Ok(()),
+                Ok(None) => Err(Failure::Other("the watch ended at once".to_owned())),
+                Err(_) if self.proven => Err(Failure::Other(format!("silent for {SILENCE:?}"))),
+                Err(_) => {
+                    self.prove();
+                    Ok(())
+                }
+            };
+            if result.is_err() {
+                self.broken_streams += u32::from(!self.proven);
+                return result;
+            }
+        }
+    }
+
+    /// The watch works: whatever went wrong before is over.
+    fn prove(&mut self) {
+        if !std::mem::replace(&mut self.proven, true) {
+            (self.failures, self.refusals, self.broken_streams) = (0, 0, 0);
+            self.health.open();
+        }
+    }
+
+    fn take(&mut self, event: WatchEvent<T>) -> Result<(), Failure> {
+        if let WatchEvent::Error(status) = event {
+            return Err(Failure::from(*status));
+        }
+        // Before the object is passed on: whoever hears of it looks at once whether the cache is believed.
+        self.prove();
+        match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                self.reached(object.meta().resource_version.clone());
+                self.sink.apply(object);
+            }
+            WatchEvent::Deleted(object) => {
+                self.reached(object.meta().resource_version.clone());
+                self.sink.delete(object);
+            }
+            WatchEvent::Bookmark(mark) => self.reached(Some(mark.metadata.resource_version)),
+            WatchEvent::Error(_) => {}
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self, version: Option<String>) {
+        if let Some(version) = version.filter(|version| !version.is_empty()) {
+            self.version = Some(version);
+        }
+    }
+
+    /// Counts a failure, and says how long to wait.
+    fn failed(&mut self, failure: Failure) -> Duration {
+        self.failures += 1;
+        match failure {
+            Failure::Refused(refused) => return self.refused(refused),
+            Failure::Expired => {
+                self.version = None;
+                self.health.failed("the version to watch from is too old");
+            }
+            Failure::Other(error) => {
+                self.health.failed(&error);
+                if self.broken_streams >= BROKEN_STREAMS {
+                    self.broken_streams = 0;
+                    self.version = None;
+                }
+            }
+        }
+        self.refusals = 0;
+        self.back_off()
+    }
+
+    fn refused(&mut self, refused: Refused) -> Duration {
+        self.refusals += 1;
+        self.health.failed(&refused.to_string());
+        if self.refusals < REFUSALS && self.health.refused().is_none() {
+            return self.back_off();
+        }
+        self.version = None;
+        self.health.refuse(refused);
+        (self.health.lasted() / 10).clamp(OFF_WAITS[0], OFF_WAITS[1])
+    }
+
+    fn back_off(&self) -> Duration {
+        FIRST_WAIT.saturating_mul(1 << (self.failures - 1).min(8)).min(LONGEST_WAIT)
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Failure> {
+    let answer = timeout(limit, answer).await;
+    answer.map_err(|_| Failure::Other(format!("no answer within {limit:?}")))?.map_err(Failure::from)
+}
+
+impl From<kube::Error> for Failure {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Failure::from(*status),
+            error => Failure::Other(Chain(&error).to_string()),
+        }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        match status.code {
+            410 => Failure::Expired,
+            404 => Failure::Refused(Refused::Missing),
+            403 => Failure::Refused(Refused::Forbidden),
+            _ => Failure::Other(status.message),
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
