@@ -209,3 +209,18 @@ fn identity(pod: &str) -> String {
 fn default_concurrency() -> usize {
     4 * std::thread::available_parallelism().map_or(1, usize::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_kinds_that_say_so_have_a_reconciler_and_no_others() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let registered: BTreeSet<_> = kinds().unwrap().0.keys().copied().collect();
+        let declared = KINDS.iter().filter(|kind| kind.reconciled).map(|kind| kind.name);
+        assert_eq!(registered, declared.collect());
+    }
+}

@@ -13,6 +13,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    access::Access,
     admission::{
         claim::Claim,
         defaults::Fill,
@@ -47,6 +48,19 @@ pub trait Kind:
     const RULES: &'static [&'static Rule];
     /// The rule that deleting an object breaks while others refer to it; `None` protects nothing.
     const IN_USE: Option<&'static Rule> = None;
+    /// Whether deleting an object can be refused. The API server asks about deletions of no other kind, so that an
+    /// outage of the webhook does not hold them up.
+    const ASKED_ON_DELETE: bool = Self::IN_USE.is_some();
+    /// Whether the reconciler looks after objects of this kind.
+    const RECONCILED: bool = true;
+    /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
+    /// that it refers to.
+    const ACCESS: &'static [Access] = &[];
+    /// Fields that may hold a secret in the clear. Nothing repeats their values.
+    const SECRET_FIELDS: &'static [&'static str] = &[];
+    /// Whether objects tell what is not for everybody's eyes: they are seen, as Secrets are, by those who may edit
+    /// and not by those who may only view.
+    const CONFIDENTIAL: bool = !Self::SECRET_FIELDS.is_empty();
 
     /// The object made of these parts.
     fn assemble(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
@@ -57,7 +71,8 @@ pub trait Kind:
     /// Adds all problems of the object under review (creation and update).
     fn check(review: &Review<'_, Self>, problems: &mut Problems);
 
-    /// Adds all reasons why the object may not be deleted, beside those that follow from references.
+    /// Adds all reasons why the object may not be deleted, beside those that follow from references. Never called unless
+    /// the kind is [asked on deletion](Self::ASKED_ON_DELETE).
     fn check_deletion(_review: &Review<'_, Self>, _problems: &mut Problems) {}
 
     /// What the object refers to.
@@ -92,6 +107,16 @@ pub struct KindInfo {
     pub crd: fn() -> CustomResourceDefinition,
     /// Its rules, without those that all kinds share.
     pub rules: &'static [&'static Rule],
+    /// Whether deleting an object can be refused.
+    pub asked_on_delete: bool,
+    /// Whether the reconciler looks after its objects.
+    pub reconciled: bool,
+    /// What the reconciler touches for an object, beside it.
+    pub access: &'static [Access],
+    /// Its fields that may hold a secret in the clear.
+    pub secret_fields: &'static [&'static str],
+    /// Whether its objects are for the eyes of those only who may edit them.
+    pub confidential: bool,
     /// The admission of one request about an object of this kind.
     pub evaluate: fn(&Request<'_>, &Context<'_>) -> Evaluation,
     /// The object in this JSON, as an index stores it.
@@ -109,6 +134,11 @@ impl KindInfo {
             plural: || K::plural(&()).into_owned(),
             crd: K::crd,
             rules: K::RULES,
+            asked_on_delete: K::ASKED_ON_DELETE,
+            reconciled: K::RECONCILED,
+            access: K::ACCESS,
+            secret_fields: K::SECRET_FIELDS,
+            confidential: K::CONFIDENTIAL,
             evaluate: evaluate::<K>,
             store: |json| Ok(store(Arc::new(serde_json::from_value::<K>(json)?))),
         }
@@ -219,6 +249,38 @@ mod tests {
                 assert!(seen.insert(name.clone()), "{name} is taken twice");
             }
         }
+    }
+
+    #[test]
+    fn what_can_be_refused_on_deletion_is_asked_about() {
+        let asked: Vec<_> = KINDS.iter().filter(|kind| kind.asked_on_delete).map(|kind| kind.name).collect();
+        let protected = |kind: &&KindInfo| kind.rules.iter().any(|rule| rule.id.ends_with(".in-use"));
+        for kind in KINDS.iter().filter(protected) {
+            assert!(asked.contains(&kind.name), "{kind:?}");
+        }
+        for kind in ["Pet", "CoffeeApp", "CoffeeCart", "TerminalToken", "CoffeeProduct"] {
+            assert!(!asked.contains(&kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn fields_that_may_hold_a_secret_are_in_the_schema() {
+        for kind in KINDS {
+            let crd = serde_json::to_value((kind.crd)()).unwrap();
+            let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            for field in kind.secret_fields {
+                let inner = |schema, name: &str| match name.strip_suffix("[]") {
+                    Some(name) => &property(schema, name)["items"],
+                    None => property(schema, name),
+                };
+                let found = field.split('.').fold(schema, inner);
+                assert_eq!(found["type"], "string", "{field} of {kind:?}");
+            }
+        }
+    }
+
+    fn property<'a>(schema: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+        &schema["properties"][name]
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`kind`] | the trait [`Kind`](kind::Kind) and the table [`KINDS`](kind::KINDS): one line per kind |
 //! | [`admission`] | the one-way flow, one module per stage |
+//! | [`access`] | what the reconciler touches beside the objects themselves |
 //! | [`field`] | paths to fields, as Kubernetes writes them |
 //! | [`index`] | objects in memory, found by name or by index key |
 //! | [`status`] | conditions, reasons, intents: the vocabulary every kind's status uses |
@@ -22,6 +23,7 @@
 // The schema derive copies each kind's struct, `pub` included, into a function.
 #![allow(unreachable_pub)]
 
+pub mod access;
 pub mod admission;
 pub mod coffee;
 pub mod field;

@@ -117,12 +117,9 @@ fn the_entries_keep_their_names() {
 fn the_api_server_asks_about_our_kinds_and_nothing_else() {
     let expected: BTreeSet<_> =
         KINDS.iter().map(|kind| ((kind.group)(), (kind.version)(), (kind.plural)())).collect();
-    for (webhook, operations) in
-        webhooks().iter().zip([json!(["CREATE", "UPDATE"]), json!(["CREATE", "UPDATE", "DELETE"])])
-    {
+    for (webhook, validates) in webhooks().iter().zip([false, true]) {
         let mut asked = BTreeSet::new();
         for rule in webhook["rules"].as_array().unwrap() {
-            assert_eq!(rule["operations"], operations);
             let [[group], [version]] = [texts(&rule["apiGroups"]), texts(&rule["apiVersions"])]
                 .map(|it| <[&str; 1]>::try_from(it).unwrap());
             for plural in texts(&rule["resources"]) {
@@ -130,6 +127,9 @@ fn the_api_server_asks_about_our_kinds_and_nothing_else() {
                 assert!(new, "{plural} is asked about twice");
                 let kind = KINDS.iter().find(|kind| kind.crd_name() == format!("{plural}.{group}")).unwrap();
                 assert_eq!(rule["scope"], (kind.crd)().spec.scope);
+                let deletions = (validates && kind.asked_on_delete).then_some("DELETE");
+                let operations: Vec<_> = ["CREATE", "UPDATE"].into_iter().chain(deletions).collect();
+                assert_eq!(texts(&rule["operations"]), operations, "{plural}");
             }
         }
         assert_eq!(asked, expected);
@@ -182,6 +182,26 @@ fn names_go_where_they_belong() {
     assert_eq!((accounts(&part(Part::Rbac)), accounts(&all)), (1, 2));
     let output = manifests(&["rbac", "--namespace", "house"]);
     assert!(String::from_utf8(output.stdout).unwrap().contains("namespace: house"));
+}
+
+#[test]
+fn what_is_confidential_is_seen_by_those_who_may_edit_and_not_by_those_who_may_view() {
+    let all = part(Part::Rbac);
+    for kind in KINDS {
+        let may_read = |role: &str| {
+            let role = named(&all, "ClusterRole", role);
+            let rules = role["rules"].as_array().unwrap().clone();
+            rules.iter().any(|rule| {
+                texts(&rule["resources"]).contains(&(kind.plural)().as_str())
+                    && texts(&rule["verbs"]).contains(&"get")
+            })
+        };
+        assert_eq!(may_read("concierge-view"), !kind.confidential, "{kind:?}");
+        assert_eq!(may_read("concierge-edit"), kind.confidential, "{kind:?}");
+    }
+    for kind in ["CoffeeCard", "CoffeeAddress", "CoffeeProfile", "CoffeeOrder"] {
+        assert!(KINDS.iter().any(|one| one.name == kind && one.confidential), "{kind}");
+    }
 }
 
 #[test]

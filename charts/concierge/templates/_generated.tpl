@@ -42,18 +42,37 @@
   operations:
   - CREATE
   - UPDATE
+  resources:
+  - coffeeapps
+  - coffeecarts
+  - coffeeproducts
+  - terminaltokens
+  scope: Namespaced
+- apiGroups:
+  - coffee.terminal.sh
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
   - DELETE
   resources:
   - coffeeaddresses
-  - coffeeapps
   - coffeecards
-  - coffeecarts
   - coffeeorders
-  - coffeeproducts
   - coffeeprofiles
   - coffeesubscriptions
   - terminalaccounts
-  - terminaltokens
+  scope: Namespaced
+- apiGroups:
+  - petstore.example.com
+  apiVersions:
+  - v1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - pets
   scope: Namespaced
 - apiGroups:
   - petstore.example.com
@@ -64,7 +83,6 @@
   - UPDATE
   - DELETE
   resources:
-  - pets
   - petstores
   scope: Namespaced
 {{- end }}
@@ -119,8 +137,6 @@
   - claims
   verbs:
   - get
-  - list
-  - watch
   - create
   - update
   - delete
@@ -317,23 +333,19 @@
   resources:
   - secrets
   verbs:
-  - get
   - create
-  - update
+  - get
   - patch
+  - update
 {{- end }}
 
 {{- define "concierge.generated.viewRights" -}}
 - apiGroups:
   - coffee.terminal.sh
   resources:
-  - coffeeaddresses
   - coffeeapps
-  - coffeecards
   - coffeecarts
-  - coffeeorders
   - coffeeproducts
-  - coffeeprofiles
   - coffeesubscriptions
   - terminalaccounts
   - terminaltokens
@@ -353,6 +365,17 @@
 {{- end }}
 
 {{- define "concierge.generated.editRights" -}}
+- apiGroups:
+  - coffee.terminal.sh
+  resources:
+  - coffeeaddresses
+  - coffeecards
+  - coffeeorders
+  - coffeeprofiles
+  verbs:
+  - get
+  - list
+  - watch
 - apiGroups:
   - coffee.terminal.sh
   resources:

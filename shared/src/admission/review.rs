@@ -384,7 +384,9 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
         notes: RefCell::default(),
     };
     let mut found = Findings::default();
-    K::check_deletion(&review, &mut found.problems);
+    if K::ASKED_ON_DELETE {
+        K::check_deletion(&review, &mut found.problems);
+    }
     if let Some(rule) = K::IN_USE {
         check_referrers(&review, rule, &mut found);
     }

@@ -12,6 +12,7 @@ use super::{
     text::{is_loopback, parse_url},
 };
 use crate::{
+    access::Access,
     admission::{
         defaults::Fill,
         problem::{Problems, Reason},
@@ -126,6 +127,12 @@ impl Kind for TerminalAccount {
     const NAME: &'static str = "TerminalAccount";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+    const ACCESS: &'static [Access] = &[
+        Access::SECRETS_READ,
+        Access { group: "coffee.terminal.sh", resource: "coffeeproducts", verbs: &["create", "delete"] },
+    ];
+    const SECRET_FIELDS: &'static [&'static str] = &["spec.baseUrl"];
+    const CONFIDENTIAL: bool = false;
 
     fn assemble(
         metadata: ObjectMeta,

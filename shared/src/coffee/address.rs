@@ -172,6 +172,7 @@ impl Kind for CoffeeAddress {
     const NAME: &'static str = "CoffeeAddress";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+    const CONFIDENTIAL: bool = true;
 
     fn assemble(metadata: ObjectMeta, spec: CoffeeAddressSpec, status: Option<CoffeeAddressStatus>) -> Self {
         Self { metadata, spec, status }

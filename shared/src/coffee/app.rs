@@ -13,6 +13,7 @@ use super::{
     text::{check_no_card_number, check_required, derived_name, is_loopback, not_blank, parse_url},
 };
 use crate::{
+    access::Access,
     admission::{
         defaults::Fill,
         problem::{Problems, Reason},
@@ -135,6 +136,9 @@ rules! {
 impl Kind for CoffeeApp {
     const NAME: &'static str = "CoffeeApp";
     const RULES: &'static [&'static AdmissionRule] = RULES;
+    const ACCESS: &'static [Access] = &[Access::SECRETS_MADE];
+    const SECRET_FIELDS: &'static [&'static str] = &["spec.redirectUri"];
+    const CONFIDENTIAL: bool = false;
 
     fn assemble(metadata: ObjectMeta, spec: CoffeeAppSpec, status: Option<CoffeeAppStatus>) -> Self {
         Self { metadata, spec, status }

@@ -14,6 +14,7 @@ use super::{
     text::{check_no_card_number, check_optional},
 };
 use crate::{
+    access::Access,
     admission::{
         claim::Claim,
         defaults::Fill,
@@ -155,6 +156,8 @@ impl Kind for CoffeeCard {
     const NAME: &'static str = "CoffeeCard";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+    const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
+    const SECRET_FIELDS: &'static [&'static str] = &["spec.cardToken"];
 
     fn assemble(metadata: ObjectMeta, spec: CoffeeCardSpec, status: Option<CoffeeCardStatus>) -> Self {
         Self { metadata, spec, status }

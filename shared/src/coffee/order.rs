@@ -16,6 +16,7 @@ use super::{
     variant::{self, VariantRules, Way},
 };
 use crate::{
+    access::Access,
     admission::{
         defaults::Fill,
         problem::{Problems, Reason},
@@ -279,6 +280,9 @@ static CARD_RULES: CardRules = CardRules {
 impl Kind for CoffeeOrder {
     const NAME: &'static str = "CoffeeOrder";
     const RULES: &'static [&'static AdmissionRule] = RULES;
+    const ASKED_ON_DELETE: bool = true;
+    const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
+    const SECRET_FIELDS: &'static [&'static str] = &["spec.card.cardToken"];
 
     fn assemble(metadata: ObjectMeta, spec: CoffeeOrderSpec, status: Option<CoffeeOrderStatus>) -> Self {
         Self { metadata, spec, status }

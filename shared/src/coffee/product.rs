@@ -112,6 +112,7 @@ rules! {
 impl Kind for CoffeeProduct {
     const NAME: &'static str = "CoffeeProduct";
     const RULES: &'static [&'static AdmissionRule] = RULES;
+    const RECONCILED: bool = false;
 
     fn assemble(metadata: ObjectMeta, spec: CoffeeProductSpec, status: Option<CoffeeProductStatus>) -> Self {
         Self { metadata, spec, status }

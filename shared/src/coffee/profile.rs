@@ -122,6 +122,7 @@ impl Kind for CoffeeProfile {
     const NAME: &'static str = "CoffeeProfile";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+    const CONFIDENTIAL: bool = true;
 
     fn assemble(metadata: ObjectMeta, spec: CoffeeProfileSpec, status: Option<CoffeeProfileStatus>) -> Self {
         Self { metadata, spec, status }

@@ -201,6 +201,7 @@ static VARIANT_RULES: VariantRules = VariantRules {
 impl Kind for CoffeeSubscription {
     const NAME: &'static str = "CoffeeSubscription";
     const RULES: &'static [&'static AdmissionRule] = RULES;
+    const ASKED_ON_DELETE: bool = true;
 
     fn assemble(
         metadata: ObjectMeta,

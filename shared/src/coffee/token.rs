@@ -11,6 +11,7 @@ use super::{
     text::{check_no_card_number, check_optional, derived_name},
 };
 use crate::{
+    access::Access,
     admission::{
         defaults::Fill, problem::Problems, reference::Reference, review::Review, rule::Rule as AdmissionRule,
     },
@@ -116,6 +117,7 @@ rules! {
 impl Kind for TerminalToken {
     const NAME: &'static str = "TerminalToken";
     const RULES: &'static [&'static AdmissionRule] = RULES;
+    const ACCESS: &'static [Access] = &[Access::SECRETS_MADE];
 
     fn assemble(metadata: ObjectMeta, spec: TerminalTokenSpec, status: Option<TerminalTokenStatus>) -> Self {
         Self { metadata, spec, status }

@@ -9,6 +9,7 @@ use validator::Validate;
 
 use super::{Pet, alphabet, binding, check_alphabet, explicit_store};
 use crate::{
+    access::Access,
     admission::{
         defaults::{Fill, has_space_around},
         problem::{Problems, Reason},
@@ -204,6 +205,10 @@ impl Kind for PetStore {
     const NAME: &'static str = "PetStore";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+    const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
+    const SECRET_FIELDS: &'static [&'static str] =
+        &["spec.endpoints.baseUrl", "spec.security.allowedOrigins[]"];
+    const CONFIDENTIAL: bool = false;
 
     fn assemble(metadata: ObjectMeta, spec: PetStoreSpec, status: Option<PetStoreStatus>) -> Self {
         Self { metadata, spec, status }

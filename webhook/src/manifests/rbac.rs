@@ -12,9 +12,12 @@
 //!
 //! `create` can't be limited to a name: the API server does not know it yet when it decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use concierge_shared::kind::{KINDS, KindInfo};
+use concierge_shared::{
+    access::Access,
+    kind::{KINDS, KindInfo},
+};
 use k8s_openapi::api::{
     core::v1::ServiceAccount,
     rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
@@ -55,9 +58,9 @@ pub(super) fn objects(names: &Names) -> Result<Vec<Value>, ManifestsError> {
 
 /// All over the cluster.
 pub(super) fn webhook() -> Vec<PolicyRule> {
-    let mut rules = kinds("", &READ);
+    let mut rules = kinds("", &READ, &|_| true);
     rules.push(rule("", &["namespaces"], &READ));
-    rules.push(on_claims(&[&READ[..], &["create", "update", "delete"]].concat()));
+    rules.push(on_claims(&["get", "create", "update", "delete"]));
     rules.push(rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]));
     rules
 }
@@ -78,11 +81,10 @@ pub(super) fn authority(secret: &str) -> Vec<PolicyRule> {
 /// In the whole cluster, or in each namespace that is reconciled. Updates of the finalizers subresource are what
 /// owner references with blockOwnerDeletion need.
 pub(super) fn reconciler() -> Vec<PolicyRule> {
-    let mut rules = kinds("", &[&READ[..], &["update", "patch"]].concat());
-    rules.append(&mut kinds("/status", &["get", "update", "patch"]));
-    rules.append(&mut kinds("/finalizers", &["update"]));
-    // Of all objects, these alone are written by us: what a shop sells.
-    rules.push(rule("coffee.terminal.sh", &["coffeeproducts"], &["create", "delete"]));
+    let mut rules = kinds("", &[&READ[..], &["update", "patch"]].concat(), &|_| true);
+    rules.append(&mut kinds("/status", &["get", "update", "patch"], &|_| true));
+    rules.append(&mut kinds("/finalizers", &["update"], &|_| true));
+    rules.append(&mut declared(&|access| !access.is_to_secrets()));
     let events = |group| rule(group, &["events"], &["create", "patch"]);
     rules.extend([events(""), events("events.k8s.io")]);
     rules
@@ -104,32 +106,46 @@ pub(super) fn lease(name: &str) -> Vec<PolicyRule> {
 
 /// Credentials that objects name, and those made for them. Never `list` or `watch`: both would read all.
 pub(super) fn secrets() -> Vec<PolicyRule> {
-    vec![rule("", &["secrets"], &["get", "create", "update", "patch"])]
+    declared(&Access::is_to_secrets)
 }
 
-/// What a user with Kubernetes' role `view` may do.
+/// What a user with Kubernetes' role `view` may do: as with Secrets, what is confidential takes the role `edit`.
 pub(super) fn view() -> Vec<PolicyRule> {
-    kinds("", &READ)
+    kinds("", &READ, &|kind| !kind.confidential)
 }
 
 /// What a user with Kubernetes' role `edit` or `admin` may do besides.
 pub(super) fn edit() -> Vec<PolicyRule> {
-    kinds("", &["create", "update", "patch", "delete", "deletecollection"])
+    let mut rules = kinds("", &READ, &|kind| kind.confidential);
+    rules.append(&mut kinds("", &["create", "update", "patch", "delete", "deletecollection"], &|_| true));
+    rules
 }
 
 /// What the webhook asks the API server for while somebody waits for its answer.
 pub(super) fn urgent() -> Vec<PolicyRule> {
-    let mut rules = kinds("", &["get", "list"]);
+    let mut rules = kinds("", &["get", "list"], &|_| true);
     rules.push(rule("", &["namespaces"], &["get"]));
     rules.push(on_claims(&["get", "create", "update", "delete"]));
     rules.push(rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]));
     rules
 }
 
-/// One rule for each group, ordered.
-fn kinds(subresource: &str, verbs: &[&str]) -> Vec<PolicyRule> {
+/// What kinds declare that the reconciler touches for them, as far as it is `wanted`: one rule for each resource.
+fn declared(wanted: &dyn Fn(&Access) -> bool) -> Vec<PolicyRule> {
+    let mut verbs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for access in KINDS.iter().flat_map(|kind| kind.access).filter(|access| wanted(access)) {
+        verbs.entry((access.group, access.resource)).or_default().extend(access.verbs);
+    }
+    let of_resource = |((group, resource), verbs): ((&str, &str), BTreeSet<&str>)| {
+        rule(group, &[resource], &verbs.into_iter().collect::<Vec<_>>())
+    };
+    verbs.into_iter().map(of_resource).collect()
+}
+
+/// One rule for each group of the `wanted` kinds, ordered.
+fn kinds(subresource: &str, verbs: &[&str], wanted: &dyn Fn(&KindInfo) -> bool) -> Vec<PolicyRule> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for kind in KINDS {
+    for kind in KINDS.iter().filter(|kind| wanted(kind)) {
         groups.entry((kind.group)()).or_default().push(resource(kind, subresource));
     }
     let of_group = |(group, mut resources): (String, Vec<String>)| {

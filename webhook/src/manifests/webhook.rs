@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::kind::KINDS;
+use concierge_shared::kind::{KINDS, KindInfo};
 use k8s_openapi::{
     api::admissionregistration::v1::{
         MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
@@ -16,8 +16,7 @@ use k8s_openapi::{
 
 use super::names::Names;
 
-const MUTATING: [&str; 2] = ["CREATE", "UPDATE"];
-const VALIDATING: [&str; 3] = ["CREATE", "UPDATE", "DELETE"];
+const WRITES: [&str; 2] = ["CREATE", "UPDATE"];
 
 /// Fills in defaults. While nobody answers, objects are stored as they are: the reconciler fills them in for
 /// itself, and the validating webhook still decides.
@@ -61,11 +60,12 @@ pub(super) fn validating(names: &Names) -> ValidatingWebhookConfiguration {
 }
 
 pub(super) fn mutating_rules() -> Vec<RuleWithOperations> {
-    rules(&MUTATING)
+    rules(&|_| WRITES.to_vec())
 }
 
+/// Deletions only of what can be refused one: while nobody answers, everything else can go.
 pub(super) fn validating_rules() -> Vec<RuleWithOperations> {
-    rules(&VALIDATING)
+    rules(&|kind| WRITES.into_iter().chain(kind.asked_on_delete.then_some("DELETE")).collect())
 }
 
 /// What passes without a call. The API server evaluates these without an object on DELETE and without an old
@@ -90,19 +90,23 @@ pub(super) fn match_conditions(namespace: &str, reconciler: &str) -> Vec<MatchCo
     ]
 }
 
-/// One rule for each group, version and scope, ordered.
-fn rules(operations: &[&str]) -> Vec<RuleWithOperations> {
+/// API group, version, scope and operations.
+type Asked = (String, String, String, Vec<&'static str>);
+
+/// One rule for each group, version, scope and set of operations, ordered.
+fn rules(operations: &dyn Fn(&KindInfo) -> Vec<&'static str>) -> Vec<RuleWithOperations> {
     let mut plurals: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for kind in KINDS {
         let scope = (kind.crd)().spec.scope;
-        plurals.entry(((kind.group)(), (kind.version)(), scope)).or_default().push((kind.plural)());
+        let asked = ((kind.group)(), (kind.version)(), scope, operations(kind));
+        plurals.entry(asked).or_default().push((kind.plural)());
     }
-    let rule = |((group, version, scope), mut resources): (_, Vec<String>)| {
+    let rule = |((group, version, scope, operations), mut resources): (Asked, Vec<String>)| {
         resources.sort();
         RuleWithOperations {
             api_groups: Some(vec![group]),
             api_versions: Some(vec![version]),
-            operations: Some(operations.iter().map(ToString::to_string).collect()),
+            operations: Some(operations.into_iter().map(str::to_owned).collect()),
             resources: Some(resources),
             scope: Some(scope),
         }

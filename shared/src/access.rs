@@ -1,0 +1,30 @@
+//! What the reconciler touches for an object, beside the object itself: the rights in RBAC derive from it.
+
+/// Objects that are read or written for an object of a kind.
+///
+/// What every kind needs (the object, its status, its finalizers, events) is given without being declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// Their API group; empty for the core group.
+    pub group: &'static str,
+    /// Their plural, lower-case name, as in URLs.
+    pub resource: &'static str,
+    /// What is done with them, in Kubernetes' words.
+    pub verbs: &'static [&'static str],
+}
+
+impl Access {
+    /// Secrets that the object names: they are read, and bear our finalizer while the object needs them.
+    pub const SECRETS_READ: Access = Access::secrets(&["get", "update", "patch"]);
+    /// Secrets that are made for the object, and go with it.
+    pub const SECRETS_MADE: Access = Access::secrets(&["get", "create", "update", "patch"]);
+
+    const fn secrets(verbs: &'static [&'static str]) -> Access {
+        Access { group: "", resource: "secrets", verbs }
+    }
+
+    /// True for Secrets: their rights are not given all over the cluster, but where an operator says so.
+    pub fn is_to_secrets(&self) -> bool {
+        self.group.is_empty() && self.resource == "secrets"
+    }
+}
