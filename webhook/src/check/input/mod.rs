@@ -23,7 +23,10 @@ use self::{
     source::{BadInput, Source},
     tree::{Node, Span},
 };
-use crate::check::{fixture, words::nearest};
+use crate::check::{
+    fixture::{self, world},
+    words::nearest,
+};
 
 /// Something that would be handed to the API server.
 #[derive(Debug)]
@@ -113,6 +116,11 @@ impl<'a> Reader<'a> {
         let ours = KINDS.iter().any(|info| (info.group)() == group);
         match (group, kind) {
             ("", "Namespace") => namespace(source, node).map(Some),
+            // It is part of the fixtures that name it.
+            ("check.concierge.dev", "World") => match world::read(node) {
+                Ok(_) => Ok(None),
+                Err(message) => Err(BadInput::at(source, node.locate(&at("objects")), message)),
+            },
             ("check.concierge.dev", _) => {
                 let fixture = fixture::Fixture::read(source, node)?;
                 Ok(Some(Item::Fixture(Rc::clone(source), Box::new(fixture))))
