@@ -19,6 +19,7 @@
 //! | [`status`] | conditions, reasons, intents: the vocabulary every kind's status uses |
 //! | [`coffee`] | the group `coffee.terminal.sh` |
 //! | [`pets`] | the group `petstore.example.com` |
+//! | [`s3`] | the policy language of S3 |
 
 // The schema derive copies each kind's struct, `pub` included, into a function.
 #![allow(unreachable_pub)]
@@ -30,5 +31,6 @@ pub mod field;
 pub mod index;
 pub mod kind;
 pub mod pets;
+pub mod s3;
 pub mod settings;
 pub mod status;

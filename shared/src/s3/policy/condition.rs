@@ -1,0 +1,384 @@
+//! Under which circumstances.
+
+use super::{
+    Lint,
+    action::Pattern,
+    catalogue::{GLOBAL_KEYS, Key, KeyKind, S3_KEYS},
+    decide::{Comparison, Operator, Range},
+    document::{Condition, Effect, Item, Statement},
+    is_near,
+    resource::Arn,
+    rules::*,
+};
+
+/// What is wrong with the conditions of a statement.
+pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
+    for condition in &statement.conditions {
+        let Some(operator) = Operator::of(&condition.operator.text) else {
+            add_unknown_operator(lint, &condition.operator);
+            continue;
+        };
+        check_qualifier(lint, statement, condition, operator);
+        let key = check_key(lint, statement, condition);
+        if condition.values.is_empty() {
+            let message =
+                "the list of values is empty, so the statement never applies or always does; name a value";
+            lint.add(&CND_20, condition.key.span.clone(), message);
+        }
+        if let Some(key) = key {
+            check_type(lint, condition, operator, key);
+        }
+        check_values(lint, condition, operator);
+        check_value_forms(lint, condition);
+        check_mfa(lint, statement, condition, operator);
+    }
+    check_together(lint, statement);
+}
+
+fn add_unknown_operator(lint: &mut Lint<'_>, operator: &Item) {
+    let text = &operator.text;
+    let base = text.rsplit(':').next().unwrap_or_default();
+    if base == "NullIfExists" {
+        return lint.add(&CND_03, operator.span.clone(), "Null asks whether the key is there; write Null");
+    }
+    let near = Comparison::ALL
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| name.eq_ignore_ascii_case(base) || is_near(name, base.trim_end_matches("IfExists")));
+    let hint =
+        near.map_or_else(|| "see the list of operators".to_owned(), |near| format!("did you mean {near}?"));
+    lint.add(&CND_01, operator.span.clone(), format!("{text:?} is no operator; {hint}"));
+}
+
+fn check_qualifier(lint: &mut Lint<'_>, statement: &Statement, condition: &Condition, operator: Operator) {
+    if operator.comparison == Comparison::Null && operator.set.is_some() {
+        let message = "with ForAllValues or ForAnyValue Null is always true or always false; write Null";
+        lint.add(&CND_04, condition.operator.span.clone(), message);
+    }
+    let is_multi = key(&condition.key.text).is_some_and(|key| key.multi);
+    if is_multi && operator.set.is_none() && operator.comparison != Comparison::Null {
+        let message = format!(
+            "{} can have several values; put ForAnyValue: or ForAllValues: in front",
+            condition.key.text
+        );
+        lint.add(&CND_19, condition.operator.span.clone(), message);
+    }
+    let is_single = key(&condition.key.text).is_some_and(|key| !key.multi);
+    let for_all = operator.set == Some(super::decide::Set::All);
+    if for_all && is_single && statement.allows() {
+        let message = format!(
+            "is true when {} is missing, so it does not restrict; remove ForAllValues:",
+            condition.key.text
+        );
+        lint.add(&CND_18, condition.operator.span.clone(), message);
+    }
+}
+
+/// The key with this spelling, the name of a tag left out.
+pub(super) fn key(text: &str) -> Option<&'static Key> {
+    let (name, tag) = text.split_once('/').map_or((text, false), |(name, _)| (name, true));
+    let mut all = GLOBAL_KEYS.iter().chain(S3_KEYS);
+    all.find(|key| key.name.eq_ignore_ascii_case(name) && (key.tag || !tag))
+}
+
+fn check_key(lint: &mut Lint<'_>, statement: &Statement, condition: &Condition) -> Option<&'static Key> {
+    let (text, span) = (condition.key.text.as_str(), condition.key.span.clone());
+    let Some((prefix, name)) =
+        text.split_once(':').filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty())
+    else {
+        lint.add(&CND_05, span, format!("{text:?} is no key; write PREFIX:NAME, for instance aws:SourceIp"));
+        return None;
+    };
+    let Some(key) = key(text) else {
+        check_unknown_key(lint, condition, prefix, name);
+        return None;
+    };
+    if key.tag && text.split_once('/').is_none_or(|(_, tag)| tag.is_empty()) {
+        lint.add(&CND_21, span.clone(), format!("add the name of the tag: {}/NAME", key.name));
+    }
+    if key.name == "s3:ResourceAccount" && lint.subject.is_of_bucket() {
+        lint.add(&CND_26, span, "is always the account of the bucket; remove it");
+    }
+    check_carried(lint, statement, condition, key);
+    Some(key)
+}
+
+fn check_unknown_key(lint: &mut Lint<'_>, condition: &Condition, prefix: &str, name: &str) {
+    let (keys, near_rule, unknown_rule) = match prefix.to_ascii_lowercase().as_str() {
+        "aws" => (GLOBAL_KEYS, &CND_07, &CND_07_UNKNOWN),
+        "s3" => (S3_KEYS, &CND_08, &CND_08_UNKNOWN),
+        _ => return,
+    };
+    let (text, span) = (&condition.key.text, condition.key.span.clone());
+    if name.eq_ignore_ascii_case("arn") {
+        let message = "there is no aws:ARN; write aws:PrincipalArn or aws:SourceArn";
+        return lint.add(near_rule, span, message);
+    }
+    let lower = text.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    match keys.iter().find(|key| is_near(&key.name.to_ascii_lowercase(), &lower)) {
+        Some(near) => {
+            lint.add(near_rule, span, format!("there is no key {text}; did you mean {}?", near.name))
+        }
+        None => {
+            lint.add(unknown_rule, span, format!("{text} is not known here; check that the provider has it"))
+        }
+    }
+}
+
+/// A key that an action never carries makes an Allow useless and a Deny toothless.
+fn check_carried(lint: &mut Lint<'_>, statement: &Statement, condition: &Condition, key: &Key) {
+    if key.actions.is_empty() || statement.actions.negated {
+        return;
+    }
+    let carries = |name: &str| key.actions.split_whitespace().any(|one| one.eq_ignore_ascii_case(name));
+    for item in statement.actions.items.iter().filter(|item| !item.text.contains(['*', '?'])) {
+        let Some(action) = Pattern::of(&item.text).and_then(|pattern| pattern.s3_actions().first().copied())
+        else {
+            continue;
+        };
+        if !carries(action.name) {
+            let (rule, effect) = match statement.effect {
+                Effect::Allow => (&CND_27, "is never allowed"),
+                Effect::Deny => (&CND_27_DENY, "is never denied"),
+            };
+            let message = format!(
+                "s3:{} has no {}, so it {effect}; give it a statement of its own",
+                action.name, key.name
+            );
+            lint.add(rule, condition.key.span.clone(), message);
+        }
+    }
+}
+
+fn check_type(lint: &mut Lint<'_>, condition: &Condition, operator: Operator, key: &Key) {
+    use Comparison as C;
+    let fits = match operator.comparison {
+        C::Null => return,
+        C::Numeric(_) => [KeyKind::Numeric].as_slice(),
+        C::Date(_) => &[KeyKind::Date],
+        C::Bool => &[KeyKind::Bool],
+        C::Ip { .. } => &[KeyKind::Ip],
+        C::Arn { .. } => &[KeyKind::Arn],
+        C::Binary => &[],
+        C::Text { .. } => &[KeyKind::Text],
+    };
+    if fits.contains(&key.kind)
+        || (key.name == "aws:EpochTime" && matches!(operator.comparison, C::Numeric(_)))
+    {
+        return;
+    }
+    let right = match key.kind {
+        KeyKind::Text => "StringEquals",
+        KeyKind::Arn => "ArnLike",
+        KeyKind::Bool => "Bool",
+        KeyKind::Numeric => "NumericEquals",
+        KeyKind::Date => "DateLessThan",
+        KeyKind::Ip => "IpAddress",
+    };
+    // The values of such keys are compared as text.
+    let is_usable = matches!(operator.comparison, C::Text { .. }) && key.kind != KeyKind::Ip;
+    let rule = if is_usable { &CND_09_USABLE } else { &CND_09 };
+    let message = format!("{} does not fit {}; write {right}", condition.operator.text, key.name);
+    lint.add(rule, condition.operator.span.clone(), message);
+}
+
+fn check_values(lint: &mut Lint<'_>, condition: &Condition, operator: Operator) {
+    use Comparison as C;
+    let span = condition.operator.span.clone();
+    match operator.comparison {
+        C::Bool | C::Null => check_bool(lint, condition),
+        C::Numeric(_) => {
+            if condition.values.len() > 1 {
+                lint.add(&CND_31, span, "the outermost of the numbers decides; keep that one");
+            }
+            each(lint, condition, |text| text.parse::<f64>().is_ok_and(f64::is_finite), &CND_11, "a number");
+        }
+        C::Date(_) => check_dates(lint, condition),
+        C::Ip { .. } => check_addresses(lint, condition, operator),
+        C::Arn { .. } => each(
+            lint,
+            condition,
+            |text| Arn::of(text).is_some() || text == "*",
+            &CND_16,
+            "an ARN with its six parts",
+        ),
+        C::Binary => each(lint, condition, is_base64, &CND_15, "base64"),
+        C::Text { like: false, .. } => {
+            for value in condition
+                .values
+                .iter()
+                .filter(|value| value.text.contains(['*', '?']) && !value.text.contains("${"))
+            {
+                let message =
+                    format!("* and ? are plain characters for {}; use StringLike", condition.operator.text);
+                lint.add(&CND_17, value.span.clone(), message);
+            }
+        }
+        C::Text { .. } => {}
+    }
+}
+
+fn each(
+    lint: &mut Lint<'_>,
+    condition: &Condition,
+    is_right: impl Fn(&str) -> bool,
+    rule: &'static super::PolicyRule,
+    what: &str,
+) {
+    for value in condition.values.iter().filter(|value| !value.text.contains("${") && !is_right(&value.text))
+    {
+        lint.add(rule, value.span.clone(), format!("{:?} is not {what}", value.text));
+    }
+}
+
+fn is_base64(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && text.len() - body.len() <= 2
+        && body.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'+' || c == b'/')
+}
+
+fn check_bool(lint: &mut Lint<'_>, condition: &Condition) {
+    if condition.values.len() > 1 {
+        lint.add(
+            &CND_10,
+            condition.key.span.clone(),
+            "has more than one value; true and false together always fit",
+        );
+    }
+    each(
+        lint,
+        condition,
+        |text| matches!(text.to_ascii_lowercase().as_str(), "true" | "false"),
+        &CND_10,
+        "true or false",
+    );
+}
+
+fn check_dates(lint: &mut Lint<'_>, condition: &Condition) {
+    for value in &condition.values {
+        if value.text.parse::<i64>().is_ok() && value.text.len() > 4 {
+            let message = format!("{} is hard to read; write the date as 2030-01-31T00:00:00Z", value.text);
+            lint.add(&CND_12_EPOCH, value.span.clone(), message);
+        } else if super::decide::date(&value.text).is_none() && !value.text.contains("${") {
+            let message = format!("{:?} is no date; write 2030-01-31T00:00:00Z", value.text);
+            lint.add(&CND_12, value.span.clone(), message);
+        }
+    }
+}
+
+fn check_addresses(lint: &mut Lint<'_>, condition: &Condition, operator: Operator) {
+    let mut private = Vec::new();
+    for value in condition.values.iter().filter(|value| !value.text.contains("${")) {
+        let Some(range) = Range::of(&value.text) else {
+            let message = format!("{:?} is no address and no CIDR range; write 203.0.113.0/24", value.text);
+            lint.add(&CND_13, value.span.clone(), message);
+            continue;
+        };
+        if !range.is_exact() {
+            lint.add(
+                &CND_13_HOST,
+                value.span.clone(),
+                format!("{} has bits behind its prefix; write {}", value.text, range.exact()),
+            );
+        }
+        if range.is_private() {
+            private.push(value);
+        }
+    }
+    if !condition.key.text.eq_ignore_ascii_case("aws:SourceIp") || private.is_empty() {
+        return;
+    }
+    let always = if operator.is_negated() { "always" } else { "never" };
+    let (all, hint) = (private.len() == condition.values.len(), "use aws:VpcSourceIp with aws:SourceVpc");
+    for value in private {
+        let message =
+            format!("no request comes from the private {}, so this {always} fits; {hint}", value.text);
+        lint.add(if all { &CND_14 } else { &CND_14_MIXED }, value.span.clone(), message);
+    }
+}
+
+/// Values whose form is known from their key.
+fn check_value_forms(lint: &mut Lint<'_>, condition: &Condition) {
+    let is_digits = |text: &str| text.len() == 12 && text.bytes().all(|c| c.is_ascii_digit());
+    let is_id = |text: &str, prefix: &str| {
+        text.strip_prefix(prefix).is_some_and(|rest| {
+            matches!(rest.len(), 8 | 17) && rest.bytes().all(|c| c.is_ascii_alphanumeric())
+        })
+    };
+    let is_organisation = |text: &str| {
+        text.strip_prefix("o-").is_some_and(|rest| {
+            (10..=32).contains(&rest.len())
+                && rest.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        })
+    };
+    for value in condition.values.iter().filter(|value| !value.text.contains(['*', '?', '$'])) {
+        let (text, span) = (value.text.as_str(), value.span.clone());
+        let numbered = lint.subject.profile.has_numbered_accounts();
+        match condition.key.text.to_ascii_lowercase().as_str() {
+            "aws:sourcevpc" if !is_id(text, "vpc-") => {
+                lint.add(&CND_22, span, format!("{text:?} is no VPC; write vpc- and 8 or 17 characters"));
+            }
+            "aws:sourcevpce" if !is_id(text, "vpce-") => {
+                lint.add(
+                    &CND_22,
+                    span,
+                    format!("{text:?} is no VPC endpoint; write vpce- and 8 or 17 characters"),
+                );
+            }
+            "aws:sourceaccount" | "aws:principalaccount" | "aws:resourceaccount"
+                if numbered && !is_digits(text) =>
+            {
+                lint.add(&CND_23, span, format!("{text:?} is no account id; it has 12 digits"));
+            }
+            "aws:principalorgid" if !is_organisation(text) => {
+                lint.add(
+                    &CND_24,
+                    span,
+                    format!("{text:?} is no organisation; write o- and 10 to 32 letters and digits"),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn check_mfa(lint: &mut Lint<'_>, statement: &Statement, condition: &Condition, operator: Operator) {
+    let is_without = condition.key.text.eq_ignore_ascii_case("aws:MultiFactorAuthPresent")
+        && operator.comparison == Comparison::Bool
+        && condition.values.iter().any(|value| value.text.eq_ignore_ascii_case("false"));
+    if is_without && !operator.if_exists && !statement.allows() {
+        let message = "requests without MFA often lack the key and are not denied; write BoolIfExists";
+        lint.add(&CND_29, condition.operator.span.clone(), message);
+    }
+}
+
+/// Conditions that make sense only beside another.
+fn check_together(lint: &mut Lint<'_>, statement: &Statement) {
+    let find = |name: &str| statement.conditions.iter().find(|one| one.key.text.eq_ignore_ascii_case(name));
+    let from_vpc = find("aws:SourceVpc").or_else(|| find("aws:SourceVpce"));
+    if let Some(address) = find("aws:VpcSourceIp").filter(|_| from_vpc.is_none()) {
+        let message = "the same private address is in many networks; add aws:SourceVpc or aws:SourceVpce";
+        lint.add(&CND_28, address.key.span.clone(), message);
+    }
+    if let Some(address) = find("aws:SourceIp").filter(|_| from_vpc.is_some()) {
+        let message = "a request through a VPC endpoint has no public address; write aws:VpcSourceIp";
+        lint.add(&CND_28, address.key.span.clone(), message);
+    }
+    check_plain_http(lint, statement, find("aws:SecureTransport"));
+}
+
+fn check_plain_http(lint: &mut Lint<'_>, statement: &Statement, condition: Option<&Condition>) {
+    let Some(condition) = condition.filter(|_| !statement.allows() && lint.subject.is_of_bucket()) else {
+        return;
+    };
+    let denies_http = condition.values.iter().all(|value| value.text.eq_ignore_ascii_case("false"));
+    let resources = &statement.resources.items;
+    let has = |of_object: bool| resources.iter().any(|item| item.text.contains('/') == of_object);
+    let is_for_all = statement.principals.as_ref().is_some_and(super::document::Principals::are_everybody);
+    if !(denies_http && is_for_all && has(true) && has(false)) {
+        let message =
+            "to forbid plain HTTP, deny \"false\" for Principal \"*\" on the bucket and on BUCKET/*";
+        lint.add(&CND_30, condition.key.span.clone(), message);
+    }
+}

@@ -1,0 +1,148 @@
+//! Patterns with `*` (any text, `/` and `:` included) and `?` (one character).
+
+/// Whether `text` fits `pattern`. Linear in practice, quadratic at worst.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when what follows the last `*` does not fit: behind that `*`, one character later.
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p + 1, t));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match retry {
+                Some((behind, from)) => {
+                    retry = Some((behind, from + 1));
+                    p = behind;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+/// Whether every text that fits `inner` fits `outer`. Takes at most the product of the lengths.
+///
+/// A `true` is always right. With several `*` in both, a rare containment may be missed.
+pub fn covers(outer: &str, inner: &str) -> bool {
+    if !inner.contains(['*', '?']) {
+        return matches(outer, inner);
+    }
+    let (outer, inner) = (canonical(outer), canonical(inner));
+    // covered[i][o]: whether the rest of `inner` from i is covered by the rest of `outer` from o. Filled from the ends.
+    let mut covered = vec![vec![false; outer.len() + 1]; inner.len() + 1];
+    for i in (0..=inner.len()).rev() {
+        for o in (0..=outer.len()).rev() {
+            covered[i][o] = match (inner.get(i), outer.get(o)) {
+                (None, None) => true,
+                (None, Some(&c)) => c == '*' && covered[i][o + 1],
+                (Some(_), None) => false,
+                (Some('*'), Some('*')) => covered[i + 1][o],
+                // `*I` is `I` or `?*I`, and both have to be covered.
+                (Some('*'), Some('?')) => covered[i + 1][o] && covered[i][o + 1],
+                (Some('*'), Some(_)) => false,
+                (Some(_), Some('*')) => covered[i][o + 1] || covered[i + 1][o],
+                (Some(_), Some('?')) => covered[i + 1][o + 1],
+                (Some(a), Some(b)) => a == b && covered[i + 1][o + 1],
+            };
+        }
+    }
+    covered[0][0]
+}
+
+/// The same pattern with the `?` of each run of wildcards in front of one `*`.
+fn canonical(pattern: &str) -> Vec<char> {
+    let (mut result, mut star) = (Vec::with_capacity(pattern.len()), false);
+    for c in pattern.chars() {
+        match c {
+            '*' => star = true,
+            '?' => result.push('?'),
+            _ => {
+                if std::mem::take(&mut star) {
+                    result.push('*');
+                }
+                result.push(c);
+            }
+        }
+    }
+    if star {
+        result.push('*');
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(pattern: &str, text: &str, expect: bool) {
+        assert_eq!(matches(pattern, text), expect, "{pattern} {text}");
+    }
+
+    #[test]
+    fn a_pattern_fits_whole_texts() {
+        check("", "", true);
+        check("*", "", true);
+        check("?", "", false);
+        check("a*c", "abc", true);
+        check("a*c", "abcd", false);
+        check("a*b*c", "a-b-b-c", true);
+        check("arn:aws:s3:::b/*", "arn:aws:s3:::b/a/b:c", true);
+        check("ä?", "äö", true);
+    }
+
+    fn check_covers(outer: &str, inner: &str, expect: bool) {
+        assert_eq!(covers(outer, inner), expect, "{outer} covers {inner}");
+    }
+
+    #[test]
+    fn a_pattern_covers_what_it_contains() {
+        check_covers("*", "a*", true);
+        check_covers("a*", "*", false);
+        check_covers("?*", "*a", true);
+        check_covers("*?", "?*", true);
+        check_covers("??*", "?*", false);
+        check_covers("s3:Get*", "s3:Get*Acl", true);
+        check_covers("s3:Get*Acl", "s3:Get*", false);
+        check_covers("*a*", "a*", true);
+    }
+
+    /// All texts of up to five of these characters; `x` stands in no pattern.
+    fn texts() -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut last = all.clone();
+        for _ in 0..5 {
+            last = last.iter().flat_map(|text| ['a', 'b', 'x'].map(|c| format!("{text}{c}"))).collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_to_be_covered_is(outer in "[ab*?]{0,5}", inner in "[ab*?]{0,5}") {
+            if covers(&outer, &inner) {
+                for text in texts().iter().filter(|text| matches(&inner, text)) {
+                    prop_assert!(matches(&outer, text), "{} fits {} and not {}", text, inner, outer);
+                }
+            }
+        }
+
+        #[test]
+        fn what_fits_with_one_star_is_covered(outer in "[ab?]{0,2}\\*?[ab?]{0,2}", inner in "[ab?]{0,2}\\*?[ab?]{0,2}") {
+            let mut fitting = texts().into_iter().filter(|text| matches(&inner, text));
+            let contained = fitting.all(|text| matches(&outer, &text));
+            prop_assert_eq!(covers(&outer, &inner), contained);
+        }
+    }
+}

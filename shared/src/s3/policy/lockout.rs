@@ -1,0 +1,103 @@
+//! Whether a bucket policy shuts out who has to manage the bucket: then only the owner of the account can open it again.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Lint,
+    decide::{Comparison, Operator, Request},
+    document::{Condition, Effect, Policy, Statement},
+    rules::{LCK_01, LCK_03},
+};
+
+/// What Concierge calls at a bucket that it manages.
+const NEEDED: &[&str] = &[
+    "s3:GetBucketPolicy",
+    "s3:PutBucketPolicy",
+    "s3:DeleteBucketPolicy",
+    "s3:GetBucketTagging",
+    "s3:PutBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+];
+
+/// Says which statements shut Concierge out, unless that is meant.
+pub(super) fn check(lint: &mut Lint<'_>, policy: &Policy) {
+    let (Some(controller), false) = (lint.subject.controller, lint.subject.allow_lockout) else {
+        return check_addresses(lint, policy);
+    };
+    let resource = format!("arn:aws:s3:::{}", lint.subject.bucket.unwrap_or("bucket"));
+    for statement in policy.statements.iter().filter(|one| one.effect == Effect::Deny) {
+        let alone = Policy { version: policy.version, statements: vec![certain(statement)] };
+        let denied = NEEDED.iter().find(|action| {
+            let request = Request {
+                principal: Some(controller),
+                action,
+                resource: &resource,
+                context: context(controller),
+            };
+            super::decide::decide(&alone, &request) == super::decide::Decision::Deny
+        });
+        if let Some(action) = denied {
+            let message = format!(
+                "denies {action} to Concierge ({controller}), which could not mend the policy any more; exempt it with \
+                 ArnNotLike on aws:PrincipalArn, or set allowLockout"
+            );
+            lint.add(&LCK_01, statement.span.clone(), message);
+        }
+    }
+    check_addresses(lint, policy);
+}
+
+/// What is known of Concierge's requests: encrypted, and by whom.
+fn context(controller: &str) -> BTreeMap<String, Vec<String>> {
+    let account = controller.split(':').nth(4).unwrap_or_default();
+    let known = [
+        ("aws:principalarn", controller),
+        ("aws:principalaccount", account),
+        ("aws:securetransport", "true"),
+    ];
+    known.into_iter().map(|(key, value)| (key.to_owned(), vec![value.to_owned()])).collect()
+}
+
+/// The statement without the conditions on addresses and networks, which are only a warning: nobody here knows from where
+/// Concierge calls.
+fn certain(statement: &Statement) -> Statement {
+    let mut certain = statement.clone();
+    let mut by_network = false;
+    certain.conditions.retain(|condition| {
+        by_network |= is_network(condition);
+        !is_network(condition)
+    });
+    if by_network && certain.conditions.is_empty() {
+        certain.actions.items.clear();
+        certain.actions.negated = false;
+    }
+    certain
+}
+
+fn is_network(condition: &Condition) -> bool {
+    let key = condition.key.text.to_ascii_lowercase();
+    ["aws:sourceip", "aws:vpcsourceip", "aws:sourcevpc", "aws:sourcevpce"].contains(&key.as_str())
+}
+
+fn check_addresses(lint: &mut Lint<'_>, policy: &Policy) {
+    if !lint.subject.is_of_bucket() || lint.subject.allow_lockout {
+        return;
+    }
+    for statement in policy.statements.iter().filter(|one| one.effect == Effect::Deny) {
+        let exempts = statement.conditions.iter().any(|one| {
+            one.key.text.eq_ignore_ascii_case("aws:PrincipalArn")
+                && Operator::of(&one.operator.text).is_some_and(Operator::is_negated)
+        });
+        let denies_others = statement.conditions.iter().find(|one| {
+            is_network(one)
+                && Operator::of(&one.operator.text)
+                    .is_some_and(|operator| operator.is_negated() && operator.comparison != Comparison::Null)
+        });
+        if let Some(condition) = denies_others.filter(|_| !exempts) {
+            let message = "denies whoever calls from elsewhere, perhaps Concierge too; exempt it with ArnNotLike on \
+                           aws:PrincipalArn";
+            lint.add(&LCK_03, condition.key.span.clone(), message);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The language of bucket and identity policies: what is wrong with a document, whom it lets do what, whether two say the same.
+//!
+//! ```text
+//! text -> read (strict JSON, shape) -> Policy -> one file for each family of rules -> findings
+//!                                        |-> decide: may this caller do that?
+//!                                        |-> public: does it let everybody in?
+//!                                        '-> equal: do two documents say the same?
+//! ```
+//!
+//! The words of a policy are an open list: a provider may know actions and keys that are not here. So what is unknown is
+//! a warning, and what is a misspelling of something known is an error.
+
+mod action;
+mod catalogue;
+mod condition;
+pub mod decide;
+pub mod document;
+mod equal;
+pub mod glob;
+mod lockout;
+mod principal;
+mod public;
+mod read;
+mod resource;
+pub mod rules;
+mod size;
+mod statement;
+mod tenant;
+#[cfg(test)]
+mod tests;
+mod variable;
+
+use document::{Policy, Span};
+pub use equal::equal;
+pub use public::is_public;
+
+use crate::admission::rule::{Level, Rule as PolicyRule};
+
+/// What a policy is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyKind {
+    /// A bucket: it says who may do something with it.
+    Bucket,
+    /// A user: it says what the user may do. It is one of its own, with a name and versions.
+    Managed,
+    /// A user: as `Managed`, but a part of the user.
+    Inline,
+}
+
+/// Whose rules a document has to meet beside the language's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Wasabi.
+    Wasabi,
+    /// Amazon Web Services.
+    Aws,
+    /// Ceph's object gateway.
+    Ceph,
+    /// Versity's gateway.
+    Versitygw,
+    /// SeaweedFS.
+    SeaweedFs,
+    /// Any other.
+    #[default]
+    Generic,
+}
+
+/// What is known around a document.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// What it is attached to.
+    pub kind: PolicyKind,
+    /// The provider.
+    pub profile: Profile,
+    /// The bucket of a bucket policy.
+    pub bucket: Option<&'a str>,
+    /// The account that owns the bucket or the user.
+    pub account: Option<&'a str>,
+    /// The ARN as which Concierge itself calls the provider.
+    pub controller: Option<&'a str>,
+    /// The buckets of the namespace that an identity policy is in; `None` when it may name any.
+    pub own_buckets: Option<&'a [&'a str]>,
+    /// Characters that the other inline policies of the same user have.
+    pub inline_beside: usize,
+    /// Whether the bucket is meant to be public.
+    pub allow_public: bool,
+    /// Whether locking Concierge out is meant.
+    pub allow_lockout: bool,
+}
+
+impl Subject<'_> {
+    /// A policy of this kind at any provider, of which nothing else is known.
+    pub fn new(kind: PolicyKind) -> Self {
+        Self {
+            kind,
+            profile: Profile::default(),
+            bucket: None,
+            account: None,
+            controller: None,
+            own_buckets: None,
+            inline_beside: 0,
+            allow_public: false,
+            allow_lockout: false,
+        }
+    }
+
+    fn is_of_bucket(&self) -> bool {
+        self.kind == PolicyKind::Bucket
+    }
+}
+
+impl Profile {
+    /// Every profile with its name.
+    pub const ALL: &'static [(&'static str, Profile)] = &[
+        ("wasabi", Profile::Wasabi),
+        ("aws", Profile::Aws),
+        ("ceph", Profile::Ceph),
+        ("versitygw", Profile::Versitygw),
+        ("seaweedfs", Profile::SeaweedFs),
+        ("generic", Profile::Generic),
+    ];
+
+    /// Whether account ids have 12 digits.
+    fn has_numbered_accounts(self) -> bool {
+        matches!(self, Profile::Aws | Profile::Wasabi | Profile::Generic)
+    }
+
+    /// The partition of its ARNs; `None` when there are several.
+    fn partition(self) -> Option<&'static str> {
+        (self != Profile::Aws).then_some("aws")
+    }
+}
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The rule that is broken. Its level says how bad that is; `Off` is a suggestion.
+    pub rule: &'static PolicyRule,
+    /// Where, in bytes of the text; empty where a text that is not JSON breaks off.
+    pub span: Span,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// A document under review.
+struct Lint<'a> {
+    text: &'a str,
+    subject: &'a Subject<'a>,
+    findings: Vec<Finding>,
+}
+
+impl Lint<'_> {
+    fn add(&mut self, rule: &'static PolicyRule, span: Span, message: impl Into<String>) {
+        self.findings.push(Finding { rule, span, message: message.into() });
+    }
+}
+
+/// Everything that is wrong with a document, in the order of the text.
+pub fn lint(text: &str, subject: &Subject<'_>) -> Vec<Finding> {
+    let mut lint = Lint { text, subject, findings: Vec::new() };
+    size::check(&mut lint);
+    if let Some(policy) = read::read(&mut lint) {
+        check(&mut lint, &policy);
+    }
+    let mut findings = lint.findings;
+    findings.sort_by(|a, b| (a.span.start, a.rule.id).cmp(&(b.span.start, b.rule.id)));
+    findings.dedup_by(|a, b| a.rule == b.rule && a.span == b.span && a.message == b.message);
+    findings
+}
+
+fn check(lint: &mut Lint<'_>, policy: &Policy) {
+    statement::check_all(lint, policy);
+    for statement in &policy.statements {
+        statement::check(lint, statement);
+        principal::check(lint, statement);
+        action::check(lint, statement);
+        resource::check(lint, statement);
+        condition::check(lint, statement);
+        variable::check(lint, policy.version, statement);
+        tenant::check(lint, statement);
+    }
+    public::check(lint, policy);
+    lockout::check(lint, policy);
+}
+
+/// The policy in a text.
+///
+/// # Errors
+/// What is wrong with its shape.
+pub fn parse(text: &str, kind: PolicyKind) -> Result<Policy, Vec<Finding>> {
+    let subject = Subject::new(kind);
+    let mut lint = Lint { text, subject: &subject, findings: Vec::new() };
+    let policy = read::read(&mut lint);
+    let wrong: Vec<_> =
+        lint.findings.into_iter().filter(|finding| finding.rule.level == Level::Deny).collect();
+    policy.filter(|_| wrong.is_empty()).ok_or(wrong)
+}
+
+/// Whether two words differ by so little that one is a misspelling of the other.
+fn is_near(a: &str, b: &str) -> bool {
+    a.len().min(b.len()) > 2 && a != b && strsim::damerau_levenshtein(a, b) <= 2
+}
