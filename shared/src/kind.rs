@@ -20,7 +20,7 @@ use crate::{
         problem::Problems,
         reference::Reference,
         review::{Context, Evaluation, Request, Review, evaluate},
-        rule::{self, Rule},
+        rule::{self, AdmissionRule},
     },
     index::{Facts, Stored},
 };
@@ -45,9 +45,9 @@ pub trait Kind:
     /// The kind's name, unique among all kinds: `Pet`.
     const NAME: &'static str;
     /// Every rule that can find a problem in an object of this kind.
-    const RULES: &'static [&'static Rule];
+    const RULES: &'static [&'static AdmissionRule];
     /// The rule that deleting an object breaks while others refer to it; `None` protects nothing.
-    const IN_USE: Option<&'static Rule> = None;
+    const IN_USE: Option<&'static AdmissionRule> = None;
     /// Whether deleting an object can be refused. The API server asks about deletions of no other kind, so that an
     /// outage of the webhook does not hold them up.
     const ASKED_ON_DELETE: bool = Self::IN_USE.is_some();
@@ -106,7 +106,7 @@ pub struct KindInfo {
     /// Its custom resource definition.
     pub crd: fn() -> CustomResourceDefinition,
     /// Its rules, without those that all kinds share.
-    pub rules: &'static [&'static Rule],
+    pub rules: &'static [&'static AdmissionRule],
     /// Whether deleting an object can be refused.
     pub asked_on_delete: bool,
     /// Whether the reconciler looks after its objects.
@@ -211,7 +211,7 @@ pub fn by_gvk(api_version: &str, name: &str) -> Option<&'static KindInfo> {
 }
 
 /// Every rule with the kinds it belongs to, ordered by id. Rules that all kinds share name all of them.
-pub fn all_rules() -> Vec<(&'static Rule, Vec<&'static str>)> {
+pub fn all_rules() -> Vec<(&'static AdmissionRule, Vec<&'static str>)> {
     let ids: BTreeSet<_> = KINDS.iter().flat_map(rules_of).map(|rule| rule.id).collect();
     let with_kinds = |id| {
         let kinds: Vec<_> = KINDS.iter().filter(|kind| rules_of(kind).any(|rule| rule.id == id)).collect();
@@ -221,7 +221,7 @@ pub fn all_rules() -> Vec<(&'static Rule, Vec<&'static str>)> {
     ids.into_iter().filter_map(with_kinds).collect()
 }
 
-fn rules_of(kind: &KindInfo) -> impl Iterator<Item = &'static Rule> + use<> {
+fn rules_of(kind: &KindInfo) -> impl Iterator<Item = &'static AdmissionRule> + use<> {
     kind.rules.iter().chain(rule::RULES).copied()
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use concierge_shared::admission::rule::Rule;
+use concierge_shared::admission::rule::AdmissionRule;
 use concierge_shared::kind::{KINDS, all_rules};
 
 /// The rule reference, from the project's folder.
@@ -29,7 +29,7 @@ Each rule's code is in the file under its heading: search it for the rule's id.
 /// When a rule's id stands in no file, or more than one, of `shared/src`.
 pub fn rules() -> Result<String> {
     let sources = sources()?;
-    let mut files: BTreeMap<&str, Vec<(&Rule, Vec<&str>)>> = BTreeMap::new();
+    let mut files: BTreeMap<&str, Vec<(&AdmissionRule, Vec<&str>)>> = BTreeMap::new();
     for (rule, kinds) in all_rules() {
         files.entry(declared_in(rule, &sources)?).or_default().push((rule, kinds));
     }
@@ -57,7 +57,7 @@ fn anchor(title: &str) -> String {
 }
 
 /// The file of `sources` in which a rule's id stands as the second word of its declaration.
-fn declared_in<'a>(rule: &Rule, sources: &'a [(String, String)]) -> Result<&'a str> {
+fn declared_in<'a>(rule: &AdmissionRule, sources: &'a [(String, String)]) -> Result<&'a str> {
     let declaration = |text: &str| {
         ["Deny", "Warn", "Off"].iter().any(|level| text.contains(&format!("{level} \"{}\"", rule.id)))
     };

@@ -9,7 +9,7 @@ use concierge_shared::{
     },
     index::Stored,
     kind::{KINDS, Kind},
-    status::Reason,
+    status::ConditionReason,
 };
 use jiff::Timestamp;
 
@@ -125,9 +125,15 @@ impl Reconcile for AccountReconciler {
             plan.condition(TOKEN, false, word, message)
         };
         let open = match observed {
-            Observed::NotAsked(message) => return refused(Reason::Invalid, "TokenUnusable", message),
-            Observed::NotAccepted(message) => return refused(Reason::Unauthorised, "Refused", message),
-            Observed::Leaving { .. } => return Plan::not_ready(Reason::Deleting, "is being deleted"),
+            Observed::NotAsked(message) => {
+                return refused(ConditionReason::Invalid, "TokenUnusable", message);
+            }
+            Observed::NotAccepted(message) => {
+                return refused(ConditionReason::Unauthorised, "Refused", message);
+            }
+            Observed::Leaving { .. } => {
+                return Plan::not_ready(ConditionReason::Deleting, "is being deleted");
+            }
             Observed::Open(open) => open,
         };
         if let Some(before) = other_user(account, open) {
@@ -136,7 +142,7 @@ impl Reconcile for AccountReconciler {
                  back a token of that user, or create another TerminalAccount",
                 open.user
             );
-            return refused(Reason::OwnedByOther, "OtherUser", &message);
+            return refused(ConditionReason::OwnedByOther, "OtherUser", &message);
         }
         let plan = Plan::ready().condition(TOKEN, true, "Accepted", format!("of user {}", open.user));
         let plan = match open.twins.as_slice() {
@@ -167,12 +173,12 @@ impl Reconcile for AccountReconciler {
             Step::Write(product) => {
                 let name = product.spec.name.clone();
                 guard.apply_owned(account, (**product).clone()).await?;
-                Ok(Outcome::new(Reason::Updated, format!("wrote product {name}")))
+                Ok(Outcome::new(ConditionReason::Updated, format!("wrote product {name}")))
             }
             Step::Delete(product) => {
                 guard.delete_owned(&**product).await?;
                 let message = format!("deleted product {}: the shop no longer lists it", product.spec.name);
-                Ok(Outcome::new(Reason::Deleted, message))
+                Ok(Outcome::new(ConditionReason::Deleted, message))
             }
         }
     }
@@ -181,7 +187,7 @@ impl Reconcile for AccountReconciler {
         match observed {
             Observed::Leaving { users } if !users.is_empty() => {
                 let users = concierge_shared::admission::review::abridged(users);
-                Deletion::Blocked(Reason::Deleting, format!("in use by {users}; delete them first"))
+                Deletion::Blocked(ConditionReason::Deleting, format!("in use by {users}; delete them first"))
             }
             _ => Deletion::Gone,
         }

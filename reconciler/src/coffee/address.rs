@@ -9,7 +9,7 @@ use concierge_shared::{
         fingerprint::fingerprint,
     },
     kind::Kind,
-    status::{Reason, intent::Intent},
+    status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
 
@@ -101,7 +101,7 @@ impl Reconcile for AddressReconciler {
             }
             Some(id) if !edited && !is_gone(status, now) => {
                 let message = format!("the shop does not list address {id} yet");
-                let plan = Plan::not_ready(Reason::Reconciling, message.clone()).look_again(SOON);
+                let plan = Plan::not_ready(ConditionReason::Reconciling, message.clone()).look_again(SOON);
                 plan.condition(PRESENT, false, "NotListed", message)
             }
             _ => {
@@ -110,7 +110,7 @@ impl Reconcile for AddressReconciler {
                     fingerprint: observed.wanted.clone(),
                     before: observed.alike.clone(),
                 };
-                Plan::not_ready(Reason::Reconciling, "is being made").once(Step::Create, once)
+                Plan::not_ready(ConditionReason::Reconciling, "is being made").once(Step::Create, once)
             }
         };
         let idle = observed.retired.iter().filter(|(_, used)| !used);
@@ -211,7 +211,7 @@ pub(super) async fn create(
 /// Deletes an address.
 pub(super) async fn delete(guard: &Guard, shop: &Connection, id: &str) -> Result<Outcome, Failure> {
     shop.remove(guard, operation::DELETE_ADDRESS, id, shop.client.delete_address(id)).await?;
-    Ok(Outcome::new(Reason::Deleted, format!("deleted address {id}")))
+    Ok(Outcome::new(ConditionReason::Deleted, format!("deleted address {id}")))
 }
 
 /// The addresses that could be the effect of a call whose outcome is unknown.

@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     coffee::{AppPhase, CoffeeApp, CoffeeAppStatus, SecretRef},
-    status::{Reason, intent::Intent},
+    status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
 
@@ -83,7 +83,7 @@ impl Reconcile for AppReconciler {
             }
             Step::Remove(id) => {
                 remove(guard, shop, id).await?;
-                Ok(Outcome::new(Reason::Deleted, format!("removed app {id}")))
+                Ok(Outcome::new(ConditionReason::Deleted, format!("removed app {id}")))
             }
         }
     }

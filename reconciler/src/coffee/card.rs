@@ -6,7 +6,7 @@ use concierge_shared::{
     admission::{reference::referrers_key, review::annotation},
     coffee::{CardPhase, CoffeeCard, CoffeeCardStatus, CoffeeOrder, TokenSource, UsedAccount},
     kind::Kind,
-    status::{Reason, intent::Intent},
+    status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
 
@@ -98,17 +98,17 @@ impl Reconcile for CardReconciler {
             }
             (Some(id), None) => {
                 let (reason, message) = match is_gone(status, now) {
-                    false => (Reason::Reconciling, format!("the shop does not list card {id} yet")),
+                    false => (ConditionReason::Reconciling, format!("the shop does not list card {id} yet")),
                     true => {
                         let remedy = "it was removed there; register it again with another CoffeeCard";
-                        (Reason::Held, format!("the shop does not list card {id}: {remedy}"))
+                        (ConditionReason::Held, format!("the shop does not list card {id}: {remedy}"))
                     }
                 };
                 let plan = Plan::not_ready(reason, message.clone()).look_again(SOON);
                 plan.condition(PRESENT, false, "NotListed", message)
             }
             (None, _) => {
-                let plan = Plan::not_ready(Reason::Reconciling, "is being registered");
+                let plan = Plan::not_ready(ConditionReason::Reconciling, "is being registered");
                 plan.once(Step::Register, once(&observed.listed))
             }
         }
@@ -253,7 +253,7 @@ pub(super) async fn register(
     }
     let id = the_one_meant(guard, shop, named).await?;
     let message = format!("the shop had card {id} already; it is adopted");
-    Ok(Outcome { reason: Reason::Adopted, message, id: Some(id) })
+    Ok(Outcome { reason: ConditionReason::Adopted, message, id: Some(id) })
 }
 
 fn is_there_already(error: &Error) -> bool {
@@ -310,7 +310,7 @@ pub(super) fn policy() -> UnknownPolicy {
 /// Deletes a card.
 pub(super) async fn delete(guard: &Guard, shop: &Connection, id: &str) -> Result<Outcome, Failure> {
     shop.remove(guard, operation::DELETE_CARD, id, shop.client.delete_card(id)).await?;
-    Ok(Outcome::new(Reason::Deleted, format!("deleted card {id}")))
+    Ok(Outcome::new(ConditionReason::Deleted, format!("deleted card {id}")))
 }
 
 /// When an order under way was last placed with the card.

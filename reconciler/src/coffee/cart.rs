@@ -11,7 +11,7 @@ use concierge_shared::{
     },
     kind::Kind,
     status::{
-        Reason,
+        ConditionReason,
         intent::{Intent, IntentState},
     },
 };
@@ -114,13 +114,13 @@ impl Reconcile for CartReconciler {
         }
         match &observed.placeable {
             Some(placeable) => {
-                let plan = Plan::not_ready(Reason::Reconciling, "is being placed");
+                let plan = Plan::not_ready(ConditionReason::Reconciling, "is being placed");
                 let plan = plan.condition(PLACED, false, "Placing", "is being placed");
                 plan.once(Convert(placeable.order.clone()), placeable.once())
             }
             None => {
                 let message = "waits for its items, and for the address and the card to be at the shop";
-                Plan::not_ready(Reason::Reconciling, message).look_again(SOON)
+                Plan::not_ready(ConditionReason::Reconciling, message).look_again(SOON)
             }
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use concierge_shared::{
     coffee::{Environment, Shop, TerminalAccount, UsedAccount, UsesAccount},
     kind::Kind,
-    status::{ConditionType, Conditions, Reason},
+    status::{ConditionReason, ConditionType, Conditions},
 };
 use parking_lot::Mutex;
 use reqwest::Url;
@@ -218,7 +218,7 @@ pub(super) fn account_to_wake<K: UsesAccount>(pass: &Pass, object: &K) -> Vec<Ob
 /// Whose token it is was checked, and it is not the account's user's.
 fn not_in_order(account: &TerminalAccount) -> Option<&str> {
     let ready = account.status.as_ref()?.condition(ConditionType::Ready.as_str())?;
-    let wrong = ready.status == "False" && ready.reason == Reason::OwnedByOther.as_str();
+    let wrong = ready.status == "False" && ready.reason == ConditionReason::OwnedByOther.as_str();
     wrong.then_some(ready.message.as_str())
 }
 

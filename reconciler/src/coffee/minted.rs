@@ -7,7 +7,7 @@ use std::fmt;
 use concierge_shared::{
     coffee::UsedAccount,
     kind::Kind,
-    status::{Conditions, Reason},
+    status::{ConditionReason, Conditions},
 };
 use jiff::Timestamp;
 
@@ -91,7 +91,7 @@ pub(super) fn plan<K: Kind, T>(
     let another = format!("create another {}", K::NAME);
     if observed.listed.is_none() {
         let gone = is_gone(Some(status), now);
-        let reason = if gone { Reason::Held } else { Reason::Reconciling };
+        let reason = if gone { ConditionReason::Held } else { ConditionReason::Reconciling };
         let message = match gone {
             true => format!("{id} was removed at the shop; {another}"),
             false => format!("the shop does not list {id} yet"),
@@ -103,7 +103,7 @@ pub(super) fn plan<K: Kind, T>(
         SecretState::Filled => Plan::ready(),
         _ => {
             let message = format!("Secret {secret} no longer holds what the shop shows only once; {another}");
-            Plan::not_ready(Reason::Held, message)
+            Plan::not_ready(ConditionReason::Held, message)
         }
     };
     plan.condition(PRESENT, true, "Listed", format!("the shop lists {id}"))
@@ -113,12 +113,12 @@ fn make<T>(status: &impl Conditions, secret: &str, observed: &Observed<T>) -> Pl
     if let Some(intent) = placing::given_up(status) {
         return placing::abandoned(intent);
     }
-    let plan = Plan::not_ready(Reason::Reconciling, "is being made");
+    let plan = Plan::not_ready(ConditionReason::Reconciling, "is being made");
     match observed.secret {
         SecretState::Foreign => {
             let message =
                 format!("Secret {secret} exists and does not belong to this object; delete or rename it");
-            Plan::not_ready(Reason::OwnedByOther, message).look_again(SOON)
+            Plan::not_ready(ConditionReason::OwnedByOther, message).look_again(SOON)
         }
         SecretState::Absent => plan.step(Step::Reserve).once(Step::Make, observed.once.clone()),
         SecretState::Empty | SecretState::Filled => plan.once(Step::Make, observed.once.clone()),
@@ -136,7 +136,7 @@ pub(super) fn plan_deletion<T>(id: Option<&str>, observed: &Observed<T>) -> Dele
 /// Makes sure that there is a Secret to write into.
 pub(super) async fn reserve<K: Kind>(guard: &Guard, owner: &K, name: &str) -> Result<Outcome, Failure> {
     guard.reserve_secret(owner, name).await?;
-    Ok(Outcome::new(Reason::Created, format!("reserved Secret {name}")))
+    Ok(Outcome::new(ConditionReason::Created, format!("reserved Secret {name}")))
 }
 
 /// Removes what was made: its secret was in the answer that never came.

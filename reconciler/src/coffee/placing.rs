@@ -9,7 +9,7 @@ use concierge_shared::{
     },
     kind::Kind,
     status::{
-        Conditions, Reason,
+        ConditionReason, Conditions,
         intent::{Intent, IntentState},
     },
 };
@@ -180,13 +180,16 @@ pub(super) fn is_refused(status: &impl Conditions) -> bool {
 /// What is to be done after a no: nothing, until somebody asks again.
 pub(super) fn refused<S>(status: &impl Conditions) -> Plan<S> {
     let said = refusal(status).unwrap_or_default();
-    Plan::not_ready(Reason::Refused, said.clone()).condition(PLACED, false, REFUSED, said)
+    Plan::not_ready(ConditionReason::Refused, said.clone()).condition(PLACED, false, REFUSED, said)
 }
 
 /// What is to be done after a call was given up on request: nothing, until somebody asks again.
 pub(super) fn abandoned<S>(intent: &Intent) -> Plan<S> {
     let remedy = format!("set the annotation {}: retry to send it", annotation::RESOLVE_UNKNOWN);
-    Plan::not_ready(Reason::Abandoned, format!("{} was given up on request; {remedy}", intent.operation))
+    Plan::not_ready(
+        ConditionReason::Abandoned,
+        format!("{} was given up on request; {remedy}", intent.operation),
+    )
 }
 
 /// The intent of this status, if it was given up on request.

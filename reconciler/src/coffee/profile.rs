@@ -13,7 +13,7 @@ use super::{
     standing::{Standing, last_look, standing, trouble},
 };
 use crate::engine::{Account, Deletion, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile};
-use concierge_shared::status::Reason;
+use concierge_shared::status::ConditionReason;
 
 pub(super) struct ProfileReconciler(pub(super) Shops);
 
@@ -49,7 +49,7 @@ impl Reconcile for ProfileReconciler {
 
     fn plan(&self, profile: &CoffeeProfile, observed: &Observed, _now: Timestamp) -> Plan<Put> {
         let Some(fields) = differences(&profile.spec, &observed.user) else { return Plan::ready() };
-        let plan = Plan::not_ready(Reason::Reconciling, format!("the shop has another {fields}"));
+        let plan = Plan::not_ready(ConditionReason::Reconciling, format!("the shop has another {fields}"));
         // The shop's values are a person's; they are named, not shown.
         plan.step(Put).drift("spec", format!("another {fields}"), "as specified")
     }
@@ -63,7 +63,7 @@ impl Reconcile for ProfileReconciler {
     ) -> Result<Outcome, Failure> {
         let CoffeeProfileSpec { name, email, .. } = &profile.spec;
         shop.write(guard, operation::PUT_PROFILE, shop.client.put_profile(name, email)).await?;
-        Ok(Outcome::new(Reason::Updated, "set name and email of the account"))
+        Ok(Outcome::new(ConditionReason::Updated, "set name and email of the account"))
     }
 
     /// An account keeps its profile.

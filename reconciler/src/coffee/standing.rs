@@ -5,7 +5,7 @@ use std::time::Duration;
 use concierge_shared::{
     admission::review::annotation,
     kind::Kind,
-    status::{ConditionType, Conditions, Reason},
+    status::{ConditionReason, ConditionType, Conditions},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,12 +34,12 @@ pub(super) enum Standing {
 /// Where an object with this status stands.
 pub(super) fn standing(status: &impl Conditions) -> Standing {
     let broken = [
-        Reason::Invalid,
-        Reason::OwnedByOther,
-        Reason::Refused,
-        Reason::Unauthorised,
-        Reason::Unsupported,
-        Reason::Held,
+        ConditionReason::Invalid,
+        ConditionReason::OwnedByOther,
+        ConditionReason::Refused,
+        ConditionReason::Unauthorised,
+        ConditionReason::Unsupported,
+        ConditionReason::Held,
     ];
     match status.condition(ConditionType::Ready.as_str()) {
         Some(ready) if ready.status == "True" => Standing::Ready,

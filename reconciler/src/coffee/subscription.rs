@@ -9,7 +9,7 @@ use concierge_shared::{
         CoffeeSubscriptionStatus, ObjectRef, ScheduleType, SubscriptionPhase, UsedAccount,
     },
     kind::Kind,
-    status::{Conditions, Reason, intent::Intent},
+    status::{ConditionReason, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
 
@@ -112,20 +112,22 @@ impl Reconcile for SubscriptionReconciler {
     fn plan(&self, subscription: &CoffeeSubscription, observed: &Observed, now: Timestamp) -> Plan<Step> {
         let status = subscription.status.as_ref();
         match (recorded_id(subscription), &observed.found) {
-            _ if observed.used.is_none() => Plan::not_ready(Reason::Deleted, "the shop no longer has it"),
+            _ if observed.used.is_none() => {
+                Plan::not_ready(ConditionReason::Deleted, "the shop no longer has it")
+            }
             (_, Some(found)) if observed.ours => follow(subscription, observed, found),
             (Some(id), _) => {
                 let gone = is_gone(status, now);
                 let (reason, word, message) = match gone {
                     true => (
-                        Reason::Deleted,
+                        ConditionReason::Deleted,
                         CANCELLED,
                         format!(
                             "the shop no longer lists subscription {id}: it was cancelled there, and is not made again"
                         ),
                     ),
                     false => (
-                        Reason::Reconciling,
+                        ConditionReason::Reconciling,
                         "NotListed",
                         format!("the shop does not list subscription {id}"),
                     ),
@@ -134,7 +136,9 @@ impl Reconcile for SubscriptionReconciler {
                 let plan = Plan::not_ready(reason, message.clone()).condition(PRESENT, false, word, message);
                 if gone { plan } else { plan.look_again(SOON) }
             }
-            (None, Some(_)) => Plan::not_ready(Reason::OwnedByOther, "another object has the subscription"),
+            (None, Some(_)) => {
+                Plan::not_ready(ConditionReason::OwnedByOther, "another object has the subscription")
+            }
             (None, None) => subscribe(subscription, observed),
         }
     }
@@ -160,12 +164,12 @@ impl Reconcile for SubscriptionReconciler {
             Step::Update(id, change) => {
                 let call = shop.client.update_subscription(id, change);
                 shop.write(guard, operation::UPDATE_SUBSCRIPTION, call).await?;
-                Ok(Outcome::new(Reason::Updated, format!("changed subscription {id}")))
+                Ok(Outcome::new(ConditionReason::Updated, format!("changed subscription {id}")))
             }
             Step::Cancel(id) => {
                 let call = shop.client.delete_subscription(id);
                 shop.remove(guard, operation::DELETE_SUBSCRIPTION, id, call).await?;
-                Ok(Outcome::new(Reason::Deleted, format!("cancelled subscription {id}")))
+                Ok(Outcome::new(ConditionReason::Deleted, format!("cancelled subscription {id}")))
             }
         }
     }
@@ -317,16 +321,17 @@ fn subscribe(subscription: &CoffeeSubscription, observed: &Observed) -> Plan<Ste
         return placing::refused(&status);
     }
     if let Some(hindrance) = &observed.hindrance {
-        return Plan::not_ready(Reason::Reconciling, hindrance.clone()).look_again(SOON);
+        return Plan::not_ready(ConditionReason::Reconciling, hindrance.clone()).look_again(SOON);
     }
     let spec = &subscription.spec;
     let (Some(address), Some(card)) = (&observed.address, &observed.card) else {
-        return Plan::not_ready(Reason::Reconciling, "the address or the card has no id yet")
+        return Plan::not_ready(ConditionReason::Reconciling, "the address or the card has no id yet")
             .look_again(SOON);
     };
     let (Some(schedule), Ok(quantity)) = (schedule(spec), u32::try_from(spec.quantity.unwrap_or(1))) else {
         let message = "the shop has no such schedule; use weekly or fixed";
-        return Plan::not_ready(Reason::Unsupported, message).unsupported("spec.schedule.type", message);
+        return Plan::not_ready(ConditionReason::Unsupported, message)
+            .unsupported("spec.schedule.type", message);
     };
     let new = NewSubscription {
         variant: spec.product_variant_id.clone(),
@@ -340,7 +345,7 @@ fn subscribe(subscription: &CoffeeSubscription, observed: &Observed) -> Plan<Ste
         fingerprint: recognised_by(&new.variant, i64::from(quantity), address, card),
         before: Vec::new(),
     };
-    let plan = Plan::not_ready(Reason::Reconciling, "is being made");
+    let plan = Plan::not_ready(ConditionReason::Reconciling, "is being made");
     plan.condition(placing::PLACED, false, "Placing", "is being made").once(Step::Subscribe(new), once)
 }
 

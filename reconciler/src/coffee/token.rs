@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     coffee::{SecretRef, TerminalToken, TerminalTokenStatus, TokenPhase},
-    status::{Reason, intent::Intent},
+    status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
 
@@ -78,7 +78,7 @@ impl Reconcile for TokenReconciler {
             }
             Step::Remove(id) => {
                 revoke(guard, shop, id).await?;
-                Ok(Outcome::new(Reason::Deleted, format!("revoked token {id}")))
+                Ok(Outcome::new(ConditionReason::Deleted, format!("revoked token {id}")))
             }
         }
     }

@@ -8,13 +8,13 @@ use concierge_shared::{
         envelope::Operation,
         lookup::Found,
         object::Raw,
-        problem::{Problem, Reason as ProblemReason},
+        problem::{Cause, Problem},
         reference::{self, Reference},
         review::{self, Context, Request, Stage},
     },
     index::Stored,
     kind::Kind,
-    status::{ConditionType, Conditions, Reason},
+    status::{ConditionReason, ConditionType, Conditions},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -30,13 +30,13 @@ impl<R: Reconcile> Work<R> {
     pub(crate) fn validate(&mut self) -> Result<(), Stop> {
         let problems = self.problems()?;
         if problems.is_empty() {
-            self.set(ConditionType::Valid, true, Reason::Valid, "");
+            self.set(ConditionType::Valid, true, ConditionReason::Valid, "");
             return Ok(());
         }
         let told = problems.iter().map(|problem| format!("{}: {}", problem.field, explained(problem)));
         let message = listed(told);
-        self.set(ConditionType::Valid, false, Reason::Invalid, &message);
-        self.unready(Reason::Invalid, &message);
+        self.set(ConditionType::Valid, false, ConditionReason::Invalid, &message);
+        self.unready(ConditionReason::Invalid, &message);
         Err(Stop::Said(Next::Retry(Retry::Slow)))
     }
 
@@ -75,7 +75,7 @@ impl<R: Reconcile> Work<R> {
         let claims = self.object.claims();
         let mut of_it =
             claims.iter().filter(|claim| claim.field == problem.field && claim.rule == problem.rule);
-        problem.reason == ProblemReason::Duplicate
+        problem.cause == Cause::Duplicate
             && of_it.all(|claim| {
                 let holders = self.pass.lookup().select(R::Kind::NAME, &claim.index_key()).objects;
                 winner(&holders).is_none_or(|winner| winner.meta().uid == self.meta().uid)
@@ -92,12 +92,12 @@ impl<R: Reconcile> Work<R> {
         let missing: Vec<_> =
             references.iter().filter_map(|one| self.lacks(one).transpose()).collect::<Result<_, _>>()?;
         if missing.is_empty() {
-            self.set(ConditionType::ReferencesResolved, true, Reason::ReferencesFound, "");
+            self.set(ConditionType::ReferencesResolved, true, ConditionReason::ReferencesFound, "");
             return Ok(());
         }
         let message = listed(missing);
-        self.set(ConditionType::ReferencesResolved, false, Reason::ReferencesMissing, &message);
-        self.unready(Reason::ReferencesMissing, &message);
+        self.set(ConditionType::ReferencesResolved, false, ConditionReason::ReferencesMissing, &message);
+        self.unready(ConditionReason::ReferencesMissing, &message);
         Err(Stop::Said(self.resync()))
     }
 

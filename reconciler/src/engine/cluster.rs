@@ -62,7 +62,7 @@ pub struct Notice {
     pub uid: String,
     /// Whether somebody should look into it.
     pub warning: bool,
-    /// Why: a word from the closed list [`concierge_shared::status::Reason`].
+    /// Why: a word from the closed list [`concierge_shared::status::ConditionReason`].
     pub reason: String,
     /// What happened, in a sentence.
     pub message: String,

@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     kind::Kind,
-    status::{ConditionType, Conditions, Reason},
+    status::{ConditionReason, ConditionType, Conditions},
 };
 
 use kube::core::object::HasStatus;
@@ -88,7 +88,7 @@ impl<R: Reconcile> Work<R> {
             annotation::ADOPT
         );
         self.reconciler.report(&self.object, observed, &mut self.status);
-        self.unready(Reason::OwnedByOther, &message);
+        self.unready(ConditionReason::OwnedByOther, &message);
         Err(Stop::Said(self.resync()))
     }
 
@@ -96,14 +96,14 @@ impl<R: Reconcile> Work<R> {
     fn describe(&mut self, plan: &Plan<R::Step>, observed: &R::Observed) {
         self.reconciler.report(&self.object, observed, &mut self.status);
         match &plan.readiness {
-            Readiness::Ready => self.set(ConditionType::Ready, true, Reason::Reconciled, ""),
+            Readiness::Ready => self.set(ConditionType::Ready, true, ConditionReason::Reconciled, ""),
             Readiness::NotReady(reason, message) => self.set(ConditionType::Ready, false, *reason, message),
         }
         match plan.unsupported.is_empty() {
             true => self.status.clear(ConditionType::Unsupported.as_str()),
             false => {
                 let fields = plan.unsupported.iter().map(|one| format!("{}: {}", one.field, one.message));
-                self.set(ConditionType::Unsupported, true, Reason::Unsupported, &listed(fields));
+                self.set(ConditionType::Unsupported, true, ConditionReason::Unsupported, &listed(fields));
             }
         }
         for extra in &plan.conditions {
@@ -121,30 +121,32 @@ impl<R: Reconcile> Work<R> {
         if drifted {
             let fields =
                 plan.drift.iter().map(|one| format!("{}: {} -> {}", one.field, one.found, one.wanted));
-            self.set(ConditionType::Drifted, true, Reason::DriftDetected, &listed(fields));
+            self.set(ConditionType::Drifted, true, ConditionReason::DriftDetected, &listed(fields));
             for one in plan.drift.iter().filter(|_| was_synced) {
                 let labels = DriftLabels { kind: R::Kind::NAME, field: one.field };
                 self.hub.metrics.drift.get_or_create(&labels).inc();
             }
         } else if plan.drift.is_empty() && self.status.condition(ConditionType::Drifted.as_str()).is_some() {
-            self.set(ConditionType::Drifted, false, Reason::InSync, "");
+            self.set(ConditionType::Drifted, false, ConditionReason::InSync, "");
         }
     }
 
     fn publish_plan(&mut self, plan: &Plan<R::Step>) -> Stop {
         let steps = listed(plan.steps.iter().map(|planned| planned.step.to_string()));
         match plan.steps.is_empty() {
-            true => self.set(ConditionType::Synced, true, Reason::InSync, "only observed; nothing to do"),
+            true => {
+                self.set(ConditionType::Synced, true, ConditionReason::InSync, "only observed; nothing to do")
+            }
             false => {
                 let message = format!("only observed; would {steps}");
-                self.set(ConditionType::Synced, false, Reason::ObserveOnly, &message);
+                self.set(ConditionType::Synced, false, ConditionReason::ObserveOnly, &message);
             }
         }
         Stop::Said(self.resync())
     }
 
     fn in_sync(&mut self, plan: &Plan<R::Step>) -> Next {
-        self.set(ConditionType::Synced, true, Reason::Reconciled, "");
+        self.set(ConditionType::Synced, true, ConditionReason::Reconciled, "");
         match (plan.look_again, self.resync()) {
             (Some(sooner), Next::Resync(resync)) => Next::Resync(sooner.min(resync)),
             (_, resync) => resync,
@@ -202,13 +204,13 @@ impl<R: Reconcile> Work<R> {
         }
         let left = listed(plan.steps.iter().map(|planned| planned.step.to_string()));
         let message = format!("still to do: {left}");
-        self.set(ConditionType::Synced, false, Reason::Reconciling, &message);
+        self.set(ConditionType::Synced, false, ConditionReason::Reconciling, &message);
         Err(Stop::Said(Next::Retry(Retry::BackOff)))
     }
 
     fn note_mended(&mut self) {
         if self.status.condition(ConditionType::Drifted.as_str()).is_some() {
-            self.set(ConditionType::Drifted, false, Reason::InSync, "");
+            self.set(ConditionType::Drifted, false, ConditionReason::InSync, "");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     admission::{reference::DELETE_IN_USE_ANNOTATION, review::abridged},
-    status::{ConditionType, Reason},
+    status::{ConditionReason, ConditionType},
 };
 
 use super::{
@@ -22,10 +22,10 @@ impl<R: Reconcile> Work<R> {
         if !self.is_held() {
             return Err(Stop::Gone);
         }
-        self.set(ConditionType::Deleting, true, Reason::Deleting, "");
+        self.set(ConditionType::Deleting, true, ConditionReason::Deleting, "");
         if self.is_abandoned() {
             return self
-                .leave(Reason::Abandoned, "the remote thing, if any, is left in place as asked")
+                .leave(ConditionReason::Abandoned, "the remote thing, if any, is left in place as asked")
                 .await;
         }
         self.wait_for_referrers()?;
@@ -35,7 +35,10 @@ impl<R: Reconcile> Work<R> {
         }
         if self.reconciler.deletion_policy(&self.pass, &self.object) == DeletionPolicy::Retain {
             return self
-                .leave(Reason::Abandoned, "the remote thing is left in place: deletionPolicy is Retain")
+                .leave(
+                    ConditionReason::Abandoned,
+                    "the remote thing is left in place: deletionPolicy is Retain",
+                )
                 .await;
         }
         self.delete_remote().await
@@ -49,7 +52,7 @@ impl<R: Reconcile> Work<R> {
         }
         names.sort();
         let message = format!("in use by {}; delete or change them first", abridged(&names));
-        self.set(ConditionType::Deleting, true, Reason::Deleting, &message);
+        self.set(ConditionType::Deleting, true, ConditionReason::Deleting, &message);
         Err(Stop::Said(self.resync()))
     }
 
@@ -67,7 +70,7 @@ impl<R: Reconcile> Work<R> {
             self.set(
                 ConditionType::Deleting,
                 true,
-                Reason::ObserveOnly,
+                ConditionReason::ObserveOnly,
                 &format!("only observed; would {would}"),
             );
             return Err(Stop::Said(self.resync()));
@@ -80,7 +83,12 @@ impl<R: Reconcile> Work<R> {
             None => self.gone().await,
             Some(steps) => {
                 let left = listed(steps.iter().map(|planned| planned.step.to_string()));
-                self.set(ConditionType::Deleting, true, Reason::Deleting, &format!("still to do: {left}"));
+                self.set(
+                    ConditionType::Deleting,
+                    true,
+                    ConditionReason::Deleting,
+                    &format!("still to do: {left}"),
+                );
                 Err(Stop::Said(Next::Retry(Retry::BackOff)))
             }
         }
@@ -94,7 +102,7 @@ impl<R: Reconcile> Work<R> {
             Owner::Nobody => return Ok(None),
             Owner::Other(whose) => {
                 let message = format!("the remote thing is not ours ({whose}); it is left in place");
-                self.tell(false, Reason::Abandoned.as_str(), &message).await;
+                self.tell(false, ConditionReason::Abandoned.as_str(), &message).await;
                 return Ok(None);
             }
         }
@@ -117,7 +125,7 @@ impl<R: Reconcile> Work<R> {
         Err(Stop::Gone)
     }
 
-    async fn leave(&mut self, reason: Reason, message: &str) -> Result<Next, Stop> {
+    async fn leave(&mut self, reason: ConditionReason, message: &str) -> Result<Next, Stop> {
         tracing::info!(message, "deleted");
         self.tell(false, reason.as_str(), message).await;
         self.let_go().await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concierge_shared::status::Reason;
+use concierge_shared::status::ConditionReason;
 
 /// A failure of a remote call or of a step. Messages are shown to users in conditions and events: they say
 /// what to do where there is something to do, stay the same while the cause stays the same, and hold no secret.
@@ -56,17 +56,17 @@ pub enum Retry {
 
 impl Failure {
     /// The reason in conditions and events.
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> ConditionReason {
         match self {
-            Failure::NeverSent(_) => Reason::NeverSent,
-            Failure::Transient(_) => Reason::Transient,
-            Failure::Throttled { .. } => Reason::Throttled,
-            Failure::Auth(_) => Reason::Unauthorised,
-            Failure::Conflict(_) => Reason::Conflict,
-            Failure::Invalid(_) => Reason::Refused,
-            Failure::Unsupported(_) => Reason::Unsupported,
-            Failure::DependencyMissing(_) => Reason::ReferencesMissing,
-            Failure::Ambiguous(_) => Reason::Ambiguous,
+            Failure::NeverSent(_) => ConditionReason::NeverSent,
+            Failure::Transient(_) => ConditionReason::Transient,
+            Failure::Throttled { .. } => ConditionReason::Throttled,
+            Failure::Auth(_) => ConditionReason::Unauthorised,
+            Failure::Conflict(_) => ConditionReason::Conflict,
+            Failure::Invalid(_) => ConditionReason::Refused,
+            Failure::Unsupported(_) => ConditionReason::Unsupported,
+            Failure::DependencyMissing(_) => ConditionReason::ReferencesMissing,
+            Failure::Ambiguous(_) => ConditionReason::Ambiguous,
         }
     }
 

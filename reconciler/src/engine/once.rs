@@ -5,7 +5,7 @@ use std::time::Duration;
 use concierge_shared::{
     kind::Kind,
     status::{
-        ConditionType, Conditions, Reason,
+        ConditionReason, ConditionType, Conditions,
         intent::{Intent, IntentState},
     },
 };
@@ -101,7 +101,7 @@ impl<R: Reconcile> Work<R> {
             once.operation,
             super::annotation::RESOLVE_UNKNOWN
         );
-        self.unready(Reason::Abandoned, &message);
+        self.unready(ConditionReason::Abandoned, &message);
         Err(Stop::Said(self.resync()))
     }
 
@@ -116,7 +116,7 @@ impl<R: Reconcile> Work<R> {
             Busy::With(other) => format!("waits for {other}, which asks for the same at the same account"),
             Busy::Counting => "waits until the calls under way are counted".to_owned(),
         };
-        self.unready(Reason::Reconciling, &message);
+        self.unready(ConditionReason::Reconciling, &message);
         Err(Stop::Said(self.resync()))
     }
 
@@ -155,7 +155,7 @@ impl<R: Reconcile> Work<R> {
         &mut self,
         intent: &Intent,
         id: &str,
-        reason: Reason,
+        reason: ConditionReason,
         message: &str,
     ) -> Result<(), Stop> {
         tracing::info!(operation = intent.operation, intent = intent.id, id, "{message}");
@@ -205,7 +205,7 @@ impl<R: Reconcile> Work<R> {
         let message =
             format!("{} made {id}, which belongs to no object now; look after it", intent.operation);
         tracing::error!(intent = intent.id, id, "{message}");
-        self.tell(true, Reason::Ambiguous.as_str(), &message).await;
+        self.tell(true, ConditionReason::Ambiguous.as_str(), &message).await;
         Stop::Gone
     }
 
@@ -228,12 +228,12 @@ impl<R: Reconcile> Work<R> {
         let message =
             format!("it is not known whether {} took effect ({why}); it is not sent again", intent.operation);
         tracing::warn!(intent = intent.id, operation = intent.operation, "{message}");
-        self.set(ConditionType::Unknown, true, Reason::Ambiguous, &message);
-        self.unready(Reason::Ambiguous, &message);
+        self.set(ConditionType::Unknown, true, ConditionReason::Ambiguous, &message);
+        self.unready(ConditionReason::Ambiguous, &message);
         match self.write_status().await {
             Ok(()) => {
                 self.reached(CrashPoint::UnknownWritten).await;
-                self.tell(true, Reason::Ambiguous.as_str(), &message).await;
+                self.tell(true, ConditionReason::Ambiguous.as_str(), &message).await;
                 Stop::Said(Next::After(self.until_look(&intent)))
             }
             Err(error) => error.into(),

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use concierge_shared::status::Reason;
+use concierge_shared::status::ConditionReason;
 
 /// What is to be done about an object, and what can be said of it already.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub enum Readiness {
     /// It is.
     Ready,
     /// Not yet, or no longer.
-    NotReady(Reason, String),
+    NotReady(ConditionReason, String),
 }
 
 /// One difference between the spec and the remote side.
@@ -95,7 +95,7 @@ pub enum Deletion<S> {
     /// These steps first; then it is observed again.
     Steps(Vec<Planned<S>>),
     /// Nothing can be done before a person or the service does something.
-    Blocked(Reason, String),
+    Blocked(ConditionReason, String),
 }
 
 /// What happens to the remote thing when its object is deleted.
@@ -122,7 +122,7 @@ pub enum Owner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// What happened: created, updated, deleted, adopted.
-    pub reason: Reason,
+    pub reason: ConditionReason,
     /// In a sentence, for the event.
     pub message: String,
     /// The remote id of what a [`Once`] call made. Recorded in the status, logged, and told in an event.
@@ -196,7 +196,7 @@ impl<S> Plan<S> {
     }
 
     /// Nothing to do, and not usable yet.
-    pub fn not_ready(reason: Reason, message: impl Into<String>) -> Self {
+    pub fn not_ready(reason: ConditionReason, message: impl Into<String>) -> Self {
         Self::new(Readiness::NotReady(reason, message.into()))
     }
 
@@ -259,12 +259,12 @@ impl<S> Deletion<S> {
 
 impl Outcome {
     /// A step that went well.
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+    pub fn new(reason: ConditionReason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), id: None }
     }
 
     /// A [`Once`] call that went well, and the id of what it made.
     pub fn made(id: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason: Reason::Created, message: message.into(), id: Some(id.into()) }
+        Self { reason: ConditionReason::Created, message: message.into(), id: Some(id.into()) }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use concierge_shared::status::{
-    ConditionType, Conditions, Reason,
+    ConditionReason, ConditionType, Conditions,
     intent::{Intent, IntentState},
 };
 use jiff::Timestamp;
@@ -131,7 +131,7 @@ impl<R: Reconcile> Work<R> {
 
     async fn adopt(&mut self, intent: &Intent, id: &str) -> Result<(), Stop> {
         let message = format!("{} had taken effect; its id is adopted", intent.operation);
-        self.record(intent, id, Reason::Adopted, &message).await
+        self.record(intent, id, ConditionReason::Adopted, &message).await
     }
 
     async fn discard(&mut self, remote: &R::Remote, intent: &Intent, id: &str) -> Result<(), Stop> {
@@ -141,7 +141,7 @@ impl<R: Reconcile> Work<R> {
         self.reached(CrashPoint::Discarded).await;
         let message =
             format!("{} had taken effect, but its answer is lost; {id} is removed", intent.operation);
-        self.tell(false, Reason::Deleted.as_str(), &message).await;
+        self.tell(false, ConditionReason::Deleted.as_str(), &message).await;
         self.drop_intent(&intent.id).await
     }
 
@@ -164,14 +164,14 @@ impl<R: Reconcile> Work<R> {
              annotation {RESOLVE_UNKNOWN} to retry, adopt=<id> or abandon",
             intent.operation
         );
-        self.set(ConditionType::Unknown, true, Reason::Held, &message);
-        self.unready(Reason::Held, &message);
+        self.set(ConditionType::Unknown, true, ConditionReason::Held, &message);
+        self.unready(ConditionReason::Held, &message);
         let held = self.change_intent(|intent| intent.state = IntentState::Held).await;
         if let Err(stop) = held {
             return stop;
         }
         self.reached(CrashPoint::HeldWritten).await;
-        self.tell(true, Reason::Held.as_str(), &message).await;
+        self.tell(true, ConditionReason::Held.as_str(), &message).await;
         Stop::Said(self.resync())
     }
 
@@ -179,7 +179,7 @@ impl<R: Reconcile> Work<R> {
     fn hold_on(&mut self, intent: &Intent) -> Stop {
         let said = self.status.condition(ConditionType::Unknown.as_str()).map(|one| one.message.clone());
         let message = said.unwrap_or_else(|| format!("{} is held", intent.operation));
-        self.unready(Reason::Held, &message);
+        self.unready(ConditionReason::Held, &message);
         Stop::Said(self.resync())
     }
 
@@ -218,8 +218,8 @@ impl<R: Reconcile> Work<R> {
             "the annotation {RESOLVE_UNKNOWN} says {text:?} about {}; write retry, adopt=<id> or abandon",
             intent.operation
         );
-        self.set(ConditionType::Unknown, true, Reason::Held, &message);
-        self.unready(Reason::Held, &message);
+        self.set(ConditionType::Unknown, true, ConditionReason::Held, &message);
+        self.unready(ConditionReason::Held, &message);
         Stop::Said(self.resync())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use concierge_shared::{
     admission::lookup::Found,
     kind::Kind,
-    status::{Condition, ConditionType, Conditions, Reason},
+    status::{Condition, ConditionReason, ConditionType, Conditions},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, core::object::HasStatus};
@@ -105,7 +105,7 @@ impl<R: Reconcile> Work<R> {
 
     fn pause(&mut self) -> Result<Next, Stop> {
         let message = format!("paused; remove the annotation {} to go on", annotation::PAUSED);
-        self.set(ConditionType::Paused, true, Reason::Paused, &message);
+        self.set(ConditionType::Paused, true, ConditionReason::Paused, &message);
         Err(Stop::Said(Next::Woken))
     }
 
@@ -185,7 +185,7 @@ impl<R: Reconcile> Work<R> {
     async fn publish(&mut self) -> Result<(), ClusterError> {
         for kind in [ConditionType::Ready, ConditionType::Synced] {
             if self.status.condition(kind.as_str()).is_none() {
-                self.set(kind, false, Reason::Reconciling, "not looked at yet");
+                self.set(kind, false, ConditionReason::Reconciling, "not looked at yet");
             }
         }
         let before = self.object.status().cloned().unwrap_or_default();
@@ -223,7 +223,7 @@ impl<R: Reconcile> Work<R> {
     }
 
     /// Sets a condition.
-    pub(crate) fn set(&mut self, kind: ConditionType, status: bool, reason: Reason, message: &str) {
+    pub(crate) fn set(&mut self, kind: ConditionType, status: bool, reason: ConditionReason, message: &str) {
         self.set_extra(kind.as_str(), status, reason.as_str(), message);
     }
 
@@ -235,7 +235,7 @@ impl<R: Reconcile> Work<R> {
     }
 
     /// Says why the object is neither in sync nor usable.
-    pub(crate) fn unready(&mut self, reason: Reason, message: &str) {
+    pub(crate) fn unready(&mut self, reason: ConditionReason, message: &str) {
         self.set(ConditionType::Synced, false, reason, message);
         self.set(ConditionType::Ready, false, reason, message);
     }

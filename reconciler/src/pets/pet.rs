@@ -7,7 +7,7 @@ use concierge_shared::{
     index::Stored,
     kind::Kind,
     pets::{Pet, PetPhase, PetStatus, PetStore, Stores, pet, stores_key},
-    status::{ConditionType, Conditions, Reason},
+    status::{ConditionReason, ConditionType, Conditions},
 };
 use jiff::Timestamp;
 
@@ -111,7 +111,7 @@ impl Reconcile for PetReconciler {
             let message = format!(
                 "PetStore {store:?} holds more pets than its maxPets and this is one of the newest; raise it, or move the pet"
             );
-            return Plan::not_ready(Reason::Held, message);
+            return Plan::not_ready(ConditionReason::Held, message);
         }
         let mut plan = Plan::ready();
         if observed.left_behind {
@@ -147,15 +147,15 @@ impl Reconcile for PetReconciler {
         let (reason, done) = match step {
             Step::Create(pet) => {
                 guard.write("POST /pet", client.create(pet, now)).await?;
-                (Reason::Created, "created")
+                (ConditionReason::Created, "created")
             }
             Step::Update(pet) => {
                 guard.write("PUT /pet", client.update(pet, now)).await?;
-                (Reason::Updated, "updated")
+                (ConditionReason::Updated, "updated")
             }
             Step::Delete | Step::DeleteLeftBehind => {
                 guard.write("DELETE /pet/{id}", client.delete(id, now)).await?;
-                (Reason::Deleted, "deleted")
+                (ConditionReason::Deleted, "deleted")
             }
         };
         Ok(Outcome { reason, message: format!("{done} pet {id} at {}", client.url()), id: None })
@@ -182,7 +182,7 @@ impl Reconcile for PetReconciler {
         let generation = pet.metadata.generation;
         for (condition, rule) in [("IdUnique", &pet::UNIQUE_ID), ("TagAllowed", &pet::TAG_ALLOWED)] {
             let broken = told.contains(rule.id);
-            let reason = if broken { Reason::Invalid } else { Reason::Valid };
+            let reason = if broken { ConditionReason::Invalid } else { ConditionReason::Valid };
             let since = status.conditions().iter().map(|one| one.last_transition_time.0).max();
             let now = since.unwrap_or(Timestamp::UNIX_EPOCH);
             let message = if broken { rule.summary } else { "" };
@@ -191,7 +191,7 @@ impl Reconcile for PetReconciler {
         let ready = status.condition(ConditionType::Ready.as_str());
         status.phase = Some(match ready {
             Some(ready) if ready.status == "True" => PetPhase::Active,
-            Some(ready) if ready.reason == Reason::Held.as_str() => PetPhase::Inactive,
+            Some(ready) if ready.reason == ConditionReason::Held.as_str() => PetPhase::Inactive,
             Some(ready) if is_error(&ready.reason) => PetPhase::Error,
             _ => PetPhase::Pending,
         });
@@ -237,7 +237,12 @@ fn wanted(pet: &Pet, found: RemotePet) -> RemotePet {
 
 /// Whether somebody has to mend something before the object can get ready.
 pub(super) fn is_error(reason: &str) -> bool {
-    let errors =
-        [Reason::Invalid, Reason::OwnedByOther, Reason::Refused, Reason::Unauthorised, Reason::Unsupported];
+    let errors = [
+        ConditionReason::Invalid,
+        ConditionReason::OwnedByOther,
+        ConditionReason::Refused,
+        ConditionReason::Unauthorised,
+        ConditionReason::Unsupported,
+    ];
     errors.iter().any(|error| error.as_str() == reason)
 }

@@ -141,7 +141,7 @@ impl Answer {
     ) -> Self {
         let mut answer = Self::new(uid, false).with_warnings(warnings);
         let causes = problems.iter().map(|problem| Cause {
-            reason: problem.reason.cause(),
+            reason: problem.cause.as_str(),
             message: explained(problem),
             field: problem.field.to_string(),
         });

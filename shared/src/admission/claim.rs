@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::rule::Rule;
+use super::rule::AdmissionRule;
 use crate::field::FieldPath;
 
 /// A value that an object wants for itself alone.
@@ -18,7 +18,7 @@ pub struct Claim {
     /// The field that holds the value.
     pub field: FieldPath,
     /// The rule that a second holder breaks.
-    pub rule: &'static Rule,
+    pub rule: &'static AdmissionRule,
     /// The value, with the scope in front in which it is unique. Never a secret: it is stored in clear.
     pub key: String,
     /// What a denial says when naming the key would not help the reader, or must not be.

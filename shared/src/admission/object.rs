@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::problem::{Problem, Reason};
+use super::problem::{Cause, Problem};
 use super::rule::SCHEMA;
 use crate::{
     field::{FieldPath, at},
@@ -88,7 +88,7 @@ impl Raw<'_> {
         if let Some(problem) = &self.shapeless {
             return Err(problem.clone());
         }
-        let missing = || schema_problem(Reason::Required, at("spec"), "is required; set it".into());
+        let missing = || schema_problem(Cause::Required, at("spec"), "is required; set it".into());
         let spec = from_str::<<K as HasSpec>::Spec>(self.spec.ok_or_else(missing)?.get(), at("spec"))?;
         Ok(K::assemble((&self.metadata).into(), spec, status))
     }
@@ -107,8 +107,8 @@ fn locate<'a, T: Deserialize<'a>>(json: &'a str, root: FieldPath) -> Problem {
     };
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
     match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        Some(name) => schema_problem(Reason::Required, field.field(name), "is required; set it".into()),
-        None => schema_problem(Reason::TypeInvalid, field, without_value(message)),
+        Some(name) => schema_problem(Cause::Required, field.field(name), "is required; set it".into()),
+        None => schema_problem(Cause::TypeInvalid, field, without_value(message)),
     }
 }
 
@@ -122,8 +122,8 @@ fn without_value(message: &str) -> String {
     }
 }
 
-fn schema_problem(reason: Reason, field: FieldPath, message: String) -> Problem {
-    Problem { field, rule: &SCHEMA, reason, message }
+fn schema_problem(cause: Cause, field: FieldPath, message: String) -> Problem {
+    Problem { field, rule: &SCHEMA, cause, message }
 }
 
 fn path(root: FieldPath, found: &serde_path_to_error::Path) -> FieldPath {

@@ -2,12 +2,12 @@
 
 use validator::{ValidationErrors, ValidationErrorsKind};
 
-use super::rule::Rule;
+use super::rule::AdmissionRule;
 use crate::field::FieldPath;
 
 /// Why a field is wrong: Kubernetes' closed list of causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
+pub enum Cause {
     /// The field must have a value.
     Required,
     /// The value is malformed or out of bounds.
@@ -26,18 +26,18 @@ pub enum Reason {
     TooMany,
 }
 
-impl Reason {
+impl Cause {
     /// The machine-readable spelling in `status.details.causes[].reason`.
-    pub fn cause(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Reason::Required => "FieldValueRequired",
-            Reason::Invalid => "FieldValueInvalid",
-            Reason::TypeInvalid => "FieldValueTypeInvalid",
-            Reason::Duplicate => "FieldValueDuplicate",
-            Reason::Forbidden => "FieldValueForbidden",
-            Reason::NotFound => "FieldValueNotFound",
-            Reason::NotSupported => "FieldValueNotSupported",
-            Reason::TooMany => "FieldValueTooMany",
+            Cause::Required => "FieldValueRequired",
+            Cause::Invalid => "FieldValueInvalid",
+            Cause::TypeInvalid => "FieldValueTypeInvalid",
+            Cause::Duplicate => "FieldValueDuplicate",
+            Cause::Forbidden => "FieldValueForbidden",
+            Cause::NotFound => "FieldValueNotFound",
+            Cause::NotSupported => "FieldValueNotSupported",
+            Cause::TooMany => "FieldValueTooMany",
         }
     }
 }
@@ -48,9 +48,9 @@ pub struct Problem {
     /// Where.
     pub field: FieldPath,
     /// The rule that is broken.
-    pub rule: &'static Rule,
+    pub rule: &'static AdmissionRule,
     /// Why, in Kubernetes' words.
-    pub reason: Reason,
+    pub cause: Cause,
     /// What is wrong and what to do, in a sentence that can stand alone after the field's path.
     pub message: String,
 }
@@ -63,12 +63,12 @@ impl Problems {
     /// Adds a problem.
     pub fn add(
         &mut self,
-        rule: &'static Rule,
-        reason: Reason,
+        rule: &'static AdmissionRule,
+        cause: Cause,
         field: impl Into<FieldPath>,
         message: impl Into<String>,
     ) {
-        self.0.push(Problem { rule, field: field.into(), reason, message: message.into() });
+        self.0.push(Problem { rule, field: field.into(), cause, message: message.into() });
     }
 
     /// Adds what a `validator` derive found, with the path of the validated value in front.
@@ -76,7 +76,7 @@ impl Problems {
     /// The derive names its rule by `code = "<rule id>"`; the field's bounds make the message.
     pub fn add_invalid(
         &mut self,
-        rules: &'static [&'static Rule],
+        rules: &'static [&'static AdmissionRule],
         root: impl Into<FieldPath>,
         errors: &ValidationErrors,
     ) {
@@ -93,7 +93,7 @@ impl Problems {
                 ValidationErrorsKind::Field(found) => {
                     for error in found {
                         if let Some(rule) = rules.iter().find(|rule| rule.id == error.code) {
-                            self.add(rule, Reason::Invalid, path.clone(), bounds_message(error));
+                            self.add(rule, Cause::Invalid, path.clone(), bounds_message(error));
                         }
                     }
                 }
@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn problems_come_out_ordered_by_path() {
         let mut problems = Problems::default();
-        problems.add(&SCHEMA, Reason::Invalid, at("spec.items").index(10), "late");
-        problems.add(&SCHEMA, Reason::Invalid, at("spec.items").index(2), "early");
+        problems.add(&SCHEMA, Cause::Invalid, at("spec.items").index(10), "late");
+        problems.add(&SCHEMA, Cause::Invalid, at("spec.items").index(2), "early");
         let fields: Vec<_> = problems.into_sorted().iter().map(|problem| problem.field.to_string()).collect();
         assert_eq!(fields, ["spec.items[2]", "spec.items[10]"]);
     }

@@ -1,6 +1,6 @@
 //! References: "this field names that object, which must exist".
 
-use super::rule::Rule;
+use super::rule::AdmissionRule;
 use crate::field::FieldPath;
 
 /// On a target: the other namespaces whose objects may refer to it, separated by commas; `*` means all.
@@ -21,7 +21,7 @@ pub struct Reference {
     /// The target's name.
     pub name: String,
     /// The rule that a missing target breaks.
-    pub rule: &'static Rule,
+    pub rule: &'static AdmissionRule,
     /// Whether the target may not be deleted while this referrer exists.
     pub protects: bool,
 }

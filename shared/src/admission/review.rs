@@ -13,9 +13,9 @@ use super::{
     envelope::Operation,
     lookup::{Found, Lookup, LookupExt, Need},
     object::Raw,
-    problem::{Problem, Problems, Reason},
+    problem::{Cause, Problem, Problems},
     reference::{self, DELETE_IN_USE_ANNOTATION, Reference, referrers_key},
-    rule::{Enforcement, LOOKUP, Level, Rule, STATUS_IGNORED},
+    rule::{AdmissionRule, Enforcement, LOOKUP, Level, STATUS_IGNORED},
 };
 use crate::{
     field::{FieldPath, at},
@@ -124,7 +124,7 @@ impl<K: Kind> Review<'_, K> {
         let message =
             format!("could not look up the {} objects of namespace {}; try again", T::NAME, self.namespace);
         let problem =
-            Problem { field: at("metadata.namespace"), rule: &LOOKUP, reason: Reason::Invalid, message };
+            Problem { field: at("metadata.namespace"), rule: &LOOKUP, cause: Cause::Invalid, message };
         self.notes.borrow_mut().unresolved.push(problem);
     }
 
@@ -169,7 +169,7 @@ pub struct Taken {
     /// The field that holds the value.
     pub field: FieldPath,
     /// The rule that makes it unique.
-    pub rule: &'static Rule,
+    pub rule: &'static AdmissionRule,
     /// The other object.
     pub holder: Stored,
 }
@@ -224,7 +224,7 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
     if request.operation == Operation::Create && request.object.is_some_and(Raw::has_status) {
         found.problems.add(
             &STATUS_IGNORED,
-            Reason::Forbidden,
+            Cause::Forbidden,
             "status",
             "is written by Concierge and dropped here; remove it from the manifest",
         );
@@ -301,7 +301,7 @@ fn check_reference<K: Kind>(review: &Review<'_, K>, reference: &Reference, found
     let problem = |message: String| Problem {
         field: reference.field.clone(),
         rule: reference.rule,
-        reason: Reason::NotFound,
+        cause: Cause::NotFound,
         message,
     };
     let missing = || match foreign {
@@ -358,7 +358,7 @@ fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], fo
         message: claim.taken_message(),
         field: claim.field,
         rule: claim.rule,
-        reason: Reason::Duplicate,
+        cause: Cause::Duplicate,
     });
     found.needs.push(need(holder));
     found.taken.push(Taken { field, rule: claim.rule, holder: holder.clone() });
@@ -394,7 +394,7 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
     found.into_evaluation(request, context, Vec::new(), &[])
 }
 
-fn check_referrers<K: Kind>(review: &Review<'_, K>, rule: &'static Rule, found: &mut Findings) {
+fn check_referrers<K: Kind>(review: &Review<'_, K>, rule: &'static AdmissionRule, found: &mut Findings) {
     let referrers = review.referrers();
     if referrers.is_empty() {
         return;
@@ -404,14 +404,14 @@ fn check_referrers<K: Kind>(review: &Review<'_, K>, rule: &'static Rule, found: 
 }
 
 /// The problem of deleting an object of kind `kind` that `referrers` use.
-pub fn in_use(rule: &'static Rule, kind: &str, referrers: &[Stored]) -> Problem {
+pub fn in_use(rule: &'static AdmissionRule, kind: &str, referrers: &[Stored]) -> Problem {
     let mut names: Vec<_> =
         referrers.iter().map(|one| format!("{} {}/{}", one.kind(), one.namespace(), one.name())).collect();
     names.sort();
     Problem {
         field: at("metadata.name"),
         rule,
-        reason: Reason::Forbidden,
+        cause: Cause::Forbidden,
         message: format!(
             "the {kind} is in use by {}; delete or change them first, or set the annotation \
              {DELETE_IN_USE_ANNOTATION}: \"true\" on it",
@@ -436,7 +436,7 @@ pub fn annotation<'a, K: Kind>(object: &'a K, key: &str) -> Option<&'a str> {
 
 impl Findings {
     fn add(&mut self, problem: Problem) {
-        self.problems.add(problem.rule, problem.reason, problem.field, problem.message);
+        self.problems.add(problem.rule, problem.cause, problem.field, problem.message);
     }
 
     fn take_notes<K: Kind>(&mut self, review: &Review<'_, K>) {
@@ -452,7 +452,7 @@ impl Findings {
         patch: Vec<PatchOperation>,
         tolerated: &[Problem],
     ) -> Evaluation {
-        let level = |rule: &Rule| level(context, request.namespace, rule);
+        let level = |rule: &AdmissionRule| level(context, request.namespace, rule);
         let kept = |problem: &Problem| {
             tolerated.iter().any(|old| old.rule == problem.rule && old.field == problem.field)
         };
@@ -475,7 +475,7 @@ impl Findings {
 }
 
 /// The level of `rule` in `namespace`: the namespace's word, else the cluster's, else the rule's own.
-pub fn level(context: &Context<'_>, namespace: &str, rule: &Rule) -> Level {
+pub fn level(context: &Context<'_>, namespace: &str, rule: &AdmissionRule) -> Level {
     let local = context.lookup.namespace(namespace);
     local.enforcement.level(rule).or_else(|| context.enforcement.level(rule)).unwrap_or(rule.level)
 }

@@ -19,7 +19,7 @@ pub enum Level {
 
 /// A rule: one constant that names it everywhere (causes, warnings, metrics, docs, configuration).
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Rule {
+pub struct AdmissionRule {
     /// `group.kind.rule`, for instance `pets.pet.unique-id`.
     pub id: &'static str,
     /// The level when no operator says otherwise.
@@ -33,13 +33,13 @@ pub struct Rule {
 macro_rules! rules {
     ($($name:ident = $level:ident $id:literal, $summary:literal;)+) => {
         $(#[doc = $summary]
-        pub static $name: $crate::admission::rule::Rule = $crate::admission::rule::Rule {
+        pub static $name: $crate::admission::rule::AdmissionRule = $crate::admission::rule::AdmissionRule {
             id: $id,
             level: $crate::admission::rule::Level::$level,
             summary: $summary,
         };)+
         /// Every rule of this module.
-        pub static RULES: &[&$crate::admission::rule::Rule] = &[$(&$name),+];
+        pub static RULES: &[&$crate::admission::rule::AdmissionRule] = &[$(&$name),+];
     };
 }
 
@@ -78,7 +78,7 @@ pub enum EnforcementError {
 
 impl Enforcement {
     /// The level set for `rule` here, if any.
-    pub fn level(&self, rule: &Rule) -> Option<Level> {
+    pub fn level(&self, rule: &AdmissionRule) -> Option<Level> {
         let mut prefix = rule.id;
         loop {
             if let Some(level) = self.0.get(prefix) {
@@ -123,7 +123,7 @@ fn parse_override(part: &str) -> Result<(String, Level), EnforcementError> {
 mod tests {
     use super::*;
 
-    static RULE: Rule = Rule { id: "pets.pet.unique-id", level: Level::Deny, summary: "" };
+    static RULE: AdmissionRule = AdmissionRule { id: "pets.pet.unique-id", level: Level::Deny, summary: "" };
 
     fn check(overrides: &str, expect: Option<Level>) {
         assert_eq!(overrides.parse::<Enforcement>().unwrap().level(&RULE), expect, "{overrides}");

@@ -15,9 +15,9 @@ use crate::{
     access::Access,
     admission::{
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         review::{Review, in_use},
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     index::Stored,
     kind::{KINDS, Kind},
@@ -155,10 +155,10 @@ impl Kind for TerminalAccount {
         let Some(old) = review.old.map(|old| &old.spec) else { return };
         let message = "is immutable: ids at one shop mean nothing at another; create another TerminalAccount";
         if old.environment.unwrap_or_default() != spec.environment.unwrap_or_default() {
-            problems.add(&IMMUTABLE, Reason::Forbidden, "spec.environment", message);
+            problems.add(&IMMUTABLE, Cause::Forbidden, "spec.environment", message);
         }
         if old.base_url != spec.base_url {
-            problems.add(&IMMUTABLE, Reason::Forbidden, "spec.baseUrl", message);
+            problems.add(&IMMUTABLE, Cause::Forbidden, "spec.baseUrl", message);
         }
     }
 
@@ -167,7 +167,7 @@ impl Kind for TerminalAccount {
         if !users.is_empty() {
             review.doubt_each(&users);
             let problem = in_use(&IN_USE, Self::NAME, &users);
-            problems.add(problem.rule, problem.reason, problem.field, problem.message);
+            problems.add(problem.rule, problem.cause, problem.field, problem.message);
         }
     }
 }
@@ -185,13 +185,13 @@ fn implicit_users(review: &Review<'_, TerminalAccount>) -> Vec<Stored> {
 fn check_base_url(text: &str, problems: &mut Problems) {
     let field = "spec.baseUrl";
     match parse_url(text) {
-        Err(message) => problems.add(&BASE_URL, Reason::Invalid, field, message),
+        Err(message) => problems.add(&BASE_URL, Cause::Invalid, field, message),
         Ok(url) if url.query().is_some() => {
-            problems.add(&BASE_URL, Reason::Invalid, field, "has a query; remove everything from '?'");
+            problems.add(&BASE_URL, Cause::Invalid, field, "has a query; remove everything from '?'");
         }
         Ok(url) if url.scheme() == "http" && !is_loopback(&url) && !is_in_cluster(&url) => {
             let message = "is http to another machine: the account's token can be read on its way; use https";
-            problems.add(&BASE_URL_PLAIN, Reason::Invalid, field, message);
+            problems.add(&BASE_URL_PLAIN, Cause::Invalid, field, message);
         }
         Ok(_) => {}
     }

@@ -16,10 +16,10 @@ use super::{
 use crate::{
     admission::{
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::{Review, abridged},
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -203,7 +203,7 @@ impl Kind for CoffeeAddress {
             && province != state
         {
             let message = "differs from province, which says the same in newer words; remove state";
-            problems.add(&ONE_PROVINCE, Reason::Invalid, "spec.state", message);
+            problems.add(&ONE_PROVINCE, Cause::Invalid, "spec.state", message);
         }
         check_account(review, &ACCOUNT_EXISTS, problems);
         check_account_immutable(review, &IMMUTABLE, problems);
@@ -239,7 +239,7 @@ fn check_used(review: &Review<'_, CoffeeAddress>, problems: &mut Problems) {
         "is edited while in use by {}: an order that is placed already still goes to the old address",
         abridged(&names)
     );
-    problems.add(&USED, Reason::Invalid, "spec", message);
+    problems.add(&USED, Cause::Invalid, "spec", message);
 }
 
 impl CoffeeAddressSpec {

@@ -16,10 +16,10 @@ use crate::{
     access::Access,
     admission::{
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     kind::Kind,
     rules,
@@ -153,17 +153,17 @@ impl Kind for CoffeeApp {
         check_required(problems, &NAME, "spec.name", &spec.name, 255);
         check_no_card_number(problems, &CARD_NUMBER, "spec.name", &spec.name);
         if let Some(message) = wrong_redirect(&spec.redirect_uri) {
-            problems.add(&REDIRECT_URI, Reason::Invalid, "spec.redirectUri", message);
+            problems.add(&REDIRECT_URI, Cause::Invalid, "spec.redirectUri", message);
         }
         check_account(review, &ACCOUNT_EXISTS, problems);
         check_account_immutable(review, &IMMUTABLE, problems);
         if let Some(old) = review.old {
             let message = "is immutable: the shop can't change it; create another CoffeeApp instead";
             if old.spec.name.trim() != spec.name {
-                problems.add(&IMMUTABLE, Reason::Forbidden, "spec.name", message);
+                problems.add(&IMMUTABLE, Cause::Forbidden, "spec.name", message);
             }
             if old.spec.redirect_uri != spec.redirect_uri {
-                problems.add(&IMMUTABLE, Reason::Forbidden, "spec.redirectUri", message);
+                problems.add(&IMMUTABLE, Cause::Forbidden, "spec.redirectUri", message);
             }
         }
     }

@@ -18,10 +18,10 @@ use crate::{
     admission::{
         claim::Claim,
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -217,12 +217,12 @@ fn check_token_change(old: &CoffeeCardSpec, new: &CoffeeCardSpec, problems: &mut
         (Some(TokenSource::Clear(_)), Some(TokenSource::Secret(_))) => {
             let message = "must hold the token that was in cardToken: a registered card is not registered \
                            again; for another token create another CoffeeCard";
-            problems.add(&MOVED, Reason::Invalid, "spec.cardTokenSecretRef", message);
+            problems.add(&MOVED, Cause::Invalid, "spec.cardTokenSecretRef", message);
         }
         (Some(before), Some(after)) if before != after => {
             let field = if new.card_token.is_some() { "spec.cardToken" } else { "spec.cardTokenSecretRef" };
             let message = "is immutable; create another CoffeeCard, and refer to that";
-            problems.add(&IMMUTABLE, Reason::Forbidden, field, message);
+            problems.add(&IMMUTABLE, Cause::Forbidden, field, message);
         }
         _ => {}
     }

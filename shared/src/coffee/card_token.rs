@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::{SecretKeyRef, Shop, digits::has_card_number, fingerprint::hex, text::check_no_card_number};
 use crate::{
     admission::{
-        problem::{Problems, Reason},
-        rule::Rule as AdmissionRule,
+        problem::{Cause, Problems},
+        rule::AdmissionRule,
     },
     field::FieldPath,
 };
@@ -157,9 +157,9 @@ pub(super) fn check_token(
 ) {
     let (clear, secret) = given;
     if clear.is_some() == secret.is_some() {
-        let reason = if clear.is_some() { Reason::Forbidden } else { Reason::Required };
+        let cause = if clear.is_some() { Cause::Forbidden } else { Cause::Required };
         let message = "needs exactly one of cardToken and cardTokenSecretRef";
-        problems.add(rules.one, reason, root.clone(), message);
+        problems.add(rules.one, cause, root.clone(), message);
     }
     if let Some(entry) = secret {
         entry.check(root.clone().field("cardTokenSecretRef"), rules.token, problems);
@@ -170,15 +170,15 @@ pub(super) fn check_token(
         check_no_card_number(problems, rules.number, field, token.reveal());
     } else if !token.is_well_formed() {
         let message = "is no Stripe token; it is 'tok_' and letters, digits and '_'";
-        problems.add(rules.token, Reason::Invalid, field, message);
+        problems.add(rules.token, Cause::Invalid, field, message);
     } else {
         if token.is_for_tests() && shop.is_production() {
             let message = "is one of Stripe's test tokens, which a production account can't charge; register \
                            a real card";
-            problems.add(rules.test, Reason::NotSupported, field.clone(), message);
+            problems.add(rules.test, Cause::NotSupported, field.clone(), message);
         }
         let message = "is in clear for all who may read the object, its history and its managed fields; \
                        use cardTokenSecretRef";
-        problems.add(rules.clear, Reason::Forbidden, field, message);
+        problems.add(rules.clear, Cause::Forbidden, field, message);
     }
 }

@@ -18,10 +18,10 @@ use crate::{
     admission::{
         claim::Claim,
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -269,14 +269,14 @@ fn check_items(review: &Review<'_, CoffeeCart>, problems: &mut Problems) {
     let items = review.object.spec.items.as_deref().unwrap_or_default();
     if items.len() > MAX_ITEMS {
         let message = format!("has {} entries; use at most {MAX_ITEMS}", items.len());
-        return problems.add(&ITEMS, Reason::TooMany, "spec.items", message);
+        return problems.add(&ITEMS, Cause::TooMany, "spec.items", message);
     }
     for (index, item) in items.iter().enumerate() {
         let root = at("spec.items").index(index);
         variant::check(review, &VARIANT_RULES, &root, &item.product_variant_id, item.quantity, problems);
         if items[..index].iter().any(|other| other.product_variant_id == item.product_variant_id) {
             let message = "is in the cart already; list it once and add the quantities up";
-            problems.add(&ITEMS, Reason::Duplicate, root.field("productVariantId"), message);
+            problems.add(&ITEMS, Cause::Duplicate, root.field("productVariantId"), message);
         }
     }
 }
@@ -292,7 +292,7 @@ fn check_conversion(spec: &CoffeeCartSpec, problems: &mut Problems) {
     ];
     for (name, _) in missing.into_iter().filter(|(_, missing)| *missing) {
         let message = "is required with convertToOrder: true; set it, or convert later";
-        problems.add(&CONVERT, Reason::Required, at("spec").field(name), message);
+        problems.add(&CONVERT, Cause::Required, at("spec").field(name), message);
     }
 }
 

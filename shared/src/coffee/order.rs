@@ -19,10 +19,10 @@ use crate::{
     access::Access,
     admission::{
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -328,7 +328,7 @@ impl Kind for CoffeeOrder {
         if let Some(order) = placed.filter(|_| !review.object.is_final()) {
             let message =
                 format!("order {order} stays placed and charged: the shop can't be told to cancel it");
-            problems.add(&PLACED, Reason::Forbidden, "metadata.name", message);
+            problems.add(&PLACED, Cause::Forbidden, "metadata.name", message);
         }
     }
 
@@ -363,12 +363,12 @@ fn check_pairs(spec: &CoffeeOrderSpec, problems: &mut Problems) {
         ("card", "cardRef", spec.card.is_some(), spec.card_ref.is_some(), &ONE_CARD),
     ];
     for (inline, named, has_inline, has_named, rule) in pairs {
-        let (reason, message) = match (has_inline, has_named) {
-            (true, true) => (Reason::Forbidden, format!("is given beside {named}; remove one of them")),
-            (false, false) => (Reason::Required, format!("is missing, and so is {named}; give one of them")),
+        let (cause, message) = match (has_inline, has_named) {
+            (true, true) => (Cause::Forbidden, format!("is given beside {named}; remove one of them")),
+            (false, false) => (Cause::Required, format!("is missing, and so is {named}; give one of them")),
             _ => continue,
         };
-        problems.add(rule, reason, at("spec").field(inline), message);
+        problems.add(rule, cause, at("spec").field(inline), message);
     }
 }
 
@@ -402,10 +402,10 @@ fn check_wishes(spec: &CoffeeOrderSpec, problems: &mut Problems) {
     check_no_card_number(problems, &CARD_NUMBER, "spec.notes", notes);
     let message = "is not sent: the shop knows no such thing";
     if spec.priority == Some(Priority::Premium) {
-        problems.add(&NOT_SENT, Reason::NotSupported, "spec.priority", message);
+        problems.add(&NOT_SENT, Cause::NotSupported, "spec.priority", message);
     }
     if spec.scheduling.is_some() {
-        problems.add(&NOT_SENT, Reason::NotSupported, "spec.scheduling", message);
+        problems.add(&NOT_SENT, Cause::NotSupported, "spec.scheduling", message);
     }
 }
 

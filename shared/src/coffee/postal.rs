@@ -10,8 +10,8 @@ use super::{
 use crate::{
     admission::{
         defaults::Fill,
-        problem::{Problems, Reason},
-        rule::Rule as AdmissionRule,
+        problem::{Cause, Problems},
+        rule::AdmissionRule,
     },
     field::FieldPath,
 };
@@ -190,32 +190,32 @@ pub(super) fn check_postal(
     check_zip(problems, rules, field("zip"), country, zip);
     if country == "US" && province.is_none_or(str::is_empty) {
         let message = "is missing; carriers need the state of a US address";
-        problems.add(rules.province, Reason::Required, field("province"), message);
+        problems.add(rules.province, Cause::Required, field("province"), message);
     }
     if phone.is_some_and(|phone| !is_phone(phone)) {
-        problems.add(rules.phone, Reason::Invalid, field("phone"), PHONE_MESSAGE);
+        problems.add(rules.phone, Cause::Invalid, field("phone"), PHONE_MESSAGE);
     }
 }
 
 fn check_country(problems: &mut Problems, rules: &AddressRules, field: FieldPath, country: &str) {
     if country.len() != 2 || !country.bytes().all(|c| c.is_ascii_uppercase()) {
-        problems.add(rules.country, Reason::Invalid, field, COUNTRY_MESSAGE);
+        problems.add(rules.country, Cause::Invalid, field, COUNTRY_MESSAGE);
     } else if !country::is_known(country) {
         let hint = if country == "UK" { "; the United Kingdom is GB" } else { "; check it" };
         let message = format!("{country} is no country of ISO 3166-1{hint}");
-        problems.add(rules.country_known, Reason::NotSupported, field, message);
+        problems.add(rules.country_known, Cause::NotSupported, field, message);
     }
 }
 
 fn check_zip(problems: &mut Problems, rules: &AddressRules, field: FieldPath, country: &str, zip: &str) {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'-');
     if zip.trim().is_empty() {
-        problems.add(rules.text, Reason::Required, field, "is blank; fill it in");
+        problems.add(rules.text, Cause::Required, field, "is blank; fill it in");
     } else if country == "US" && !is_us_zip(zip) {
         let message = "must be five digits, or five, '-' and four, in the US";
-        problems.add(rules.zip, Reason::Invalid, field, message);
+        problems.add(rules.zip, Cause::Invalid, field, message);
     } else if zip.len() > 16 || !zip.bytes().all(allowed) {
-        problems.add(rules.zip, Reason::Invalid, field, ZIP_MESSAGE);
+        problems.add(rules.zip, Cause::Invalid, field, ZIP_MESSAGE);
     }
 }
 

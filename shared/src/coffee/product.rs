@@ -11,9 +11,9 @@ use super::text::derived_name;
 use crate::{
     admission::{
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         review::Review,
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -127,7 +127,7 @@ impl Kind for CoffeeProduct {
         for (index, variant) in review.object.spec.variants.iter().enumerate() {
             if !seen.insert(&variant.id) {
                 let field = at("spec.variants").index(index).field("id");
-                problems.add(&VARIANTS, Reason::Duplicate, field, "is listed twice; remove one");
+                problems.add(&VARIANTS, Cause::Duplicate, field, "is listed twice; remove one");
             }
         }
     }

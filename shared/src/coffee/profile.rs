@@ -18,10 +18,10 @@ use crate::{
     admission::{
         claim::Claim,
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -136,7 +136,7 @@ impl Kind for CoffeeProfile {
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
         if !spec.email.validate_email() || spec.email.len() > 254 {
-            problems.add(&EMAIL, Reason::Invalid, "spec.email", EMAIL_MESSAGE);
+            problems.add(&EMAIL, Cause::Invalid, "spec.email", EMAIL_MESSAGE);
         }
         check_required(problems, &NAME, "spec.name", &spec.name, 255);
         check_no_card_number(problems, &CARD_NUMBER, "spec.name", &spec.name);

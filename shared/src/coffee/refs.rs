@@ -10,10 +10,10 @@ use super::{TerminalAccount, account::DEFAULT_ACCOUNT};
 use crate::{
     admission::{
         defaults::Defaulted,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
-        rule::Rule,
+        rule::AdmissionRule,
     },
     field::FieldPath,
     kind::Kind,
@@ -108,7 +108,7 @@ pub(super) fn account_index_keys<K: UsesAccount>(object: &K, in_use: bool) -> Ve
 /// Adds a problem when the account's name can't be one.
 pub(super) fn check_account<K: UsesAccount>(
     review: &Review<'_, K>,
-    exists: &'static Rule,
+    exists: &'static AdmissionRule,
     problems: &mut Problems,
 ) {
     if let Some(account) = review.object.account_ref() {
@@ -119,20 +119,20 @@ pub(super) fn check_account<K: UsesAccount>(
 /// Adds a problem when the account is another than it was.
 pub(super) fn check_account_immutable<K: UsesAccount>(
     review: &Review<'_, K>,
-    immutable: &'static Rule,
+    immutable: &'static AdmissionRule,
     problems: &mut Problems,
 ) {
     if review.old.is_some_and(|old| old.account_ref() != review.object.account_ref()) {
         let message =
             "is immutable: ids at one account mean nothing at another; create another object instead";
-        problems.add(immutable, Reason::Forbidden, "spec.accountRef", message);
+        problems.add(immutable, Cause::Forbidden, "spec.accountRef", message);
     }
 }
 
 /// Adds a problem when the spec is not what it was.
 pub(super) fn check_spec_immutable<K: UsesAccount>(
     review: &Review<'_, K>,
-    immutable: &'static Rule,
+    immutable: &'static AdmissionRule,
     what: &str,
     problems: &mut Problems,
 ) {
@@ -140,7 +140,7 @@ pub(super) fn check_spec_immutable<K: UsesAccount>(
     if old.spec() != review.object.spec() {
         let fields = changed_fields(old.spec(), review.object.spec()).join(", ");
         let message = format!("{what}, and {fields} changed; create another {} instead", K::NAME);
-        problems.add(immutable, Reason::Forbidden, "spec", message);
+        problems.add(immutable, Cause::Forbidden, "spec", message);
     }
 }
 
@@ -158,7 +158,7 @@ fn changed_fields<T: Serialize>(old: &T, new: &T) -> Vec<String> {
 /// The reference of `object` to the account that it names.
 pub(super) fn account_reference<K: UsesAccount>(
     object: &K,
-    rule: &'static Rule,
+    rule: &'static AdmissionRule,
     protects: bool,
 ) -> Option<Reference> {
     object.account_ref()?.reference("spec.accountRef", TerminalAccount::NAME, rule, protects)
@@ -175,7 +175,7 @@ impl ObjectRef {
         &self,
         field: impl Into<FieldPath>,
         kind: &'static str,
-        rule: &'static Rule,
+        rule: &'static AdmissionRule,
         protects: bool,
     ) -> Option<Reference> {
         self.is_well_formed().then(|| Reference {
@@ -189,15 +189,20 @@ impl ObjectRef {
     }
 
     /// Adds a problem when no object can have such a name.
-    pub(super) fn check(&self, field: impl Into<FieldPath>, rule: &'static Rule, problems: &mut Problems) {
+    pub(super) fn check(
+        &self,
+        field: impl Into<FieldPath>,
+        rule: &'static AdmissionRule,
+        problems: &mut Problems,
+    ) {
         let field = field.into();
         if self.name.is_empty() {
-            problems.add(rule, Reason::Required, field.clone().field("name"), "is required; set it");
+            problems.add(rule, Cause::Required, field.clone().field("name"), "is required; set it");
         } else if !is_name(&self.name, 253) {
-            problems.add(rule, Reason::Invalid, field.clone().field("name"), NAME_MESSAGE);
+            problems.add(rule, Cause::Invalid, field.clone().field("name"), NAME_MESSAGE);
         }
         if self.namespace.as_deref().is_some_and(|namespace| !is_name(namespace, 63)) {
-            problems.add(rule, Reason::Invalid, field.field("namespace"), NAME_MESSAGE);
+            problems.add(rule, Cause::Invalid, field.field("namespace"), NAME_MESSAGE);
         }
     }
 
@@ -221,14 +226,19 @@ fn is_name(text: &str, max: usize) -> bool {
 
 impl SecretKeyRef {
     /// Adds a problem when no Secret has such an entry.
-    pub(super) fn check(&self, field: impl Into<FieldPath>, rule: &'static Rule, problems: &mut Problems) {
+    pub(super) fn check(
+        &self,
+        field: impl Into<FieldPath>,
+        rule: &'static AdmissionRule,
+        problems: &mut Problems,
+    ) {
         let field = field.into();
         if !is_name(&self.name, 253) {
-            problems.add(rule, Reason::Invalid, field.clone().field("name"), NAME_MESSAGE);
+            problems.add(rule, Cause::Invalid, field.clone().field("name"), NAME_MESSAGE);
         }
         let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
         if self.key.is_empty() || self.key.len() > 253 || !self.key.bytes().all(allowed) {
-            problems.add(rule, Reason::Invalid, field.field("key"), KEY_MESSAGE);
+            problems.add(rule, Cause::Invalid, field.field("key"), KEY_MESSAGE);
         }
     }
 }

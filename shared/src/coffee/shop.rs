@@ -9,10 +9,10 @@ use super::{
 use crate::{
     admission::{
         lookup::{Found, Lookup},
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::permits,
         review::Review,
-        rule::Rule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -100,7 +100,7 @@ pub(super) fn check_same_account<K: UsesAccount, T: UsesAccount>(
     shop: &Shop,
     field: &str,
     target: Option<&ObjectRef>,
-    rule: &'static Rule,
+    rule: &'static AdmissionRule,
     problems: &mut Problems,
 ) {
     let Some(target) = target.and_then(|target| visible::<K, T>(review, target)) else { return };
@@ -116,7 +116,7 @@ pub(super) fn check_same_account<K: UsesAccount, T: UsesAccount>(
             K::NAME,
             named(own)
         );
-        problems.add(rule, Reason::Invalid, at(field).field("name"), message);
+        problems.add(rule, Cause::Invalid, at(field).field("name"), message);
     }
 }
 

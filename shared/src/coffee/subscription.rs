@@ -17,10 +17,10 @@ use crate::{
     admission::{
         claim::Claim,
         defaults::Fill,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     kind::Kind,
@@ -233,7 +233,7 @@ impl Kind for CoffeeSubscription {
         let known = review.object.status.as_ref().and_then(|status| status.subscription_id.as_ref());
         if let Some(subscription) = known.filter(|_| !review.object.is_final()) {
             let message = format!("subscription {subscription} is cancelled at the shop with this");
-            problems.add(&ACTIVE, Reason::Forbidden, "metadata.name", message);
+            problems.add(&ACTIVE, Cause::Forbidden, "metadata.name", message);
         }
     }
 
@@ -284,27 +284,27 @@ fn check_schedule(review: &Review<'_, CoffeeSubscription>, problems: &mut Proble
         (ScheduleType::Monthly, _) if again => {}
         (ScheduleType::Monthly, _) => {
             let message = "monthly is none of the shop's; use weekly with an interval of 4, or fixed";
-            problems.add(&SCHEDULE, Reason::NotSupported, "spec.schedule.type", message);
+            problems.add(&SCHEDULE, Cause::NotSupported, "spec.schedule.type", message);
         }
         (ScheduleType::Weekly, None) => {
             let message = "is required with type weekly; say every how many weeks";
-            problems.add(&INTERVAL, Reason::Required, "spec.schedule.interval", message);
+            problems.add(&INTERVAL, Cause::Required, "spec.schedule.interval", message);
         }
         (ScheduleType::Fixed, Some(_)) => {
             let message = "is ignored with type fixed; remove it";
-            problems.add(&INTERVAL_IGNORED, Reason::Forbidden, "spec.schedule.interval", message);
+            problems.add(&INTERVAL_IGNORED, Cause::Forbidden, "spec.schedule.interval", message);
         }
         _ => {}
     }
     if schedule.interval.is_some_and(|interval| interval < 1) {
-        problems.add(&INTERVAL, Reason::Invalid, "spec.schedule.interval", "must be at least 1");
+        problems.add(&INTERVAL, Cause::Invalid, "spec.schedule.interval", "must be at least 1");
     }
     let products = variant::products(review, product_variant_id).unwrap_or_default();
     let required = products.first().and_then(|product| product.spec.subscription);
     if required == Some(SubscriptionPolicy::Required) && schedule.kind != ScheduleType::Fixed {
         let message =
             "should be fixed: the product comes only by subscription, and the shop sets its schedule";
-        problems.add(&FIXED_ONLY, Reason::NotSupported, "spec.schedule.type", message);
+        problems.add(&FIXED_ONLY, Cause::NotSupported, "spec.schedule.type", message);
     }
 }
 
@@ -340,10 +340,10 @@ fn check_change(old: &CoffeeSubscriptionSpec, new: &CoffeeSubscriptionSpec, prob
     let message = "is immutable: the shop can change only card, address and schedule; create another \
                    CoffeeSubscription instead";
     if old.product_variant_id != new.product_variant_id {
-        problems.add(&IMMUTABLE, Reason::Forbidden, "spec.productVariantId", message);
+        problems.add(&IMMUTABLE, Cause::Forbidden, "spec.productVariantId", message);
     }
     if old.quantity.unwrap_or(1) != new.quantity.unwrap_or(1) {
-        problems.add(&IMMUTABLE, Reason::Forbidden, "spec.quantity", message);
+        problems.add(&IMMUTABLE, Cause::Forbidden, "spec.quantity", message);
     }
 }
 

@@ -6,8 +6,8 @@ use super::digits::has_card_number;
 use crate::{
     admission::{
         claim::claim_name,
-        problem::{Problems, Reason},
-        rule::Rule,
+        problem::{Cause, Problems},
+        rule::AdmissionRule,
     },
     field::FieldPath,
 };
@@ -22,13 +22,13 @@ const BLANK_MESSAGE: &str = "is blank; fill it in";
 /// Adds a problem when a text that must say something says nothing, or too much.
 pub(super) fn check_required(
     problems: &mut Problems,
-    rule: &'static Rule,
+    rule: &'static AdmissionRule,
     field: impl Into<FieldPath>,
     text: &str,
     max: usize,
 ) {
     if text.trim().is_empty() {
-        problems.add(rule, Reason::Required, field, BLANK_MESSAGE);
+        problems.add(rule, Cause::Required, field, BLANK_MESSAGE);
     } else {
         check_optional(problems, rule, field, text, max);
     }
@@ -37,7 +37,7 @@ pub(super) fn check_required(
 /// Adds a problem when a text is longer than `max` characters or has characters that do not print.
 pub(super) fn check_optional(
     problems: &mut Problems,
-    rule: &'static Rule,
+    rule: &'static AdmissionRule,
     field: impl Into<FieldPath>,
     text: &str,
     max: usize,
@@ -45,23 +45,23 @@ pub(super) fn check_optional(
     let length = text.chars().count();
     if length > max {
         let message = format!("is {length} characters long; use at most {max}");
-        problems.add(rule, Reason::Invalid, field, message);
+        problems.add(rule, Cause::Invalid, field, message);
     } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        problems.add(rule, Reason::Invalid, field, "contains control characters; remove them");
+        problems.add(rule, Cause::Invalid, field, "contains control characters; remove them");
     }
 }
 
 /// Adds a problem, which does not repeat the text, when it contains a card number.
 pub(super) fn check_no_card_number(
     problems: &mut Problems,
-    rule: &'static Rule,
+    rule: &'static AdmissionRule,
     field: impl Into<FieldPath>,
     text: &str,
 ) {
     if has_card_number(text) {
         let message = "contains what looks like a card number; remove it, and treat it as exposed: \
                        objects, their history and audit logs are not the place for it";
-        problems.add(rule, Reason::Forbidden, field, message);
+        problems.add(rule, Cause::Forbidden, field, message);
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access::Access,
     admission::{
-        defaults::Fill, problem::Problems, reference::Reference, review::Review, rule::Rule as AdmissionRule,
+        defaults::Fill, problem::Problems, reference::Reference, review::Review, rule::AdmissionRule,
     },
     kind::Kind,
     rules,

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     admission::{
         lookup::LookupExt,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         review::Review,
-        rule::Rule,
+        rule::AdmissionRule,
     },
     field::FieldPath,
     kind::Kind,
@@ -37,17 +37,17 @@ pub(super) enum Way {
 /// The rules of a kind that names variants.
 pub(super) struct VariantRules {
     /// The id's shape.
-    pub(super) id: &'static Rule,
+    pub(super) id: &'static AdmissionRule,
     /// The id looks as ids do today.
-    pub(super) form: &'static Rule,
+    pub(super) form: &'static AdmissionRule,
     /// The quantity.
-    pub(super) quantity: &'static Rule,
+    pub(super) quantity: &'static AdmissionRule,
     /// The shop has the variant.
-    pub(super) exists: &'static Rule,
+    pub(super) exists: &'static AdmissionRule,
     /// The shop sells it this way.
-    pub(super) sold: &'static Rule,
+    pub(super) sold: &'static AdmissionRule,
     /// The products are known.
-    pub(super) unknown: &'static Rule,
+    pub(super) unknown: &'static AdmissionRule,
     /// This way.
     pub(super) way: Way,
 }
@@ -65,10 +65,10 @@ pub(super) fn check<K: UsesAccount>(
     check_quantity(review, rules, root, quantity, problems);
     let strict = review.settings.coffee.strict_variant_ids;
     match shape(id) {
-        Shape::Wrong => problems.add(rules.id, Reason::Invalid, field, ID_MESSAGE),
-        Shape::Strange if strict => problems.add(rules.id, Reason::Invalid, field, FORM_MESSAGE),
+        Shape::Wrong => problems.add(rules.id, Cause::Invalid, field, ID_MESSAGE),
+        Shape::Strange if strict => problems.add(rules.id, Cause::Invalid, field, FORM_MESSAGE),
         Shape::Strange => {
-            problems.add(rules.form, Reason::Invalid, field.clone(), FORM_MESSAGE);
+            problems.add(rules.form, Cause::Invalid, field.clone(), FORM_MESSAGE);
             check_product(review, rules, field, id, problems);
         }
         Shape::Usual => check_product(review, rules, field, id, problems),
@@ -113,7 +113,7 @@ fn check_quantity<K: UsesAccount>(
     let max = review.settings.coffee.max_quantity;
     if quantity.is_some_and(|quantity| !(1..=max).contains(&quantity)) {
         let message = format!("must be from 1 to {max}");
-        problems.add(rules.quantity, Reason::Invalid, root.clone().field("quantity"), message);
+        problems.add(rules.quantity, Cause::Invalid, root.clone().field("quantity"), message);
     }
 }
 
@@ -126,11 +126,11 @@ fn check_product<K: UsesAccount>(
 ) {
     let Some(products) = products(review, id) else {
         let message = "could not be looked up: the shop's products are not known here yet; the shop decides";
-        return problems.add(rules.unknown, Reason::NotFound, field, message);
+        return problems.add(rules.unknown, Cause::NotFound, field, message);
     };
     let Some(product) = products.first() else {
         let message = "is none of the shop's variants; `kubectl get coffeeproducts` lists them";
-        return problems.add(rules.exists, Reason::NotFound, field, message);
+        return problems.add(rules.exists, Cause::NotFound, field, message);
     };
     let message = match (rules.way, product.spec.subscription.unwrap_or_default()) {
         (Way::Order, SubscriptionPolicy::Required) => {
@@ -139,7 +139,7 @@ fn check_product<K: UsesAccount>(
         (Way::Subscription, SubscriptionPolicy::None) => "can't be subscribed to; create a CoffeeOrder",
         _ => return,
     };
-    problems.add(rules.sold, Reason::NotSupported, field, message);
+    problems.add(rules.sold, Cause::NotSupported, field, message);
 }
 
 /// The products with this variant that the object's account can buy; `None` when they are not known.

@@ -11,8 +11,8 @@ pub use petstore::{
 };
 
 use crate::admission::{
-    problem::{Problems, Reason},
-    rule::Rule,
+    problem::{Cause, Problems},
+    rule::AdmissionRule,
 };
 
 /// The label on a Pet that names the PetStore it belongs to.
@@ -27,7 +27,7 @@ fn alphabet() -> kube::core::Rule {
 /// Adds a problem when `text` has characters outside the alphabet of names and tags.
 fn check_alphabet(
     problems: &mut Problems,
-    rule: &'static Rule,
+    rule: &'static AdmissionRule,
     field: impl Into<crate::field::FieldPath>,
     text: &str,
 ) {
@@ -38,7 +38,7 @@ fn check_alphabet(
     }
     if let Some(strange) = text.chars().find(|c| !u8::try_from(*c).is_ok_and(usual)) {
         let message = format!("contains {strange:?}; use only letters, digits, spaces, '-', '_' and '.'");
-        problems.add(rule, Reason::Invalid, field, message);
+        problems.add(rule, Cause::Invalid, field, message);
     }
 }
 

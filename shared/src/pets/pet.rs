@@ -12,7 +12,7 @@ use crate::{
         claim::Claim,
         defaults::Fill,
         envelope::Operation,
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::{Reference, referrers_key},
         review::Review,
     },
@@ -125,7 +125,7 @@ rules! {
 
 impl Kind for Pet {
     const NAME: &'static str = "Pet";
-    const RULES: &'static [&'static crate::admission::rule::Rule] = RULES;
+    const RULES: &'static [&'static crate::admission::rule::AdmissionRule] = RULES;
 
     fn assemble(metadata: ObjectMeta, spec: PetSpec, status: Option<PetStatus>) -> Self {
         Self { metadata, spec, status }
@@ -148,7 +148,7 @@ impl Kind for Pet {
         if let Some(old) = review.old.filter(|old| old.spec.id != spec.id) {
             let message =
                 format!("is immutable; keep {}, or create another Pet with id {}", old.spec.id, spec.id);
-            problems.add(&ID_IMMUTABLE, Reason::Forbidden, "spec.id", message);
+            problems.add(&ID_IMMUTABLE, Cause::Forbidden, "spec.id", message);
         }
         check_store(review, problems);
     }
@@ -195,11 +195,11 @@ fn check_store(review: &Review<'_, Pet>, problems: &mut Problems) {
                 ),
                 None => "is required by all PetStores of the namespace; set it".to_owned(),
             };
-            let (rule, reason) = match pet.spec.tag {
-                Some(_) => (&TAG_ALLOWED, Reason::NotSupported),
-                None => (&TAG_REQUIRED, Reason::Required),
+            let (rule, cause) = match pet.spec.tag {
+                Some(_) => (&TAG_ALLOWED, Cause::NotSupported),
+                None => (&TAG_REQUIRED, Cause::Required),
             };
-            problems.add(rule, reason, "spec.tag", message);
+            problems.add(rule, cause, "spec.tag", message);
         }
         None => {}
     }
@@ -216,12 +216,12 @@ fn check_tag(review: &Review<'_, Pet>, store: &PetStore, problems: &mut Problems
         None => {
             let message =
                 format!("is required by PetStore {name:?}; use one of {}", store.allowed_tags().join(", "));
-            problems.add(&TAG_REQUIRED, Reason::Required, "spec.tag", message);
+            problems.add(&TAG_REQUIRED, Cause::Required, "spec.tag", message);
         }
         Some(tag) => {
             let allowed = store.allowed_tags().join(", ");
             let message = format!("{tag:?} is not allowed by PetStore {name:?}; use one of {allowed}");
-            problems.add(&TAG_ALLOWED, Reason::NotSupported, "spec.tag", message);
+            problems.add(&TAG_ALLOWED, Cause::NotSupported, "spec.tag", message);
         }
     }
 }
@@ -245,7 +245,7 @@ fn check_capacity(review: &Review<'_, Pet>, stores: &Stores, store: &PetStore, p
             store.max_pets()
         );
         let field = explicit_store(review.object).map_or_else(|| at("spec"), |(field, _)| field);
-        problems.add(&CAPACITY, Reason::TooMany, field, message);
+        problems.add(&CAPACITY, Cause::TooMany, field, message);
     }
 }
 

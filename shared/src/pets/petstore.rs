@@ -12,10 +12,10 @@ use crate::{
     access::Access,
     admission::{
         defaults::{Fill, has_space_around},
-        problem::{Problems, Reason},
+        problem::{Cause, Problems},
         reference::referrers_key,
         review::{Review, abridged, in_use},
-        rule::Rule as AdmissionRule,
+        rule::AdmissionRule,
     },
     field::at,
     index::Stored,
@@ -255,7 +255,7 @@ impl Kind for PetStore {
         let pets: Vec<Stored> = pets.into_iter().filter(|pet| !pet.terminating()).collect();
         if !pets.is_empty() {
             let problem = in_use(&IN_USE, Self::NAME, &pets);
-            problems.add(problem.rule, problem.reason, problem.field, problem.message);
+            problems.add(problem.rule, problem.cause, problem.field, problem.message);
             review.doubt::<Pet>();
         }
     }
@@ -271,7 +271,7 @@ fn check_config(config: Option<&Config>, problems: &mut Problems) {
         && limit > max
     {
         let message = format!("is {limit}, above maxPets ({max}); a page never fills");
-        problems.add(&LIMIT_ABOVE_MAX, Reason::Invalid, "spec.config.defaultLimit", message);
+        problems.add(&LIMIT_ABOVE_MAX, Cause::Invalid, "spec.config.defaultLimit", message);
     }
     let tags = config.allowed_tags.as_deref().unwrap_or_default();
     for (index, tag) in tags.iter().enumerate() {
@@ -279,10 +279,10 @@ fn check_config(config: Option<&Config>, problems: &mut Problems) {
         check_alphabet(problems, &ALLOWED_TAGS, field, tag);
         if has_space_around(tag) || tag.is_empty() {
             let message = "is blank or has spaces around it; no pet's tag can equal it";
-            problems.add(&ALLOWED_TAGS, Reason::Invalid, field, message);
+            problems.add(&ALLOWED_TAGS, Cause::Invalid, field, message);
         }
         if tag.len() > 100 && tag.chars().count() > 100 {
-            problems.add(&ALLOWED_TAGS, Reason::Invalid, field, "is longer than 100 characters");
+            problems.add(&ALLOWED_TAGS, Cause::Invalid, field, "is longer than 100 characters");
         }
     }
     let mut sorted: Vec<_> = tags.iter().zip(0..).collect();
@@ -292,7 +292,7 @@ fn check_config(config: Option<&Config>, problems: &mut Problems) {
             && first == tag
         {
             let message = format!("{tag:?} is listed twice; remove one");
-            problems.add(&ALLOWED_TAGS, Reason::Duplicate, ("spec.config.allowedTags", *index), message);
+            problems.add(&ALLOWED_TAGS, Cause::Duplicate, ("spec.config.allowedTags", *index), message);
         }
     }
 }
@@ -300,7 +300,7 @@ fn check_config(config: Option<&Config>, problems: &mut Problems) {
 fn check_endpoints(endpoints: Option<&Endpoints>, problems: &mut Problems) {
     let Some(endpoints) = endpoints else { return };
     if let Some(message) = endpoints.base_url.as_deref().and_then(wrong_base_url) {
-        problems.add(&BASE_URL, Reason::Invalid, "spec.endpoints.baseUrl", message);
+        problems.add(&BASE_URL, Cause::Invalid, "spec.endpoints.baseUrl", message);
     }
     let is_version = |text: &str| {
         text.strip_prefix('v')
@@ -308,7 +308,7 @@ fn check_endpoints(endpoints: Option<&Endpoints>, problems: &mut Problems) {
     };
     if let Some(version) = endpoints.version.as_deref().filter(|version| !is_version(version)) {
         let message = format!("is {version:?}; use 'v' and digits, for instance v1");
-        problems.add(&VERSION, Reason::Invalid, "spec.endpoints.version", message);
+        problems.add(&VERSION, Cause::Invalid, "spec.endpoints.version", message);
     }
 }
 
@@ -341,18 +341,13 @@ fn check_security(security: Option<&Security>, problems: &mut Problems) {
             text if is_origin(text) => continue,
             _ => "is not an origin; write scheme://host[:port], without a path or a slash at the end",
         };
-        problems.add(&ALLOWED_ORIGINS, Reason::Invalid, ("spec.security.allowedOrigins", index), message);
+        problems.add(&ALLOWED_ORIGINS, Cause::Invalid, ("spec.security.allowedOrigins", index), message);
     }
     if let Some(key) = &security.api_key_secret_ref {
         for (part, value) in [("name", &key.name), ("key", &key.key)] {
             if value.is_empty() {
                 let field = at("spec.security.apiKeySecretRef").field(part);
-                problems.add(
-                    &API_KEY,
-                    Reason::Required,
-                    field,
-                    "is empty; name the Secret and the key in it",
-                );
+                problems.add(&API_KEY, Cause::Required, field, "is empty; name the Secret and the key in it");
             }
         }
     }
@@ -378,7 +373,7 @@ fn check_change(review: &Review<'_, PetStore>, old: &PetStore, problems: &mut Pr
     let pets = bound_pets(review);
     if lowered && pets.len() > store.max_pets() {
         let message = format!("is below the {} pets that the store holds; it will be Degraded", pets.len());
-        problems.add(&MAX_BELOW_COUNT, Reason::Invalid, "spec.config.maxPets", message);
+        problems.add(&MAX_BELOW_COUNT, Cause::Invalid, "spec.config.maxPets", message);
     }
     let refused = pets.iter().filter(|pet| {
         pet.get::<Pet>().is_some_and(|pet| tightened && !store.allows(pet.spec.tag.as_deref()))
@@ -387,7 +382,7 @@ fn check_change(review: &Review<'_, PetStore>, old: &PetStore, problems: &mut Pr
     if !refused.is_empty() {
         refused.sort();
         let message = format!("would no longer allow the pets {}; change their tags too", abridged(&refused));
-        problems.add(&TAGS_IN_USE, Reason::Invalid, "spec.config.allowedTags", message);
+        problems.add(&TAGS_IN_USE, Cause::Invalid, "spec.config.allowedTags", message);
     }
 }
 

@@ -47,7 +47,7 @@ impl ConditionType {
 
 /// Why a condition is as it is, and why an event happened: the closed list that the engine uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum ConditionReason {
     /// All is as the spec says.
     Reconciled,
     /// Work is under way.
@@ -102,36 +102,36 @@ pub enum Reason {
     ObserveOnly,
 }
 
-impl Reason {
+impl ConditionReason {
     /// The spelling in `reason` fields: the variant's name.
     pub fn as_str(self) -> &'static str {
         match self {
-            Reason::Reconciled => "Reconciled",
-            Reason::Reconciling => "Reconciling",
-            Reason::Valid => "Valid",
-            Reason::Invalid => "Invalid",
-            Reason::ReferencesMissing => "ReferencesMissing",
-            Reason::ReferencesFound => "ReferencesFound",
-            Reason::OwnedByOther => "OwnedByOther",
-            Reason::NeverSent => "NeverSent",
-            Reason::Transient => "Transient",
-            Reason::Throttled => "Throttled",
-            Reason::Unauthorised => "Unauthorised",
-            Reason::Conflict => "Conflict",
-            Reason::Refused => "Refused",
-            Reason::Unsupported => "Unsupported",
-            Reason::Ambiguous => "Ambiguous",
-            Reason::Held => "Held",
-            Reason::Paused => "Paused",
-            Reason::Deleting => "Deleting",
-            Reason::Abandoned => "Abandoned",
-            Reason::Created => "Created",
-            Reason::Updated => "Updated",
-            Reason::Deleted => "Deleted",
-            Reason::Adopted => "Adopted",
-            Reason::DriftDetected => "DriftDetected",
-            Reason::InSync => "InSync",
-            Reason::ObserveOnly => "ObserveOnly",
+            ConditionReason::Reconciled => "Reconciled",
+            ConditionReason::Reconciling => "Reconciling",
+            ConditionReason::Valid => "Valid",
+            ConditionReason::Invalid => "Invalid",
+            ConditionReason::ReferencesMissing => "ReferencesMissing",
+            ConditionReason::ReferencesFound => "ReferencesFound",
+            ConditionReason::OwnedByOther => "OwnedByOther",
+            ConditionReason::NeverSent => "NeverSent",
+            ConditionReason::Transient => "Transient",
+            ConditionReason::Throttled => "Throttled",
+            ConditionReason::Unauthorised => "Unauthorised",
+            ConditionReason::Conflict => "Conflict",
+            ConditionReason::Refused => "Refused",
+            ConditionReason::Unsupported => "Unsupported",
+            ConditionReason::Ambiguous => "Ambiguous",
+            ConditionReason::Held => "Held",
+            ConditionReason::Paused => "Paused",
+            ConditionReason::Deleting => "Deleting",
+            ConditionReason::Abandoned => "Abandoned",
+            ConditionReason::Created => "Created",
+            ConditionReason::Updated => "Updated",
+            ConditionReason::Deleted => "Deleted",
+            ConditionReason::Adopted => "Adopted",
+            ConditionReason::DriftDetected => "DriftDetected",
+            ConditionReason::InSync => "InSync",
+            ConditionReason::ObserveOnly => "ObserveOnly",
         }
     }
 }

@@ -3,4 +3,4 @@
 mod condition;
 pub mod intent;
 
-pub use condition::{Condition, ConditionType, Conditions, Reason};
+pub use condition::{Condition, ConditionReason, ConditionType, Conditions};

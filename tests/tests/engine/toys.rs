@@ -10,14 +10,14 @@ use concierge_shared::{
     admission::{
         claim::Claim,
         defaults::Fill,
-        problem::{Problems, Reason as ProblemReason},
+        problem::{Cause, Problems},
         reference::Reference,
         review::Review,
     },
     field::at,
     kind::Kind,
     rules,
-    status::{Condition, Conditions, Reason, intent::Intent},
+    status::{Condition, ConditionReason, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -66,8 +66,8 @@ rules! {
 
 impl Kind for Toy {
     const NAME: &'static str = "Toy";
-    const RULES: &'static [&'static concierge_shared::admission::rule::Rule] = RULES;
-    const IN_USE: Option<&'static concierge_shared::admission::rule::Rule> = Some(&IN_USE);
+    const RULES: &'static [&'static concierge_shared::admission::rule::AdmissionRule] = RULES;
+    const IN_USE: Option<&'static concierge_shared::admission::rule::AdmissionRule> = Some(&IN_USE);
 
     fn assemble(metadata: ObjectMeta, spec: ToySpec, status: Option<ToyStatus>) -> Self {
         Self { metadata, spec, status }
@@ -77,7 +77,7 @@ impl Kind for Toy {
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         if review.object.spec.colour == "plaid" {
-            problems.add(&COLOUR, ProblemReason::NotSupported, "spec.colour", "is plaid; choose another");
+            problems.add(&COLOUR, Cause::NotSupported, "spec.colour", "is plaid; choose another");
         }
     }
 
@@ -171,9 +171,9 @@ impl Reconcile for Toys {
     fn plan(&self, toy: &Toy, observed: &Option<Thing>, _: Timestamp) -> Plan<ToyStep> {
         let put = || ToyStep::Put { colour: toy.spec.colour.clone() };
         match observed {
-            None => {
-                Plan::not_ready(Reason::Reconciling, "not there yet").step(put()).drift("spec", "", "a thing")
-            }
+            None => Plan::not_ready(ConditionReason::Reconciling, "not there yet")
+                .step(put())
+                .drift("spec", "", "a thing"),
             Some(thing) if thing.colour != toy.spec.colour => {
                 Plan::ready().step(put()).drift("spec.colour", &thing.colour, &toy.spec.colour)
             }
@@ -194,11 +194,11 @@ impl Reconcile for Toys {
             ToyStep::Put { colour } => {
                 let thing = Thing { colour: colour.clone(), mark: toy.metadata.uid.clone() };
                 guard.write("PUT /thing", remote.put(&name, thing)).await?;
-                Ok(Outcome::new(Reason::Updated, format!("painted {colour}")))
+                Ok(Outcome::new(ConditionReason::Updated, format!("painted {colour}")))
             }
             ToyStep::Delete => {
                 guard.write("DELETE /thing", remote.delete(&name)).await?;
-                Ok(Outcome::new(Reason::Deleted, "thrown away"))
+                Ok(Outcome::new(ConditionReason::Deleted, "thrown away"))
             }
         }
     }
@@ -250,7 +250,7 @@ pub(crate) struct TicketStatus {
 
 impl Kind for Ticket {
     const NAME: &'static str = "Ticket";
-    const RULES: &'static [&'static concierge_shared::admission::rule::Rule] = &[];
+    const RULES: &'static [&'static concierge_shared::admission::rule::AdmissionRule] = &[];
 
     fn assemble(metadata: ObjectMeta, spec: TicketSpec, status: Option<TicketStatus>) -> Self {
         Self { metadata, spec, status }
@@ -330,7 +330,7 @@ impl Reconcile for Tickets {
         }
         let operation = if ticket.spec.free { "POST /free" } else { "POST /order" };
         let once = Once { operation, fingerprint: ticket.spec.what.clone(), before: before.clone() };
-        Plan::not_ready(Reason::Reconciling, "not ordered yet").once(TicketStep::Order, once)
+        Plan::not_ready(ConditionReason::Reconciling, "not ordered yet").once(TicketStep::Order, once)
     }
 
     async fn act(
@@ -349,7 +349,7 @@ impl Reconcile for Tickets {
             }
             TicketStep::Cancel(id) => {
                 guard.write("DELETE /order", remote.cancel(id)).await?;
-                Ok(Outcome::new(Reason::Deleted, "cancelled"))
+                Ok(Outcome::new(ConditionReason::Deleted, "cancelled"))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use concierge_shared::{
-    admission::rule::{Enforcement, Level, RULES_ANNOTATION, Rule},
+    admission::rule::{AdmissionRule, Enforcement, Level, RULES_ANNOTATION},
     kind::{KINDS, all_rules},
 };
 use serde::Serialize;
@@ -33,7 +33,8 @@ pub(crate) fn json() -> String {
 /// All rules, one on each line, ordered by id.
 pub(crate) fn table() -> String {
     let rules: Vec<_> = all_rules().into_iter().map(|(rule, kinds)| (rule, kinds_text(&kinds))).collect();
-    let width = |of: fn(&(&'static Rule, String)) -> usize| rules.iter().map(of).max().unwrap_or_default();
+    let width =
+        |of: fn(&(&'static AdmissionRule, String)) -> usize| rules.iter().map(of).max().unwrap_or_default();
     let (ids, kinds) = (width(|(rule, _)| rule.id.len()), width(|(_, kinds)| kinds.len()));
     let mut text = format!("{:ids$}  LEVEL  {:kinds$}  WHAT IT DEMANDS\n", "RULE", "KIND");
     for (rule, kind) in &rules {

@@ -11,7 +11,7 @@ use concierge_shared::{
     admission::{
         claim::{Claim, ClaimObject, ClaimSpec, Holder},
         lookup::Need,
-        problem::{Problem, Reason},
+        problem::{Cause, Problem},
     },
     index::Stored,
     kind::by_name,
@@ -285,8 +285,7 @@ fn denial(claim: &Claim, holder: Option<Stored>) -> Denied {
         Some(_) => claim.taken_message(),
         None => claim.contended_message(),
     };
-    let problem =
-        Problem { field: claim.field.clone(), rule: claim.rule, reason: Reason::Duplicate, message };
+    let problem = Problem { field: claim.field.clone(), rule: claim.rule, cause: Cause::Duplicate, message };
     Denied { problem, holder }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use concierge_shared::{
     coffee::{CoffeeOrder, OrderPhase},
-    status::Reason,
+    status::ConditionReason,
 };
 use jiff::Timestamp;
 
@@ -29,12 +29,12 @@ pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
     match status.phase {
         Some(OrderPhase::Delivered) => Plan::ready(),
         Some(OrderPhase::Cancelled) => {
-            Plan::not_ready(Reason::Abandoned, "was given up before it was placed")
+            Plan::not_ready(ConditionReason::Abandoned, "was given up before it was placed")
         }
         Some(OrderPhase::Failed) if status.order_id.is_none() => refused(&status),
         _ => {
             let message = status.tracking_status.unwrap_or_default();
-            Plan::not_ready(Reason::Held, format!("the carrier reports {message}; ask the shop"))
+            Plan::not_ready(ConditionReason::Held, format!("the carrier reports {message}; ask the shop"))
         }
     }
 }
@@ -45,9 +45,9 @@ pub(super) fn unseen(order: &CoffeeOrder, now: Timestamp) -> Plan<Step> {
     let id = status.order_id.clone().unwrap_or_default();
     let seen_before = status.placed_at.is_some();
     let (reason, message) = match seen_before || is_gone(Some(&status), now) {
-        false => (Reason::Reconciling, format!("the shop does not show order {id} yet")),
+        false => (ConditionReason::Reconciling, format!("the shop does not show order {id} yet")),
         true => (
-            Reason::Held,
+            ConditionReason::Held,
             format!(
                 "the shop does not know order {id}; check that the account is the one it was placed at. It is not placed \
                  again"
@@ -75,7 +75,7 @@ pub(super) fn follow(found: &Order, now: Timestamp) -> Plan<Step> {
     };
     let plan = match found.tracking.status {
         Some(TrackingStatus::Returned | TrackingStatus::Failure) => {
-            Plan::not_ready(Reason::Held, format!("the carrier reports {reason}; ask the shop"))
+            Plan::not_ready(ConditionReason::Held, format!("the carrier reports {reason}; ask the shop"))
         }
         _ => Plan::ready(),
     };
@@ -100,7 +100,7 @@ pub(super) fn place(order: &CoffeeOrder, open: &Open) -> Plan<Step> {
         return refused(&status);
     }
     let waits = |message: &str| {
-        let plan = Plan::not_ready(Reason::Reconciling, message);
+        let plan = Plan::not_ready(ConditionReason::Reconciling, message);
         plan.condition(PLACED, false, "Waiting", message).look_again(SOON)
     };
     match (&open.hindrance, &open.address, &open.card, &open.placeable) {
@@ -114,7 +114,7 @@ pub(super) fn place(order: &CoffeeOrder, open: &Open) -> Plan<Step> {
         (None, Need::Met(_), Need::Met(_), Some(placeable)) => {
             let step = Step::Place(placeable.order.clone());
             let message = "is being placed";
-            let plan = Plan::not_ready(Reason::Reconciling, message);
+            let plan = Plan::not_ready(ConditionReason::Reconciling, message);
             plan.condition(PLACED, false, "Placing", message).once(step, placeable.once())
         }
         (None, Need::Met(id), Need::Met(_), None) => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use concierge_shared::{
     admission::{
         envelope::Operation,
-        problem::{Problem, Reason},
+        problem::{Cause, Problem},
         rule::{Level, SCHEMA},
     },
     field::at,
@@ -120,7 +120,7 @@ impl Run {
             let problem = Problem {
                 field: at("metadata.name"),
                 rule: &REPEATED,
-                reason: Reason::Duplicate,
+                cause: Cause::Duplicate,
                 message: format!("is given before at {first}; this one is checked as an update of it"),
             };
             self.add(checked, problem);

@@ -14,7 +14,7 @@ use concierge_shared::{
         lookup::{Found, Lookup, Namespace, Selection, World},
         object::Raw,
         review::{Context, Evaluation, Request, Stage},
-        rule::{Enforcement, Level, Rule},
+        rule::{Enforcement, Level, AdmissionRule},
     },
     kind::KindInfo,
     settings::Settings,
@@ -147,7 +147,7 @@ impl Offline {
     }
 
     /// The level of `rule` in `namespace`.
-    pub(crate) fn level(&self, namespace: &str, rule: &Rule) -> Level {
+    pub(crate) fn level(&self, namespace: &str, rule: &AdmissionRule) -> Level {
         let lookup = Around { offline: self, kind: "" };
         let context = Context { lookup: &lookup, enforcement: &self.enforcement, settings: &self.settings };
         concierge_shared::admission::review::level(&context, namespace, rule)

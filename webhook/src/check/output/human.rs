@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
-use concierge_shared::admission::problem::Reason;
+use concierge_shared::admission::problem::Cause;
 
 use super::secrets;
 use crate::check::{
@@ -126,7 +126,7 @@ impl Human {
         };
         let _ = writeln!(text, "{}{passed_over}", parts.join("; "));
         let mut problems = report.objects.iter().flat_map(|object| &object.problems);
-        if problems.any(|problem| problem.reason == Reason::NotFound) {
+        if problems.any(|problem| problem.cause == Cause::NotFound) {
             let _ = writeln!(text, "What is in the cluster already can be given with --world; see --help.");
         }
     }

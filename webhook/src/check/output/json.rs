@@ -132,7 +132,7 @@ fn problem<'a>(checked: &Checked, problem: &'a Problem, level: Level) -> Problem
         rule: problem.rule.id,
         level,
         path: problem.field.to_string(),
-        reason: problem.reason.cause(),
+        reason: problem.cause.as_str(),
         message: &problem.message,
         line: place.line,
         column: place.column,

@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     admission::{
-        problem::{Problem, Reason},
+        problem::{Cause, Problem},
         rule::SCHEMA,
     },
     field::{FieldPath, at},
@@ -17,33 +17,29 @@ pub(crate) fn check(object: &Node) -> Vec<Problem> {
     let prefix = text("generateName").filter(|prefix| !prefix.is_empty());
     let mut problems = Vec::new();
     match (name, prefix) {
-        (None, None) => problems.push(problem(Reason::Required, at("metadata.name"), "is required; set it")),
+        (None, None) => problems.push(problem(Cause::Required, at("metadata.name"), "is required; set it")),
         (Some(name), _) if !is_subdomain(name) => {
-            problems.push(problem(Reason::Invalid, at("metadata.name"), format!("{name:?} {NAME}")));
+            problems.push(problem(Cause::Invalid, at("metadata.name"), format!("{name:?} {NAME}")));
         }
         // The API server appends letters and digits, so the prefix may end in a dash.
         (None, Some(prefix)) if !is_subdomain(&format!("{prefix}x")) => {
-            problems.push(problem(
-                Reason::Invalid,
-                at("metadata.generateName"),
-                format!("{prefix:?} {NAME}"),
-            ));
+            problems.push(problem(Cause::Invalid, at("metadata.generateName"), format!("{prefix:?} {NAME}")));
         }
         _ => {}
     }
     if let Some(namespace) = text("namespace").filter(|text| !text.is_empty() && !is_label(text)) {
         let message =
             format!("{namespace:?} is not valid; use lower-case letters, digits and '-', at most 63");
-        problems.push(problem(Reason::Invalid, at("metadata.namespace"), message));
+        problems.push(problem(Cause::Invalid, at("metadata.namespace"), message));
     }
     let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.map());
     for entry in labels.into_iter().flat_map(|labels| labels.entries()) {
         let field = at("metadata.labels").key(&entry.key);
         if !is_qualified(&entry.key) {
-            problems.push(problem(Reason::Invalid, field.clone(), LABEL_KEY));
+            problems.push(problem(Cause::Invalid, field.clone(), LABEL_KEY));
         }
         if entry.value.text().is_some_and(|value| !value.is_empty() && !is_label_value(value)) {
-            problems.push(problem(Reason::Invalid, field, LABEL_VALUE));
+            problems.push(problem(Cause::Invalid, field, LABEL_VALUE));
         }
     }
     problems
@@ -56,8 +52,8 @@ const LABEL_KEY: &str =
 const LABEL_VALUE: &str = "is not a valid value of a label; use letters, digits, '-', '_' and '.', begin and end with a \
                            letter or digit, at most 63";
 
-fn problem(reason: Reason, field: FieldPath, message: impl Into<String>) -> Problem {
-    Problem { field, rule: &SCHEMA, reason, message: message.into() }
+fn problem(cause: Cause, field: FieldPath, message: impl Into<String>) -> Problem {
+    Problem { field, rule: &SCHEMA, cause, message: message.into() }
 }
 
 fn is_subdomain(text: &str) -> bool {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use concierge_shared::{
     admission::{
-        problem::{Problem, Reason},
+        problem::{Cause, Problem},
         rule::SCHEMA,
     },
     field::FieldPath,
@@ -75,7 +75,7 @@ struct Walk {
 impl Walk {
     fn value(&mut self, schema: &Value, node: &Node, path: FieldPath) {
         if let Some(message) = wrong_type(schema, node) {
-            self.add(Reason::TypeInvalid, path, message);
+            self.add(Cause::TypeInvalid, path, message);
             return;
         }
         match &*node.content {
@@ -102,7 +102,7 @@ impl Walk {
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let has_default = schema["properties"][name].get("default").is_some();
             if map.get(name).is_none() && !has_default {
-                self.add(Reason::Required, path.clone().field(name), "is required; set it".into());
+                self.add(Cause::Required, path.clone().field(name), "is required; set it".into());
             }
         }
     }
@@ -118,7 +118,7 @@ impl Walk {
         self.problems.push(Problem {
             field: path.clone().field(key),
             rule: &UNKNOWN_FIELD,
-            reason: Reason::NotSupported,
+            cause: Cause::NotSupported,
             message,
         });
     }
@@ -128,12 +128,12 @@ impl Walk {
         if !allowed.contains(&node.to_json()) {
             let shown: Vec<_> = allowed.iter().filter(|one| !one.is_null()).map(plain).collect();
             let message = format!("is not supported; use one of {}", shown.join(", "));
-            self.add(Reason::NotSupported, path, message);
+            self.add(Cause::NotSupported, path, message);
         }
     }
 
-    fn add(&mut self, reason: Reason, field: FieldPath, message: String) {
-        self.problems.push(Problem { field, rule: &SCHEMA, reason, message });
+    fn add(&mut self, cause: Cause, field: FieldPath, message: String) {
+        self.problems.push(Problem { field, rule: &SCHEMA, cause, message });
     }
 }
 
