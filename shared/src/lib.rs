@@ -17,6 +17,7 @@
 //! | [`field`] | paths to fields, as Kubernetes writes them |
 //! | [`index`] | objects in memory, found by name or by index key |
 //! | [`status`] | conditions, reasons, intents: the vocabulary every kind's status uses |
+//! | [`common`] | references, names, texts, web addresses: the vocabulary every group's spec uses |
 //! | [`coffee`] | the group `coffee.terminal.sh` |
 //! | [`pets`] | the group `petstore.example.com` |
 //! | [`s3`] | the policy language of S3 |
@@ -27,6 +28,7 @@
 pub mod access;
 pub mod admission;
 pub mod coffee;
+pub mod common;
 pub mod field;
 pub mod index;
 pub mod kind;

@@ -50,12 +50,12 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 /// The names of the folders in `folder` that are a group's: those of `shared/src` with a `mod.rs` that is not
-/// the admission flow's or the status vocabulary's.
+/// the admission flow's, the common vocabulary's or the status's.
 fn groups() -> Vec<String> {
     let names = fs::read_dir(project().join("shared/src")).unwrap().map(|entry| entry.unwrap());
     let names =
         names.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap());
-    names.filter(|name| !["admission", "status"].contains(&name.as_str())).collect()
+    names.filter(|name| !["admission", "common", "status"].contains(&name.as_str())).collect()
 }
 
 fn check(args: &[&str]) -> (Option<i32>, String) {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use concierge_shared::{
     coffee::{
         CoffeeProduct, TerminalAccount, TerminalAccountStatus, account::DEFAULT_ACCOUNT,
-        refs::implicit_account_key,
+        account_ref::implicit_account_key,
     },
     index::Stored,
     kind::{KINDS, Kind},

@@ -1,7 +1,8 @@
 //! An application: registered once, its credentials kept in a Secret, removed for certain.
 
 use concierge_shared::{
-    coffee::{AppPhase, CoffeeApp, CoffeeAppStatus, SecretRef},
+    coffee::{AppPhase, CoffeeApp, CoffeeAppStatus},
+    common::SecretRef,
     status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;

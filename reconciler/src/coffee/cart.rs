@@ -6,9 +6,10 @@ use std::{collections::BTreeMap, fmt};
 use concierge_shared::{
     admission::{lookup::LookupExt, reference::Reference},
     coffee::{
-        CartPhase, CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeCartStatus, CoffeeProduct, ObjectRef,
-        UsedAccount, product::variant_key,
+        CartPhase, CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeCartStatus, CoffeeProduct, UsedAccount,
+        product::variant_key,
     },
+    common::ObjectRef,
     kind::Kind,
     status::{
         ConditionReason,

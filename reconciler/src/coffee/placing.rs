@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use concierge_shared::{
     coffee::{
-        CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeOrder, CoffeeProfile, ObjectRef, Postal,
-        fingerprint::fingerprint,
+        CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeOrder, CoffeeProfile, Postal, fingerprint::fingerprint,
     },
+    common::ObjectRef,
     kind::Kind,
     status::{
         ConditionReason, Conditions,

@@ -6,8 +6,9 @@ use concierge_shared::{
     admission::{reference::Reference, review::annotation},
     coffee::{
         CoffeeAddress, CoffeeCard, CoffeeProfile, CoffeeSubscription, CoffeeSubscriptionSpec,
-        CoffeeSubscriptionStatus, ObjectRef, ScheduleType, SubscriptionPhase, UsedAccount,
+        CoffeeSubscriptionStatus, ScheduleType, SubscriptionPhase, UsedAccount,
     },
+    common::ObjectRef,
     kind::Kind,
     status::{ConditionReason, Conditions, intent::Intent},
 };

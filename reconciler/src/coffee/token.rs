@@ -1,7 +1,8 @@
 //! An access token: minted once, kept in a Secret, revoked for certain.
 
 use concierge_shared::{
-    coffee::{SecretRef, TerminalToken, TerminalTokenStatus, TokenPhase},
+    coffee::{TerminalToken, TerminalTokenStatus, TokenPhase},
+    common::SecretRef,
     status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;

@@ -6,11 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{
-    SecretKeyRef,
-    refs::implicit_account_key,
-    text::{is_loopback, parse_url},
-};
+use super::account_ref::implicit_account_key;
 use crate::{
     access::Access,
     admission::{
@@ -18,6 +14,10 @@ use crate::{
         problem::{Cause, Problems},
         review::{Review, in_use},
         rule::AdmissionRule,
+    },
+    common::{
+        SecretKeyRef,
+        url::{is_loopback, parse_base_url},
     },
     index::Stored,
     kind::{KINDS, Kind},
@@ -184,11 +184,8 @@ fn implicit_users(review: &Review<'_, TerminalAccount>) -> Vec<Stored> {
 
 fn check_base_url(text: &str, problems: &mut Problems) {
     let field = "spec.baseUrl";
-    match parse_url(text) {
+    match parse_base_url(text) {
         Err(message) => problems.add(&BASE_URL, Cause::Invalid, field, message),
-        Ok(url) if url.query().is_some() => {
-            problems.add(&BASE_URL, Cause::Invalid, field, "has a query; remove everything from '?'");
-        }
         Ok(url) if url.scheme() == "http" && !is_loopback(&url) && !is_in_cluster(&url) => {
             let message = "is http to another machine: the account's token can be read on its way; use https";
             problems.add(&BASE_URL_PLAIN, Cause::Invalid, field, message);

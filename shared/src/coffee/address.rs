@@ -6,12 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ObjectRef, Postal, UsedAccount, UsesAccount,
-    postal::{AddressRules, US_ZIP, check_postal, country_rule, fill_address, phone_rule, zip_rule},
-    refs::{
+    Postal, UsedAccount, UsesAccount,
+    account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
-    text::not_blank,
+    postal::{AddressRules, US_ZIP, check_postal, country_rule, fill_address, phone_rule, zip_rule},
 };
 use crate::{
     admission::{
@@ -21,6 +20,7 @@ use crate::{
         review::{Review, abridged},
         rule::AdmissionRule,
     },
+    common::{ObjectRef, text::not_blank},
     field::at,
     kind::Kind,
     rules,

@@ -6,11 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ObjectRef, UsedAccount, UsesAccount,
-    refs::{
+    UsedAccount, UsesAccount,
+    account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
-    text::{check_no_card_number, check_required, derived_name, is_loopback, not_blank, parse_url},
 };
 use crate::{
     access::Access,
@@ -20,6 +19,12 @@ use crate::{
         reference::Reference,
         review::Review,
         rule::AdmissionRule,
+    },
+    common::{
+        ObjectRef, SecretRef,
+        names::derived_name,
+        text::{check_no_card_number, check_required, not_blank},
+        url::{is_loopback, parse_url},
     },
     kind::Kind,
     rules,
@@ -76,16 +81,6 @@ pub enum AppPhase {
     Active,
     /// Something must be mended first.
     Failed,
-}
-
-/// A Secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SecretRef {
-    /// Its name.
-    pub name: String,
-    /// Its namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
 }
 
 /// What Concierge found out about an application.

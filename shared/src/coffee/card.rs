@@ -6,12 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CardToken, ObjectRef, SecretKeyRef, Shop, TokenSource, UsedAccount, UsesAccount,
-    card_token::{CEL_ONE_TOKEN, CEL_TOKEN, CEL_TOKEN_MESSAGE, CardRules, check_token, token_source},
-    refs::{
+    CardToken, Shop, TokenSource, UsedAccount, UsesAccount,
+    account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
-    text::{check_no_card_number, check_optional},
+    card_token::{CEL_ONE_TOKEN, CEL_TOKEN, CEL_TOKEN_MESSAGE, CardRules, check_token, token_source},
 };
 use crate::{
     access::Access,
@@ -22,6 +21,10 @@ use crate::{
         reference::Reference,
         review::Review,
         rule::AdmissionRule,
+    },
+    common::{
+        ObjectRef, SecretKeyRef,
+        text::{check_no_card_number, check_optional},
     },
     field::at,
     kind::Kind,

@@ -7,11 +7,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest, Sha256};
 
-use super::{SecretKeyRef, Shop, digits::has_card_number, fingerprint::hex, text::check_no_card_number};
+use super::Shop;
 use crate::{
     admission::{
         problem::{Cause, Problems},
         rule::AdmissionRule,
+    },
+    common::{
+        SecretKeyRef,
+        card_number::has_card_number,
+        text::{check_no_card_number, hex},
     },
     field::FieldPath,
 };

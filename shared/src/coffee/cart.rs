@@ -6,10 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CoffeeAddress, CoffeeCard, ObjectRef, Shop, UsedAccount, UsesAccount,
-    refs::{
+    CoffeeAddress, CoffeeCard, Shop, UsedAccount, UsesAccount,
+    account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
-        check_spec_immutable,
     },
     shop::check_same_account,
     variant::{self, VariantRules, Way},
@@ -23,6 +22,7 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
+    common::{ObjectRef, immutable::check_spec_immutable},
     field::at,
     kind::Kind,
     rules,

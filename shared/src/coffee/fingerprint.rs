@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::Postal;
+use crate::common::text::hex;
 
 /// A digest of who ordered what and where it goes, 64 hexadecimal digits.
 ///
@@ -27,11 +28,6 @@ pub fn fingerprint(account: &str, variants: &BTreeMap<String, i64>, address: &Po
         add(&quantity.to_string());
     }
     hex(&digest.finalize())
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `text` in capitals, its words, without punctuation, one space apart.

@@ -4,28 +4,27 @@
 //! its objects go on; what is new is optional. `docs/decisions/0003-coffee.md` says why rules differ.
 
 pub mod account;
+pub mod account_ref;
 pub mod address;
 pub mod app;
 pub mod card;
 pub mod card_token;
 pub mod cart;
 mod country;
-pub mod digits;
 pub mod fingerprint;
 pub mod order;
 pub mod postal;
 pub mod product;
 pub mod profile;
-pub mod refs;
 pub mod shop;
 pub mod subscription;
-pub mod text;
 pub mod token;
 pub mod variant;
 
 pub use account::{Environment, TerminalAccount, TerminalAccountSpec, TerminalAccountStatus};
+pub use account_ref::{UsedAccount, UsesAccount};
 pub use address::{AddressPhase, CoffeeAddress, CoffeeAddressSpec, CoffeeAddressStatus};
-pub use app::{AppPhase, CoffeeApp, CoffeeAppSpec, CoffeeAppStatus, SecretRef};
+pub use app::{AppPhase, CoffeeApp, CoffeeAppSpec, CoffeeAppStatus};
 pub use card::{CardPhase, CoffeeCard, CoffeeCardSpec, CoffeeCardStatus};
 pub use card_token::{CardToken, InlineCard, TokenSource};
 pub use cart::{CartItem, CartPhase, CoffeeCart, CoffeeCartSpec, CoffeeCartStatus};
@@ -37,7 +36,6 @@ pub use product::{
     CoffeeProduct, CoffeeProductSpec, CoffeeProductStatus, ProductVariant, SubscriptionPolicy,
 };
 pub use profile::{CoffeeProfile, CoffeeProfileSpec, CoffeeProfileStatus, ProfilePhase};
-pub use refs::{ObjectRef, SecretKeyRef, UsedAccount, UsesAccount};
 pub use shop::Shop;
 pub use subscription::{
     CoffeeSubscription, CoffeeSubscriptionSpec, CoffeeSubscriptionStatus, Schedule, ScheduleType,
@@ -62,38 +60,7 @@ impl Default for Settings {
     }
 }
 
-/// Implements `Conditions` for statuses with the usual fields; `[intent]` for those with `intent` too.
-macro_rules! conditions {
-    ($($status:ident $([$intent:ident])?),+) => {$(
-        impl crate::status::Conditions for $status {
-            fn conditions(&self) -> &[crate::status::Condition] {
-                &self.conditions
-            }
-
-            fn conditions_mut(&mut self) -> &mut Vec<crate::status::Condition> {
-                &mut self.conditions
-            }
-
-            fn observed_generation_mut(&mut self) -> &mut Option<i64> {
-                &mut self.observed_generation
-            }
-
-            fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
-                Some(&mut self.reconciled_at)
-            }
-
-            $(fn intent(&self) -> Option<&crate::status::intent::Intent> {
-                self.$intent.as_ref()
-            }
-
-            fn intent_mut(&mut self) -> Option<&mut Option<crate::status::intent::Intent>> {
-                Some(&mut self.$intent)
-            })?
-        }
-    )+};
-}
-
-conditions!(
+crate::conditions!(
     CoffeeAddressStatus[intent],
     CoffeeAppStatus[intent],
     CoffeeCardStatus[intent],

@@ -6,13 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CoffeeAddress, CoffeeCard, CoffeeProfile, InlineAddress, InlineCard, ObjectRef, Shop, UsedAccount,
-    UsesAccount,
+    CoffeeAddress, CoffeeCard, CoffeeProfile, InlineAddress, InlineCard, Shop, UsedAccount, UsesAccount,
+    account_ref::{account_index_keys, account_reference, check_account},
     card_token::{CardRules, check_token},
     postal::{AddressRules, check_postal},
-    refs::{account_index_keys, account_reference, check_account, check_spec_immutable},
     shop::check_same_account,
-    text::{check_no_card_number, check_optional},
     variant::{self, VariantRules, Way},
 };
 use crate::{
@@ -23,6 +21,11 @@ use crate::{
         reference::Reference,
         review::Review,
         rule::AdmissionRule,
+    },
+    common::{
+        ObjectRef,
+        immutable::check_spec_immutable,
+        text::{check_no_card_number, check_optional},
     },
     field::at,
     kind::Kind,

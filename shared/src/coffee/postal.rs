@@ -3,16 +3,14 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    country,
-    text::{check_no_card_number, check_optional, check_required, not_blank},
-};
+use super::country;
 use crate::{
     admission::{
         defaults::Fill,
         problem::{Cause, Problems},
         rule::AdmissionRule,
     },
+    common::text::{check_no_card_number, check_optional, check_required, not_blank},
     field::FieldPath,
 };
 

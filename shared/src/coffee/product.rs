@@ -7,7 +7,6 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::derived_name;
 use crate::{
     admission::{
         defaults::Fill,
@@ -15,6 +14,7 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
+    common::names::derived_name,
     field::at,
     kind::Kind,
     rules,

@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 use validator::ValidateEmail;
 
 use super::{
-    ObjectRef, UsedAccount, UsesAccount,
-    refs::{
+    UsedAccount, UsesAccount,
+    account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
-    text::{check_no_card_number, check_required, not_blank},
 };
 use crate::{
     admission::{
@@ -22,6 +21,10 @@ use crate::{
         reference::Reference,
         review::Review,
         rule::AdmissionRule,
+    },
+    common::{
+        ObjectRef,
+        text::{check_no_card_number, check_required, not_blank},
     },
     field::at,
     kind::Kind,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Environment, ObjectRef, Settings, TerminalAccount, TerminalAccountSpec, UsesAccount,
-    account::DEFAULT_ACCOUNT, refs::account_key,
+    Environment, Settings, TerminalAccount, TerminalAccountSpec, UsesAccount, account::DEFAULT_ACCOUNT,
+    account_ref::account_key,
 };
 use crate::{
     admission::{
@@ -14,6 +14,7 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
+    common::ObjectRef,
     field::at,
     kind::Kind,
 };

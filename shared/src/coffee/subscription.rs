@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CoffeeAddress, CoffeeCard, CoffeeProfile, ObjectRef, Shop, SubscriptionPolicy, UsedAccount, UsesAccount,
-    refs::{
+    CoffeeAddress, CoffeeCard, CoffeeProfile, Shop, SubscriptionPolicy, UsedAccount, UsesAccount,
+    account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
     shop::check_same_account,
@@ -22,6 +22,7 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
+    common::ObjectRef,
     field::at,
     kind::Kind,
     rules,

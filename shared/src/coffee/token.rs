@@ -6,14 +6,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ObjectRef, SecretRef, UsedAccount, UsesAccount,
-    refs::{account_index_keys, account_reference, check_account, check_spec_immutable},
-    text::{check_no_card_number, check_optional, derived_name},
+    UsedAccount, UsesAccount,
+    account_ref::{account_index_keys, account_reference, check_account},
 };
 use crate::{
     access::Access,
     admission::{
         defaults::Fill, problem::Problems, reference::Reference, review::Review, rule::AdmissionRule,
+    },
+    common::{
+        ObjectRef, SecretRef,
+        immutable::check_spec_immutable,
+        names::derived_name,
+        text::{check_no_card_number, check_optional},
     },
     kind::Kind,
     rules,

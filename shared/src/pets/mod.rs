@@ -6,9 +6,7 @@ pub mod petstore;
 
 pub use binding::{Stores, explicit_store, free_pets_key, stores_key};
 pub use pet::{Pet, PetPhase, PetSpec, PetStatus, StoreRef};
-pub use petstore::{
-    Config, Endpoints, PetStore, PetStorePhase, PetStoreSpec, PetStoreStatus, SecretKeyRef, Security,
-};
+pub use petstore::{Config, Endpoints, PetStore, PetStorePhase, PetStoreSpec, PetStoreStatus, Security};
 
 use crate::admission::{
     problem::{Cause, Problems},
@@ -41,6 +39,8 @@ fn check_alphabet(
         problems.add(rule, Cause::Invalid, field, message);
     }
 }
+
+crate::conditions!(PetStatus, PetStoreStatus);
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use crate::{
     kind::Kind,
     pets::Stores,
     rules,
-    status::{Condition, Conditions},
+    status::Condition,
 };
 
 /// What a pet is.
@@ -246,23 +246,5 @@ fn check_capacity(review: &Review<'_, Pet>, stores: &Stores, store: &PetStore, p
         );
         let field = explicit_store(review.object).map_or_else(|| at("spec"), |(field, _)| field);
         problems.add(&CAPACITY, Cause::TooMany, field, message);
-    }
-}
-
-impl Conditions for PetStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-
-    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
-        &mut self.conditions
-    }
-
-    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
-        &mut self.observed_generation
-    }
-
-    fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
-        Some(&mut self.reconciled_at)
     }
 }

@@ -17,12 +17,12 @@ use crate::{
         review::{Review, abridged, in_use},
         rule::AdmissionRule,
     },
-    field::at,
+    common::{SecretKeyRef, url::parse_base_url},
     index::Stored,
     kind::Kind,
     pets::Stores,
     rules,
-    status::{Condition, Conditions},
+    status::Condition,
 };
 
 const MAX_PETS: i64 = 100;
@@ -134,15 +134,6 @@ pub struct Security {
     /// The Secret in the store's namespace that holds the service's API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_secret_ref: Option<SecretKeyRef>,
-}
-
-/// One entry of a Secret.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SecretKeyRef {
-    /// The Secret's name.
-    pub name: String,
-    /// The entry's key.
-    pub key: String,
 }
 
 /// Where a store stands.
@@ -299,7 +290,7 @@ fn check_config(config: Option<&Config>, problems: &mut Problems) {
 
 fn check_endpoints(endpoints: Option<&Endpoints>, problems: &mut Problems) {
     let Some(endpoints) = endpoints else { return };
-    if let Some(message) = endpoints.base_url.as_deref().and_then(wrong_base_url) {
+    if let Some(Err(message)) = endpoints.base_url.as_deref().map(parse_base_url) {
         problems.add(&BASE_URL, Cause::Invalid, "spec.endpoints.baseUrl", message);
     }
     let is_version = |text: &str| {
@@ -310,23 +301,6 @@ fn check_endpoints(endpoints: Option<&Endpoints>, problems: &mut Problems) {
         let message = format!("is {version:?}; use 'v' and digits, for instance v1");
         problems.add(&VERSION, Cause::Invalid, "spec.endpoints.version", message);
     }
-}
-
-/// What is wrong with a base URL. Its text is not repeated: it may hold a password.
-fn wrong_base_url(text: &str) -> Option<&'static str> {
-    let url = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => url,
-        _ => return Some("is not an absolute URL; begin with http:// or https:// and a host"),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some(
-            "holds credentials; put the key into a Secret and name it in spec.security.apiKeySecretRef",
-        );
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Some("has a query or a fragment; end it with the base path");
-    }
-    None
 }
 
 fn check_security(security: Option<&Security>, problems: &mut Problems) {
@@ -344,12 +318,7 @@ fn check_security(security: Option<&Security>, problems: &mut Problems) {
         problems.add(&ALLOWED_ORIGINS, Cause::Invalid, ("spec.security.allowedOrigins", index), message);
     }
     if let Some(key) = &security.api_key_secret_ref {
-        for (part, value) in [("name", &key.name), ("key", &key.key)] {
-            if value.is_empty() {
-                let field = at("spec.security.apiKeySecretRef").field(part);
-                problems.add(&API_KEY, Cause::Required, field, "is empty; name the Secret and the key in it");
-            }
-        }
+        key.check("spec.security.apiKeySecretRef", &API_KEY, problems);
     }
 }
 
@@ -429,23 +398,5 @@ impl PetStore {
     /// True when `pet` names this store.
     pub fn is_named_by(&self, pet: &Pet) -> bool {
         explicit_store(pet).is_some_and(|(_, name)| name == self.name())
-    }
-}
-
-impl Conditions for PetStoreStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-
-    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
-        &mut self.conditions
-    }
-
-    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
-        &mut self.observed_generation
-    }
-
-    fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
-        Some(&mut self.reconciled_at)
     }
 }

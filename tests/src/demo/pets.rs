@@ -41,7 +41,6 @@ pub const CHAPTERS: &[Chapter] = &[
                     "spec.endpoints.baseUrl",
                     "spec.security.allowedOrigins[0]",
                     "spec.security.allowedOrigins[1]",
-                    "spec.security.apiKeySecretRef.key",
                 ],
             ),
         ],

@@ -1,9 +1,8 @@
 //! What an order's status says.
 
 use concierge_shared::{
-    coffee::{
-        CoffeeAddress, CoffeeCard, CoffeeOrder, CoffeeOrderStatus, CoffeeProfile, ObjectRef, OrderPhase,
-    },
+    coffee::{CoffeeAddress, CoffeeCard, CoffeeOrder, CoffeeOrderStatus, CoffeeProfile, OrderPhase},
+    common::ObjectRef,
     kind::Kind,
     status::intent::IntentState,
 };

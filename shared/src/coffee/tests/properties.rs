@@ -8,6 +8,7 @@ use crate::{
         defaults::{Defaulted, apply},
         lookup::Nothing,
     },
+    common::card_number::has_card_number,
     kind::{Kind, Visitor, visit_kinds},
 };
 
@@ -167,11 +168,11 @@ proptest! {
     fn a_card_number_is_found_between_any_words(before in "[a-z ,.]{0,9}", after in "[a-z ,.]{0,9}", dash in "[ -]?") {
         let number = ["4242", "4242", "4242", "4242"].join(&dash);
         let text = format!("{before}{number}{after}");
-        prop_assert!(digits::has_card_number(&text), "{}", text);
+        prop_assert!(has_card_number(&text), "{}", text);
     }
 
     #[test]
     fn looking_for_card_numbers_never_panics(text in ".{0,64}") {
-        digits::has_card_number(&text);
+        has_card_number(&text);
     }
 }

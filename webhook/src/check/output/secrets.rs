@@ -1,6 +1,6 @@
 //! What may not be printed, although it stands in the file: what is checked in CI ends up in logs.
 
-use concierge_shared::coffee::digits::has_card_number;
+use concierge_shared::common::card_number::has_card_number;
 
 /// What tokens of the services begin with.
 const TOKENS: [&str; 2] = ["tok_", "trm_"];
