@@ -14,7 +14,7 @@ use concierge_shared::{
         lookup::{Found, Lookup, Namespace, Selection, World},
         object::Raw,
         review::{Context, Evaluation, Request, Stage},
-        rule::{Enforcement, Level, AdmissionRule},
+        rule::{AdmissionRule, Enforcement, Level},
     },
     kind::KindInfo,
     settings::Settings,
