@@ -211,7 +211,12 @@ fn check_in_identity_policy(lint: &mut Lint<'_>, item: &Item, pattern: &Pattern)
     }
 }
 
-fn check_unknown(lint: &mut Lint<'_>, item: &Item, pattern: &Pattern, rule: &'static super::PolicyRule) {
+fn check_unknown(
+    lint: &mut Lint<'_>,
+    item: &Item,
+    pattern: &Pattern,
+    rule: &'static crate::admission::rule::AdmissionRule,
+) {
     if let Some((call, action)) = NO_ACTIONS.iter().find(|(call, _)| call.eq_ignore_ascii_case(&pattern.name))
     {
         let message = format!("{call} is a call, not an action; write {action}");

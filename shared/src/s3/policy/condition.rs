@@ -222,7 +222,7 @@ fn each(
     lint: &mut Lint<'_>,
     condition: &Condition,
     is_right: impl Fn(&str) -> bool,
-    rule: &'static super::PolicyRule,
+    rule: &'static crate::admission::rule::AdmissionRule,
     what: &str,
 ) {
     for value in condition.values.iter().filter(|value| !value.text.contains("${") && !is_right(&value.text))

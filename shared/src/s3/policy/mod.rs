@@ -34,7 +34,7 @@ use document::{Policy, Span};
 pub use equal::equal;
 pub use public::is_public;
 
-use crate::admission::rule::{Level, Rule as PolicyRule};
+use crate::admission::rule::{AdmissionRule, Level};
 
 /// What a policy is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Profile {
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The rule that is broken. Its level says how bad that is; `Off` is a suggestion.
-    pub rule: &'static PolicyRule,
+    pub rule: &'static AdmissionRule,
     /// Where, in bytes of the text; empty where a text that is not JSON breaks off.
     pub span: Span,
     /// What is wrong and what to do.
@@ -150,7 +150,7 @@ struct Lint<'a> {
 }
 
 impl Lint<'_> {
-    fn add(&mut self, rule: &'static PolicyRule, span: Span, message: impl Into<String>) {
+    fn add(&mut self, rule: &'static AdmissionRule, span: Span, message: impl Into<String>) {
         self.findings.push(Finding { rule, span, message: message.into() });
     }
 }

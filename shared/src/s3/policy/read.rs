@@ -119,7 +119,7 @@ fn name_span(property: &ObjectProp<'_>) -> Span {
 fn check_keys(
     lint: &mut Lint<'_>,
     object: &Object<'_>,
-    known: Option<(&[&str], &'static super::PolicyRule)>,
+    known: Option<(&[&str], &'static crate::admission::rule::AdmissionRule)>,
 ) {
     let mut seen = HashSet::new();
     for property in &object.properties {
@@ -253,7 +253,7 @@ fn one_of<'o, 'a>(
     lint: &mut Lint<'_>,
     object: &'o Object<'a>,
     names: [&str; 2],
-    rule: &'static super::PolicyRule,
+    rule: &'static crate::admission::rule::AdmissionRule,
 ) -> Option<(bool, &'o ObjectProp<'a>)> {
     match names.map(|name| object.get(name)) {
         [Some(one), None] => Some((false, one)),
@@ -275,7 +275,7 @@ fn either(
     lint: &mut Lint<'_>,
     object: &Object<'_>,
     names: [&str; 2],
-    rule: &'static super::PolicyRule,
+    rule: &'static crate::admission::rule::AdmissionRule,
 ) -> Option<Items> {
     let (negated, property) = one_of(lint, object, names, rule)?;
     let items = items(lint, &property.value, property.name.as_str());
