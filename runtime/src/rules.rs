@@ -1,6 +1,13 @@
-//! Rules on the command line: their levels, and the bounds that an operator sets.
+//! Rules on the command line: their levels, and what groups let an operator set.
 
-use concierge_shared::{admission::rule::Enforcement, coffee, settings::Settings};
+use std::sync::LazyLock;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use concierge_shared::{
+    admission::rule::Enforcement,
+    group::{GROUPS, Group},
+    settings::{Form, Setting, Settings, Value},
+};
 
 /// What an operator decides about rules. Webhook, reconciler and `check` take the same, so that they judge alike.
 #[derive(Clone, Debug, clap::Args)]
@@ -10,29 +17,88 @@ pub struct RuleArgs {
     /// pets.pet.tag-allowed=warn,coffee=off. A namespace's annotation concierge.dev/rules goes before
     #[arg(long, env = "CONCIERGE_ENFORCEMENT", default_value = "", value_name = "RULE=LEVEL,...")]
     pub enforcement: Enforcement,
-    /// The largest quantity of one variant in an order, a subscription or a cart
-    #[arg(long, env = "CONCIERGE_COFFEE_MAX_QUANTITY", default_value_t = coffee::Settings::default().max_quantity,
-        value_parser = clap::value_parser!(i64).range(1..), value_name = "NUMBER")]
-    pub coffee_max_quantity: i64,
-    /// Refuse variant ids that do not look as the shop's ids look today, instead of warning
-    #[arg(long, env = "CONCIERGE_COFFEE_STRICT_VARIANT_IDS")]
-    pub coffee_strict_variant_ids: bool,
-    /// The TerminalAccount of coffee objects that name none, in namespaces that have none called default
-    #[arg(long, env = "CONCIERGE_COFFEE_DEFAULT_ACCOUNT", value_parser = object_name, value_name = "NAMESPACE/NAME")]
-    pub coffee_default_account: Option<String>,
+    #[command(flatten)]
+    settings: SettingArgs,
 }
 
 impl RuleArgs {
-    /// The levels, and the bounds.
+    /// The levels, and the settings.
     pub fn read(self) -> (Enforcement, Settings) {
-        let RuleArgs { enforcement, coffee_max_quantity, coffee_strict_variant_ids, coffee_default_account } =
-            self;
-        let coffee = coffee::Settings {
-            max_quantity: coffee_max_quantity,
-            strict_variant_ids: coffee_strict_variant_ids,
-            default_account: coffee_default_account,
-        };
-        (enforcement, Settings { coffee })
+        let RuleArgs { enforcement, settings: SettingArgs(settings) } = self;
+        (enforcement, settings)
+    }
+}
+
+/// A flag for each setting of each group.
+#[derive(Clone, Debug)]
+struct SettingArgs(Settings);
+
+struct Flag {
+    group: &'static Group,
+    setting: &'static Setting,
+    name: String,
+    variable: String,
+}
+
+static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
+    let settings = GROUPS.iter().flat_map(|group| group.settings.iter().map(move |setting| (group, setting)));
+    let flag = |(group, setting): (&'static Group, &'static Setting)| Flag {
+        group,
+        setting,
+        name: setting.flag(group),
+        variable: setting.variable(group),
+    };
+    settings.map(flag).collect()
+});
+
+impl Flag {
+    fn arg(&'static self) -> Arg {
+        let arg = Arg::new(self.name.as_str()).long(self.name.as_str()).env(self.variable.as_str());
+        let arg = arg.help(self.setting.help).help_heading("Rules");
+        match self.setting.form {
+            Form::Number { least, default } => {
+                let shown = format!("{} [default: {default}]", self.setting.help);
+                arg.value_name("NUMBER").value_parser(value_parser!(i64).range(least..)).help(shown)
+            }
+            Form::Switch => arg.action(ArgAction::SetTrue),
+            Form::ObjectName => arg.value_name("NAMESPACE/NAME").value_parser(object_name),
+        }
+    }
+
+    /// What was said about the setting, if anything was.
+    fn value(&self, matches: &ArgMatches) -> Option<Value> {
+        match self.setting.form {
+            Form::Number { .. } => matches.get_one(&self.name).copied().map(Value::Number),
+            Form::Switch => Some(Value::Switch(matches.get_flag(&self.name))),
+            Form::ObjectName => matches.get_one(&self.name).cloned().map(Some).map(Value::ObjectName),
+        }
+    }
+}
+
+impl clap::Args for SettingArgs {
+    fn augment_args(command: Command) -> Command {
+        command.args(FLAGS.iter().map(Flag::arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut read = Self(Settings::default());
+        read.update_from_arg_matches(matches)?;
+        Ok(read)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for flag in FLAGS.iter() {
+            if let Some(value) = flag.value(matches) {
+                self.0.set(flag.group.name, flag.setting.field, value);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`kind`] | the trait [`Kind`](kind::Kind) and the table [`KINDS`](kind::KINDS): one line per kind |
 //! | [`admission`] | the one-way flow, one module per stage |
 //! | [`access`] | what the reconciler touches beside the objects themselves |
+//! | [`group`] | what a group declares once, and the table [`GROUPS`](group::GROUPS) |
 //! | [`field`] | paths to fields, as Kubernetes writes them |
 //! | [`index`] | objects in memory, found by name or by index key |
 //! | [`status`] | conditions, reasons, intents: the vocabulary every kind's status uses |
@@ -30,6 +31,7 @@ pub mod admission;
 pub mod coffee;
 pub mod common;
 pub mod field;
+pub mod group;
 pub mod index;
 pub mod kind;
 pub mod pets;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use concierge_shared::admission::rule::AdmissionRule;
+use concierge_shared::group::GROUPS;
 use concierge_shared::kind::{KINDS, all_rules};
 
 /// The rule reference, from the project's folder.
@@ -48,7 +49,30 @@ pub fn rules() -> Result<String> {
             writeln!(text, "| `{}` | {} | {summary}{of} |", rule.id, rule.level)?;
         }
     }
-    Ok(format!("{INTRODUCTION}\n{}\n{text}", contents.join("\n")))
+    contents.push("[What an operator may set](#what-an-operator-may-set)".to_owned());
+    Ok(format!("{INTRODUCTION}\n{}\n{text}{}", contents.join("\n"), settings()))
+}
+
+const SETTINGS: &str = "
+## What an operator may set
+
+Beside the levels of rules. `serve`, `check` and the reconciler take the same; the chart's value sets it for both programs.
+
+| flag | environment | value of the chart | what it does |
+|---|---|---|---|
+";
+
+fn settings() -> String {
+    let mut text = SETTINGS.to_owned();
+    for group in GROUPS {
+        for setting in group.settings {
+            let (flag, variable) = (setting.flag(group), setting.variable(group));
+            let value = format!("rules.{}.{}", group.name, setting.chart_value());
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "| `--{flag}` | `{variable}` | `{value}` | {} |", setting.help);
+        }
+    }
+    text
 }
 
 /// Where a heading is linked to.

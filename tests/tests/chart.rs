@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use concierge_certs::{Bundle, Cluster, KubeCluster, Options};
+use concierge_shared::group::GROUPS;
 use concierge_shared::kind::{KINDS, KindInfo};
 use concierge_tests::controlplane::{ControlPlane, User, ensure_built};
 use concierge_tests::kubectl::Output;
@@ -428,7 +429,10 @@ async fn both_programs_understand_their_arguments_and_judge_alike() -> Result<()
                 Some("webhook") => drop(concierge_webhook::Cli::try_parse_from(line)?),
                 _ => drop(concierge_reconciler::Cli::try_parse_from(line)?),
             }
-            let of_rules = |arg: &&str| arg.starts_with("--enforcement") || arg.starts_with("--coffee");
+            let of_rules = |arg: &&str| {
+                let mut groups = GROUPS.iter().map(|group| format!("--{}-", group.name));
+                arg.starts_with("--enforcement") || groups.any(|flags| arg.starts_with(&flags))
+            };
             rules.insert(
                 args.iter().filter(|arg| of_rules(arg)).map(|arg| arg.to_string()).collect::<Vec<_>>(),
             );

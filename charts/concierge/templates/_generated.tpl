@@ -470,3 +470,13 @@
   verbs:
   - create
 {{- end }}
+
+{{- define "concierge.generated.ruleArguments" -}}
+- --coffee-max-quantity={{ int64 .Values.rules.coffee.maxQuantity }}
+{{- if .Values.rules.coffee.strictVariantIds }}
+- --coffee-strict-variant-ids
+{{- end }}
+{{- with .Values.rules.coffee.defaultAccount }}
+- --coffee-default-account={{ . }}
+{{- end }}
+{{- end }}

@@ -217,14 +217,8 @@ securityContext:
 {{- with .enforcement }}
 - {{ printf "--enforcement=%s" . | quote }}
 {{- end }}
-- --coffee-max-quantity={{ int64 .coffee.maxQuantity }}
-{{- if .coffee.strictVariantIds }}
-- --coffee-strict-variant-ids
 {{- end }}
-{{- with .coffee.defaultAccount }}
-- --coffee-default-account={{ . }}
-{{- end }}
-{{- end }}
+{{ include "concierge.generated.ruleArguments" . }}
 {{- end }}
 
 {{/* The reconciler's container, in whichever pod. */}}

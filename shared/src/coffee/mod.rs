@@ -43,21 +43,16 @@ pub use subscription::{
 };
 pub use token::{TerminalToken, TerminalTokenSpec, TerminalTokenStatus, TokenPhase};
 
-/// What an operator may set about the rules of this group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The largest quantity of one variant in an order, a subscription or a cart.
-    pub max_quantity: i64,
-    /// Whether a variant id must look as the shop's ids look today; otherwise one that does not is a warning.
-    pub strict_variant_ids: bool,
-    /// The TerminalAccount, `namespace/name`, of objects that name none in namespaces that have no default.
-    pub default_account: Option<String>,
-}
+/// How secrets of the shop and of its payment service begin.
+pub const SECRET_PREFIXES: &[&str] = &["trm_", "tok_", "sec_", "pm_", "sk_", "pk_", "whsec_"];
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { max_quantity: 100, strict_variant_ids: false, default_account: None }
-    }
+crate::settings! {
+    max_quantity: Number { least: 1, default: 100 },
+        "The largest quantity of one variant in an order, a subscription or a cart";
+    strict_variant_ids: Switch,
+        "Refuse variant ids that do not look as the shop's do today, instead of warning";
+    default_account: ObjectName,
+        "The TerminalAccount of objects that name none, in namespaces that have none called default";
 }
 
 crate::conditions!(

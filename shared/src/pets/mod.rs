@@ -16,6 +16,11 @@ use crate::admission::{
 /// The label on a Pet that names the PetStore it belongs to.
 pub const STORE_LABEL: &str = "petstore.example.com/store";
 
+/// None: the keys of services stand in Secrets.
+pub const SECRET_PREFIXES: &[&str] = &[];
+
+crate::settings! {}
+
 /// The alphabet of names and tags, for the API server. A rule rather than a pattern, for the sake of its message.
 fn alphabet() -> kube::core::Rule {
     kube::core::Rule::new("self.matches('^[A-Za-z0-9 ._-]*$')")

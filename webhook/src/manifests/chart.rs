@@ -1,12 +1,12 @@
 //! The generated templates of the Helm chart. Whatever a value of the chart changes is written by hand there, around
 //! what is here.
 
-use std::fmt::Write;
+use std::{fmt::Write, fs, path::Path};
 
 use k8s_openapi::api::{flowcontrol::v1::ResourcePolicyRule, rbac::v1::PolicyRule};
 use serde::Serialize;
 
-use super::{ManifestsError, crds, rbac, webhook, yaml};
+use super::{ManifestsError, crds, rbac, settings, webhook, yaml};
 
 /// A file of the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +25,19 @@ const HEADER: &str = "\
 /// A label that stands for all labels of the chart until the YAML has been written.
 const LABELS: (&str, &str) = ("labels", "of-the-chart");
 
-pub(super) fn files() -> Result<Vec<File>, ManifestsError> {
-    Ok(vec![
+/// The generated files, and those of the chart in `dir` of which some lines are.
+pub(super) fn files(dir: &Path) -> Result<Vec<File>, ManifestsError> {
+    let mut files = vec![
         File { path: "templates/crds.yaml", text: definitions()? },
         File { path: "templates/_generated.tpl", text: fragments()? },
-    ])
+    ];
+    for mixed in settings::MIXED {
+        let path = dir.join(mixed.path);
+        let text = fs::read_to_string(&path).map_err(|error| ManifestsError::Read(path.clone(), error))?;
+        let text = mixed.renewed(&text).ok_or(ManifestsError::Place(path))?;
+        files.push(File { path: mixed.path, text });
+    }
+    Ok(files)
 }
 
 fn definitions() -> Result<String, ManifestsError> {
@@ -64,14 +72,18 @@ fn fragments() -> Result<String, ManifestsError> {
     define(&mut text, "editRights", &rbac::edit())?;
     let urgent: Vec<_> = rbac::urgent().into_iter().map(flow).collect();
     define(&mut text, "urgentRequests", &urgent)?;
+    define_text(&mut text, "ruleArguments", &settings::arguments());
     Ok(text)
 }
 
 fn define(text: &mut String, name: &str, value: &impl Serialize) -> Result<(), ManifestsError> {
-    let yaml = yaml::fragment(value)?;
-    // Writing to a String can't fail.
-    let _ = write!(text, "\n{{{{- define \"concierge.generated.{name}\" -}}}}\n{yaml}{{{{- end }}}}\n");
+    define_text(text, name, &yaml::fragment(value)?);
     Ok(())
+}
+
+fn define_text(text: &mut String, name: &str, template: &str) {
+    // Writing to a String can't fail.
+    let _ = write!(text, "\n{{{{- define \"concierge.generated.{name}\" -}}}}\n{template}{{{{- end }}}}\n");
 }
 
 /// The requests that `rule` allows, as priority and fairness describes requests.

@@ -9,6 +9,7 @@ mod chart;
 mod crds;
 mod names;
 mod rbac;
+mod settings;
 mod webhook;
 mod yaml;
 
@@ -61,6 +62,12 @@ pub enum ManifestsError {
     /// An object has no YAML.
     #[error("an object can't be written as YAML")]
     Yaml(#[from] serde_saphyr::ser::Error),
+    /// A file of the chart can't be read.
+    #[error("can't read {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// A file of the chart has no place for the generated lines.
+    #[error("{} has no place for the settings of the groups", .0.display())]
+    Place(PathBuf),
     /// A file or standard output can't be written.
     #[error("can't write {}", .0.display())]
     Write(PathBuf, #[source] io::Error),
@@ -103,12 +110,12 @@ pub fn objects(part: Option<Part>, names: &Names) -> Result<Vec<Value>, Manifest
     Ok(all)
 }
 
-/// The generated files of the Helm chart, with paths inside the chart's folder.
+/// The generated files of the Helm chart in `dir`, with paths inside it.
 ///
 /// # Errors
-/// When an object has no YAML.
-pub fn chart_files() -> Result<Vec<File>, ManifestsError> {
-    chart::files()
+/// When an object has no YAML, or a file that is generated in part can't be read.
+pub fn chart_files(dir: &Path) -> Result<Vec<File>, ManifestsError> {
+    chart::files(dir)
 }
 
 fn print(part: Option<Part>, names: &Names) -> Result<(), ManifestsError> {
@@ -122,7 +129,7 @@ fn print(part: Option<Part>, names: &Names) -> Result<(), ManifestsError> {
 }
 
 fn write_chart(dir: &Path) -> Result<(), ManifestsError> {
-    for File { path, text } in chart_files()? {
+    for File { path, text } in chart_files(dir)? {
         let path = dir.join(path);
         fs::write(&path, text).map_err(|error| ManifestsError::Write(path, error))?;
     }

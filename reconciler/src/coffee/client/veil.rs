@@ -1,5 +1,6 @@
 //! Hides what was sent, and what looks like a secret, in words that come back.
 
+use concierge_shared::coffee::SECRET_PREFIXES;
 use serde_json::Value;
 
 use super::secret::Secret;
@@ -9,8 +10,6 @@ const LONGEST: usize = 300;
 /// Below this length a sent text is a common word; hiding it would only garble the message.
 const SHORTEST: usize = 3;
 const HIDDEN: &str = "[hidden]";
-/// How secrets of the shop and of its payment service begin.
-const SECRET_PREFIXES: [&str; 7] = ["trm_", "tok_", "sec_", "pm_", "sk_", "pk_", "whsec_"];
 /// How the shop's ids begin: they are no secrets, and messages that name them are worth reading.
 const ID_PREFIXES: [&str; 9] = ["var_", "shp_", "crd_", "ord_", "sub_", "pat_", "cli_", "prd_", "itm_"];
 

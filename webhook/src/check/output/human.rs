@@ -6,13 +6,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use concierge_shared::admission::problem::Cause;
 
-use super::secrets;
+use super::excerpt::Excerpt;
 use crate::check::{
     fixture::Verdict,
-    input::{
-        source::{BadInput, Source},
-        tree::Span,
-    },
+    input::source::BadInput,
     report::{Checked, Report, RunFixture},
     words::count,
 };
@@ -55,7 +52,10 @@ impl Human {
 
     fn bad(&self, text: &mut String, bad: &BadInput) {
         match &bad.at {
-            Some((source, span)) => self.snippet(text, Level::ERROR, None, &bad.message, source, *span),
+            Some((source, span)) => {
+                let excerpt = Excerpt::of_file(source, *span);
+                self.snippet(text, Level::ERROR, None, &bad.message, &excerpt);
+            }
             None => {
                 let title = Level::ERROR.primary_title(format!("{}: {}", bad.file, bad.message));
                 self.group(text, Group::with_title(title));
@@ -69,8 +69,8 @@ impl Human {
         let found = found.chain(checked.warnings.iter().map(|problem| (Level::WARNING, problem)));
         for (level, problem) in found {
             let message = format!("{}: {}", problem.field, problem.message);
-            let span = checked.locate(problem);
-            self.snippet(text, level, Some(problem.rule.id), &message, &checked.submission.source, span);
+            let excerpt = Excerpt::of_object(&checked.submission, checked.locate(problem));
+            self.snippet(text, level, Some(problem.rule.id), &message, &excerpt);
         }
         let (subject, warnings) = (checked.subject(), count(checked.warnings.len(), "warning"));
         let _ = match checked.verdict() {
@@ -141,10 +141,9 @@ impl Human {
         level: Level<'static>,
         rule: Option<&str>,
         message: &str,
-        source: &Source,
-        span: Span,
+        excerpt: &Excerpt<'_>,
     ) {
-        let line = secrets::hide(source.line(span.start.line));
+        let (Excerpt { source, span, .. }, line) = (excerpt, excerpt.line());
         let offset = |column: usize| {
             line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(offset, _)| offset)
         };

@@ -1,5 +1,5 @@
 //! A report, written for people and for programs.
 
+mod excerpt;
 pub(crate) mod human;
 pub(crate) mod json;
-pub(crate) mod secrets;
