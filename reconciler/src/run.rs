@@ -21,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     coffee,
     engine::{
-        Engine, Kinds, Outside, Settings,
-        clock::{SystemClock, SystemRandom},
+        Dependencies, Engine, Kinds, Settings,
+        cluster::kubernetes::Kubernetes,
         http,
-        kubernetes::Kubernetes,
         lease::{Leadership, LeaseSettings},
         metrics::{KindLabel, Metrics},
+        seams::{SystemClock, SystemRandom},
     },
     pets,
 };
@@ -148,8 +148,8 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         rules,
     };
     let metrics = Metrics::default();
-    let outside = Outside { cluster, objects: cache.clone(), clock, random, term, hook: None };
-    let engine = Engine::new(outside, settings, metrics.clone(), kinds()?);
+    let dependencies = Dependencies { cluster, objects: cache.clone(), clock, random, term, hook: None };
+    let engine = Engine::new(dependencies, settings, metrics.clone(), kinds()?);
 
     let probes = serve_probes(admin, &metrics, cache.clone(), closed.clone()).await?;
     tracing::info!(admin = %probes, identity, kinds = KINDS.len(), "serving");
@@ -157,7 +157,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         () = cache.wait_synced() => {}
         () = signal.cancelled() => return Ok(()),
     }
-    // The lease is given up after the last pass has ended, not before.
+    // The lease is given up after the last run has ended, not before.
     let left = CancellationToken::new();
     let leading = tokio::spawn(leadership.keep(left.clone()));
     engine.run(signal).await;

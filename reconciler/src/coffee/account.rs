@@ -19,7 +19,7 @@ use super::{
     products::{self, Differences},
     standing::{SOON, last_look, trouble},
 };
-use crate::engine::{Account, Deletion, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile};
+use crate::engine::{Account, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile};
 
 /// The condition that tells whether the token opens the account that it should.
 const TOKEN: &str = "TokenAccepted";
@@ -74,13 +74,13 @@ impl Reconcile for AccountReconciler {
 
     async fn connect(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         account: &TerminalAccount,
     ) -> Result<(Account, Self::Remote), Failure> {
         if account.metadata.deletion_timestamp.is_some() {
             return Ok((Account::none(), None));
         }
-        match self.0.open(pass, account).await {
+        match self.0.open(ctx, account).await {
             Ok((limits, connection)) => Ok((limits, Some(Ok(connection)))),
             Err(Failure::DependencyMissing(message) | Failure::Invalid(message)) => {
                 Ok((Account::none(), Some(Err(message))))
@@ -91,31 +91,31 @@ impl Reconcile for AccountReconciler {
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Self::Remote,
         account: &TerminalAccount,
     ) -> Result<Observed, Failure> {
         let shop = match remote {
-            None => return Ok(Observed::Leaving { users: implicit_users(pass, account) }),
+            None => return Ok(Observed::Leaving { users: implicit_users(ctx, account) }),
             Some(Err(message)) => return Ok(Observed::NotAsked(message.clone())),
             Some(Ok(shop)) => shop,
         };
-        let user = match shop.read(pass, operation::GET_PROFILE, shop.client.profile()).await {
+        let user = match shop.read(ctx, operation::GET_PROFILE, shop.client.profile()).await {
             Ok(user) => user.id,
             Err(Failure::Auth(message)) => return Ok(Observed::NotAccepted(message)),
             Err(failure) => return Err(failure),
         };
-        let listed = match shop.read(pass, operation::LIST_PRODUCTS, shop.client.products()).await {
+        let listed = match shop.read(ctx, operation::LIST_PRODUCTS, shop.client.products()).await {
             Ok(listed) => Some(listed),
             Err(failure) if failure.passes() => None,
             Err(failure) => return Err(failure),
         };
         Ok(Observed::Open(Open {
             url: shop.used.base_url.clone(),
-            products: listed.map(|listed| products::compare(pass, account, &listed)),
-            twins: twins(pass, &shop.used.base_url, &user),
+            products: listed.map(|listed| products::compare(ctx, account, &listed)),
+            twins: twins(ctx, &shop.used.base_url, &user),
             user,
-            at: pass.now(),
+            at: ctx.now(),
         }))
     }
 
@@ -222,8 +222,8 @@ impl Reconcile for AccountReconciler {
         account.status.as_ref().and_then(|status| status.user_id.clone()).into_iter().collect()
     }
 
-    fn wakes(&self, pass: &Pass, account: &TerminalAccount) -> Vec<ObjectKey> {
-        implicit_objects(pass, account).iter().map(ObjectKey::from).collect()
+    fn wakes(&self, ctx: &Context, account: &TerminalAccount) -> Vec<ObjectKey> {
+        implicit_objects(ctx, account).iter().map(ObjectKey::from).collect()
     }
 }
 
@@ -235,27 +235,26 @@ fn other_user<'a>(account: &'a TerminalAccount, open: &Open) -> Option<&'a str> 
 }
 
 /// The objects that use the account because it is their namespace's default.
-fn implicit_objects(pass: &Pass, account: &TerminalAccount) -> Vec<Stored> {
+fn implicit_objects(ctx: &Context, account: &TerminalAccount) -> Vec<Stored> {
     if account.metadata.name.as_deref() != Some(DEFAULT_ACCOUNT) {
         return Vec::new();
     }
     let key = implicit_account_key(account.metadata.namespace.as_deref().unwrap_or_default());
-    KINDS.iter().flat_map(|kind| pass.lookup().select(kind.name, &key).objects).collect()
+    KINDS.iter().flat_map(|kind| ctx.lookup().select(kind.name, &key).objects).collect()
 }
 
-fn implicit_users(pass: &Pass, account: &TerminalAccount) -> Vec<String> {
+fn implicit_users(ctx: &Context, account: &TerminalAccount) -> Vec<String> {
     let mut users: Vec<_> =
-        implicit_objects(pass, account).iter().map(|user| ObjectKey::from(user).to_string()).collect();
+        implicit_objects(ctx, account).iter().map(|user| ObjectKey::from(user).to_string()).collect();
     users.sort();
     users
 }
 
 /// The other TerminalAccounts that were seen to be this user's.
-fn twins(pass: &Pass, url: &str, user: &str) -> Vec<String> {
-    let keys = pass.names(TerminalAccount::NAME).into_iter().filter(|key| key != pass.key());
+fn twins(ctx: &Context, url: &str, user: &str) -> Vec<String> {
+    let keys = ctx.names(TerminalAccount::NAME).into_iter().filter(|key| key != ctx.key());
     let is_twin = |key: &ObjectKey| {
-        let status =
-            pass.get::<TerminalAccount>(&key.namespace, &key.name).and_then(|one| one.status.clone());
+        let status = ctx.get::<TerminalAccount>(&key.namespace, &key.name).and_then(|one| one.status.clone());
         status.is_some_and(|status| {
             status.base_url.as_deref() == Some(url) && status.user_id.as_deref() == Some(user)
         })

@@ -20,7 +20,7 @@ use super::{
     standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
 };
 use crate::engine::{
-    Account, Deletion, Effect, Failure, Guard, ObjectKey, OnNone, OnOne, Once, Outcome, Pass, Plan,
+    Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, Plan,
     Reconcile, UnknownPolicy,
 };
 
@@ -63,23 +63,27 @@ impl Reconcile for AddressReconciler {
     type Observed = Observed;
     type Step = Step;
 
-    async fn connect(&self, pass: &Pass, address: &CoffeeAddress) -> Result<(Account, Connection), Failure> {
+    async fn connect(
+        &self,
+        ctx: &Context,
+        address: &CoffeeAddress,
+    ) -> Result<(Account, Connection), Failure> {
         let made_at = address.status.as_ref().and_then(|status| status.account.as_ref());
-        self.0.connect(pass, address, made_at).await
+        self.0.connect(ctx, address, made_at).await
     }
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         shop: &Connection,
         address: &CoffeeAddress,
     ) -> Result<Observed, Failure> {
-        let listed = addresses(pass, shop).await?;
+        let listed = addresses(ctx, shop).await?;
         let status = address.status.clone().unwrap_or_default();
         let wanted = recognised_by(&shop.used.name, &address.spec.postal());
         let is_listed = |id: &String| listed.iter().any(|one| one.id == *id);
         let retired: Vec<_> = status.retired_address_ids.iter().filter(|id| is_listed(id)).cloned().collect();
-        let users = if retired.is_empty() { Vec::new() } else { users(pass, shop, address).await? };
+        let users = if retired.is_empty() { Vec::new() } else { users(ctx, shop, address).await? };
         Ok(Observed {
             used: shop.used.clone(),
             alike: alike(shop, &listed, &wanted),
@@ -162,14 +166,14 @@ impl Reconcile for AddressReconciler {
         status.address_id.iter().chain(&status.retired_address_ids).cloned().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         shop: &Connection,
         _: &CoffeeAddress,
         _: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        effects(pass, shop).await
+        effects(ctx, shop).await
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
@@ -180,8 +184,8 @@ impl Reconcile for AddressReconciler {
         address.status.as_ref().and_then(|status| status.address_id.clone()).into_iter().collect()
     }
 
-    fn wakes(&self, pass: &Pass, address: &CoffeeAddress) -> Vec<ObjectKey> {
-        account_to_wake(pass, address)
+    fn wakes(&self, ctx: &Context, address: &CoffeeAddress) -> Vec<ObjectKey> {
+        account_to_wake(ctx, address)
     }
 }
 
@@ -215,8 +219,8 @@ pub(super) async fn delete(guard: &Guard, shop: &Connection, id: &str) -> Result
 }
 
 /// The addresses that could be the effect of a call whose outcome is unknown.
-pub(super) async fn effects(pass: &Pass, shop: &Connection) -> Result<Vec<Effect>, Failure> {
-    let listed = addresses(pass, shop).await?;
+pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effect>, Failure> {
+    let listed = addresses(ctx, shop).await?;
     let effect = |one: &Address| Effect {
         id: one.id.clone(),
         fingerprint: recognised_by(&shop.used.name, &postal(&one.place)),
@@ -227,15 +231,15 @@ pub(super) async fn effects(pass: &Pass, shop: &Connection) -> Result<Vec<Effect
 
 /// Tries again: an address too many costs nothing.
 pub(super) fn policy() -> UnknownPolicy {
-    UnknownPolicy { none: OnNone::Retry, one: OnOne::Adopt, ..UnknownPolicy::default() }
+    UnknownPolicy { if_not_found: IfNotFound::Retry, if_found: IfFound::Adopt, ..UnknownPolicy::default() }
 }
 
 /// The ids that orders under way and running subscriptions use.
-async fn users(pass: &Pass, shop: &Connection, address: &CoffeeAddress) -> Result<Vec<String>, Failure> {
-    let subscriptions = shop.read(pass, operation::LIST_SUBSCRIPTIONS, shop.client.subscriptions()).await?;
+async fn users(ctx: &Context, shop: &Connection, address: &CoffeeAddress) -> Result<Vec<String>, Failure> {
+    let subscriptions = shop.read(ctx, operation::LIST_SUBSCRIPTIONS, shop.client.subscriptions()).await?;
     let own = ObjectKey::of(address);
     let key = referrers_key(CoffeeAddress::NAME, &own.namespace, &own.name);
-    let orders = pass.lookup().select(CoffeeOrder::NAME, &key).objects;
+    let orders = ctx.lookup().select(CoffeeOrder::NAME, &key).objects;
     let orders = orders.iter().filter_map(|order| order.get::<CoffeeOrder>());
     let orders = orders.filter_map(|order| order.status.clone()?.address_id);
     Ok(orders.chain(subscriptions.into_iter().map(|one| one.address)).collect())

@@ -14,7 +14,8 @@ use super::{
     standing::{Standing, last_look, standing, trouble},
 };
 use crate::engine::{
-    Account, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Pass, Plan, Reconcile, UnknownPolicy,
+    Account, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
+    UnknownPolicy,
 };
 
 /// The operation's name in intents.
@@ -28,18 +29,18 @@ impl Reconcile for AppReconciler {
     type Observed = Observed<App>;
     type Step = Step;
 
-    async fn connect(&self, pass: &Pass, app: &CoffeeApp) -> Result<(Account, Connection), Failure> {
+    async fn connect(&self, ctx: &Context, app: &CoffeeApp) -> Result<(Account, Connection), Failure> {
         let made_at = app.status.as_ref().and_then(|status| status.account.as_ref());
-        self.0.connect(pass, app, made_at).await
+        self.0.connect(ctx, app, made_at).await
     }
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         shop: &Connection,
         app: &CoffeeApp,
     ) -> Result<Observed<App>, Failure> {
-        let listed = list(pass, shop).await?;
+        let listed = list(ctx, shop).await?;
         let id = recorded_id(app);
         let fingerprint = recognised_by(&app.spec.name, &app.spec.redirect_uri);
         let same = listed.iter().filter(|one| recognised_by(&one.name, &one.redirect_uri) == fingerprint);
@@ -47,9 +48,9 @@ impl Reconcile for AppReconciler {
         let keys = [CoffeeApp::CLIENT_ID_KEY, CoffeeApp::CLIENT_SECRET_KEY];
         Ok(Observed {
             used: shop.used.clone(),
-            at: pass.now(),
+            at: ctx.now(),
             listed: listed.into_iter().find(|one| Some(one.id.as_str()) == id),
-            secret: minted::secret_state(pass, app, &secret_name(app), &keys, id.is_some()).await?,
+            secret: minted::secret_state(ctx, app, &secret_name(app), &keys, id.is_some()).await?,
             once: Once { operation: REGISTER, fingerprint, before },
             removed: id.is_some_and(|id| shop.is_removed(id)),
         })
@@ -123,9 +124,9 @@ impl Reconcile for AppReconciler {
         status.app_id.clone().into_iter().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         shop: &Connection,
         _: &CoffeeApp,
         _: &Intent,
@@ -136,7 +137,7 @@ impl Reconcile for AppReconciler {
             id: one.id,
             at: None,
         };
-        Ok(list(pass, shop).await?.into_iter().map(effect).collect())
+        Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
     }
 
     async fn discard(
@@ -154,8 +155,8 @@ impl Reconcile for AppReconciler {
         minted::policy()
     }
 
-    fn wakes(&self, pass: &Pass, app: &CoffeeApp) -> Vec<ObjectKey> {
-        account_to_wake(pass, app)
+    fn wakes(&self, ctx: &Context, app: &CoffeeApp) -> Vec<ObjectKey> {
+        account_to_wake(ctx, app)
     }
 }
 
@@ -169,8 +170,8 @@ fn secret_name(app: &CoffeeApp) -> String {
     named.map_or_else(|| app.secret_name(), |named| named.name.clone())
 }
 
-async fn list(pass: &Pass, shop: &Connection) -> Result<Vec<App>, Failure> {
-    shop.read(pass, operation::LIST_APPS, shop.client.apps()).await
+async fn list(ctx: &Context, shop: &Connection) -> Result<Vec<App>, Failure> {
+    shop.read(ctx, operation::LIST_APPS, shop.client.apps()).await
 }
 
 async fn remove(guard: &Guard, shop: &Connection, id: &str) -> Result<(), Failure> {

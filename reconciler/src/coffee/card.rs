@@ -17,7 +17,7 @@ use super::{
     standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
 };
 use crate::engine::{
-    Account, Deletion, Effect, Failure, Guard, ObjectKey, OnNone, OnOne, Once, Outcome, Pass, Plan,
+    Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, Plan,
     Reconcile, UnknownPolicy, cluster::resource_of,
 };
 
@@ -66,26 +66,26 @@ impl Reconcile for CardReconciler {
     type Observed = Observed;
     type Step = Step;
 
-    async fn connect(&self, pass: &Pass, card: &CoffeeCard) -> Result<(Account, Remote), Failure> {
+    async fn connect(&self, ctx: &Context, card: &CoffeeCard) -> Result<(Account, Remote), Failure> {
         let made_at = card.status.as_ref().and_then(|status| status.account.as_ref());
-        let (account, shop) = self.0.connect(pass, card, made_at).await?;
+        let (account, shop) = self.0.connect(ctx, card, made_at).await?;
         let registered = card.status.as_ref().is_some_and(|status| status.card_id.is_some());
         let token = match registered || card.metadata.deletion_timestamp.is_some() {
             true => Err(Failure::Invalid("the token is not needed any more".into())),
-            false => token(pass, card.spec.token_source()).await,
+            false => token(ctx, card.spec.token_source()).await,
         };
         Ok((account, Remote { shop, token }))
     }
 
-    async fn observe(&self, pass: &Pass, remote: &Remote, card: &CoffeeCard) -> Result<Observed, Failure> {
+    async fn observe(&self, ctx: &Context, remote: &Remote, card: &CoffeeCard) -> Result<Observed, Failure> {
         let shop = &remote.shop;
-        let listed = cards(pass, shop).await?;
+        let listed = cards(ctx, shop).await?;
         let id = card.status.as_ref().and_then(|status| status.card_id.as_ref());
         Ok(Observed {
             used: shop.used.clone(),
             card: listed.iter().find(|one| Some(&one.id) == id).cloned(),
             listed,
-            last_used: last_used(pass, card),
+            last_used: last_used(ctx, card),
             removed: id.is_some_and(|id| shop.is_removed(id)),
         })
     }
@@ -168,14 +168,14 @@ impl Reconcile for CardReconciler {
         status.card_id.clone().into_iter().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Remote,
         _: &CoffeeCard,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        effects(pass, &remote.shop, intent).await
+        effects(ctx, &remote.shop, intent).await
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
@@ -191,17 +191,17 @@ impl Reconcile for CardReconciler {
         card.status.as_ref().and_then(|status| status.card_id.clone()).into_iter().collect()
     }
 
-    fn wakes(&self, pass: &Pass, card: &CoffeeCard) -> Vec<ObjectKey> {
-        account_to_wake(pass, card)
+    fn wakes(&self, ctx: &Context, card: &CoffeeCard) -> Vec<ObjectKey> {
+        account_to_wake(ctx, card)
     }
 }
 
 /// The token that stands for a card.
-pub(super) async fn token(pass: &Pass, source: Option<TokenSource<'_>>) -> Result<Secret, Failure> {
+pub(super) async fn token(ctx: &Context, source: Option<TokenSource<'_>>) -> Result<Secret, Failure> {
     match source {
         Some(TokenSource::Clear(token)) => Ok(Secret::new(token.reveal())),
         Some(TokenSource::Secret(entry)) => {
-            let secret = pass.secret(&pass.key().namespace, &entry.name).await?;
+            let secret = ctx.secret(&ctx.key().namespace, &entry.name).await?;
             let token = Secret::new(secret.text(&entry.key)?);
             match is_token(token.expose()) {
                 true => Ok(token),
@@ -222,8 +222,8 @@ fn is_token(text: &str) -> bool {
 }
 
 /// The account's cards.
-pub(super) async fn cards(pass: &Pass, shop: &Connection) -> Result<Vec<Card>, Failure> {
-    shop.read(pass, operation::LIST_CARDS, shop.client.cards()).await
+pub(super) async fn cards(ctx: &Context, shop: &Connection) -> Result<Vec<Card>, Failure> {
+    shop.read(ctx, operation::LIST_CARDS, shop.client.cards()).await
 }
 
 /// What makes registering a card safe.
@@ -262,9 +262,9 @@ fn is_there_already(error: &Error) -> bool {
 
 /// The card that the shop says is there already. It does not say which, and a wrong one would be charged, so only the
 /// account's only card will do, or the one that a person named.
-async fn the_one_meant(pass: &Pass, shop: &Connection, named: Option<&str>) -> Result<String, Failure> {
-    let listed = cards(pass, shop).await?;
-    let taken = taken(pass).await?;
+async fn the_one_meant(ctx: &Context, shop: &Connection, named: Option<&str>) -> Result<String, Failure> {
+    let listed = cards(ctx, shop).await?;
+    let taken = taken(ctx).await?;
     let meant = match (named, listed.as_slice()) {
         (Some(named), all) => all.iter().find(|card| card.id == named),
         (None, [only]) => Some(only),
@@ -286,16 +286,20 @@ async fn the_one_meant(pass: &Pass, shop: &Connection, named: Option<&str>) -> R
 }
 
 /// The cards that other objects have registered.
-pub(super) async fn taken(pass: &Pass) -> Result<std::collections::HashSet<String>, Failure> {
+pub(super) async fn taken(ctx: &Context) -> Result<std::collections::HashSet<String>, Failure> {
     // An order that names a CoffeeCard has its id in the status too, but did not register it.
     let (cards, orders) = (resource_of::<CoffeeCard>(), resource_of::<CoffeeOrder>());
-    recorded(pass, &[(cards, ""), (orders, "/spec/card")], "/status/cardId").await
+    recorded(ctx, &[(cards, ""), (orders, "/spec/card")], "/status/cardId").await
 }
 
 /// The cards that could be the effect of a call whose outcome is unknown: whatever is new and no object's.
-pub(super) async fn effects(pass: &Pass, shop: &Connection, intent: &Intent) -> Result<Vec<Effect>, Failure> {
-    let taken = taken(pass).await?;
-    let listed = cards(pass, shop).await?;
+pub(super) async fn effects(
+    ctx: &Context,
+    shop: &Connection,
+    intent: &Intent,
+) -> Result<Vec<Effect>, Failure> {
+    let taken = taken(ctx).await?;
+    let listed = cards(ctx, shop).await?;
     let free = listed.into_iter().filter(|card| !taken.contains(&card.id));
     Ok(free
         .map(|card| Effect { id: card.id, fingerprint: intent.fingerprint.clone(), at: card.created })
@@ -304,7 +308,7 @@ pub(super) async fn effects(pass: &Pass, shop: &Connection, intent: &Intent) -> 
 
 /// Tries again: the shop refuses a card that it has.
 pub(super) fn policy() -> UnknownPolicy {
-    UnknownPolicy { none: OnNone::Retry, one: OnOne::Adopt, ..UnknownPolicy::default() }
+    UnknownPolicy { if_not_found: IfNotFound::Retry, if_found: IfFound::Adopt, ..UnknownPolicy::default() }
 }
 
 /// Deletes a card.
@@ -314,10 +318,10 @@ pub(super) async fn delete(guard: &Guard, shop: &Connection, id: &str) -> Result
 }
 
 /// When an order under way was last placed with the card.
-fn last_used(pass: &Pass, card: &CoffeeCard) -> Option<String> {
+fn last_used(ctx: &Context, card: &CoffeeCard) -> Option<String> {
     let own = ObjectKey::of(card);
     let key = referrers_key(CoffeeCard::NAME, &own.namespace, &own.name);
-    let orders = pass.lookup().select(CoffeeOrder::NAME, &key).objects;
+    let orders = ctx.lookup().select(CoffeeOrder::NAME, &key).objects;
     let orders = orders.iter().filter_map(|order| order.get::<CoffeeOrder>());
     orders.filter_map(|order| order.status.clone()?.placed_at).max()
 }

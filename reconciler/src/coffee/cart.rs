@@ -25,7 +25,7 @@ use super::{
     standing::{SOON, Standing, is_asked, is_target_ready, standing, trouble},
 };
 use crate::engine::{
-    Account, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile,
+    Account, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
     Refusal, UnknownPolicy,
 };
 
@@ -57,7 +57,7 @@ impl Reconcile for CartReconciler {
 
     async fn connect(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         cart: &CoffeeCart,
     ) -> Result<(Account, Option<Connection>), Failure> {
         let status = cart.status.clone().unwrap_or_default();
@@ -67,30 +67,30 @@ impl Reconcile for CartReconciler {
         if idle && status.intent.is_none() {
             return Ok((Account::none(), None));
         }
-        let (account, shop) = self.0.connect(pass, cart, status.account.as_ref()).await?;
+        let (account, shop) = self.0.connect(ctx, cart, status.account.as_ref()).await?;
         Ok((account, Some(shop)))
     }
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Option<Connection>,
         cart: &CoffeeCart,
     ) -> Result<Observed, Failure> {
         let mut observed = Observed {
             used: remote.as_ref().map(|shop| shop.used.clone()),
-            subtotal: subtotal(pass, cart),
+            subtotal: subtotal(ctx, cart),
             order: None,
             placeable: None,
         };
         let Some(shop) = remote else { return Ok(observed) };
         let id = cart.status.as_ref().and_then(|status| status.order_id.as_deref());
-        match (id, new_order(pass, cart)) {
+        match (id, new_order(ctx, cart)) {
             (Some(id), _) => {
-                observed.order = placing::find(pass, shop, id).await?;
+                observed.order = placing::find(ctx, shop, id).await?;
             }
             (None, Some(new)) if cart.metadata.deletion_timestamp.is_none() => {
-                observed.placeable = placing::placeable(pass, shop, new).await?;
+                observed.placeable = placing::placeable(ctx, shop, new).await?;
             }
             (None, _) => {}
         }
@@ -142,7 +142,7 @@ impl Reconcile for CartReconciler {
         Deletion::Gone
     }
 
-    fn deletion_policy(&self, _: &Pass, cart: &CoffeeCart) -> DeletionPolicy {
+    fn deletion_policy(&self, _: &Context, cart: &CoffeeCart) -> DeletionPolicy {
         let status = cart.status.clone().unwrap_or_default();
         let placed = status.order_id.is_some() && status.intent.is_none();
         if placed { DeletionPolicy::Retain } else { DeletionPolicy::Delete }
@@ -192,15 +192,15 @@ impl Reconcile for CartReconciler {
         status.order_id.clone().into_iter().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Option<Connection>,
         _: &CoffeeCart,
         _: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
         match remote {
-            Some(shop) => placing::effects(pass, shop).await,
+            Some(shop) => placing::effects(ctx, shop).await,
             None => Ok(Vec::new()),
         }
     }
@@ -214,8 +214,8 @@ impl Reconcile for CartReconciler {
         cart.spec.convert_to_order == Some(true) && !cart.is_final()
     }
 
-    fn wakes(&self, pass: &Pass, cart: &CoffeeCart) -> Vec<ObjectKey> {
-        account_to_wake(pass, cart)
+    fn wakes(&self, ctx: &Context, cart: &CoffeeCart) -> Vec<ObjectKey> {
+        account_to_wake(ctx, cart)
     }
 }
 
@@ -225,25 +225,25 @@ fn items(cart: &CoffeeCart) -> impl Iterator<Item = (&str, i64)> {
 }
 
 /// Cents; `None` while a price is not known.
-fn subtotal(pass: &Pass, cart: &CoffeeCart) -> Option<i64> {
-    let account = super::connection::account_of(pass, cart).ok()?;
+fn subtotal(ctx: &Context, cart: &CoffeeCart) -> Option<i64> {
+    let account = super::connection::account_of(ctx, cart).ok()?;
     let account = format!("{}/{}", account.namespace, account.name);
     items(cart).try_fold(0_i64, |sum, (id, quantity)| {
-        let (products, _) = pass.lookup().select_as::<CoffeeProduct>(&variant_key(&account, id));
+        let (products, _) = ctx.lookup().select_as::<CoffeeProduct>(&variant_key(&account, id));
         let variant = products.first()?.spec.variants.iter().find(|variant| variant.id == id)?.clone();
         sum.checked_add(variant.price.checked_mul(quantity)?)
     })
 }
 
 /// All that is in the cart as one order; `None` while something is missing.
-fn new_order(pass: &Pass, cart: &CoffeeCart) -> Option<NewOrder> {
+fn new_order(ctx: &Context, cart: &CoffeeCart) -> Option<NewOrder> {
     let mut variants = BTreeMap::new();
     for (id, quantity) in items(cart) {
         let sum: &mut u32 = variants.entry(id.to_owned()).or_default();
         *sum = sum.checked_add(u32::try_from(quantity).ok()?)?;
     }
-    let address = placing::address_id(pass, cart.spec.address_ref.as_ref())?;
-    let card = placing::card_id(pass, cart.spec.card_ref.as_ref())?;
+    let address = placing::address_id(ctx, cart.spec.address_ref.as_ref())?;
+    let card = placing::card_id(ctx, cart.spec.card_ref.as_ref())?;
     (!variants.is_empty()).then_some(NewOrder { variants, card, address })
 }
 

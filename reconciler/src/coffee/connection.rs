@@ -15,9 +15,9 @@ use parking_lot::Mutex;
 use reqwest::Url;
 
 use super::client::{Client, Error, Http, HttpError, HttpSettings, Operation, Secret, Transport};
-use crate::engine::{Account, Failure, Guard, Limits, ObjectKey, Pass};
+use crate::engine::{Account, Context, Failure, Guard, Limits, ObjectKey};
 
-/// One pass at a time, so that an account's orders are placed one after the other.
+/// One run at a time, so that an account's orders are placed one after the other.
 const LIMITS: Limits = Limits { concurrency: 1, rate: 10.0, burst: 20 };
 /// How many removals are remembered. One that is forgotten is asked for once more.
 const REMOVALS: usize = 10_000;
@@ -64,19 +64,19 @@ impl Shops {
     /// thing was made.
     pub(super) async fn connect<K: UsesAccount>(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         object: &K,
         made_at: Option<&UsedAccount>,
     ) -> Result<(Account, Connection), Failure> {
-        let key = account_of(pass, object)?;
-        let account = pass.get::<TerminalAccount>(&key.namespace, &key.name);
+        let key = account_of(ctx, object)?;
+        let account = ctx.get::<TerminalAccount>(&key.namespace, &key.name);
         let account = account.ok_or_else(|| {
             Failure::DependencyMissing(format!("{key} does not exist; create it, or set spec.accountRef"))
         })?;
         if let Some(message) = not_in_order(&account) {
             return Err(Failure::DependencyMissing(format!("{key} is not in order: {message}")));
         }
-        let (limits, connection) = self.open(pass, &account).await?;
+        let (limits, connection) = self.open(ctx, &account).await?;
         if let Some(made_at) = made_at {
             check_same(made_at, &connection.used)?;
         }
@@ -89,13 +89,13 @@ impl Shops {
     /// [`Failure::DependencyMissing`] when its token is missing, or is one of the other environment: then nothing is sent.
     pub(super) async fn open(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         account: &TerminalAccount,
     ) -> Result<(Account, Connection), Failure> {
         let namespace = account.metadata.namespace.as_deref().unwrap_or_default();
         let name = account.metadata.name.as_deref().unwrap_or_default();
         let entry = &account.spec.token_secret_ref;
-        let secret = pass.secret(namespace, &entry.name).await?;
+        let secret = ctx.secret(namespace, &entry.name).await?;
         let token = Secret::new(secret.text(&entry.key)?);
         if let Some(message) = mismatch(account, &token) {
             return Err(Failure::DependencyMissing(message));
@@ -110,7 +110,7 @@ impl Shops {
         let limits = Account::new("terminal", used.name.clone())
             .with_limits(LIMITS)
             .with_credentials(digest(token.expose()));
-        let client = Client::new(self.transport(url)?, token).with_timeout(pass.request_timeout());
+        let client = Client::new(self.transport(url)?, token).with_timeout(ctx.request_timeout());
         Ok((limits, Connection { client, used, shops: self.clone() }))
     }
 
@@ -131,17 +131,17 @@ impl Connection {
     /// Makes a call that changes nothing.
     pub(super) async fn read<T>(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         operation: Operation,
         call: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Failure> {
-        pass.read(operation.name(), async { call.await.map_err(failure) }).await
+        ctx.read(operation.name(), async { call.await.map_err(failure) }).await
     }
 
     /// Looks for one thing; `None` when the shop does not show it.
     pub(super) async fn find<T>(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         operation: Operation,
         call: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<Option<T>, Failure> {
@@ -152,7 +152,7 @@ impl Connection {
                 Err(error) => Err(failure(error)),
             }
         };
-        pass.read(operation.name(), call).await
+        ctx.read(operation.name(), call).await
     }
 
     /// Makes a call that changes something.
@@ -195,9 +195,9 @@ impl Connection {
 }
 
 /// The TerminalAccount that `object` belongs to.
-pub(super) fn account_of<K: UsesAccount>(pass: &Pass, object: &K) -> Result<ObjectKey, Failure> {
+pub(super) fn account_of<K: UsesAccount>(ctx: &Context, object: &K) -> Result<ObjectKey, Failure> {
     let namespace = object.meta().namespace.as_deref().unwrap_or_default();
-    let shop = Shop::of(pass.lookup(), &pass.rules().coffee, namespace, object.account_ref());
+    let shop = Shop::of(ctx.lookup(), &ctx.rules().coffee, namespace, object.account_ref());
     let name = shop.account.ok_or_else(|| Failure::Transient("the account can't be looked up now".into()))?;
     match name.split_once('/') {
         Some((namespace, name)) => Ok(ObjectKey::new(TerminalAccount::NAME, namespace, name)),
@@ -208,9 +208,9 @@ pub(super) fn account_of<K: UsesAccount>(pass: &Pass, object: &K) -> Result<Obje
 }
 
 /// The account to wake when an object that uses it goes: it may be waiting for that.
-pub(super) fn account_to_wake<K: UsesAccount>(pass: &Pass, object: &K) -> Vec<ObjectKey> {
+pub(super) fn account_to_wake<K: UsesAccount>(ctx: &Context, object: &K) -> Vec<ObjectKey> {
     match object.meta().deletion_timestamp {
-        Some(_) => account_of(pass, object).into_iter().collect(),
+        Some(_) => account_of(ctx, object).into_iter().collect(),
         None => Vec::new(),
     }
 }

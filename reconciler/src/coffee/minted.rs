@@ -16,7 +16,7 @@ use super::{
     standing::{PRESENT, SOON, is_gone},
 };
 use crate::engine::{
-    Deletion, Failure, Guard, OnNone, OnOne, Once, Outcome, OwnedSecret, Pass, Plan, UnknownPolicy,
+    Context, Deletion, Failure, Guard, IfFound, IfNotFound, Once, Outcome, OwnedSecret, Plan, UnknownPolicy,
 };
 
 /// What is at the shop, and in the Secret.
@@ -61,13 +61,13 @@ impl fmt::Display for Step {
 
 /// What is in the Secret `name`; an object that had its secret before us keeps the Secret that it had.
 pub(super) async fn secret_state<K: Kind>(
-    pass: &Pass,
+    ctx: &Context,
     owner: &K,
     name: &str,
     keys: &[&str],
     made: bool,
 ) -> Result<SecretState, Failure> {
-    Ok(match pass.secret_of(owner, name).await? {
+    Ok(match ctx.secret_of(owner, name).await? {
         OwnedSecret::Absent => SecretState::Absent,
         OwnedSecret::Ours(secret) | OwnedSecret::Foreign(secret)
             if made && keys.iter().all(|key| secret.text(key).is_ok()) =>
@@ -141,5 +141,5 @@ pub(super) async fn reserve<K: Kind>(guard: &Guard, owner: &K, name: &str) -> Re
 
 /// Removes what was made: its secret was in the answer that never came.
 pub(super) fn policy() -> UnknownPolicy {
-    UnknownPolicy { none: OnNone::Retry, one: OnOne::Discard, ..UnknownPolicy::default() }
+    UnknownPolicy { if_not_found: IfNotFound::Retry, if_found: IfFound::Discard, ..UnknownPolicy::default() }
 }

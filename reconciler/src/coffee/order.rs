@@ -22,7 +22,7 @@ use super::{
     standing::is_asked,
 };
 use crate::engine::{
-    Account, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile,
+    Account, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
     Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
 };
 
@@ -83,38 +83,38 @@ impl Reconcile for OrderReconciler {
 
     async fn connect(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         order: &CoffeeOrder,
     ) -> Result<(Account, Option<Connection>), Failure> {
         if is_over(order) {
             return Ok((Account::none(), None));
         }
         let made_at = order.status.as_ref().and_then(|status| status.account.as_ref());
-        let (account, shop) = self.0.connect(pass, order, made_at).await?;
+        let (account, shop) = self.0.connect(ctx, order, made_at).await?;
         Ok((account, Some(shop)))
     }
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Option<Connection>,
         order: &CoffeeOrder,
     ) -> Result<Observed, Failure> {
         let Some(shop) = remote else {
-            return Ok(Observed { used: None, at: pass.now(), stage: Stage::Over });
+            return Ok(Observed { used: None, at: ctx.now(), stage: Stage::Over });
         };
         let id = order.status.as_ref().and_then(|status| status.order_id.as_deref());
         let stage = match id {
             _ if order.metadata.deletion_timestamp.is_some() => {
-                Stage::Leaving(open::parts_left(pass, shop, order).await?)
+                Stage::Leaving(open::parts_left(ctx, shop, order).await?)
             }
             Some(id) => {
-                let found = placing::find(pass, shop, id).await?;
+                let found = placing::find(ctx, shop, id).await?;
                 Stage::Placed(found.map(Box::new))
             }
-            None => Stage::Open(Box::new(open::look(pass, shop, order).await?)),
+            None => Stage::Open(Box::new(open::look(ctx, shop, order).await?)),
         };
-        Ok(Observed { used: Some(shop.used.clone()), at: pass.now(), stage })
+        Ok(Observed { used: Some(shop.used.clone()), at: ctx.now(), stage })
     }
 
     fn plan(&self, order: &CoffeeOrder, observed: &Observed, now: Timestamp) -> Plan<Step> {
@@ -161,7 +161,7 @@ impl Reconcile for OrderReconciler {
         }
     }
 
-    fn deletion_policy(&self, _: &Pass, order: &CoffeeOrder) -> DeletionPolicy {
+    fn deletion_policy(&self, _: &Context, order: &CoffeeOrder) -> DeletionPolicy {
         // So that people are told that it stays, if it does; what was made for it alone goes.
         let spec = &order.spec;
         let alone = spec.address.is_some() || spec.card.is_some();
@@ -197,18 +197,18 @@ impl Reconcile for OrderReconciler {
         [order_id, address_id, card_id].into_iter().flatten().cloned().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Option<Connection>,
         _: &CoffeeOrder,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
         let Some(shop) = remote else { return Ok(Vec::new()) };
         match intent.operation.as_str() {
-            address::CREATE => address::effects(pass, shop).await,
-            card::REGISTER => card::effects(pass, shop, intent).await,
-            _ => placing::effects(pass, shop).await,
+            address::CREATE => address::effects(ctx, shop).await,
+            card::REGISTER => card::effects(ctx, shop, intent).await,
+            _ => placing::effects(ctx, shop).await,
         }
     }
 
@@ -225,8 +225,8 @@ impl Reconcile for OrderReconciler {
         !order.is_placed() && !order.is_final()
     }
 
-    fn wakes(&self, pass: &Pass, order: &CoffeeOrder) -> Vec<ObjectKey> {
-        account_to_wake(pass, order)
+    fn wakes(&self, ctx: &Context, order: &CoffeeOrder) -> Vec<ObjectKey> {
+        account_to_wake(ctx, order)
     }
 }
 

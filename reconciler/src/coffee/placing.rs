@@ -21,8 +21,8 @@ use super::{
     profile,
 };
 use crate::engine::{
-    Effect, Failure, Guard, ObjectKey, OnNone, OnOne, Once, Outcome, Pass, Plan, Refusal, UnknownPolicy,
-    annotation, cluster::resource_of,
+    Context, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, Plan, Refusal,
+    UnknownPolicy, annotation, cluster::resource_of,
 };
 
 /// The operation's name in intents.
@@ -41,15 +41,15 @@ pub(super) struct Placeable {
 
 /// Looks at what is needed to place an order; `None` when the shop does not show the address.
 pub(super) async fn placeable(
-    pass: &Pass,
+    ctx: &Context,
     shop: &Connection,
     order: NewOrder,
 ) -> Result<Option<Placeable>, Failure> {
-    let address = shop.find(pass, operation::GET_ADDRESS, shop.client.address(&order.address)).await?;
+    let address = shop.find(ctx, operation::GET_ADDRESS, shop.client.address(&order.address)).await?;
     let Some(address) = address else { return Ok(None) };
     let variants = order.variants.iter().map(|(id, quantity)| (id.clone(), i64::from(*quantity))).collect();
     let fingerprint = fingerprint(&shop.used.name, &variants, &postal(&address.place));
-    let orders = shop.read(pass, operation::LIST_ORDERS, shop.client.orders()).await?;
+    let orders = shop.read(ctx, operation::LIST_ORDERS, shop.client.orders()).await?;
     let same = orders.iter().filter(|other| of_order(shop, other).as_ref() == Some(&fingerprint));
     let before = same.map(|order| order.id.clone()).collect();
     Ok(Some(Placeable { order, fingerprint, before }))
@@ -70,21 +70,21 @@ pub(super) async fn place(guard: &Guard, shop: &Connection, order: &NewOrder) ->
 }
 
 /// The order of this id; `None` when the shop shows it neither by itself nor in the list.
-pub(super) async fn find(pass: &Pass, shop: &Connection, id: &str) -> Result<Option<Order>, Failure> {
-    match shop.find(pass, operation::GET_ORDER, shop.client.order(id)).await? {
+pub(super) async fn find(ctx: &Context, shop: &Connection, id: &str) -> Result<Option<Order>, Failure> {
+    match shop.find(ctx, operation::GET_ORDER, shop.client.order(id)).await? {
         Some(order) => Ok(Some(order)),
         None => {
-            let listed = shop.find(pass, operation::LIST_ORDERS, shop.client.orders()).await?;
+            let listed = shop.find(ctx, operation::LIST_ORDERS, shop.client.orders()).await?;
             Ok(listed.into_iter().flatten().find(|order| order.id == id))
         }
     }
 }
 
 /// The orders that could be the effect of a call whose outcome is unknown: those that no object has recorded.
-pub(super) async fn effects(pass: &Pass, shop: &Connection) -> Result<Vec<Effect>, Failure> {
-    let orders = shop.read(pass, operation::LIST_ORDERS, shop.client.orders()).await?;
+pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effect>, Failure> {
+    let orders = shop.read(ctx, operation::LIST_ORDERS, shop.client.orders()).await?;
     let kinds = [(resource_of::<CoffeeOrder>(), ""), (resource_of::<CoffeeCart>(), "")];
-    let ours = recorded(pass, &kinds, "/status/orderId").await?;
+    let ours = recorded(ctx, &kinds, "/status/orderId").await?;
     let free = orders.iter().filter(|order| !ours.contains(&order.id));
     let effect = |order: &Order| {
         Some(Effect { id: order.id.clone(), fingerprint: of_order(shop, order)?, at: order.created })
@@ -94,7 +94,7 @@ pub(super) async fn effects(pass: &Pass, shop: &Connection) -> Result<Vec<Effect
 
 /// Holds, and adopts: money is at stake.
 pub(super) fn policy() -> UnknownPolicy {
-    UnknownPolicy { none: OnNone::Hold, one: OnOne::Adopt, ..UnknownPolicy::default() }
+    UnknownPolicy { if_not_found: IfNotFound::Hold, if_found: IfFound::Adopt, ..UnknownPolicy::default() }
 }
 
 /// What recognises `order`; `None` when the shop does not say what was bought.
@@ -137,16 +137,16 @@ pub(super) fn place_of(postal: &Postal<'_>) -> Place {
 
 /// What hinders something from being placed: the account has one profile, and mail goes to whoever is in it.
 pub(super) async fn hindrance(
-    pass: &Pass,
+    ctx: &Context,
     shop: &Connection,
     profile: &ObjectRef,
 ) -> Result<Option<String>, Failure> {
-    let user = shop.read(pass, operation::GET_PROFILE, shop.client.profile()).await?;
+    let user = shop.read(ctx, operation::GET_PROFILE, shop.client.profile()).await?;
     if shop.used.user_id.as_ref().is_some_and(|id| *id != user.id) {
         return Ok(Some(format!("the token of account {} is another user's by now", shop.used.name)));
     }
-    let key = key_of::<CoffeeProfile>(pass, profile);
-    let Some(wanted) = pass.get::<CoffeeProfile>(&key.namespace, &key.name) else {
+    let key = key_of::<CoffeeProfile>(ctx, profile);
+    let Some(wanted) = ctx.get::<CoffeeProfile>(&key.namespace, &key.name) else {
         return Ok(Some(format!("{key} does not exist")));
     };
     let different = profile::differences(&wanted.spec, &user);
@@ -200,17 +200,17 @@ pub(super) fn given_up(status: &impl Conditions) -> Option<&Intent> {
 /// The ids that other objects of these resources have at `pointer`, if they have something at the pointer beside the
 /// resource. Read from the API server: the cache may be behind.
 pub(super) async fn recorded(
-    pass: &Pass,
+    ctx: &Context,
     resources: &[(ApiResource, &str)],
     pointer: &str,
 ) -> Result<HashSet<String>, Failure> {
     let mut ids = HashSet::new();
     for (resource, only_with) in resources {
-        for object in pass.stored(resource).await? {
+        for object in ctx.stored(resource).await? {
             let meta = &object["metadata"];
-            let own = resource.kind == pass.key().kind
-                && meta["name"] == pass.key().name.as_str()
-                && meta["namespace"] == pass.key().namespace.as_str();
+            let own = resource.kind == ctx.key().kind
+                && meta["name"] == ctx.key().name.as_str()
+                && meta["namespace"] == ctx.key().namespace.as_str();
             let id = object
                 .pointer(pointer)
                 .and_then(|id| id.as_str())
@@ -222,23 +222,23 @@ pub(super) async fn recorded(
 }
 
 /// The shop's id of the address that `target` names.
-pub(super) fn address_id(pass: &Pass, target: Option<&ObjectRef>) -> Option<String> {
-    let key = key_of::<CoffeeAddress>(pass, target?);
-    pass.get::<CoffeeAddress>(&key.namespace, &key.name)?.status.clone()?.address_id
+pub(super) fn address_id(ctx: &Context, target: Option<&ObjectRef>) -> Option<String> {
+    let key = key_of::<CoffeeAddress>(ctx, target?);
+    ctx.get::<CoffeeAddress>(&key.namespace, &key.name)?.status.clone()?.address_id
 }
 
 /// The shop's id of the card that `target` names.
-pub(super) fn card_id(pass: &Pass, target: Option<&ObjectRef>) -> Option<String> {
-    let key = key_of::<CoffeeCard>(pass, target?);
-    pass.get::<CoffeeCard>(&key.namespace, &key.name)?.status.clone()?.card_id
+pub(super) fn card_id(ctx: &Context, target: Option<&ObjectRef>) -> Option<String> {
+    let key = key_of::<CoffeeCard>(ctx, target?);
+    ctx.get::<CoffeeCard>(&key.namespace, &key.name)?.status.clone()?.card_id
 }
 
-/// The object that `target` names in the object of this pass.
-pub(super) fn key_of<K: Kind>(pass: &Pass, target: &ObjectRef) -> ObjectKey {
-    ObjectKey::new(K::NAME, target.namespace_in(&pass.key().namespace), target.name.clone())
+/// The object that `target` names in the object of this run.
+pub(super) fn key_of<K: Kind>(ctx: &Context, target: &ObjectRef) -> ObjectKey {
+    ObjectKey::new(K::NAME, target.namespace_in(&ctx.key().namespace), target.name.clone())
 }
 
 /// The address book of an account.
-pub(super) async fn addresses(pass: &Pass, shop: &Connection) -> Result<Vec<Address>, Failure> {
-    shop.read(pass, operation::LIST_ADDRESSES, shop.client.addresses()).await
+pub(super) async fn addresses(ctx: &Context, shop: &Connection) -> Result<Vec<Address>, Failure> {
+    shop.read(ctx, operation::LIST_ADDRESSES, shop.client.addresses()).await
 }

@@ -10,7 +10,7 @@ use concierge_shared::{
 use std::sync::Arc;
 
 use super::client::{Product, SubscriptionRule};
-use crate::engine::Pass;
+use crate::engine::Context;
 
 /// The longest texts and lists that the kind allows.
 const LONGEST_NAME: usize = 255;
@@ -24,11 +24,11 @@ pub(super) struct Differences {
 }
 
 /// Compares `listed` with the objects that there are.
-pub(super) fn compare(pass: &Pass, account: &TerminalAccount, listed: &[Product]) -> Differences {
+pub(super) fn compare(ctx: &Context, account: &TerminalAccount, listed: &[Product]) -> Differences {
     let namespace = account.metadata.namespace.clone().unwrap_or_default();
     let name = account.metadata.name.clone().unwrap_or_default();
     let (existing, _) =
-        pass.lookup().select_as::<CoffeeProduct>(&products_key(&format!("{namespace}/{name}")));
+        ctx.lookup().select_as::<CoffeeProduct>(&products_key(&format!("{namespace}/{name}")));
     let wanted: Vec<_> = listed.iter().map(|product| wanted(&namespace, &name, product)).collect();
     let is = |one: &CoffeeProduct, other: &CoffeeProduct| one.metadata.name == other.metadata.name;
     let stale = |new: &&CoffeeProduct| !existing.iter().any(|old| is(old, new) && old.spec == new.spec);

@@ -12,7 +12,7 @@ use super::{
     connection::{Connection, Shops, account_to_wake},
     standing::{Standing, last_look, standing, trouble},
 };
-use crate::engine::{Account, Deletion, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile};
+use crate::engine::{Account, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile};
 use concierge_shared::status::ConditionReason;
 
 pub(super) struct ProfileReconciler(pub(super) Shops);
@@ -37,14 +37,23 @@ impl Reconcile for ProfileReconciler {
     type Observed = Observed;
     type Step = Put;
 
-    async fn connect(&self, pass: &Pass, profile: &CoffeeProfile) -> Result<(Account, Connection), Failure> {
+    async fn connect(
+        &self,
+        ctx: &Context,
+        profile: &CoffeeProfile,
+    ) -> Result<(Account, Connection), Failure> {
         let made_at = profile.status.as_ref().and_then(|status| status.account.as_ref());
-        self.0.connect(pass, profile, made_at).await
+        self.0.connect(ctx, profile, made_at).await
     }
 
-    async fn observe(&self, pass: &Pass, shop: &Connection, _: &CoffeeProfile) -> Result<Observed, Failure> {
-        let user = shop.read(pass, operation::GET_PROFILE, shop.client.profile()).await?;
-        Ok(Observed { user, used: shop.used.clone(), at: pass.now() })
+    async fn observe(
+        &self,
+        ctx: &Context,
+        shop: &Connection,
+        _: &CoffeeProfile,
+    ) -> Result<Observed, Failure> {
+        let user = shop.read(ctx, operation::GET_PROFILE, shop.client.profile()).await?;
+        Ok(Observed { user, used: shop.used.clone(), at: ctx.now() })
     }
 
     fn plan(&self, profile: &CoffeeProfile, observed: &Observed, _now: Timestamp) -> Plan<Put> {
@@ -93,8 +102,8 @@ impl Reconcile for ProfileReconciler {
         false
     }
 
-    fn wakes(&self, pass: &Pass, profile: &CoffeeProfile) -> Vec<ObjectKey> {
-        account_to_wake(pass, profile)
+    fn wakes(&self, ctx: &Context, profile: &CoffeeProfile) -> Vec<ObjectKey> {
+        account_to_wake(ctx, profile)
     }
 }
 

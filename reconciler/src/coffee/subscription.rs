@@ -23,7 +23,7 @@ use super::{
     },
 };
 use crate::engine::{
-    Account, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Owner, Pass, Plan, Reconcile,
+    Account, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Owner, Plan, Reconcile,
     Refusal, UnknownPolicy, annotation::ADOPT, cluster::resource_of,
 };
 
@@ -74,11 +74,11 @@ impl Reconcile for SubscriptionReconciler {
 
     async fn connect(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         subscription: &CoffeeSubscription,
     ) -> Result<(Account, Option<Connection>), Failure> {
         let made_at = subscription.status.as_ref().and_then(|status| status.account.as_ref());
-        match self.0.connect(pass, subscription, made_at).await {
+        match self.0.connect(ctx, subscription, made_at).await {
             // One that the shop no longer has outlives its account.
             Err(Failure::DependencyMissing(_)) if subscription.is_final() => Ok((Account::none(), None)),
             connected => connected.map(|(account, shop)| (account, Some(shop))),
@@ -87,13 +87,13 @@ impl Reconcile for SubscriptionReconciler {
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Option<Connection>,
         subscription: &CoffeeSubscription,
     ) -> Result<Observed, Failure> {
         match remote {
-            Some(shop) => look(pass, shop, subscription).await,
-            None => Ok(Observed { at: pass.now(), ..Observed::default() }),
+            Some(shop) => look(ctx, shop, subscription).await,
+            None => Ok(Observed { at: ctx.now(), ..Observed::default() }),
         }
     }
 
@@ -239,9 +239,9 @@ impl Reconcile for SubscriptionReconciler {
         status.subscription_id.clone().into_iter().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Option<Connection>,
         _: &CoffeeSubscription,
         _: &Intent,
@@ -252,7 +252,7 @@ impl Reconcile for SubscriptionReconciler {
             id: one.id,
             at: one.created,
         };
-        Ok(list(pass, shop).await?.into_iter().map(effect).collect())
+        Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
@@ -263,8 +263,8 @@ impl Reconcile for SubscriptionReconciler {
         !subscription.is_final()
     }
 
-    fn wakes(&self, pass: &Pass, subscription: &CoffeeSubscription) -> Vec<ObjectKey> {
-        account_to_wake(pass, subscription)
+    fn wakes(&self, ctx: &Context, subscription: &CoffeeSubscription) -> Vec<ObjectKey> {
+        account_to_wake(ctx, subscription)
     }
 }
 
@@ -272,42 +272,42 @@ fn recorded_id(subscription: &CoffeeSubscription) -> Option<&str> {
     subscription.status.as_ref()?.subscription_id.as_deref()
 }
 
-async fn list(pass: &Pass, shop: &Connection) -> Result<Vec<Subscription>, Failure> {
-    shop.read(pass, operation::LIST_SUBSCRIPTIONS, shop.client.subscriptions()).await
+async fn list(ctx: &Context, shop: &Connection) -> Result<Vec<Subscription>, Failure> {
+    shop.read(ctx, operation::LIST_SUBSCRIPTIONS, shop.client.subscriptions()).await
 }
 
 async fn look(
-    pass: &Pass,
+    ctx: &Context,
     shop: &Connection,
     subscription: &CoffeeSubscription,
 ) -> Result<Observed, Failure> {
     let spec = &subscription.spec;
     let id = recorded_id(subscription);
-    let found = list(pass, shop).await?.into_iter().find(|one| match id {
+    let found = list(ctx, shop).await?.into_iter().find(|one| match id {
         Some(id) => one.id == id,
         None => one.variant == spec.product_variant_id,
     });
     let taken = match &found {
         Some(found) if id.is_none() => {
             let kinds = [(resource_of::<CoffeeSubscription>(), "")];
-            placing::recorded(pass, &kinds, "/status/subscriptionId").await?.contains(&found.id)
+            placing::recorded(ctx, &kinds, "/status/subscriptionId").await?.contains(&found.id)
         }
         _ => false,
     };
     let adopts = annotation(subscription, ADOPT) == Some("true") && !taken;
     let leaving = subscription.metadata.deletion_timestamp.is_some();
     let hindrance = match found.is_none() && id.is_none() && !leaving {
-        true => placing::hindrance(pass, shop, &spec.profile_ref).await?,
+        true => placing::hindrance(ctx, shop, &spec.profile_ref).await?,
         false => None,
     };
     Ok(Observed {
         used: Some(shop.used.clone()),
-        at: pass.now(),
+        at: ctx.now(),
         ours: id.is_some() || adopts,
         found,
         hindrance,
-        address: placing::address_id(pass, Some(&spec.address_ref)),
-        card: placing::card_id(pass, Some(&spec.card_ref)),
+        address: placing::address_id(ctx, Some(&spec.address_ref)),
+        card: placing::card_id(ctx, Some(&spec.card_ref)),
         removed: id.is_some_and(|id| shop.is_removed(id)),
     })
 }

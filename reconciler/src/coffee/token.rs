@@ -14,7 +14,8 @@ use super::{
     standing::{Standing, last_look, standing, trouble, written},
 };
 use crate::engine::{
-    Account, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Pass, Plan, Reconcile, UnknownPolicy,
+    Account, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
+    UnknownPolicy,
 };
 
 /// The operation's name in intents.
@@ -30,26 +31,26 @@ impl Reconcile for TokenReconciler {
     type Observed = Observed<Token>;
     type Step = Step;
 
-    async fn connect(&self, pass: &Pass, token: &TerminalToken) -> Result<(Account, Connection), Failure> {
+    async fn connect(&self, ctx: &Context, token: &TerminalToken) -> Result<(Account, Connection), Failure> {
         let made_at = token.status.as_ref().and_then(|status| status.account.as_ref());
-        self.0.connect(pass, token, made_at).await
+        self.0.connect(ctx, token, made_at).await
     }
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         shop: &Connection,
         token: &TerminalToken,
     ) -> Result<Observed<Token>, Failure> {
-        let listed = list(pass, shop).await?;
+        let listed = list(ctx, shop).await?;
         let id = recorded_id(token);
         let before = listed.iter().map(|one| one.id.clone()).collect();
         let keys = [TerminalToken::SECRET_KEY];
         Ok(Observed {
             used: shop.used.clone(),
-            at: pass.now(),
+            at: ctx.now(),
             listed: listed.into_iter().find(|one| Some(one.id.as_str()) == id),
-            secret: minted::secret_state(pass, token, &secret_name(token), &keys, id.is_some()).await?,
+            secret: minted::secret_state(ctx, token, &secret_name(token), &keys, id.is_some()).await?,
             once: Once { operation: MINT, fingerprint: ONE_AT_A_TIME.into(), before },
             removed: id.is_some_and(|id| shop.is_removed(id)),
         })
@@ -124,16 +125,16 @@ impl Reconcile for TokenReconciler {
         status.token_id.clone().into_iter().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         shop: &Connection,
         _: &TerminalToken,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
         let fingerprint = &intent.fingerprint;
         let effect = |one: Token| Effect { id: one.id, fingerprint: fingerprint.clone(), at: one.created };
-        Ok(list(pass, shop).await?.into_iter().map(effect).collect())
+        Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
     }
 
     async fn discard(
@@ -151,8 +152,8 @@ impl Reconcile for TokenReconciler {
         minted::policy()
     }
 
-    fn wakes(&self, pass: &Pass, token: &TerminalToken) -> Vec<ObjectKey> {
-        account_to_wake(pass, token)
+    fn wakes(&self, ctx: &Context, token: &TerminalToken) -> Vec<ObjectKey> {
+        account_to_wake(ctx, token)
     }
 }
 
@@ -166,8 +167,8 @@ fn secret_name(token: &TerminalToken) -> String {
     named.map_or_else(|| token.secret_name(), |named| named.name.clone())
 }
 
-async fn list(pass: &Pass, shop: &Connection) -> Result<Vec<Token>, Failure> {
-    shop.read(pass, operation::LIST_TOKENS, shop.client.tokens()).await
+async fn list(ctx: &Context, shop: &Connection) -> Result<Vec<Token>, Failure> {
+    shop.read(ctx, operation::LIST_TOKENS, shop.client.tokens()).await
 }
 
 async fn revoke(guard: &Guard, shop: &Connection, id: &str) -> Result<(), Failure> {

@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    failure::Failure,
-    key::ObjectKey,
+    cluster::objects::ObjectKey,
     metrics::{AccountLabels, Metrics},
-    queue::Queue,
+    retry::Failure,
+    schedule::queue::Queue,
 };
 
 /// How long the breaker stays open the first time.
@@ -39,7 +39,7 @@ pub struct Account {
 /// What a service can bear from one account.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Passes at a time.
+    /// Runs at a time.
     pub concurrency: usize,
     /// Calls a second, in the long run.
     pub rate: f64,
@@ -48,7 +48,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 4 passes at a time, 10 calls a second, 20 at once.
+    /// 4 runs at a time, 10 calls a second, 20 at once.
     fn default() -> Self {
         Self { concurrency: 4, rate: 10.0, burst: 20 }
     }
@@ -86,14 +86,14 @@ impl Account {
 
 /// All accounts that have been used.
 pub(crate) struct Accounts {
-    all: Mutex<HashMap<(&'static str, String), Arc<Gate>>>,
-    none: Arc<Gate>,
+    all: Mutex<HashMap<(&'static str, String), Arc<Limiter>>>,
+    none: Arc<Limiter>,
     queue: Arc<Queue>,
     metrics: Metrics,
 }
 
 /// The way to one account.
-pub(crate) struct Gate {
+pub(crate) struct Limiter {
     pub(crate) id: String,
     pub(crate) service: &'static str,
     labels: AccountLabels,
@@ -118,40 +118,40 @@ struct Parked {
     all: HashSet<ObjectKey>,
 }
 
-/// One pass's place at an account; given back when dropped.
-pub(crate) struct Slot(Arc<Gate>);
+/// One run's place at an account; given back when dropped.
+pub(crate) struct Permit(Arc<Limiter>);
 
 impl Accounts {
     pub(crate) fn new(queue: Arc<Queue>, metrics: Metrics) -> Self {
-        let none = Arc::new(Gate::new(&Account::none(), queue.clone(), metrics.clone()));
+        let none = Arc::new(Limiter::new(&Account::none(), queue.clone(), metrics.clone()));
         Self { all: Mutex::default(), none, queue, metrics }
     }
 
     /// The way to `account`, with the limits and credentials that it has now.
-    pub(crate) fn gate(&self, account: &Account) -> Arc<Gate> {
+    pub(crate) fn limiter(&self, account: &Account) -> Arc<Limiter> {
         if *account == Account::none() {
             return self.none.clone();
         }
         let mut all = self.all.lock();
-        let gate = all
+        let limiter = all
             .entry((account.service, account.name.clone()))
-            .or_insert_with(|| Arc::new(Gate::new(account, self.queue.clone(), self.metrics.clone())));
-        gate.update(account);
-        gate.clone()
+            .or_insert_with(|| Arc::new(Limiter::new(account, self.queue.clone(), self.metrics.clone())));
+        limiter.update(account);
+        limiter.clone()
     }
 
     /// Fills the free places: an object that was woken for one may not have taken it.
     pub(crate) fn wake_parked(&self) {
-        self.all.lock().values().for_each(|gate| gate.wake_parked());
+        self.all.lock().values().for_each(|limiter| limiter.wake_parked());
     }
 
     /// The way to nowhere: no limits.
-    pub(crate) fn none(&self) -> Arc<Gate> {
+    pub(crate) fn none(&self) -> Arc<Limiter> {
         self.none.clone()
     }
 }
 
-impl Gate {
+impl Limiter {
     fn new(account: &Account, queue: Arc<Queue>, metrics: Metrics) -> Self {
         let Account { service, name, credentials, limits } = account.clone();
         Self {
@@ -180,15 +180,15 @@ impl Gate {
         }
     }
 
-    /// A place for a pass over `key`. When all are taken, `key` is queued again as soon as one is free.
-    pub(crate) fn slot(self: &Arc<Self>, key: &ObjectKey) -> Option<Slot> {
+    /// A place for a run over `key`. When all are taken, `key` is queued again as soon as one is free.
+    pub(crate) fn permit(self: &Arc<Self>, key: &ObjectKey) -> Option<Permit> {
         let mut state = self.state.lock();
         if state.busy >= state.limits.concurrency {
             state.parked.push(key);
             return None;
         }
         state.busy += 1;
-        Some(Slot(self.clone()))
+        Some(Permit(self.clone()))
     }
 
     /// Queues as many parked objects as there are free places.
@@ -235,7 +235,7 @@ impl Gate {
     }
 
     /// Draws conclusions from a call.
-    pub(crate) fn learn<T>(&self, result: &Result<T, Failure>) {
+    pub(crate) fn note_result<T>(&self, result: &Result<T, Failure>) {
         let mut state = self.state.lock();
         let now = Instant::now();
         match result {
@@ -250,7 +250,7 @@ impl Gate {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.state.lock().busy -= 1;
         self.0.wake_parked();
@@ -369,14 +369,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_let_through_and_then_the_rate_holds() {
         let limits = Limits { concurrency: 1, rate: 2.0, burst: 4 };
-        let gate = accounts().gate(&Account::new("toys", "a").with_limits(limits));
+        let limiter = accounts().limiter(&Account::new("toys", "a").with_limits(limits));
         let began = Instant::now();
         for _ in 0..4 {
-            gate.turn().await.unwrap();
+            limiter.turn().await.unwrap();
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
         for _ in 0..6 {
-            gate.turn().await.unwrap();
+            limiter.turn().await.unwrap();
         }
         assert_eq!(began.elapsed().as_secs(), 3);
     }
@@ -384,45 +384,45 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_rest_fills_the_bucket_no_higher_than_the_burst() {
         let limits = Limits { concurrency: 1, rate: 1.0, burst: 2 };
-        let gate = accounts().gate(&Account::new("toys", "a").with_limits(limits));
+        let limiter = accounts().limiter(&Account::new("toys", "a").with_limits(limits));
         tokio::time::sleep(Duration::from_secs(3600)).await;
         let began = Instant::now();
         for _ in 0..5 {
-            gate.turn().await.unwrap();
+            limiter.turn().await.unwrap();
         }
         assert_eq!(began.elapsed().as_secs(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn retry_after_pauses_the_whole_account() {
-        let gate = accounts().gate(&Account::new("toys", "a"));
+        let limiter = accounts().limiter(&Account::new("toys", "a"));
         let began = Instant::now();
-        gate.learn::<()>(&Err(Failure::Throttled {
+        limiter.note_result::<()>(&Err(Failure::Throttled {
             message: String::new(),
             retry_after: Some(Duration::from_secs(9)),
         }));
-        gate.turn().await.unwrap();
+        limiter.turn().await.unwrap();
         assert_eq!(began.elapsed().as_secs(), 9);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_queue_is_not_waited_in() {
         let limits = Limits { concurrency: 1, rate: 0.01, burst: 1 };
-        let gate = accounts().gate(&Account::new("toys", "a").with_limits(limits));
-        gate.turn().await.unwrap();
-        assert!(matches!(gate.turn().await, Err(Failure::Throttled { .. })));
+        let limiter = accounts().limiter(&Account::new("toys", "a").with_limits(limits));
+        limiter.turn().await.unwrap();
+        assert!(matches!(limiter.turn().await, Err(Failure::Throttled { .. })));
     }
 
     #[tokio::test(start_paused = true)]
     async fn refused_credentials_open_the_breaker_and_one_probe_goes_per_cool_down() {
-        let gate = accounts().gate(&Account::new("toys", "a"));
-        gate.turn().await.unwrap();
-        gate.learn::<()>(&refuse());
+        let limiter = accounts().limiter(&Account::new("toys", "a"));
+        limiter.turn().await.unwrap();
+        limiter.note_result::<()>(&refuse());
         let mut probes = Vec::new();
         for second in 0..300 {
-            if gate.turn().await.is_ok() {
+            if limiter.turn().await.is_ok() {
                 probes.push(second);
-                gate.learn::<()>(&refuse());
+                limiter.note_result::<()>(&refuse());
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -433,18 +433,18 @@ mod tests {
     async fn success_new_credentials_and_a_person_close_the_breaker() {
         let accounts = accounts();
         let account = Account::new("toys", "a").with_credentials("old");
-        let gate = accounts.gate(&account);
-        gate.learn::<()>(&refuse());
-        assert!(gate.turn().await.is_err());
-        accounts.gate(&account.clone().with_credentials("new"));
-        assert!(gate.turn().await.is_ok());
-        gate.learn::<()>(&refuse());
-        assert!(gate.turn().await.is_err());
-        gate.allow_probe();
-        assert!(gate.turn().await.is_ok());
-        assert!(gate.turn().await.is_err(), "one probe, no more");
-        gate.learn(&Ok(()));
-        assert!(gate.turn().await.is_ok());
+        let limiter = accounts.limiter(&account);
+        limiter.note_result::<()>(&refuse());
+        assert!(limiter.turn().await.is_err());
+        accounts.limiter(&account.clone().with_credentials("new"));
+        assert!(limiter.turn().await.is_ok());
+        limiter.note_result::<()>(&refuse());
+        assert!(limiter.turn().await.is_err());
+        limiter.allow_probe();
+        assert!(limiter.turn().await.is_ok());
+        assert!(limiter.turn().await.is_err(), "one probe, no more");
+        limiter.note_result(&Ok(()));
+        assert!(limiter.turn().await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -452,14 +452,14 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let accounts = Accounts::new(queue.clone(), Metrics::default());
         let limits = Limits { concurrency: 1, ..Limits::default() };
-        let gate = accounts.gate(&Account::new("toys", "a").with_limits(limits));
-        let slot = gate.slot(&key("a")).unwrap();
-        assert!(gate.slot(&key("b")).is_none());
-        assert!(queue.is_empty());
-        assert!(gate.slot(&key("c")).is_none());
-        drop(slot);
+        let limiter = accounts.limiter(&Account::new("toys", "a").with_limits(limits));
+        let permit = limiter.permit(&key("a")).unwrap();
+        assert!(limiter.permit(&key("b")).is_none());
+        assert_eq!(queue.len(), 0);
+        assert!(limiter.permit(&key("c")).is_none());
+        drop(permit);
         assert_eq!(queue.next().await.0, key("b"));
-        assert!(queue.is_empty(), "one place, one object");
+        assert_eq!(queue.len(), 0, "one place, one object");
         accounts.wake_parked();
         assert_eq!(queue.next().await.0, key("c"), "b did not take its place");
     }

@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
-use super::failure::Failure;
+use super::retry::Failure;
 
 /// The largest answer that is read.
 const LARGEST: usize = 8 << 20;
@@ -47,7 +47,7 @@ pub struct Reply {
 ///
 /// # Errors
 /// [`Failure::NeverSent`] when there was no connection; [`Failure::Ambiguous`] for everything later, which
-/// [`Pass::read`](super::Pass::read) takes for [`Failure::Transient`].
+/// [`Context::read`](super::Context::read) takes for [`Failure::Transient`].
 pub async fn send(request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
     let mut response = request.send().await.map_err(failure)?;
     let (status, headers) = (response.status(), response.headers().clone());

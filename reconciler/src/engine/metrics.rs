@@ -1,7 +1,8 @@
 //! What the engine counts. Object names are never labels.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
+use concierge_shared::status::intent::IntentState;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -20,9 +21,9 @@ pub struct KindLabel {
     pub kind: &'static str,
 }
 
-/// What came of a pass.
+/// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct PassLabels {
+pub struct RunLabels {
     /// The object's kind.
     pub kind: &'static str,
     /// `ok`, `parked`, or the reason of the failure.
@@ -90,10 +91,10 @@ type Timer<L> = Family<L, Histogram, fn() -> Histogram>;
 /// The engine's metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    /// Passes, by what came of them.
-    pub passes: Family<PassLabels, Counter>,
-    /// How long a pass took.
-    pub pass_seconds: Timer<KindLabel>,
+    /// Runs, by what came of them.
+    pub runs: Family<RunLabels, Counter>,
+    /// How long a run took.
+    pub run_seconds: Timer<KindLabel>,
     /// Remote calls.
     pub calls: Family<CallLabels, Counter>,
     /// How long a remote call took.
@@ -128,8 +129,8 @@ pub struct WriteLabels {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            passes: Family::default(),
-            pass_seconds: Family::new_with_constructor(seconds),
+            runs: Family::default(),
+            run_seconds: Family::new_with_constructor(seconds),
             calls: Family::default(),
             call_seconds: Family::new_with_constructor(seconds),
             objects: Family::default(),
@@ -149,16 +150,25 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 17))
 }
 
+fn state_label(state: IntentState) -> &'static str {
+    match state {
+        IntentState::Open => "open",
+        IntentState::Unknown => "unknown",
+        IntentState::Held => "held",
+        IntentState::Abandoned => "abandoned",
+    }
+}
+
 impl Metrics {
     /// Names the metrics in `registry`.
     pub fn register(&self, registry: &mut Registry) {
         let engine = registry.sub_registry_with_prefix("concierge");
-        engine.register("reconcile", "Passes over an object, by what came of them", self.passes.clone());
+        engine.register("reconcile", "Runs over an object, by what came of them", self.runs.clone());
         engine.register_with_unit(
             "reconcile_duration",
-            "How long a pass took",
+            "How long a run took",
             Unit::Seconds,
-            self.pass_seconds.clone(),
+            self.run_seconds.clone(),
         );
         engine.register("remote_calls", "Calls of remote services", self.calls.clone());
         engine.register_with_unit(
@@ -179,7 +189,7 @@ impl Metrics {
             "1 while an account's credentials are taken to be wrong",
             self.breaker_open.clone(),
         );
-        engine.register("queue_depth", "Objects waiting for a pass", self.queue_depth.clone());
+        engine.register("queue_depth", "Objects waiting for a run", self.queue_depth.clone());
         engine.register_with_unit(
             "queue_age",
             "How long objects waited after they were due",
@@ -188,6 +198,37 @@ impl Metrics {
         );
         engine.register("writes", "Writes to the API server", self.writes.clone());
         engine.register("leader", "1 on the replica that reconciles", self.leader.clone());
+    }
+
+    /// Sets the gauges of the objects of these kinds, each with whether it is ready and the state of its intent.
+    pub(crate) fn count_objects(
+        &self,
+        kinds: impl Iterator<Item = &'static str>,
+        objects: impl Iterator<Item = (&'static str, bool, Option<IntentState>)>,
+    ) {
+        let mut ready: HashMap<ReadyLabels, i64> = HashMap::new();
+        let mut intents: HashMap<IntentLabels, i64> = HashMap::new();
+        for kind in kinds {
+            for state in ["true", "false"] {
+                ready.insert(ReadyLabels { kind, ready: state }, 0);
+            }
+            for state in ["open", "unknown", "held", "abandoned"] {
+                intents.insert(IntentLabels { kind, state }, 0);
+            }
+        }
+        for (kind, is_ready, intent) in objects {
+            let labels = ReadyLabels { kind, ready: if is_ready { "true" } else { "false" } };
+            *ready.entry(labels).or_default() += 1;
+            if let Some(state) = intent.map(state_label) {
+                *intents.entry(IntentLabels { kind, state }).or_default() += 1;
+            }
+        }
+        for (labels, count) in ready {
+            self.objects.get_or_create(&labels).set(count);
+        }
+        for (labels, count) in intents {
+            self.intents.get_or_create(&labels).set(count);
+        }
     }
 
     /// Counts a remote call.
@@ -202,10 +243,10 @@ impl Metrics {
         self.call_seconds.get_or_create(&OperationLabels { service, operation }).observe(took.as_secs_f64());
     }
 
-    /// Counts a pass.
-    pub fn pass(&self, kind: &'static str, result: String, took: Duration) {
-        self.passes.get_or_create(&PassLabels { kind, result }).inc();
-        self.pass_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+    /// Counts a run.
+    pub fn run(&self, kind: &'static str, result: String, took: Duration) {
+        self.runs.get_or_create(&RunLabels { kind, result }).inc();
+        self.run_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
     }
 
     /// Counts a write.

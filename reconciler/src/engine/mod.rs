@@ -2,8 +2,8 @@
 //!
 //! A group's file implements [`Reconcile`]: *connect* finds the credentials, *observe* looks at the remote side, *plan*
 //! says as data what follows from spec and observation, *act* takes one step. Calls that change nothing go through
-//! [`Pass::read`], all others through [`Guard::write`]; both classify what comes of them as a [`Failure`].
-//! The rest is done here, in this order, in each pass over an object:
+//! [`Context::read`], all others through [`Guard::write`]; both classify what comes of them as a [`Failure`].
+//! The rest is done here, in this order, in each run over an object:
 //!
 //! 1. Paused by annotation? Said so, and stop.
 //! 2. Re-validated with the admission rules: the door can be bypassed.
@@ -24,7 +24,7 @@
 //! 2. writes an intent into the status, under the condition that nobody wrote meanwhile: no write, no send,
 //! 3. lets the step send one call,
 //! 4. records the id that came back ([`Reconcile::record`]) until it is recorded, or drops the intent when the call had no effect;
-//! 5. if nobody knows, waits ([`Settings::settle`]), looks ([`Reconcile::look`]) and adopts the one effect, or holds until
+//! 5. if nobody knows, waits ([`Settings::settle`]), looks ([`Reconcile::find_effects`]) and adopts the one effect, or holds until
 //!    the annotation `concierge.dev/resolve-unknown` says `retry`, `adopt=<id>` or `abandon`.
 //!
 //! So a kind with such calls has `status.intent` (see [`Conditions::intent_mut`](concierge_shared::status::Conditions::intent_mut)),
@@ -33,52 +33,30 @@
 
 pub mod account;
 pub mod annotation;
-pub mod backoff;
-mod belongings;
-mod calls;
-mod checks;
-pub mod clock;
 pub mod cluster;
-mod converge;
-pub mod crash;
-mod delete;
-mod driver;
-#[allow(clippy::module_inception)]
-mod engine;
-pub mod failure;
-pub mod guard;
-mod held;
+mod context;
 pub mod http;
-mod hub;
-pub mod key;
-pub mod kubernetes;
-mod latest;
+mod kinds;
 pub mod lease;
-mod metadata;
 pub mod metrics;
-mod next;
-pub mod objects;
 mod once;
-pub mod pass;
-pub mod plan;
-pub mod queue;
-pub mod reconcile;
-mod settle;
-mod sweep;
-pub mod term;
-mod wake;
-mod work;
+pub mod retry;
+mod run;
+mod schedule;
+pub mod seams;
+mod shared;
 
 pub use account::{Account, Limits};
-pub use belongings::OwnedSecret;
-pub use driver::Kinds;
-pub use engine::Engine;
-pub use failure::Failure;
-pub use guard::Guard;
-pub use hub::{Outside, Settings};
-pub use key::ObjectKey;
-pub use pass::{Pass, Secret};
-pub use plan::{
-    Deletion, DeletionPolicy, Effect, OnNone, OnOne, Once, Outcome, Owner, Plan, Readiness, UnknownPolicy,
+pub use cluster::objects::ObjectKey;
+pub use context::{Context, Secret, guard::Guard, owned::OwnedSecret};
+pub use kinds::{
+    Kinds,
+    plan::{
+        Deletion, DeletionPolicy, Effect, ExtraCondition, IfFound, IfNotFound, Once, Outcome, Owner, Plan,
+        Readiness, UnknownPolicy,
+    },
+    reconcile::{Reconcile, Refusal, StatusOf},
 };
-pub use reconcile::{Reconcile, Refusal, StatusOf};
+pub use retry::{Failure, Requeue};
+pub use schedule::control_loop::Engine;
+pub use shared::{Dependencies, Settings};

@@ -11,7 +11,7 @@ use concierge_shared::{
     pets::{Pet, PetStore, Stores},
 };
 
-use crate::engine::{Account, Failure, Kinds, Pass};
+use crate::engine::{Account, Context, Failure, Kinds};
 use client::Client;
 
 /// Adds the reconcilers of this group.
@@ -25,13 +25,13 @@ fn base_url(store: &PetStore) -> Option<&str> {
 }
 
 /// The service that `store` is kept in, with the store's key.
-async fn service(pass: &Pass, http: &reqwest::Client, store: &PetStore) -> Result<Option<Client>, Failure> {
+async fn service(ctx: &Context, http: &reqwest::Client, store: &PetStore) -> Result<Option<Client>, Failure> {
     let Some(url) = base_url(store) else { return Ok(None) };
     let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
     let reference = store.spec.security.as_ref().and_then(|security| security.api_key_secret_ref.as_ref());
     let key = match reference {
         Some(reference) => {
-            Some(pass.secret(namespace, &reference.name).await?.text(&reference.key)?.to_owned())
+            Some(ctx.secret(namespace, &reference.name).await?.text(&reference.key)?.to_owned())
         }
         None => None,
     };
@@ -46,10 +46,10 @@ fn account(client: Option<&Client>) -> Account {
 }
 
 /// The pets that belong to `store`.
-fn pets_of(pass: &Pass, stores: &Stores, store: &PetStore) -> Vec<Stored> {
+fn pets_of(ctx: &Context, stores: &Stores, store: &PetStore) -> Vec<Stored> {
     let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
     let key = referrers_key(PetStore::NAME, namespace, store.name());
-    let mut pets = pass.lookup().select(Pet::NAME, &key).objects;
-    pets.extend(stores.free_pets(pass.lookup(), store));
+    let mut pets = ctx.lookup().select(Pet::NAME, &key).objects;
+    pets.extend(stores.free_pets(ctx.lookup(), store));
     pets
 }

@@ -16,7 +16,7 @@ use super::{
     client::{Client, RemotePet},
     pets_of, service,
 };
-use crate::engine::{Account, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Pass, Plan, Reconcile};
+use crate::engine::{Account, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile};
 
 pub(super) struct PetReconciler {
     pub(super) http: reqwest::Client,
@@ -65,10 +65,10 @@ impl Reconcile for PetReconciler {
     type Observed = Observed;
     type Step = Step;
 
-    async fn connect(&self, pass: &Pass, pet: &Pet) -> Result<(Account, Remote), Failure> {
-        let store = store_of(pass, pet).1;
+    async fn connect(&self, ctx: &Context, pet: &Pet) -> Result<(Account, Remote), Failure> {
+        let store = store_of(ctx, pet).1;
         let current = match &store {
-            Some(store) => service(pass, &self.http, store).await?,
+            Some(store) => service(ctx, &self.http, store).await?,
             None => None,
         };
         let recorded = pet.status.as_ref().and_then(|status| status.remote.as_deref());
@@ -77,11 +77,11 @@ impl Reconcile for PetReconciler {
         Ok((account(current.as_ref().or(previous.as_ref())), Remote { current, previous }))
     }
 
-    async fn observe(&self, pass: &Pass, remote: &Remote, pet: &Pet) -> Result<Observed, Failure> {
-        let (stores, store) = store_of(pass, pet);
-        let too_many = store.as_ref().is_some_and(|store| came_too_late(pass, &stores, store, pet));
+    async fn observe(&self, ctx: &Context, remote: &Remote, pet: &Pet) -> Result<Observed, Failure> {
+        let (stores, store) = store_of(ctx, pet);
+        let too_many = store.as_ref().is_some_and(|store| came_too_late(ctx, &stores, store, pet));
         let look = async |client: &Option<Client>| match client {
-            Some(client) => pass.read("GET /pet/{id}", client.get(pet.spec.id, pass.now())).await,
+            Some(client) => ctx.read("GET /pet/{id}", client.get(pet.spec.id, ctx.now())).await,
             None => Ok(None),
         };
         let ours = |found: &RemotePet| found.owner() == pet.metadata.uid.as_deref();
@@ -202,22 +202,22 @@ impl Reconcile for PetReconciler {
         false
     }
 
-    fn wakes(&self, pass: &Pass, pet: &Pet) -> Vec<ObjectKey> {
+    fn wakes(&self, ctx: &Context, pet: &Pet) -> Vec<ObjectKey> {
         let namespace = pet.metadata.namespace.as_deref().unwrap_or_default();
-        let stores = pass.lookup().select(PetStore::NAME, &stores_key(namespace)).objects;
+        let stores = ctx.lookup().select(PetStore::NAME, &stores_key(namespace)).objects;
         stores.iter().map(ObjectKey::from).collect()
     }
 }
 
-fn store_of(pass: &Pass, pet: &Pet) -> (Stores, Option<Arc<PetStore>>) {
-    let stores = Stores::of(pass.lookup(), pet.metadata.namespace.as_deref().unwrap_or_default());
+fn store_of(ctx: &Context, pet: &Pet) -> (Stores, Option<Arc<PetStore>>) {
+    let stores = Stores::of(ctx.lookup(), pet.metadata.namespace.as_deref().unwrap_or_default());
     let store = stores.store_of(pet).cloned();
     (stores, store)
 }
 
 /// Whether `pet` is not among the oldest that `store` has room for.
-fn came_too_late(pass: &Pass, stores: &Stores, store: &PetStore, pet: &Pet) -> bool {
-    let mut pets = pets_of(pass, stores, store);
+fn came_too_late(ctx: &Context, stores: &Stores, store: &PetStore, pet: &Pet) -> bool {
+    let mut pets = pets_of(ctx, stores, store);
     if pets.len() <= store.max_pets() {
         return false;
     }

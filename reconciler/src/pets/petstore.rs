@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{account, client::Client, pet::is_error, pets_of, service};
 use crate::engine::{
-    Account, Deletion, Failure, Guard, ObjectKey, Outcome, Pass, Plan, Reconcile, plan::Extra,
+    Account, Context, Deletion, ExtraCondition, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };
 
 /// `status.lastSync` is not moved more often than this while nothing changes.
@@ -45,27 +45,27 @@ impl Reconcile for PetStoreReconciler {
     type Observed = Observed;
     type Step = Step;
 
-    async fn connect(&self, pass: &Pass, store: &PetStore) -> Result<(Account, Option<Client>), Failure> {
-        let client = service(pass, &self.http, store).await?;
+    async fn connect(&self, ctx: &Context, store: &PetStore) -> Result<(Account, Option<Client>), Failure> {
+        let client = service(ctx, &self.http, store).await?;
         Ok((account(client.as_ref()), client))
     }
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Option<Client>,
         store: &PetStore,
     ) -> Result<Observed, Failure> {
         if let Some(client) = remote {
-            pass.read("GET /store/inventory", client.inventory(pass.now())).await?;
+            ctx.read("GET /store/inventory", client.inventory(ctx.now())).await?;
         }
-        let stores = Stores::of(pass.lookup(), store.metadata.namespace.as_deref().unwrap_or_default());
-        let pets = pets_of(pass, &stores, store);
+        let stores = Stores::of(ctx.lookup(), store.metadata.namespace.as_deref().unwrap_or_default());
+        let pets = pets_of(ctx, &stores, store);
         let allowed = |pet: &Pet| store.allows(pet.spec.tag.as_deref());
         let refused = pets.iter().filter(|pet| pet.get::<Pet>().is_some_and(|pet| !allowed(&pet)));
         let mut refused: Vec<_> = refused.map(|pet| pet.name().to_owned()).collect();
         refused.sort();
-        Ok(Observed { pets: pets.len(), refused, has_service: remote.is_some(), at: pass.now() })
+        Ok(Observed { pets: pets.len(), refused, has_service: remote.is_some(), at: ctx.now() })
     }
 
     fn plan(&self, store: &PetStore, observed: &Observed, _now: Timestamp) -> Plan<Step> {
@@ -133,14 +133,14 @@ impl Reconcile for PetStoreReconciler {
     }
 
     /// The pets that name no store may belong to another one now.
-    fn wakes(&self, pass: &Pass, store: &PetStore) -> Vec<ObjectKey> {
+    fn wakes(&self, ctx: &Context, store: &PetStore) -> Vec<ObjectKey> {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let pets = pass.lookup().select(Pet::NAME, &free_pets_key(namespace)).objects;
+        let pets = ctx.lookup().select(Pet::NAME, &free_pets_key(namespace)).objects;
         pets.iter().map(ObjectKey::from).collect()
     }
 }
 
-fn capacity(store: &PetStore, observed: &Observed) -> Extra {
+fn capacity(store: &PetStore, observed: &Observed) -> ExtraCondition {
     let (pets, most) = (observed.pets, store.max_pets());
     match pets.cmp(&most) {
         std::cmp::Ordering::Less => extra("CapacityAvailable", true, "Available", String::new()),
@@ -154,6 +154,6 @@ fn capacity(store: &PetStore, observed: &Observed) -> Extra {
     }
 }
 
-fn extra(kind: &'static str, status: bool, reason: &'static str, message: String) -> Extra {
-    Extra { kind, status, reason, message }
+fn extra(kind: &'static str, status: bool, reason: &'static str, message: String) -> ExtraCondition {
+    ExtraCondition { kind, status, reason, message }
 }

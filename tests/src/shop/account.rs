@@ -11,21 +11,21 @@ use super::app::App;
 use super::card::Card;
 use super::cart::Cart;
 use super::order::{Charge, Order};
-use super::shelf::Shelf;
 use super::subscription::Subscription;
+use super::table::Table;
 use super::token::Token;
 
-/// The books of one account.
-pub(super) struct Books {
+/// What the shop keeps of one account.
+pub(super) struct AccountData {
     pub(super) user: User,
     pub(super) sandbox: bool,
-    pub(super) addresses: Shelf<Address>,
-    pub(super) cards: Shelf<Card>,
+    pub(super) addresses: Table<Address>,
+    pub(super) cards: Table<Card>,
     pub(super) cart: Cart,
-    pub(super) orders: Shelf<Order>,
-    pub(super) subscriptions: Shelf<Subscription>,
-    pub(super) tokens: Shelf<Token>,
-    pub(super) apps: Shelf<App>,
+    pub(super) orders: Table<Order>,
+    pub(super) subscriptions: Table<Subscription>,
+    pub(super) tokens: Table<Token>,
+    pub(super) apps: Table<App>,
     /// The index of the next order.
     pub(super) next: u64,
 }
@@ -42,19 +42,19 @@ pub(super) struct User {
     pub(super) customer: String,
 }
 
-impl Books {
+impl AccountData {
     pub(super) fn new(id: String, sandbox: bool) -> Self {
         let customer = id.replacen("usr_", "cus_", 1);
         Self {
             user: User { id, name: None, email: None, fingerprint: None, customer },
             sandbox,
-            addresses: Shelf::default(),
-            cards: Shelf::default(),
+            addresses: Table::default(),
+            cards: Table::default(),
             cart: Cart::default(),
-            orders: Shelf::default(),
-            subscriptions: Shelf::default(),
-            tokens: Shelf::default(),
-            apps: Shelf::default(),
+            orders: Table::default(),
+            subscriptions: Table::default(),
+            tokens: Table::default(),
+            apps: Table::default(),
             next: 0,
         }
     }
@@ -74,47 +74,47 @@ impl Account {
 
     /// `usr_...`: how the log names it.
     pub fn id(&self) -> String {
-        self.read(|books| books.user.id.clone())
+        self.read(|data| data.user.id.clone())
     }
 
     /// The holder's name and e-mail as last set.
     pub fn profile(&self) -> (Option<String>, Option<String>) {
-        self.read(|books| (books.user.name.clone(), books.user.email.clone()))
+        self.read(|data| (data.user.name.clone(), data.user.email.clone()))
     }
 
     /// All its addresses.
     pub fn addresses(&self) -> Vec<Address> {
-        self.read(|books| books.addresses.all().cloned().collect())
+        self.read(|data| data.addresses.all().cloned().collect())
     }
 
     /// All its cards.
     pub fn cards(&self) -> Vec<Card> {
-        self.read(|books| books.cards.all().cloned().collect())
+        self.read(|data| data.cards.all().cloned().collect())
     }
 
     /// Quantity by variant in its cart.
     pub fn cart(&self) -> Vec<(String, i64)> {
-        self.read(|books| books.cart.contents())
+        self.read(|data| data.cart.contents())
     }
 
     /// All its orders.
     pub fn orders(&self) -> Vec<Order> {
-        self.read(|books| books.orders.all().cloned().collect())
+        self.read(|data| data.orders.all().cloned().collect())
     }
 
     /// All its subscriptions.
     pub fn subscriptions(&self) -> Vec<Subscription> {
-        self.read(|books| books.subscriptions.all().cloned().collect())
+        self.read(|data| data.subscriptions.all().cloned().collect())
     }
 
     /// All its tokens but the one it was opened with.
     pub fn tokens(&self) -> Vec<Token> {
-        self.read(|books| books.tokens.all().cloned().collect())
+        self.read(|data| data.tokens.all().cloned().collect())
     }
 
     /// All its apps.
     pub fn apps(&self) -> Vec<App> {
-        self.read(|books| books.apps.all().cloned().collect())
+        self.read(|data| data.apps.all().cloned().collect())
     }
 
     /// What its cards were charged.
@@ -128,7 +128,7 @@ impl Account {
         self.host.now()
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Books) -> T) -> T {
+    fn read<T>(&self, look: impl FnOnce(&AccountData) -> T) -> T {
         self.host.with(|state| look(&state.accounts[self.index]))
     }
 }

@@ -45,36 +45,36 @@ pub struct Place {
 
 pub(super) fn list(call: &mut Call) -> Result<Value, Problem> {
     let at = call.at;
-    Ok(json!(call.books().addresses.list(at)))
+    Ok(json!(call.data().addresses.list(at)))
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
     let (id, at) = (call.id, call.at);
-    let address = call.books().addresses.get(id, at);
+    let address = call.data().addresses.get(id, at);
     Ok(json!(address.ok_or_else(|| Problem::not_found("Address", id))?))
 }
 
 /// Stores the carrier's form of the address. Outside the sandbox the carrier must also know it.
 pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
     let place = Place::read(&call.fields()?)?;
-    if !call.books().sandbox && call.state.undeliverable.contains(&place.zip) {
+    if !call.data().sandbox && call.state.undeliverable.contains(&place.zip) {
         return Err(Problem::validation("address.invalid", "The carrier does not know this address"));
     }
     let id = call.new_id("shp");
     let address = Address { id: id.clone(), place: place.normal(), created: written(call.at) };
     let (hidden, at) = (call.hidden, call.at);
-    call.books().addresses.add(&id, address, hidden, at);
+    call.data().addresses.add(&id, address, hidden, at);
     Ok(json!(id))
 }
 
 /// Also takes it out of the cart.
 pub(super) fn delete(call: &mut Call) -> Result<Value, Problem> {
     let id = call.id;
-    let books = call.books();
-    if !books.addresses.remove(id) {
+    let data = call.data();
+    if !data.addresses.remove(id) {
         return Err(Problem::not_found("Address", id));
     }
-    books.cart.address.take_if(|address| address == id);
+    data.cart.address.take_if(|address| address == id);
     Ok(json!("ok"))
 }
 

@@ -21,12 +21,12 @@ pub struct App {
 
 pub(super) fn list(call: &mut Call) -> Result<Value, Problem> {
     let at = call.at;
-    Ok(call.books().apps.list(at).iter().map(App::shown).collect())
+    Ok(call.data().apps.list(at).iter().map(App::shown).collect())
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
     let (id, at) = (call.id, call.at);
-    let app = call.books().apps.get(id, at);
+    let app = call.data().apps.get(id, at);
     Ok(app.ok_or_else(|| Problem::not_found("App", id))?.shown())
 }
 
@@ -39,13 +39,13 @@ pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
     let (id, secret) = (call.new_id("cli"), call.new_id("sec"));
     let app = App { id: id.clone(), name, redirect_uri, secret: secret.clone() };
     let (hidden, at) = (call.hidden, call.at);
-    call.books().apps.add(&id, app, hidden, at);
+    call.data().apps.add(&id, app, hidden, at);
     Ok(json!({"id": id, "secret": secret}))
 }
 
 pub(super) fn delete(call: &mut Call) -> Result<Value, Problem> {
     let id = call.id;
-    match call.books().apps.remove(id) {
+    match call.data().apps.remove(id) {
         true => Ok(json!("ok")),
         false => Err(Problem::not_found("App", id)),
     }

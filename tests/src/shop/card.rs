@@ -84,12 +84,12 @@ pub(super) fn known() -> BTreeMap<String, Plastic> {
 
 pub(super) fn list(call: &mut Call) -> Result<Value, Problem> {
     let at = call.at;
-    Ok(json!(call.books().cards.list(at)))
+    Ok(json!(call.data().cards.list(at)))
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
     let (id, at) = (call.id, call.at);
-    let card = call.books().cards.get(id, at);
+    let card = call.data().cards.get(id, at);
     Ok(json!(card.ok_or_else(|| Problem::not_found("Card", id))?))
 }
 
@@ -99,11 +99,11 @@ pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
     let plastic = call.state.plastics.get(&token).cloned();
     let plastic =
         plastic.ok_or_else(|| Problem::validation("payment.invalid", "Card details are invalid"))?;
-    let books = call.books();
-    if plastic.test && !books.sandbox {
+    let data = call.data();
+    if plastic.test && !data.sandbox {
         return Err(Problem::validation("payment.invalid", "Test cards are not accepted"));
     }
-    if books.cards.all().any(|card| card.fingerprint == plastic.fingerprint) {
+    if data.cards.all().any(|card| card.fingerprint == plastic.fingerprint) {
         return Err(Problem::validation("already_exists", "Payment method already exists"));
     }
     let id = call.new_id("crd");
@@ -117,7 +117,7 @@ pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
         declines: plastic.declines,
     };
     let (hidden, at) = (call.hidden, call.at);
-    call.books().cards.add(&id, card, hidden, at);
+    call.data().cards.add(&id, card, hidden, at);
     Ok(json!(id))
 }
 
@@ -129,10 +129,10 @@ pub(super) fn collect(call: &mut Call) -> Result<Value, Problem> {
 /// Also takes it out of the cart.
 pub(super) fn delete(call: &mut Call) -> Result<Value, Problem> {
     let id = call.id;
-    let books = call.books();
-    if !books.cards.remove(id) {
+    let data = call.data();
+    if !data.cards.remove(id) {
         return Err(Problem::not_found("Card", id));
     }
-    books.cart.card.take_if(|card| card == id);
+    data.cart.card.take_if(|card| card == id);
     Ok(json!("ok"))
 }

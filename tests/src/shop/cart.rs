@@ -31,10 +31,10 @@ impl Cart {
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
-    let books = call.books();
+    let data = call.data();
     let country =
-        books.cart.address.clone().and_then(|id| Some(books.addresses.find(&id)?.place.country.clone()));
-    let cart = &books.cart;
+        data.cart.address.clone().and_then(|id| Some(data.addresses.find(&id)?.place.country.clone()));
+    let cart = &data.cart;
     let subtotal: i64 = cart.items.iter().map(Item::subtotal).sum();
     let mut answer = json!({
         "items": cart.items.iter().map(Item::shown).collect::<Vec<_>>(),
@@ -55,7 +55,7 @@ pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
 
 /// Takes the items out; address and card stay chosen.
 pub(super) fn clear(call: &mut Call) -> Result<Value, Problem> {
-    call.books().cart.items.clear();
+    call.data().cart.items.clear();
     Ok(json!("ok"))
 }
 
@@ -65,7 +65,7 @@ pub(super) fn set_item(call: &mut Call) -> Result<Value, Problem> {
     let (variant, quantity) = (fields.text("productVariantID")?, fields.integer("quantity", 0)?);
     let (price, _) = price(call.state, &variant)?;
     let id = call.new_id("itm");
-    let items = &mut call.books().cart.items;
+    let items = &mut call.data().cart.items;
     match items.iter_mut().find(|item| item.variant == variant) {
         Some(item) => item.quantity = quantity,
         None => items.push(Item { id, variant, quantity, price }),
@@ -76,30 +76,30 @@ pub(super) fn set_item(call: &mut Call) -> Result<Value, Problem> {
 
 pub(super) fn set_address(call: &mut Call) -> Result<Value, Problem> {
     let id = call.fields()?.text("addressID")?;
-    let books = call.books();
-    books.addresses.find(&id).ok_or_else(|| Problem::invalid("addressID", "There is no such address"))?;
-    books.cart.address = Some(id);
+    let data = call.data();
+    data.addresses.find(&id).ok_or_else(|| Problem::invalid("addressID", "There is no such address"))?;
+    data.cart.address = Some(id);
     Ok(json!("ok"))
 }
 
 pub(super) fn set_card(call: &mut Call) -> Result<Value, Problem> {
     let id = call.fields()?.text("cardID")?;
-    let books = call.books();
-    books.cards.find(&id).ok_or_else(|| Problem::invalid("cardID", "There is no such card"))?;
-    books.cart.card = Some(id);
+    let data = call.data();
+    data.cards.find(&id).ok_or_else(|| Problem::invalid("cardID", "There is no such card"))?;
+    data.cart.card = Some(id);
     Ok(json!("ok"))
 }
 
 /// Orders what is in the cart and takes it out.
 pub(super) fn convert(call: &mut Call) -> Result<Value, Problem> {
-    let cart = &call.books().cart;
+    let cart = &call.data().cart;
     let (address, card) = (cart.address.clone(), cart.card.clone());
     let variants: BTreeMap<_, _> = cart.contents().into_iter().collect();
     let (Some(address), Some(card), false) = (address, card, variants.is_empty()) else {
         return Err(Problem::validation("invalid_parameter", "The cart needs items, an address and a card"));
     };
     let order = place(call, &address, &card, variants)?;
-    call.books().cart.items.clear();
+    call.data().cart.items.clear();
     Ok(json!(order))
 }
 

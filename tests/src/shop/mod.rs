@@ -1,4 +1,4 @@
-//! A fake of the Terminal shop, API 1.0.3, that keeps true books.
+//! A fake of the Terminal shop, API 1.0.3, that keeps true records.
 //!
 //! Shapes, ids, errors and rules follow the published API; where that is silent, the shop's published back end
 //! of October 2024. `tests/shop.rs` drives it with the shop's official SDK in strict mode, so that what our
@@ -21,9 +21,9 @@ mod product;
 mod profile;
 mod router;
 pub mod sdk;
-mod shelf;
 mod state;
 mod subscription;
+mod table;
 mod token;
 
 use std::io;

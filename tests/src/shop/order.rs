@@ -122,12 +122,12 @@ impl Tracking {
 
 pub(super) fn list(call: &mut Call) -> Result<Value, Problem> {
     let at = call.at;
-    Ok(json!(call.books().orders.list(at)))
+    Ok(json!(call.data().orders.list(at)))
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
     let (id, at) = (call.id, call.at);
-    let order = call.books().orders.get(id, at);
+    let order = call.data().orders.get(id, at);
     Ok(json!(order.ok_or_else(|| Problem::not_found("Order", id))?))
 }
 
@@ -149,15 +149,15 @@ pub(super) fn place(
     variants: BTreeMap<String, i64>,
 ) -> Result<Order, Problem> {
     let items = items(call, &variants)?;
-    let books = call.books();
+    let data = call.data();
     let unknown = |param: &str| Problem::invalid(param, format!("{param} does not belong to this account"));
-    let shipping = books.addresses.find(address).ok_or_else(|| unknown("addressID"))?.place.clone();
-    if books.cards.find(card).ok_or_else(|| unknown("cardID"))?.declines {
+    let shipping = data.addresses.find(address).ok_or_else(|| unknown("addressID"))?.place.clone();
+    if data.cards.find(card).ok_or_else(|| unknown("cardID"))?.declines {
         return Err(Problem::validation("payment.invalid", "Your card was declined."));
     }
-    let account = books.user.id.clone();
-    let index = books.next;
-    books.next += 1;
+    let account = data.user.id.clone();
+    let index = data.next;
+    data.next += 1;
     let subtotal = items.iter().map(|item| item.amount).sum();
     let amount = Amount { subtotal, shipping: shipping_cents(&shipping.country, subtotal) };
     let (id, created, tracking) = (call.new_id("ord"), written(call.at), Tracking::default());
@@ -165,7 +165,7 @@ pub(super) fn place(
     let (at, request, hidden) = (call.at, call.number, call.hidden);
     let (cents, card) = (amount.subtotal + amount.shipping, card.to_owned());
     call.state.charges.push(Charge { request, account, card, order: id.clone(), cents, variants, at });
-    call.books().orders.add(&id, order.clone(), hidden, at);
+    call.data().orders.add(&id, order.clone(), hidden, at);
     Ok(order)
 }
 

@@ -7,14 +7,14 @@ use super::router::Call;
 use super::{address, app, card, cart, order, product, subscription, token};
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
-    Ok(json!({"user": call.books().user}))
+    Ok(json!({"user": call.data().user}))
 }
 
 pub(super) fn put(call: &mut Call) -> Result<Value, Problem> {
     let fields = call.fields()?;
     let (name, email) = (fields.text("name")?, fields.text("email")?);
     check_email(&email)?;
-    let user = &mut call.books().user;
+    let user = &mut call.data().user;
     (user.name, user.email) = (Some(name), Some(email));
     get(call)
 }

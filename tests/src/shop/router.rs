@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::account::Books;
+use super::account::AccountData;
 use super::problem::{Fields, Problem};
 use super::state::State;
 use super::{address, app, card, cart, order, product, profile, subscription, token};
@@ -24,8 +24,8 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The caller's books.
-    pub(super) fn books(&mut self) -> &mut Books {
+    /// The caller's records.
+    pub(super) fn data(&mut self) -> &mut AccountData {
         &mut self.state.accounts[self.account]
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::account::Books;
+use super::account::AccountData;
 use super::card::Plastic;
 use super::order::{Charge, Order};
 use super::problem::Problem;
@@ -20,7 +20,7 @@ pub struct State {
     pub(super) plastics: BTreeMap<String, Plastic>,
     pub(super) undeliverable: BTreeSet<String>,
     pub(super) charges: Vec<Charge>,
-    pub(super) accounts: Vec<Books>,
+    pub(super) accounts: Vec<AccountData>,
     /// Bearer token to account.
     keys: BTreeMap<String, usize>,
 }
@@ -44,7 +44,7 @@ impl State {
             return *index;
         }
         let user = self.id("usr", Timestamp::UNIX_EPOCH);
-        self.accounts.push(Books::new(user, token.starts_with("trm_test_")));
+        self.accounts.push(AccountData::new(user, token.starts_with("trm_test_")));
         self.admit(token, self.accounts.len() - 1);
         self.accounts.len() - 1
     }
@@ -66,7 +66,7 @@ impl State {
 
     /// An order of any account.
     pub(super) fn order(&mut self, id: &str) -> Option<&mut Order> {
-        self.accounts.iter_mut().find_map(|books| books.orders.find(id))
+        self.accounts.iter_mut().find_map(|data| data.orders.find(id))
     }
 
     /// A variant on sale and its product.
@@ -93,8 +93,8 @@ impl Fake for State {
     }
 
     fn caller(&self, request: &Request) -> String {
-        let books = self.account_of(request).and_then(|index| self.accounts.get(index));
-        books.map_or_else(|| "nobody".to_owned(), |books| books.user.id.clone())
+        let data = self.account_of(request).and_then(|index| self.accounts.get(index));
+        data.map_or_else(|| "nobody".to_owned(), |data| data.user.id.clone())
     }
 
     fn handle(&mut self, request: &Request, at: Timestamp) -> Response {

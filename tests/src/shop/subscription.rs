@@ -50,12 +50,12 @@ pub enum Schedule {
 
 pub(super) fn list(call: &mut Call) -> Result<Value, Problem> {
     let at = call.at;
-    Ok(json!(call.books().subscriptions.list(at)))
+    Ok(json!(call.data().subscriptions.list(at)))
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
     let (id, at) = (call.id, call.at);
-    let subscription = call.books().subscriptions.get(id, at);
+    let subscription = call.data().subscriptions.get(id, at);
     Ok(json!(subscription.ok_or_else(|| Problem::not_found("Subscription", id))?))
 }
 
@@ -72,7 +72,7 @@ pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
     let schedule = Schedule::read(&fields)?;
     let price = price(call, &variant, schedule)?;
     let (next, created) = (next(schedule, call.at), written(call.at));
-    if let Some(old) = call.books().subscriptions.find_by(|old| old.variant == variant) {
+    if let Some(old) = call.data().subscriptions.find_by(|old| old.variant == variant) {
         *old = Subscription { quantity, address, card, schedule, next, ..old.clone() };
         return Ok(json!("ok"));
     }
@@ -80,14 +80,14 @@ pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
     let new =
         Subscription { id: id.clone(), variant, price, quantity, address, card, schedule, next, created };
     let (hidden, at) = (call.hidden, call.at);
-    call.books().subscriptions.add(&id, new, hidden, at);
+    call.data().subscriptions.add(&id, new, hidden, at);
     Ok(json!("ok"))
 }
 
 pub(super) fn update(call: &mut Call) -> Result<Value, Problem> {
     let (id, at, fields) = (call.id, call.at, call.fields()?);
     let missing = || Problem::not_found("Subscription", id);
-    let old = call.books().subscriptions.find(id).ok_or_else(missing)?.clone();
+    let old = call.data().subscriptions.find(id).ok_or_else(missing)?.clone();
     let mut new = old;
     if let Some(address) = fields.optional_text("addressID")? {
         new.address = owned_address(call, &address)?;
@@ -99,13 +99,13 @@ pub(super) fn update(call: &mut Call) -> Result<Value, Problem> {
         price(call, &new.variant, Some(schedule))?;
         (new.schedule, new.next) = (Some(schedule), next(Some(schedule), at));
     }
-    *call.books().subscriptions.find(id).ok_or_else(missing)? = new.clone();
+    *call.data().subscriptions.find(id).ok_or_else(missing)? = new.clone();
     Ok(json!(new))
 }
 
 pub(super) fn delete(call: &mut Call) -> Result<Value, Problem> {
     let id = call.id;
-    match call.books().subscriptions.remove(id) {
+    match call.data().subscriptions.remove(id) {
         true => Ok(json!("ok")),
         false => Err(Problem::not_found("Subscription", id)),
     }
@@ -141,12 +141,12 @@ fn price(call: &Call, variant: &str, schedule: Option<Schedule>) -> Result<i64, 
 }
 
 fn owned_address(call: &mut Call, id: &str) -> Result<String, Problem> {
-    let found = call.books().addresses.find(id).is_some();
+    let found = call.data().addresses.find(id).is_some();
     found.then(|| id.to_owned()).ok_or_else(|| Problem::invalid("addressID", "There is no such address"))
 }
 
 fn owned_card(call: &mut Call, id: &str) -> Result<String, Problem> {
-    let found = call.books().cards.find(id).is_some();
+    let found = call.data().cards.find(id).is_some();
     found.then(|| id.to_owned()).ok_or_else(|| Problem::invalid("cardID", "There is no such card"))
 }
 

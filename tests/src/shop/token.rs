@@ -19,23 +19,23 @@ pub struct Token {
 
 pub(super) fn list(call: &mut Call) -> Result<Value, Problem> {
     let at = call.at;
-    Ok(call.books().tokens.list(at).iter().map(Token::shown).collect())
+    Ok(call.data().tokens.list(at).iter().map(Token::shown).collect())
 }
 
 pub(super) fn get(call: &mut Call) -> Result<Value, Problem> {
     let (id, at) = (call.id, call.at);
-    let token = call.books().tokens.get(id, at);
+    let token = call.data().tokens.get(id, at);
     Ok(token.ok_or_else(|| Problem::not_found("Token", id))?.shown())
 }
 
 /// The new token opens the account at once.
 pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
     let id = call.new_id("pat");
-    let place = if call.books().sandbox { "test" } else { "live" };
+    let place = if call.data().sandbox { "test" } else { "live" };
     let text = format!("trm_{place}_{:020x}", call.state.rng.u128(..) >> 48);
     let token = Token { id: id.clone(), created: written(call.at), text: text.clone() };
     let (hidden, at, account) = (call.hidden, call.at, call.account);
-    call.books().tokens.add(&id, token, hidden, at);
+    call.data().tokens.add(&id, token, hidden, at);
     call.state.admit(&text, account);
     Ok(json!({"id": id, "token": text}))
 }
@@ -43,7 +43,7 @@ pub(super) fn create(call: &mut Call) -> Result<Value, Problem> {
 /// The token opens nothing from now on.
 pub(super) fn delete(call: &mut Call) -> Result<Value, Problem> {
     let id = call.id;
-    let tokens = &mut call.books().tokens;
+    let tokens = &mut call.data().tokens;
     let text =
         tokens.find(id).map(|token| token.text.clone()).ok_or_else(|| Problem::not_found("Token", id))?;
     tokens.remove(id);

@@ -3,12 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use concierge_reconciler::engine::{
-    Engine, Kinds, ObjectKey, Outside, Settings,
-    clock::{Clock, Random},
+    Dependencies, Engine, Kinds, ObjectKey, Settings,
     cluster::Cluster,
-    crash::{CrashPoint, Hook},
     lease::{Leadership, LeaseSettings},
     metrics::Metrics,
+    seams::{Clock, CrashPoint, Hook, Random},
 };
 use concierge_shared::{admission::rule::Enforcement, kind::KindInfo, settings};
 use futures::future::BoxFuture;
@@ -111,7 +110,8 @@ impl Process {
         let view = View::new(server.clone(), watched, nature.lag);
         let metrics = Metrics::default();
         let hook: Arc<dyn Hook> = Arc::new(Doom { nature, count: Mutex::new(0), frozen, strike });
-        let outside = Outside { cluster, objects: view.clone(), clock, random, term, hook: Some(hook) };
+        let dependencies =
+            Dependencies { cluster, objects: view.clone(), clock, random, term, hook: Some(hook) };
         let settings = Settings {
             concurrency: nature.concurrency,
             request_timeout: REQUEST,
@@ -121,7 +121,7 @@ impl Process {
             enforcement: Enforcement::default(),
             rules: settings::Settings::default(),
         };
-        let engine = Engine::new(outside, settings, metrics.clone(), reconcilers);
+        let engine = Engine::new(dependencies, settings, metrics.clone(), reconcilers);
         let shutdown = CancellationToken::new();
         let tasks = vec![
             tokio::spawn(engine.run(shutdown.clone())),

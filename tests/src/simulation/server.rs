@@ -7,7 +7,7 @@ use std::{
 
 use concierge_reconciler::engine::{
     ObjectKey,
-    cluster::{Answer, Cluster, ClusterError, MetadataPatch, Notice, Target},
+    cluster::{Answer, Cluster, ClusterError, MetadataPatch, ObjectEvent, Target},
 };
 use jiff::Timestamp;
 use kube::core::ApiResource;
@@ -44,7 +44,7 @@ struct State {
     version: u64,
     log: Vec<Entry>,
     writes: Vec<(&'static str, Name)>,
-    notices: Vec<Notice>,
+    events: Vec<ObjectEvent>,
     faults: VecDeque<(&'static str, Fault)>,
 }
 
@@ -154,8 +154,8 @@ impl Server {
     }
 
     /// The events that were told.
-    pub fn notices(&self) -> Vec<Notice> {
-        self.state.lock().notices.clone()
+    pub fn events(&self) -> Vec<ObjectEvent> {
+        self.state.lock().events.clone()
     }
 
     /// Lets the next write of this verb fail.
@@ -364,10 +364,10 @@ impl Cluster for Connection {
         })
     }
 
-    fn tell<'a>(&'a self, notice: &'a Notice) -> Answer<'a, ()> {
+    fn emit_event<'a>(&'a self, event: &'a ObjectEvent) -> Answer<'a, ()> {
         Box::pin(async move {
             self.thawed().await;
-            self.server.state.lock().notices.push(notice.clone());
+            self.server.state.lock().events.push(event.clone());
             Ok(())
         })
     }

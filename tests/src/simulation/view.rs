@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use concierge_reconciler::engine::{ObjectKey, objects::Objects};
+use concierge_reconciler::engine::{ObjectKey, cluster::objects::Objects};
 use concierge_runtime::cache::Change;
 use concierge_shared::{
     admission::lookup::{Found, Lookup, Namespace, Selection, World},
@@ -113,9 +113,5 @@ impl Objects for View {
 
     fn names(&self, kind: &'static str) -> Vec<ObjectKey> {
         self.seen.lock().names.iter().filter(|key| key.kind == kind).cloned().collect()
-    }
-
-    fn synced(&self) -> bool {
-        true
     }
 }

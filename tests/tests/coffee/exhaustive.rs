@@ -1,13 +1,13 @@
 //! A process dies, or stands still, after every step while the shop treats the call in every way, with fresh and stale caches:
 //! an object never gets two orders, none is lost, and every doubt is adopted, or held with a condition that says what to do.
-//! The shop's books decide, not what anybody was told.
+//! The shop's records decide, not what anybody was told.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use concierge_reconciler::engine::{
     ObjectKey,
     annotation::{RECONCILE_AT, RESOLVE_UNKNOWN},
-    crash::CrashPoint,
+    seams::CrashPoint,
 };
 use concierge_tests::{
     faults::{Fault, Hidden, Pause, Rule},
@@ -123,7 +123,7 @@ fn decide(world: &World, key: &ObjectKey, scenario: Scenario) {
     }
 }
 
-/// What an operation has made by the shop's books, seen or not.
+/// What an operation has made by the shop's records, seen or not.
 fn made(world: &World, operation: &str) -> Vec<String> {
     let account = world.shop.account(TOKEN);
     match operation {
@@ -241,7 +241,7 @@ async fn doubt_is_resolved_without_a_person_whenever_the_shop_shows_what_it_did(
         world.until("adopted", 30 * MINUTE, |world| world.phase(&order) == "Ordered").await;
         assert_eq!(world.shop.charges().len(), 1, "{fault:?}");
         let told = |world: &World| {
-            world.server.notices().iter().any(|one| one.key == order && one.reason == "Adopted")
+            world.server.events().iter().any(|one| one.key == order && one.reason == "Adopted")
         };
         world.until("told", MINUTE, told).await;
     }

@@ -162,8 +162,8 @@ async fn deleting_a_placed_order_tells_that_it_stays() {
     world.server.user_deletes(&order);
     world.until("gone", MINUTE, |world| world.server.read(&order).is_none()).await;
     let told =
-        world.server.notices().iter().any(|one| one.key == order && one.message.contains("left in place"));
-    assert!(told, "{:?}", world.server.notices());
+        world.server.events().iter().any(|one| one.key == order && one.message.contains("left in place"));
+    assert!(told, "{:?}", world.server.events());
 }
 
 #[tokio::test(start_paused = true)]

@@ -176,7 +176,7 @@ impl Stage {
         self.market.until("CoffeeOrder", self.orders, "recorded", PATIENCE, recorded).await;
     }
 
-    /// Waits until every doubt is settled or held, resolves what is held, and compares with the shop's books.
+    /// Waits until every doubt is settled or held, resolves what is held, and compares with the shop's records.
     async fn settle(&self, began: Instant) {
         let Stage { market, orders, subscriptions, addresses, cards, .. } = self;
         let settled = |one: &Value, all: &Objects| is_placed(one) || is_held(one) || waits_for_held(one, all);

@@ -1,4 +1,4 @@
-//! What the tests about coffee share: customers of a fake shop, and whether the cluster and the shop's books agree.
+//! What the tests about coffee share: customers of a fake shop, and whether the cluster and the shop's records agree.
 
 use std::collections::BTreeMap;
 use std::pin::pin;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use concierge_reconciler::engine::{ObjectKey, annotation::RESOLVE_UNKNOWN, crash::CrashPoint};
+use concierge_reconciler::engine::{ObjectKey, annotation::RESOLVE_UNKNOWN, seams::CrashPoint};
 use concierge_tests::simulation::{Actors, Fate, MINUTE, Nature};
 use serde_json::json;
 use tokio::time::Instant;

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use concierge_reconciler::engine::{
     ObjectKey,
     cluster::Cluster,
-    lease::{Leadership, LeaseSettings},
-    term::Term,
+    lease::{Leadership, LeaseSettings, Term},
 };
 use concierge_tests::simulation::{Chance, Connection, LEASE, REQUEST, Server, ServerClock, server::Fault};
 use tokio::{

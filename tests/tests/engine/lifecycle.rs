@@ -115,7 +115,7 @@ async fn retain_leaves_the_thing_and_says_so() {
     assert!(
         world
             .server
-            .notices()
+            .events()
             .iter()
             .any(|told| told.reason == "Abandoned" && told.message.contains("Retain"))
     );
@@ -134,7 +134,7 @@ async fn abandon_lets_an_object_go_whose_service_is_out_of_reach() {
     world.server.user_annotates(&key, json!({ "concierge.dev/abandon": "true" }));
     sleep(MINUTE).await;
     assert!(world.server.read(&key).is_none());
-    assert!(world.server.notices().iter().any(|told| told.reason == "Abandoned"));
+    assert!(world.server.events().iter().any(|told| told.reason == "Abandoned"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +243,7 @@ async fn what_is_anothers_is_not_deleted_with_the_object() {
 
 #[tokio::test(start_paused = true)]
 async fn a_toy_survives_the_death_of_its_maker_at_every_step() {
-    use concierge_reconciler::engine::crash::CrashPoint::*;
+    use concierge_reconciler::engine::seams::CrashPoint::*;
     for point in [
         Begun,
         MetadataWritten,

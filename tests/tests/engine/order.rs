@@ -25,7 +25,7 @@ async fn an_order_is_placed_its_id_recorded_and_told() {
     assert_eq!(order_of(&world, &key).as_deref(), Some("ord-1"));
     assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
     assert_eq!(world.server.condition(&key, "Synced"), "True Reconciled");
-    let told = world.server.notices();
+    let told = world.server.events();
     assert!(told.iter().any(|notice| notice.reason == "Created" && notice.message == "ordered (id ord-1)"));
 }
 
@@ -193,7 +193,7 @@ async fn an_id_without_an_object_is_told_to_people() {
     world.server.user_deletes(&key);
     assert!(world.server.read(&key).is_none());
     sleep(MINUTE).await;
-    let told = world.server.notices();
+    let told = world.server.events();
     assert!(told.iter().any(|notice| notice.warning && notice.message.contains("made ord-1")), "{told:#?}");
 }
 

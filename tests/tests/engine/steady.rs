@@ -32,10 +32,10 @@ async fn in_the_steady_state_nothing_is_written_and_only_the_resync_reads() {
     let _process = world.healthy().await;
     sleep(MINUTE).await;
     let (writes, (reads, changes), told) =
-        (world.server.writes(), calls(&world), world.server.notices().len());
+        (world.server.writes(), calls(&world), world.server.events().len());
     sleep(12 * 10 * MINUTE).await;
     assert_eq!(world.server.writes(), writes);
-    assert_eq!(world.server.notices().len(), told);
+    assert_eq!(world.server.events().len(), told);
     let (read_since, changed_since) = (calls(&world).0 - reads, calls(&world).1 - changes);
     assert_eq!(changed_since, 0);
     // Five objects, every ten minutes give or take one, for two hours.

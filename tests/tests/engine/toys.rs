@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use concierge_reconciler::engine::{
-    Account, Deletion, DeletionPolicy, Effect, Failure, Guard, OnNone, OnOne, Once, Outcome, Owner, Pass,
-    Plan, Reconcile, UnknownPolicy,
+    Account, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, IfFound, IfNotFound, Once, Outcome,
+    Owner, Plan, Reconcile, UnknownPolicy,
 };
 use concierge_shared::{
     admission::{
@@ -149,15 +149,20 @@ impl Reconcile for Toys {
     const LEGACY_FINALIZERS: &'static [&'static str] = &["old.example.com/toys"];
     const LEGACY_ANNOTATIONS: &'static [&'static str] = &["old.example.com/"];
 
-    async fn connect(&self, pass: &Pass, toy: &Toy) -> Result<(Account, Arc<Service>), Failure> {
+    async fn connect(&self, ctx: &Context, toy: &Toy) -> Result<(Account, Arc<Service>), Failure> {
         if let Some(secret) = &toy.spec.secret {
-            pass.secret("default", secret).await?.text("token")?;
+            ctx.secret("default", secret).await?.text("token")?;
         }
         Ok((Account::new("toys", "all"), self.0.clone()))
     }
 
-    async fn observe(&self, pass: &Pass, remote: &Arc<Service>, toy: &Toy) -> Result<Option<Thing>, Failure> {
-        pass.read("GET /thing", remote.thing(&name(&toy.metadata))).await
+    async fn observe(
+        &self,
+        ctx: &Context,
+        remote: &Arc<Service>,
+        toy: &Toy,
+    ) -> Result<Option<Thing>, Failure> {
+        ctx.read("GET /thing", remote.thing(&name(&toy.metadata))).await
     }
 
     fn owner(&self, toy: &Toy, observed: &Option<Thing>) -> Owner {
@@ -210,7 +215,7 @@ impl Reconcile for Toys {
         }
     }
 
-    fn deletion_policy(&self, _: &Pass, toy: &Toy) -> DeletionPolicy {
+    fn deletion_policy(&self, _: &Context, toy: &Toy) -> DeletionPolicy {
         if toy.spec.retain == Some(true) { DeletionPolicy::Retain } else { DeletionPolicy::Delete }
     }
 
@@ -308,17 +313,17 @@ impl Reconcile for Tickets {
     type Observed = (Vec<String>, bool);
     type Step = TicketStep;
 
-    async fn connect(&self, _: &Pass, _: &Ticket) -> Result<(Account, Arc<Service>), Failure> {
+    async fn connect(&self, _: &Context, _: &Ticket) -> Result<(Account, Arc<Service>), Failure> {
         Ok((Account::new("tickets", "all"), self.0.clone()))
     }
 
     async fn observe(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Arc<Service>,
         ticket: &Ticket,
     ) -> Result<(Vec<String>, bool), Failure> {
-        let orders = pass.read("GET /order", remote.orders()).await?;
+        let orders = ctx.read("GET /order", remote.orders()).await?;
         let same = orders.iter().filter(|order| order.what == ticket.spec.what);
         let own = orders.iter().find(|order| Some(&order.id) == order_id(ticket));
         Ok((same.map(|order| order.id.clone()).collect(), own.is_some_and(|own| own.cancelled)))
@@ -374,14 +379,14 @@ impl Reconcile for Tickets {
         status.order_id.iter().cloned().collect()
     }
 
-    async fn look(
+    async fn find_effects(
         &self,
-        pass: &Pass,
+        ctx: &Context,
         remote: &Arc<Service>,
         _: &Ticket,
         _: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        let orders = pass.read("GET /order", remote.orders()).await?;
+        let orders = ctx.read("GET /order", remote.orders()).await?;
         let effect = |order: crate::remote::Order| Effect {
             id: order.id,
             fingerprint: order.what,
@@ -403,8 +408,10 @@ impl Reconcile for Tickets {
 
     fn unknown_policy(&self, operation: &str) -> UnknownPolicy {
         match operation {
-            "POST /free" => UnknownPolicy { looks: 2, none: OnNone::Retry, one: OnOne::Discard },
-            _ => UnknownPolicy { looks: 2, none: OnNone::Hold, one: OnOne::Adopt },
+            "POST /free" => {
+                UnknownPolicy { looks: 2, if_not_found: IfNotFound::Retry, if_found: IfFound::Discard }
+            }
+            _ => UnknownPolicy { looks: 2, if_not_found: IfNotFound::Hold, if_found: IfFound::Adopt },
         }
     }
 }

@@ -133,5 +133,5 @@ async fn without_leadership_nothing_is_done() {
     assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");
     assert_eq!(standby.metrics.leader.get(), 0);
     let label = concierge_reconciler::engine::metrics::KindLabel { kind: "Toy" };
-    assert!(standby.metrics.pass_seconds.get(&label).is_none(), "it has not looked at anything");
+    assert!(standby.metrics.run_seconds.get(&label).is_none(), "it has not looked at anything");
 }

@@ -1,4 +1,4 @@
-//! Whatever goes wrong, one call of the client costs at most one charge, and the books show it.
+//! Whatever goes wrong, one call of the client costs at most one charge, and the shop's records show it.
 
 use concierge_reconciler::coffee::client::Outcome;
 use concierge_tests::faults::{Fault, Hidden, Rule};
@@ -69,7 +69,7 @@ async fn an_order_can_stay_unseen_for_a_time() {
     assert_eq!(client.order(&placed).await.unwrap().id, placed);
 }
 
-/// Thousands of orders through a bad line, on the paused clock: the books and the client's view agree.
+/// Thousands of orders through a bad line, on the paused clock: the shop's records and the client's view agree.
 #[tokio::test(start_paused = true)]
 async fn what_the_client_believes_never_contradicts_the_books() {
     for seed in 0..20 {

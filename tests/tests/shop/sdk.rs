@@ -35,7 +35,7 @@ async fn the_official_client_orders_twice_when_a_reply_is_lost_and_ours_does_not
     let account = shop.account("trm_test_sdk");
     shop.faults().once("POST /order", Fault::DropAfter);
     sdk::run(Job::Order, &shop.url()).await.unwrap();
-    assert_eq!(account.charges().len(), 2, "the books show what really happened");
+    assert_eq!(account.charges().len(), 2, "the shop's records show what really happened");
 
     let ours = client(&shop, "trm_test_ours");
     let account = shop.account("trm_test_ours");

@@ -49,7 +49,7 @@ pub(crate) struct Claims {
 }
 
 /// How long what the API server said of another's claim is passed on.
-const HEARSAY: Duration = Duration::from_secs(1);
+const OTHERS_CLAIM_TTL: Duration = Duration::from_secs(1);
 
 /// What this replica knows of a claim. Locked while somebody finds out, so that of a storm of requests for the same
 /// value one asks the API server and the others are answered from here.
@@ -140,7 +140,7 @@ impl Claims {
             Verdict::Taken { holder: Some(live) } => Some(Known {
                 holder: as_holder(live),
                 seen: Some(live.clone()),
-                until: Instant::now() + HEARSAY,
+                until: Instant::now() + OTHERS_CLAIM_TTL,
             }),
             Verdict::Taken { holder: None } => None,
         };

@@ -36,7 +36,7 @@ const CONCURRENCY: usize = 1024;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the handlers share.
-pub(crate) struct Hall {
+pub(crate) struct ServerState {
     door: Door,
     requests: Semaphore,
     bodies: Semaphore,
@@ -47,21 +47,21 @@ pub(crate) struct Hall {
 pub(crate) fn router(door: Door, leaving: CancellationToken) -> Router {
     let (requests, bodies) = (Semaphore::new(CONCURRENCY), Semaphore::new(BODIES_KIB));
     Router::new()
-        .route("/mutate", post(|hall, request| answer(Stage::Mutate, hall, request)))
-        .route("/validate", post(|hall, request| answer(Stage::Validate, hall, request)))
-        .with_state(Arc::new(Hall { door, requests, bodies, leaving }))
+        .route("/mutate", post(|state, request| answer(Stage::Mutate, state, request)))
+        .route("/validate", post(|state, request| answer(Stage::Validate, state, request)))
+        .with_state(Arc::new(ServerState { door, requests, bodies, leaving }))
 }
 
-async fn answer(stage: Stage, State(hall): State<Arc<Hall>>, request: Request) -> Response {
+async fn answer(stage: Stage, State(state): State<Arc<ServerState>>, request: Request) -> Response {
     let deadline = deadline(Instant::now(), request.uri());
-    let mut response = respond(stage, &hall, request, deadline).await;
-    if hall.leaving.is_cancelled() {
+    let mut response = respond(stage, &state, request, deadline).await;
+    if state.leaving.is_cancelled() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-async fn respond(stage: Stage, hall: &Hall, request: Request, deadline: Instant) -> Response {
+async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: Instant) -> Response {
     let (head, body) = request.into_parts();
     if !is_json(&head.headers) {
         let why = "send the AdmissionReview as Content-Type: application/json";
@@ -69,13 +69,14 @@ async fn respond(stage: Stage, hall: &Hall, request: Request, deadline: Instant)
     }
     let announced = announced_length(&head.headers).min(BODY_LIMIT);
     let kib = u32::try_from(announced.div_ceil(1024).max(4)).unwrap_or(u32::MAX);
-    let (Ok(_request), Ok(_memory)) = (hall.requests.try_acquire(), hall.bodies.try_acquire_many(kib)) else {
-        hall.door.metrics.shed.inc();
+    let (Ok(_request), Ok(_memory)) = (state.requests.try_acquire(), state.bodies.try_acquire_many(kib))
+    else {
+        state.door.metrics.shed.inc();
         let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
         return (StatusCode::TOO_MANY_REQUESTS, retry, "too many reviews at once").into_response();
     };
     match tokio::time::timeout_at(deadline.into(), read(body, announced)).await {
-        Ok(Ok(Read::Whole(body))) => json(&hall.door.answer(stage, &body, deadline).await),
+        Ok(Ok(Read::Whole(body))) => json(&state.door.answer(stage, &body, deadline).await),
         Ok(Ok(Read::TooLarge(beginning))) => {
             let uid = find_uid(&beginning).unwrap_or_default();
             let why = format!("the review is larger than {} MiB; make the object smaller", BODY_LIMIT >> 20);

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Doubt, Error, Refusal};
 use super::operation::Operation;
+use super::redaction::Redaction;
 use super::transport::Answer;
-use super::veil::Veil;
 
 /// Longest wait believed from a `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -31,11 +31,11 @@ struct Complaint {
     param: Option<String>,
 }
 
-/// Reads an answer. `veil` hides what was sent from the shop's own words.
+/// Reads an answer. `redaction` hides what was sent from the shop's own words.
 pub(super) fn read<T: DeserializeOwned>(
     operation: Operation,
     answer: &Answer,
-    veil: &Veil,
+    redaction: &Redaction,
 ) -> Result<T, Error> {
     let status = answer.status;
     match status {
@@ -46,7 +46,7 @@ pub(super) fn read<T: DeserializeOwned>(
         429 => Err(Error::Throttled { operation, retry_after: wait(answer) }),
         // A gateway says 408 when the shop behind it was too slow: whether it worked is open.
         408 => Err(doubtful(operation, Doubt::Status(status))),
-        400..=499 => Err(refusal(status, &answer.body, veil)
+        400..=499 => Err(refusal(status, &answer.body, redaction)
             .map(|refusal| Error::Refused { operation, refusal: Box::new(refusal) })
             .unwrap_or_else(|| doubtful(operation, Doubt::Status(status)))),
         _ => Err(doubtful(operation, Doubt::Status(status))),
@@ -62,14 +62,14 @@ pub(super) fn doubtful(operation: Operation, doubt: Doubt) -> Error {
 }
 
 /// The shop's error body, or nothing if it is someone else's: a proxy's page proves nothing about the shop.
-fn refusal(status: u16, body: &[u8], veil: &Veil) -> Option<Refusal> {
+fn refusal(status: u16, body: &[u8], redaction: &Redaction) -> Option<Refusal> {
     let complaint: Complaint = serde_json::from_slice(body).ok()?;
     Some(Refusal {
         status,
-        kind: veil.over(&complaint.kind),
-        code: veil.over(&complaint.code),
-        message: veil.over(&complaint.message),
-        param: complaint.param.map(|param| veil.over(&param)),
+        kind: redaction.apply(&complaint.kind),
+        code: redaction.apply(&complaint.code),
+        message: redaction.apply(&complaint.message),
+        param: complaint.param.map(|param| redaction.apply(&param)),
     })
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn outcome(operation: Operation, status: u16, body: &str) -> &'static str {
-        let read = read::<String>(operation, &answer(status, body), &Veil::default());
+        let read = read::<String>(operation, &answer(status, body), &Redaction::default());
         read.map_or_else(|error| error.outcome().as_str(), |_| "ok")
     }
 
@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn only_the_shops_own_404_means_not_found() {
-        let error = |body| read::<String>(LIST_ORDERS, &answer(404, body), &Veil::default()).unwrap_err();
+        let error =
+            |body| read::<String>(LIST_ORDERS, &answer(404, body), &Redaction::default()).unwrap_err();
         assert!(error(r#"{"type":"not_found","code":"resource_not_found","message":"gone"}"#).is_not_found());
         assert!(!error("404 page not found").is_not_found());
     }

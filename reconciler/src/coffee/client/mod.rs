@@ -13,10 +13,10 @@ mod answer;
 mod error;
 mod http;
 pub mod operation;
+mod redaction;
 mod secret;
 mod transport;
 mod types;
-mod veil;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -362,12 +362,12 @@ impl Client {
     ) -> Result<T, Error> {
         let path = path(operation, id)?.into_owned();
         let body = body.map(|body| body.to_string().into_bytes());
-        let veil = veil::Veil::new(&self.token, body.as_deref());
+        let redaction = redaction::Redaction::new(&self.token, body.as_deref());
         let request = Request { operation, path, token: self.token.clone(), body };
         match timeout(self.timeout, self.transport.send(request)).await {
-            Ok(Ok(answer)) => answer::read(operation, &answer, &veil),
+            Ok(Ok(answer)) => answer::read(operation, &answer, &redaction),
             Ok(Err(Failure::NeverSent(cause))) => {
-                Err(Error::NeverSent { operation, cause: veil.over(&cause) })
+                Err(Error::NeverSent { operation, cause: redaction.apply(&cause) })
             }
             Ok(Err(Failure::Lost)) => Err(answer::doubtful(operation, Doubt::Lost)),
             Ok(Err(Failure::TooLong)) => Err(answer::doubtful(operation, Doubt::TooLong)),

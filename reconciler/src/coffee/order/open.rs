@@ -14,7 +14,7 @@ use super::{
     },
     Part,
 };
-use crate::engine::{Failure, Once, Pass, cluster::resource_of};
+use crate::engine::{Context, Failure, Once, cluster::resource_of};
 
 /// What is there, and what is not.
 pub(super) struct Open {
@@ -51,39 +51,39 @@ impl Need {
 }
 
 /// Looks at everything that the order needs.
-pub(super) async fn look(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Open, Failure> {
-    let hindrance = placing::hindrance(pass, shop, &order.spec.profile_ref).await?;
-    let address = address(pass, shop, order).await?;
-    let card = card(pass, shop, order).await?;
+pub(super) async fn look(ctx: &Context, shop: &Connection, order: &CoffeeOrder) -> Result<Open, Failure> {
+    let hindrance = placing::hindrance(ctx, shop, &order.spec.profile_ref).await?;
+    let address = address(ctx, shop, order).await?;
+    let card = card(ctx, shop, order).await?;
     let new = address.id().zip(card.id()).map(|(address, card)| new_order(order, address, card));
     let placeable = match new.filter(|_| hindrance.is_none()) {
-        Some(new) => placing::placeable(pass, shop, new?).await?,
+        Some(new) => placing::placeable(ctx, shop, new?).await?,
         None => None,
     };
     Ok(Open { hindrance, address, card, placeable })
 }
 
-async fn address(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Need, Failure> {
+async fn address(ctx: &Context, shop: &Connection, order: &CoffeeOrder) -> Result<Need, Failure> {
     let Some(own) = &order.spec.address else {
-        return Ok(Need::of(placing::address_id(pass, order.spec.address_ref.as_ref())));
+        return Ok(Need::of(placing::address_id(ctx, order.spec.address_ref.as_ref())));
     };
     if let Some(id) = order.status.as_ref().and_then(|status| status.address_id.clone()) {
         return Ok(Need::Met(id));
     }
     let fingerprint = address::recognised_by(&shop.used.name, &own.postal());
-    let before = address::alike(shop, &placing::addresses(pass, shop).await?, &fingerprint);
+    let before = address::alike(shop, &placing::addresses(ctx, shop).await?, &fingerprint);
     Ok(Need::Ours(Once { operation: address::CREATE, fingerprint, before }))
 }
 
-async fn card(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Need, Failure> {
+async fn card(ctx: &Context, shop: &Connection, order: &CoffeeOrder) -> Result<Need, Failure> {
     if order.spec.card.is_none() {
-        return Ok(Need::of(placing::card_id(pass, order.spec.card_ref.as_ref())));
+        return Ok(Need::of(placing::card_id(ctx, order.spec.card_ref.as_ref())));
     }
     if let Some(id) = order.status.as_ref().and_then(|status| status.card_id.clone()) {
         return Ok(Need::Met(id));
     }
-    let listed = card::cards(pass, shop).await?;
-    match with_the_same_token(pass, shop, order, &listed).await? {
+    let listed = card::cards(ctx, shop).await?;
+    match with_the_same_token(ctx, shop, order, &listed).await? {
         Some(id) => Ok(Need::Met(id)),
         None => Ok(Need::Ours(card::once(&listed))),
     }
@@ -91,7 +91,7 @@ async fn card(pass: &Pass, shop: &Connection, order: &CoffeeOrder) -> Result<Nee
 
 /// The card that another object of the namespace registered with the same token: the shop takes it only once.
 async fn with_the_same_token(
-    pass: &Pass,
+    ctx: &Context,
     shop: &Connection,
     order: &CoffeeOrder,
     listed: &[Card],
@@ -100,9 +100,9 @@ async fn with_the_same_token(
     for (resource, holder) in
         [(resource_of::<CoffeeOrder>(), "/spec/card"), (resource_of::<CoffeeCard>(), "/spec")]
     {
-        for object in pass.stored(&resource).await? {
+        for object in ctx.stored(&resource).await? {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-            let here = text("/metadata/namespace") == Some(pass.key().namespace.as_str());
+            let here = text("/metadata/namespace") == Some(ctx.key().namespace.as_str());
             let same_account = text("/status/account/name") == Some(shop.used.name.as_str());
             let token = |of: &Value| (of["cardToken"].clone(), of["cardTokenSecretRef"].clone());
             let same = object.pointer(holder).is_some_and(|card| token(card) == token(&own));
@@ -124,21 +124,21 @@ fn new_order(order: &CoffeeOrder, address: &str, card: &str) -> Result<NewOrder,
 
 /// What was made for the order alone and is at the shop still.
 pub(super) async fn parts_left(
-    pass: &Pass,
+    ctx: &Context,
     shop: &Connection,
     order: &CoffeeOrder,
 ) -> Result<Vec<Part>, Failure> {
     let status = order.status.clone().unwrap_or_default();
     let mut parts = Vec::new();
     if let Some(id) = status.address_id.filter(|_| order.spec.address.is_some()) {
-        let listed = placing::addresses(pass, shop).await?.iter().any(|one| one.id == id);
+        let listed = placing::addresses(ctx, shop).await?.iter().any(|one| one.id == id);
         if listed || !shop.is_removed(&id) {
             parts.push(Part::Address(id));
         }
     }
     if let Some(id) = status.card_id.filter(|_| order.spec.card.is_some()) {
-        let listed = card::cards(pass, shop).await?.iter().any(|one| one.id == id);
-        if (listed || !shop.is_removed(&id)) && !card::taken(pass).await?.contains(&id) {
+        let listed = card::cards(ctx, shop).await?.iter().any(|one| one.id == id);
+        if (listed || !shop.is_removed(&id)) && !card::taken(ctx).await?.contains(&id) {
             parts.push(Part::Card(id));
         }
     }

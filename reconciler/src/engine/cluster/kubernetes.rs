@@ -1,0 +1,267 @@
+//! The API server through kube's client.
+
+use std::{collections::HashMap, time::Duration};
+
+use k8s_openapi::{
+    api::{
+        core::v1::ObjectReference,
+        events::v1::{Event, EventSeries},
+    },
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{
+    Api, Client, Error,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::{ApiResource, DynamicObject, ObjectMeta},
+};
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use crate::engine::{
+    cluster::{Answer, Cluster, ClusterError, FIELD_MANAGER, MetadataPatch, ObjectEvent, Target},
+    seams::{Clock, SystemClock},
+};
+
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many objects a page of a list has.
+const PAGE: u32 = 500;
+/// For how long an event that happens again is counted instead of told anew.
+const SERIES: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
+/// The longest note of an event, in bytes.
+const NOTE: usize = 1000;
+
+/// The API server.
+pub struct Kubernetes {
+    client: Client,
+    namespaces: Vec<String>,
+    instance: String,
+    told: Mutex<HashMap<(String, String, String), Event>>,
+}
+
+impl Kubernetes {
+    /// The API server behind `client`, which repeats nothing by itself; lists are of `namespaces`, or of all when there are none.
+    /// Events name `instance` as their source.
+    pub fn new(client: Client, namespaces: Vec<String>, instance: String) -> Self {
+        Self { client, namespaces, instance, told: Mutex::default() }
+    }
+
+    fn api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
+        match namespace {
+            "" => Api::all_with(self.client.clone(), resource),
+            namespace => Api::namespaced_with(self.client.clone(), namespace, resource),
+        }
+    }
+
+    async fn list_pages(&self, api: &Api<DynamicObject>) -> Result<Vec<Value>, ClusterError> {
+        let mut params = ListParams::default().limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let page = bounded(api.list(&params)).await?;
+            all.extend(page.items.iter().filter_map(|object| serde_json::to_value(object).ok()));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The event to send, and whether it is one that was sent before and happens again.
+    fn event(&self, notice: &ObjectEvent) -> (Event, bool) {
+        let now = SystemClock.now();
+        let mut told = self.told.lock();
+        let since = |event: &Event| {
+            let series = event.series.as_ref().map(|series| &series.last_observed_time);
+            series.or(event.event_time.as_ref()).map_or(jiff::Timestamp::MIN, |time| time.0)
+        };
+        told.retain(|_, event| now.duration_since(since(event)) < SERIES);
+        let key = (notice.uid.clone(), notice.reason.clone(), notice.message.clone());
+        match told.get_mut(&key) {
+            Some(event) => {
+                let count = event.series.as_ref().map_or(1, |series| series.count) + 1;
+                event.series = Some(EventSeries { count, last_observed_time: MicroTime(now) });
+                (event.clone(), true)
+            }
+            None => {
+                let event = self.new_event(notice, now);
+                told.insert(key, event.clone());
+                (event, false)
+            }
+        }
+    }
+
+    fn new_event(&self, notice: &ObjectEvent, now: jiff::Timestamp) -> Event {
+        let ObjectEvent { key, resource, uid, warning, reason, message } = notice;
+        let namespace = if key.namespace.is_empty() { "default" } else { &key.namespace };
+        Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{}.{:x}", key.name, now.as_nanosecond())),
+                namespace: Some(namespace.to_owned()),
+                ..ObjectMeta::default()
+            },
+            action: Some("Reconcile".to_owned()),
+            event_time: Some(MicroTime(now)),
+            note: Some(cut(message)),
+            reason: Some(reason.clone()),
+            regarding: Some(ObjectReference {
+                api_version: Some(resource.api_version.clone()),
+                kind: Some(resource.kind.clone()),
+                name: Some(key.name.clone()),
+                namespace: Some(key.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+                uid: Some(uid.clone()),
+                ..ObjectReference::default()
+            }),
+            reporting_controller: Some("concierge.dev/reconciler".to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            type_: Some(if *warning { "Warning" } else { "Normal" }.to_owned()),
+            ..Event::default()
+        }
+    }
+}
+
+impl Cluster for Kubernetes {
+    fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>> {
+        Box::pin(async move {
+            let api = self.api(&target.resource, &target.namespace);
+            let found = bounded(api.get_opt(&target.name)).await?;
+            Ok(found.and_then(|object| serde_json::to_value(object).ok()))
+        })
+    }
+
+    fn list<'a>(&'a self, resource: &'a ApiResource) -> Answer<'a, Vec<Value>> {
+        Box::pin(async move {
+            // Claims have no namespace, and are listed whole.
+            let whole = self.namespaces.is_empty() || resource.kind == "Claim";
+            if whole {
+                return self.list_pages(&self.api(resource, "")).await;
+            }
+            let mut all = Vec::new();
+            for namespace in &self.namespaces {
+                all.extend(self.list_pages(&self.api(resource, namespace)).await?);
+            }
+            Ok(all)
+        })
+    }
+
+    fn create<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
+        Box::pin(async move {
+            let object: DynamicObject = readable(object)?;
+            let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+            let api = self.api(&target.resource, &target.namespace);
+            json(bounded(api.create(&params, &object)).await?)
+        })
+    }
+
+    fn replace<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
+        Box::pin(async move {
+            let object: DynamicObject = readable(object)?;
+            let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+            let api = self.api(&target.resource, &target.namespace);
+            json(bounded(api.replace(&target.name, &params, &object)).await?)
+        })
+    }
+
+    fn apply<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
+        Box::pin(async move {
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let api = self.api(&target.resource, &target.namespace);
+            json(bounded(api.patch(&target.name, &params, &Patch::Apply(object))).await?)
+        })
+    }
+
+    fn apply_status<'a>(
+        &'a self,
+        target: &'a Target,
+        resource_version: &'a str,
+        status: &'a Value,
+    ) -> Answer<'a, Value> {
+        Box::pin(async move {
+            let object = serde_json::json!({
+                "apiVersion": target.resource.api_version,
+                "kind": target.resource.kind,
+                "metadata": { "name": target.name, "resourceVersion": resource_version },
+                "status": status,
+            });
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let api = self.api(&target.resource, &target.namespace);
+            json(bounded(api.patch_status(&target.name, &params, &Patch::Apply(&object))).await?)
+        })
+    }
+
+    fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value> {
+        Box::pin(async move {
+            let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+            let api = self.api(&target.resource, &target.namespace);
+            json(bounded(api.patch(&target.name, &params, &Patch::Merge(patch.to_json()))).await?)
+        })
+    }
+
+    fn delete<'a>(&'a self, target: &'a Target, uid: &'a str, resource_version: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let preconditions = Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: Some(resource_version.to_owned()),
+            };
+            let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+            let api = self.api(&target.resource, &target.namespace);
+            bounded(api.delete(&target.name, &params)).await?;
+            Ok(())
+        })
+    }
+
+    fn emit_event<'a>(&'a self, notice: &'a ObjectEvent) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let (event, again) = self.event(notice);
+            let namespace = event.metadata.namespace.clone().unwrap_or_default();
+            let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+            let name = event.metadata.name.clone().unwrap_or_default();
+            if again {
+                let patch = Patch::Merge(serde_json::json!({ "series": event.series }));
+                match bounded(api.patch(&name, &PatchParams::default(), &patch)).await {
+                    // Events are forgotten after a while, or by hand.
+                    Err(ClusterError::NotFound) => {}
+                    other => return other.map(drop),
+                }
+            }
+            bounded(api.create(&PostParams::default(), &event)).await.map(drop)
+        })
+    }
+}
+
+async fn bounded<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, ClusterError> {
+    match tokio::time::timeout(PATIENCE, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(classify(&error)),
+        Err(_) => Err(ClusterError::Unknown(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+fn classify(error: &Error) -> ClusterError {
+    match error {
+        Error::Api(status) => match (status.code, status.reason.as_str()) {
+            (409, "AlreadyExists") => ClusterError::Exists,
+            (409, _) => ClusterError::Conflict,
+            (404, _) => ClusterError::NotFound,
+            (429, _) => ClusterError::Unknown(status.message.clone()),
+            (400..=499, _) => ClusterError::Refused(status.message.clone()),
+            _ => ClusterError::Unknown(status.message.clone()),
+        },
+        Error::BuildRequest(error) => ClusterError::Refused(error.to_string()),
+        other => ClusterError::Unknown(other.to_string()),
+    }
+}
+
+fn readable(object: &Value) -> Result<DynamicObject, ClusterError> {
+    serde_json::from_value(object.clone()).map_err(|error| ClusterError::Refused(error.to_string()))
+}
+
+fn json(object: DynamicObject) -> Result<Value, ClusterError> {
+    serde_json::to_value(object).map_err(|error| ClusterError::Unknown(error.to_string()))
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().map(|(at, _)| at).find(|at| *at > NOTE) {
+        Some(at) => text[..at].to_owned(),
+        None => text.to_owned(),
+    }
+}

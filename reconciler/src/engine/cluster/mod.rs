@@ -1,0 +1,141 @@
+//! The API server as the engine uses it: few verbs, any resource, JSON in and out.
+
+use std::collections::BTreeMap;
+
+use concierge_shared::kind::Kind;
+use futures::future::BoxFuture;
+use kube::core::ApiResource;
+use serde_json::Value;
+
+use self::objects::ObjectKey;
+
+pub mod kubernetes;
+pub mod objects;
+pub(crate) mod written;
+
+/// The field manager of everything the engine applies.
+pub const FIELD_MANAGER: &str = "concierge";
+
+/// What the API server said, when it did not say yes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// Nothing was written: the object is not as the precondition says.
+    #[error("the object has changed meanwhile")]
+    Conflict,
+    /// Nothing was written: the object exists already.
+    #[error("the object exists already")]
+    Exists,
+    /// Nothing was written: there is no such object.
+    #[error("the object does not exist")]
+    NotFound,
+    /// Nothing was written, nor will be: forbidden, invalid.
+    #[error("the API server refused: {0}")]
+    Refused(String),
+    /// Nobody knows whether it was written: a time-out, a reset, a 5xx.
+    #[error("the API server did not answer as expected: {0}")]
+    Unknown(String),
+}
+
+/// An answer that is on its way.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, ClusterError>>;
+
+/// One object of any resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The resource.
+    pub resource: ApiResource,
+    /// The object's namespace; empty for a cluster-scoped object.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The resource of a kind.
+pub fn resource_of<K: Kind>() -> ApiResource {
+    ApiResource::erase::<K>(&())
+}
+
+/// An event of an object, for people to read in `kubectl describe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectEvent {
+    /// The object it is about.
+    pub key: ObjectKey,
+    /// The object's resource.
+    pub resource: ApiResource,
+    /// The object's uid.
+    pub uid: String,
+    /// Whether somebody should look into it.
+    pub warning: bool,
+    /// Why: a word from the closed list [`concierge_shared::status::ConditionReason`].
+    pub reason: String,
+    /// What happened, in a sentence.
+    pub message: String,
+}
+
+/// A change of metadata, as a merge patch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetadataPatch {
+    /// The version that is to be changed, and no other.
+    pub resource_version: String,
+    /// All finalizers, if they are to change.
+    pub finalizers: Option<Vec<String>>,
+    /// Annotations to remove.
+    pub remove_annotations: Vec<String>,
+}
+
+impl MetadataPatch {
+    /// True when it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.finalizers.is_none() && self.remove_annotations.is_empty()
+    }
+
+    /// The patch as JSON.
+    pub fn to_json(&self) -> Value {
+        let mut metadata = serde_json::Map::new();
+        metadata.insert("resourceVersion".into(), self.resource_version.clone().into());
+        if let Some(finalizers) = &self.finalizers {
+            metadata.insert("finalizers".into(), finalizers.clone().into());
+        }
+        if !self.remove_annotations.is_empty() {
+            let nulls: BTreeMap<_, _> =
+                self.remove_annotations.iter().map(|key| (key, Value::Null)).collect();
+            metadata.insert("annotations".into(), serde_json::json!(nulls));
+        }
+        serde_json::json!({ "metadata": metadata })
+    }
+}
+
+/// The API server. No implementation repeats a request by itself, and each gives up in bounded time.
+pub trait Cluster: Send + Sync + 'static {
+    /// The object as it is now, from a quorum; `None` when there is none.
+    fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>>;
+
+    /// All objects of a resource as they are now, in all namespaces that are watched.
+    fn list<'a>(&'a self, resource: &'a ApiResource) -> Answer<'a, Vec<Value>>;
+
+    /// Stores a new object.
+    fn create<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value>;
+
+    /// Replaces an object; `metadata.resourceVersion` in `object` is the precondition.
+    fn replace<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value>;
+
+    /// Applies `object` under [`FIELD_MANAGER`], whatever others applied; creates it if need be.
+    fn apply<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value>;
+
+    /// Applies `status` under [`FIELD_MANAGER`] to the version `resource_version` and no other.
+    fn apply_status<'a>(
+        &'a self,
+        target: &'a Target,
+        resource_version: &'a str,
+        status: &'a Value,
+    ) -> Answer<'a, Value>;
+
+    /// Changes metadata.
+    fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value>;
+
+    /// Deletes an object if it still has this uid and version.
+    fn delete<'a>(&'a self, target: &'a Target, uid: &'a str, resource_version: &'a str) -> Answer<'a, ()>;
+
+    /// Emits an event. What fails here is logged by the caller and otherwise of no consequence.
+    fn emit_event<'a>(&'a self, event: &'a ObjectEvent) -> Answer<'a, ()>;
+}

@@ -1,0 +1,202 @@
+//! A run: one look at one object, and what its kind's code may use during it.
+
+use std::{collections::BTreeMap, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+
+use concierge_shared::{
+    admission::lookup::{Found, Lookup},
+    kind::Kind,
+};
+use jiff::Timestamp;
+use kube::core::ApiResource;
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+pub(crate) mod guard;
+pub(crate) mod owned;
+
+use crate::engine::{
+    account::Limiter,
+    cluster::{ClusterError, Target, objects::ObjectKey},
+    retry::Failure,
+    shared::Shared,
+};
+
+/// One look at one object.
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) limiter: Arc<Limiter>,
+    key: Arc<ObjectKey>,
+    id: Arc<str>,
+}
+
+impl Context {
+    pub(crate) fn new(shared: Arc<Shared>, key: ObjectKey, id: String) -> Self {
+        let limiter = shared.accounts.none();
+        Self { shared, limiter, key: Arc::new(key), id: id.into() }
+    }
+
+    pub(crate) fn at(mut self, limiter: Arc<Limiter>) -> Self {
+        self.limiter = limiter;
+        self
+    }
+
+    /// The object.
+    pub fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+
+    /// The run's id, which all its log lines carry: for a header that a remote service logs.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// What the operator set about the rules.
+    pub(crate) fn rules(&self) -> &concierge_shared::settings::Settings {
+        &self.shared.settings.rules
+    }
+
+    /// How long a remote call may take.
+    pub(crate) fn request_timeout(&self) -> std::time::Duration {
+        self.shared.settings.request_timeout
+    }
+
+    /// The objects around, as far as the cache knows.
+    pub fn lookup(&self) -> &dyn Lookup {
+        &*self.shared.objects
+    }
+
+    /// The names of all objects of a kind, as far as the cache knows.
+    pub(crate) fn names(&self, kind: &'static str) -> Vec<ObjectKey> {
+        self.shared.objects.names(kind)
+    }
+
+    /// The object of kind `K` and this name, as far as the cache knows.
+    pub fn get<K: Kind>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        match self.lookup().find(K::NAME, namespace, name) {
+            Found::Present(object) => object.get(),
+            Found::Absent | Found::Unknown => None,
+        }
+    }
+
+    /// The Secret of this name, read from the API server.
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when there is none.
+    pub async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, Failure> {
+        let found = self.shared.cluster.get(&secret_target(namespace, name)).await.map_err(kubernetes)?;
+        let Some(object) = found else {
+            let message = format!("Secret {namespace}/{name} does not exist; create it");
+            return Err(Failure::DependencyMissing(message));
+        };
+        Secret::read(format!("{namespace}/{name}"), &object)
+    }
+
+    /// Makes a call that changes nothing at the account of this run, in its turn and with the engine's time-out.
+    ///
+    /// # Errors
+    /// What `call` returns; [`Failure::Auth`] without a call while the account's credentials are known to be wrong;
+    /// [`Failure::Throttled`] without one when the account is too busy.
+    pub async fn read<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
+        self.limiter.turn().await?;
+        self.call(operation, Failure::Transient, call).await.map_err(Failure::of_a_read)
+    }
+
+    /// Makes a call whose turn it is.
+    pub(crate) async fn call<T>(
+        &self,
+        operation: &'static str,
+        unanswered: fn(String) -> Failure,
+        call: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        let most = self.shared.settings.request_timeout;
+        let result = within(began + most, call).await.unwrap_or_else(|| {
+            Err(unanswered(format!("{operation} was not answered within {} s", most.as_secs_f32())))
+        });
+        self.limiter.note_result(&result);
+        let outcome = result.as_ref().map_or_else(|failure| failure.reason().as_str(), |_| "ok");
+        self.shared.metrics.call(self.limiter.service, operation, outcome, began.elapsed());
+        tracing::debug!(operation, outcome, "remote call");
+        result
+    }
+}
+
+/// `call` as long as it is driven before `deadline`. A process that was suspended does not go on with what it was about to send:
+/// [`tokio::time::timeout`] would let it.
+async fn within<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
+    let (mut call, mut late) = (pin!(call), pin!(sleep_until(deadline)));
+    poll_fn(|context| {
+        let over = Instant::now() >= deadline || late.as_mut().poll(context).is_ready();
+        if over { Poll::Ready(None) } else { call.as_mut().poll(context).map(Some) }
+    })
+    .await
+}
+
+/// What Kubernetes' answer means for a kind that asked.
+pub(crate) fn kubernetes(error: ClusterError) -> Failure {
+    match error {
+        ClusterError::Conflict | ClusterError::Exists => Failure::Conflict(error.to_string()),
+        ClusterError::NotFound => Failure::DependencyMissing(error.to_string()),
+        ClusterError::Refused(_) => Failure::Invalid(error.to_string()),
+        ClusterError::Unknown(_) => Failure::Transient(error.to_string()),
+    }
+}
+
+pub(crate) fn secret_target(namespace: &str, name: &str) -> Target {
+    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
+    Target { resource, namespace: namespace.into(), name: name.into() }
+}
+
+/// A Secret's values.
+pub struct Secret {
+    name: String,
+    data: BTreeMap<String, Vec<u8>>,
+}
+
+impl Secret {
+    /// The Secret in an object of the API server.
+    pub(crate) fn read(name: String, object: &Value) -> Result<Self, Failure> {
+        let data = object.get("data").filter(|data| !data.is_null()).cloned();
+        let data = data.unwrap_or_else(|| Value::Object(Default::default()));
+        let data: BTreeMap<String, k8s_openapi::ByteString> = serde_json::from_value(data)
+            .map_err(|_| Failure::DependencyMissing(format!("Secret {name} can't be read")))?;
+        Ok(Self { name, data: data.into_iter().map(|(key, value)| (key, value.0)).collect() })
+    }
+
+    /// The text under `key`, without white space around it.
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when there is none, or it is not text.
+    pub fn text(&self, key: &str) -> Result<&str, Failure> {
+        let text = self.data.get(key).map(|bytes| std::str::from_utf8(bytes));
+        match text {
+            Some(Ok(text)) if !text.trim().is_empty() => Ok(text.trim()),
+            Some(_) => {
+                Err(Failure::DependencyMissing(format!("key {key} of Secret {} is not text", self.name)))
+            }
+            None => Err(Failure::DependencyMissing(format!("Secret {} has no key {key}; add it", self.name))),
+        }
+    }
+
+    /// The bytes under `key`.
+    pub fn bytes(&self, key: &str) -> Option<&[u8]> {
+        self.data.get(key).map(Vec::as_slice)
+    }
+}
+
+/// The names, never the values.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret").field("name", &self.name).field("keys", &self.data.keys()).finish()
+    }
+}

@@ -1,0 +1,148 @@
+//! The kinds that an engine reconciles, each a reconciler without its types.
+
+pub(crate) mod plan;
+pub(crate) mod reader;
+pub(crate) mod reconcile;
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use concierge_shared::{
+    admission::claim::Claim,
+    index::Stored,
+    kind::{Kind, store},
+    status::{ConditionType, Conditions, intent::Intent},
+};
+use futures::future::BoxFuture;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Resource,
+    core::{ApiResource, object::HasStatus},
+};
+use serde_json::Value;
+
+use self::{
+    reader::{ObjectReader, WakeDigest},
+    reconcile::{Reconcile, StatusOf},
+};
+use crate::engine::{
+    cluster::{objects::ObjectKey, resource_of},
+    context::Context,
+    run::Run,
+    shared::Shared,
+};
+
+/// The reconcilers of an engine.
+#[derive(Default)]
+pub struct Kinds {
+    pub(crate) readers: HashMap<&'static str, Arc<dyn ObjectReader>>,
+    pub(crate) runners: HashMap<&'static str, Arc<dyn KindRunner>>,
+}
+
+impl Kinds {
+    /// With the reconciler of one more kind.
+    pub fn with<R: Reconcile>(mut self, reconciler: R) -> Self {
+        let typed = Arc::new(Typed(Arc::new(reconciler)));
+        self.readers.insert(R::Kind::NAME, typed.clone());
+        self.runners.insert(R::Kind::NAME, typed);
+        self
+    }
+}
+
+/// Reconciles objects of one kind.
+pub(crate) trait KindRunner: Send + Sync {
+    /// Goes over an object once; how long until it is due again, or `None` until something wakes it.
+    fn run(
+        &self,
+        shared: Arc<Shared>,
+        key: ObjectKey,
+        id: String,
+        token: String,
+    ) -> BoxFuture<'static, Option<Duration>>;
+    /// The objects to wake when this one changes.
+    fn wakes(&self, shared: &Arc<Shared>, object: &Stored) -> Vec<ObjectKey>;
+}
+
+struct Typed<R>(Arc<R>);
+
+impl<R: Reconcile> KindRunner for Typed<R> {
+    fn run(
+        &self,
+        shared: Arc<Shared>,
+        key: ObjectKey,
+        id: String,
+        token: String,
+    ) -> BoxFuture<'static, Option<Duration>> {
+        let ctx = Context::new(shared, key, id);
+        Box::pin(Run::execute(self.0.clone(), ctx, token))
+    }
+
+    fn wakes(&self, shared: &Arc<Shared>, object: &Stored) -> Vec<ObjectKey> {
+        let Some(typed) = object.get::<R::Kind>() else { return Vec::new() };
+        let targets = typed.references().into_iter().map(|reference| {
+            let namespace = reference.namespace.unwrap_or_else(|| object.namespace().to_owned());
+            ObjectKey::new(reference.kind, namespace, reference.name)
+        });
+        let ctx = Context::new(shared.clone(), ObjectKey::from(object), String::new());
+        targets.chain(self.0.wakes(&ctx, &typed)).collect()
+    }
+}
+
+impl<R: Reconcile> ObjectReader for Typed<R> {
+    fn resource(&self) -> ApiResource {
+        resource_of::<R::Kind>()
+    }
+
+    fn wake_digest(&self, object: &Stored) -> WakeDigest {
+        let meta = object.meta();
+        let exports = object.get::<R::Kind>().map(|object| self.0.exports(&object));
+        WakeDigest {
+            own: digest((essence(meta), &meta.finalizers)),
+            outward: digest((essence(meta), self.is_ready(object), exports)),
+        }
+    }
+
+    fn is_ready(&self, object: &Stored) -> Option<bool> {
+        let object = object.get::<R::Kind>()?;
+        let ready =
+            object.status().and_then(|status| status.condition(ConditionType::Ready.as_str()).cloned());
+        Some(ready.is_some_and(|ready| {
+            ready.status == "True" && ready.observed_generation == object.meta().generation
+        }))
+    }
+
+    fn secrets(&self, object: &Stored) -> Vec<(String, String)> {
+        object.get::<R::Kind>().map(|object| self.0.secrets(&object)).unwrap_or_default()
+    }
+
+    fn claims(&self, object: &Stored) -> Vec<Claim> {
+        object.get::<R::Kind>().map(|object| object.claims()).unwrap_or_default()
+    }
+
+    fn intent(&self, object: &Stored) -> Option<Intent> {
+        object.get::<R::Kind>()?.status()?.intent().cloned()
+    }
+
+    fn has_intents(&self) -> bool {
+        StatusOf::<R>::default().intent_mut().is_some()
+    }
+
+    fn read(&self, object: Value) -> Option<Stored> {
+        Some(store(Arc::new(serde_json::from_value::<R::Kind>(object).ok()?)))
+    }
+}
+
+fn essence(meta: &ObjectMeta) -> impl Hash {
+    let deleting = meta.deletion_timestamp.is_some();
+    (meta.uid.clone(), meta.generation, deleting, meta.labels.clone(), meta.annotations.clone())
+}
+
+fn digest(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,213 @@
+//! What a kind's file says: connect -> observe -> plan -> act.
+
+use std::{fmt, time::Duration};
+
+use concierge_shared::{
+    admission::reference::Reference,
+    kind::Kind,
+    status::{Conditions, intent::Intent},
+};
+use jiff::Timestamp;
+use kube::core::object::HasStatus;
+
+use crate::engine::{
+    account::Account,
+    cluster::objects::ObjectKey,
+    context::{Context, guard::Guard},
+    kinds::plan::{Deletion, DeletionPolicy, Effect, Outcome, Owner, Plan, UnknownPolicy},
+    retry::Failure,
+};
+
+/// The status of the objects that a reconciler is about.
+pub type StatusOf<R> = <<R as Reconcile>::Kind as HasStatus>::Status;
+
+/// A `once` call that was sent and certainly had no effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// The operation, as in [`Once::operation`](crate::engine::Once::operation).
+    pub operation: &'a str,
+    /// What the service said.
+    pub failure: &'a Failure,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Makes the objects of one kind real. The value holds what all its runs share, for instance an HTTP client; everything
+/// about one object is passed in.
+///
+/// The engine calls, in this order: [`connect`](Self::connect), [`observe`](Self::observe), [`owner`](Self::owner),
+/// [`plan`](Self::plan) or [`plan_deletion`](Self::plan_deletion), [`act`](Self::act) once per step, then
+/// `observe` and `plan` once more, [`report`](Self::report) and [`phase`](Self::phase).
+pub trait Reconcile: Send + Sync + 'static {
+    /// The kind.
+    type Kind: Kind<Status: Conditions + Clone + Send + Sync>;
+    /// The remote service as seen with one object's credentials; `()` for a kind without one.
+    type Remote: Send + Sync;
+    /// What the remote side looks like.
+    type Observed: Send + Sync;
+    /// One thing to do: pure data. Its text is what the plan shows to people, for instance
+    /// `set acl: private -> public-read`. No secrets.
+    type Step: fmt::Display + Send + Sync;
+
+    /// Finalizers that a predecessor left on objects of this kind, beside kopf's.
+    const LEGACY_FINALIZERS: &'static [&'static str] = &[];
+    /// Prefixes of annotations that a predecessor left on objects of this kind, beside kopf's.
+    const LEGACY_ANNOTATIONS: &'static [&'static str] = &[];
+
+    /// Finds the credentials and the account. Reads Kubernetes, not the remote service.
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when a Secret or a key in it is not there.
+    fn connect(
+        &self,
+        ctx: &Context,
+        object: &Self::Kind,
+    ) -> impl Future<Output = Result<(Account, Self::Remote), Failure>> + Send;
+
+    /// Looks at the remote side. Every call goes through [`Context::read`]; nothing is changed.
+    ///
+    /// # Errors
+    /// That the thing is absent is an observation, not a failure.
+    fn observe(
+        &self,
+        ctx: &Context,
+        remote: &Self::Remote,
+        object: &Self::Kind,
+    ) -> impl Future<Output = Result<Self::Observed, Failure>> + Send;
+
+    /// Whose the remote thing is. Nothing is planned for a thing that is another's, unless the annotation
+    /// `concierge.dev/adopt: "true"` is set; then the plan is to include a step that sets our mark.
+    fn owner(&self, _object: &Self::Kind, _observed: &Self::Observed) -> Owner {
+        Owner::Ours
+    }
+
+    /// What is to be done. Pure.
+    fn plan(&self, object: &Self::Kind, observed: &Self::Observed, now: Timestamp) -> Plan<Self::Step>;
+
+    /// Takes one step. Every changing call goes through [`Guard::write`]; a step that was planned as
+    /// [`once`](Plan::once) gets to send one call, and returns the id of what it made.
+    ///
+    /// # Errors
+    /// A failure of a `once` step that is not certain to have had no effect makes the call's outcome unknown.
+    fn act(
+        &self,
+        guard: &Guard,
+        remote: &Self::Remote,
+        object: &Self::Kind,
+        step: &Self::Step,
+    ) -> impl Future<Output = Result<Outcome, Failure>> + Send;
+
+    /// What is to be done about an object that is being deleted, under [`DeletionPolicy::Delete`]. Pure.
+    fn plan_deletion(
+        &self,
+        object: &Self::Kind,
+        observed: &Self::Observed,
+        now: Timestamp,
+    ) -> Deletion<Self::Step>;
+
+    /// What happens to the remote thing when the object is deleted.
+    fn deletion_policy(&self, _pass: &Context, _object: &Self::Kind) -> DeletionPolicy {
+        DeletionPolicy::Delete
+    }
+
+    /// Fills the kind's own status fields from what was observed. Conditions are the engine's.
+    /// Called before [`phase`](Self::phase), when there was an observation.
+    fn report(&self, _object: &Self::Kind, _observed: &Self::Observed, _status: &mut StatusOf<Self>)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// Fills the one-word phase, if the kind has one, from the conditions. Called last, always.
+    fn phase(&self, _object: &Self::Kind, _status: &mut StatusOf<Self>)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// Writes the id of what a `once` call made into the status. The engine saves it.
+    fn record(&self, _operation: &str, _id: &str, _status: &mut StatusOf<Self>)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// Notes in the status that the service refused a `once` call, so that [`plan`](Self::plan) need not ask again. The engine
+    /// saves it together with the end of the intent.
+    fn refused(&self, _object: &Self::Kind, _refusal: &Refusal<'_>, _status: &mut StatusOf<Self>)
+    where
+        Self: Sized,
+    {
+    }
+
+    /// The ids that [`record`](Self::record) wrote: what this object has made, so that no other object adopts it.
+    fn recorded(&self, _status: &StatusOf<Self>) -> Vec<String>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+
+    /// Lists what could be the effect of a `once` call whose outcome is unknown. The engine picks by fingerprint, time
+    /// and [`Once::before`](crate::engine::Once::before).
+    fn find_effects(
+        &self,
+        _pass: &Context,
+        _remote: &Self::Remote,
+        _object: &Self::Kind,
+        intent: &Intent,
+    ) -> impl Future<Output = Result<Vec<Effect>, Failure>> + Send {
+        let message = format!("{} can't be looked for", intent.operation);
+        async { Err(Failure::Unsupported(message)) }
+    }
+
+    /// Removes the effect of a `once` call under [`IfFound::Discard`](crate::engine::IfFound::Discard).
+    fn discard(
+        &self,
+        _guard: &Guard,
+        _remote: &Self::Remote,
+        _object: &Self::Kind,
+        intent: &Intent,
+        _id: &str,
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        let message = format!("{} can't be undone", intent.operation);
+        async { Err(Failure::Unsupported(message)) }
+    }
+
+    /// What to do when the outcome of this `once` operation is unknown.
+    fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
+        UnknownPolicy::default()
+    }
+
+    /// Whether the object waits until the target of `reference` is ready, not only there.
+    fn needs_ready(&self, _object: &Self::Kind, _reference: &Reference) -> bool {
+        true
+    }
+
+    /// Whether deleting the object has to wait for us even when nothing refers to it.
+    fn needs_finalizer(&self, _object: &Self::Kind) -> bool {
+        true
+    }
+
+    /// The Secrets, by namespace and name, without which the remote thing can't be deleted. They are kept until
+    /// the last object that names them is gone.
+    fn secrets(&self, _object: &Self::Kind) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// What of the object, beside its spec and its readiness, those that refer to it use: when it
+    /// changes, they are woken.
+    fn exports(&self, _object: &Self::Kind) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Objects to wake when this one is created, changed or deleted, beside those that refer to it or that it refers to.
+    fn wakes(&self, _pass: &Context, _object: &Self::Kind) -> Vec<ObjectKey> {
+        Vec::new()
+    }
+
+    /// How often the remote side is looked at while nothing changes.
+    fn resync(&self, _object: &Self::Kind) -> Duration {
+        Duration::from_secs(600)
+    }
+}

@@ -1,0 +1,45 @@
+//! Calls that may be sent at most once, and what becomes of those whose outcome was not recorded.
+
+pub(crate) mod calls;
+mod send;
+mod settle;
+
+use std::{sync::Arc, time::Duration};
+
+use concierge_shared::status::intent::IntentState;
+
+use crate::engine::{
+    cluster::{ClusterError, objects::ObjectKey},
+    shared::Shared,
+};
+
+/// How long to wait after the calls under way could not be counted.
+const COUNT_AGAIN: Duration = Duration::from_secs(2);
+
+/// Counts the calls under way that earlier leaders may have sent, from what is stored now.
+pub(crate) async fn count_calls(shared: Arc<Shared>, token: String) {
+    loop {
+        match calls_under_way(&shared).await {
+            Ok(found) => {
+                tracing::info!(calls = found.len(), "calls under way are counted");
+                return shared.calls.count(&token, found);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the calls under way can't be counted; trying again");
+                tokio::time::sleep(COUNT_AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn calls_under_way(shared: &Shared) -> Result<Vec<(String, String, ObjectKey)>, ClusterError> {
+    let mut found = Vec::new();
+    for driver in shared.kinds.values().filter(|driver| driver.has_intents()) {
+        for object in shared.cluster.list(&driver.resource()).await? {
+            let Some(object) = driver.read(object) else { continue };
+            let intent = driver.intent(&object).filter(|intent| intent.state != IntentState::Abandoned);
+            found.extend(intent.map(|intent| (intent.account, intent.fingerprint, ObjectKey::from(&object))));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,261 @@
+//! At most once: an intent is written before the call, the call is sent once, and what came of it is recorded.
+
+use std::{
+    ops::ControlFlow::{Break, Continue},
+    time::Duration,
+};
+
+use concierge_shared::{
+    kind::Kind,
+    status::{
+        ConditionReason, ConditionType, Conditions,
+        intent::{Intent, IntentState},
+    },
+};
+
+use kube::core::object::HasStatus;
+
+use crate::engine::{
+    cluster::ClusterError,
+    kinds::{
+        plan::{Once, Outcome},
+        reconcile::{Reconcile, Refusal},
+    },
+    once::calls::{Busy, Sent},
+    retry::{Failure, Requeue},
+    run::{
+        Run,
+        end::{End, Flow, OrEnd},
+    },
+    seams::CrashPoint,
+};
+
+/// How long the first wait is between two tries to record an id.
+const RECORD_AGAIN: Duration = Duration::from_millis(200);
+/// How long such a wait is at most.
+const RECORD_AGAIN_CAP: Duration = Duration::from_secs(10);
+
+/// What the API server has of an intent that is to be concluded.
+enum Live {
+    /// It is there, or nothing is and nobody concluded it.
+    Open,
+    /// The id is recorded.
+    Recorded,
+    /// Somebody else concluded it, differently.
+    Otherwise,
+    /// The object is no more.
+    Gone,
+}
+
+impl<R: Reconcile> Run<R> {
+    /// Takes a step whose call may be sent at most once.
+    pub(crate) async fn act_once(
+        &mut self,
+        remote: &R::Remote,
+        step: &R::Step,
+        once: &Once,
+    ) -> Flow<Result<(), Failure>> {
+        self.refuse_abandoned(once)?;
+        self.guard(None).check().or_end()?;
+        self.reserve(&once.fingerprint)?;
+        self.reached(CrashPoint::IntentPrepared).await;
+        let intent = self.write_intent(once).await?;
+        self.reached(CrashPoint::IntentWritten).await;
+        let send_state = self.shared.calls.send_state(&intent.id).unwrap_or_default();
+        let guard = self.guard(Some(send_state.clone()));
+        let result = self.reconciler.act(&guard, remote, &self.object, step).await;
+        self.reached(CrashPoint::Answered).await;
+        self.conclude_call(&intent, send_state.sent(), result).await
+    }
+
+    async fn conclude_call(
+        &mut self,
+        intent: &Intent,
+        sent: Sent,
+        result: Result<Outcome, Failure>,
+    ) -> Flow<Result<(), Failure>> {
+        match (result, sent) {
+            (Ok(outcome), Sent::Yes | Sent::No | Sent::WithoutEffect) => {
+                let id = outcome.id.clone().unwrap_or_default();
+                self.record(intent, &id, outcome.reason, &outcome.message).await?;
+                Continue(Ok(()))
+            }
+            (Err(failure), Sent::No | Sent::WithoutEffect) => {
+                if sent == Sent::WithoutEffect {
+                    let at = self.shared.clock.now();
+                    let refusal = Refusal { operation: &intent.operation, failure: &failure, at };
+                    self.reconciler.refused(&self.object, &refusal, &mut self.status);
+                }
+                self.drop_intent(&intent.id).await?;
+                Continue(Err(failure))
+            }
+            (Err(failure), Sent::Yes | Sent::Perhaps) => Break(self.mark_unknown(&failure.to_string()).await),
+            (Ok(_), Sent::Perhaps) => Break(self.mark_unknown("the answer was unclear").await),
+        }
+    }
+
+    /// A call that was given up on request is not sent again while it would ask for the same.
+    fn refuse_abandoned(&mut self, once: &Once) -> Flow {
+        let same = |intent: &Intent| {
+            intent.state == IntentState::Abandoned && intent.fingerprint == once.fingerprint
+        };
+        if !self.status.intent().is_some_and(same) {
+            return Continue(());
+        }
+        let message = format!(
+            "{} was given up on request; change the spec, or set the annotation {}: retry",
+            once.operation,
+            crate::engine::annotation::RESOLVE_UNKNOWN
+        );
+        self.unready(ConditionReason::Abandoned, &message);
+        Break(self.resync())
+    }
+
+    /// Makes this object the only one with this call in flight.
+    pub(crate) fn reserve(&mut self, fingerprint: &str) -> Flow {
+        let account = self.ctx.limiter.id.clone();
+        let busy = match self.shared.calls.reserve(&self.token, &account, fingerprint, self.ctx.key()) {
+            Ok(()) => return Continue(()),
+            Err(busy) => busy,
+        };
+        let message = match busy {
+            Busy::With(other) => format!("waits for {other}, which asks for the same at the same account"),
+            Busy::Counting => "waits until the calls under way are counted".to_owned(),
+        };
+        self.unready(ConditionReason::Reconciling, &message);
+        Break(self.resync())
+    }
+
+    /// Writes the intent; if that is not certain to have happened, nothing is sent.
+    async fn write_intent(&mut self, once: &Once) -> Flow<Intent> {
+        let intent = Intent {
+            id: self.shared.random.id(),
+            operation: once.operation.to_owned(),
+            fingerprint: once.fingerprint.clone(),
+            account: self.ctx.limiter.id.clone(),
+            created_at: self.shared.clock.now().to_string(),
+            lease_token: self.token.clone(),
+            before: once.before.clone(),
+            state: IntentState::Open,
+            looks: 0,
+        };
+        let before = self.status.clone();
+        let Some(slot) = self.status.intent_mut() else {
+            let message =
+                format!("{} has no status.intent, so {} is not sent", R::Kind::NAME, once.operation);
+            return Break(End::Failed(Failure::Unsupported(message)));
+        };
+        *slot = Some(intent.clone());
+        // Should the write be unclear and come to light later, this is how it is known never to have been sent.
+        self.shared.calls.begin(&intent.id);
+        if let Err(error) = self.write_status().await {
+            self.status = before;
+            self.shared.calls.release(self.ctx.key());
+            return Break(error.into());
+        }
+        Continue(intent)
+    }
+
+    /// Records the id of what a call made, however long it takes.
+    pub(crate) async fn record(
+        &mut self,
+        intent: &Intent,
+        id: &str,
+        reason: ConditionReason,
+        message: &str,
+    ) -> Flow {
+        tracing::info!(operation = intent.operation, intent = intent.id, id, "{message}");
+        self.reached(CrashPoint::OutcomeLogged).await;
+        let mut wait = RECORD_AGAIN;
+        loop {
+            let before = self.status.clone();
+            self.reconciler.record(&intent.operation, id, &mut self.status);
+            self.without_intent();
+            let Err(error) = self.write_status().await else { break };
+            tracing::warn!(%error, intent = intent.id, id, "the id is not recorded yet; trying again");
+            self.status = before;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RECORD_AGAIN_CAP);
+            match self.reread(intent, id).await {
+                Ok(Live::Open) | Err(_) => {}
+                Ok(Live::Recorded) => break,
+                Ok(Live::Otherwise | Live::Gone) => return Break(self.report_orphan(intent, id).await),
+            }
+        }
+        self.call_ended(&intent.id);
+        self.reached(CrashPoint::OutcomeRecorded).await;
+        self.emit(false, reason.as_str(), &format!("{message} (id {id})")).await;
+        Continue(())
+    }
+
+    async fn reread(&mut self, intent: &Intent, id: &str) -> Result<Live, ClusterError> {
+        let Some(live) = self.shared.cluster.get(&self.target).await? else { return Ok(Live::Gone) };
+        let same = live["metadata"]["uid"].as_str() == self.meta().uid.as_deref();
+        if !same {
+            return Ok(Live::Gone);
+        }
+        self.take(live)?;
+        self.status = self.object.status().cloned().unwrap_or_default();
+        let recorded = self.reconciler.recorded(&self.status);
+        Ok(match self.status.intent() {
+            _ if recorded.iter().any(|one| one == id) => Live::Recorded,
+            Some(other) if other.id != intent.id => Live::Otherwise,
+            None if !recorded.is_empty() => Live::Otherwise,
+            Some(_) | None => Live::Open,
+        })
+    }
+
+    /// Nowhere to record the id: people are told, which is all that can be done.
+    async fn report_orphan(&mut self, intent: &Intent, id: &str) -> End {
+        self.call_ended(&intent.id);
+        let message =
+            format!("{} made {id}, which belongs to no object now; look after it", intent.operation);
+        tracing::error!(intent = intent.id, id, "{message}");
+        self.emit(true, ConditionReason::Ambiguous.as_str(), &message).await;
+        End::Gone
+    }
+
+    /// Takes the intent back: its call had no effect.
+    pub(crate) async fn drop_intent(&mut self, id: &str) -> Flow {
+        self.without_intent();
+        self.write_status().await.or_end()?;
+        self.call_ended(id);
+        self.reached(CrashPoint::IntentCleared).await;
+        Continue(())
+    }
+
+    /// Says, and keeps, that nobody knows what came of the call.
+    pub(crate) async fn mark_unknown(&mut self, why: &str) -> End {
+        let Some(intent) = self.status.intent_mut().and_then(Option::as_mut) else {
+            return End::Requeue(Requeue::OnChange);
+        };
+        intent.state = IntentState::Unknown;
+        let intent = intent.clone();
+        let message =
+            format!("it is not known whether {} took effect ({why}); it is not sent again", intent.operation);
+        tracing::warn!(intent = intent.id, operation = intent.operation, "{message}");
+        self.set(ConditionType::Unknown, true, ConditionReason::Ambiguous, &message);
+        self.unready(ConditionReason::Ambiguous, &message);
+        match self.write_status().await {
+            Ok(()) => {
+                self.reached(CrashPoint::UnknownWritten).await;
+                self.emit(true, ConditionReason::Ambiguous.as_str(), &message).await;
+                End::Requeue(Requeue::After(self.until_look(&intent)))
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    pub(crate) fn without_intent(&mut self) {
+        if let Some(slot) = self.status.intent_mut() {
+            *slot = None;
+        }
+        self.status.clear(ConditionType::Unknown.as_str());
+    }
+
+    /// The call is over, one way or the other.
+    pub(crate) fn call_ended(&self, intent: &str) {
+        self.shared.calls.forget(intent);
+        self.shared.calls.release(self.ctx.key());
+    }
+}

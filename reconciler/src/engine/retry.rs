@@ -1,0 +1,247 @@
+//! Why a call or a step failed, and when the object is reconciled again.
+
+use std::{collections::HashMap, time::Duration};
+
+use concierge_shared::status::ConditionReason;
+use parking_lot::Mutex;
+
+use super::{cluster::objects::ObjectKey, seams::Random};
+
+/// The middle of what counts as slow.
+const SLOW: Duration = Duration::from_secs(2 * 3600);
+
+/// A failure of a remote call or of a step. Messages are shown to users in conditions and events: they say
+/// what to do where there is something to do, stay the same while the cause stays the same, and hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The call certainly did not reach the service: not started, or no connection. Retried with back-off.
+    #[error("{0}")]
+    NeverSent(String),
+    /// The service failed in a way that passes, and a repetition does no harm. Retried with back-off.
+    #[error("{0}")]
+    Transient(String),
+    /// The service did nothing and asked for patience. The whole account waits for as long as it said.
+    #[error("{message}")]
+    Throttled {
+        /// What it said.
+        message: String,
+        /// For how long; by back-off when it did not say.
+        retry_after: Option<Duration>,
+    },
+    /// The service refused our credentials. Opens the account's circuit breaker.
+    #[error("{0}")]
+    Auth(String),
+    /// The service did nothing, because something else changed at the same time. Retried with back-off.
+    #[error("{0}")]
+    Conflict(String),
+    /// The service did nothing, and will do nothing until the object or a dependency changes. Retried after hours.
+    #[error("{0}")]
+    Invalid(String),
+    /// The service can't do this at all. Retried after hours.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Something that the object needs is not there: a Secret, a key in it, another remote thing. Retried with back-off.
+    #[error("{0}")]
+    DependencyMissing(String),
+    /// Nobody knows whether the call took effect: a time-out after it was written, a reset, a 5xx, an
+    /// answer that can't be read.
+    #[error("{0}")]
+    Ambiguous(String),
+}
+
+impl Failure {
+    /// The reason in conditions and events.
+    pub fn reason(&self) -> ConditionReason {
+        match self {
+            Failure::NeverSent(_) => ConditionReason::NeverSent,
+            Failure::Transient(_) => ConditionReason::Transient,
+            Failure::Throttled { .. } => ConditionReason::Throttled,
+            Failure::Auth(_) => ConditionReason::Unauthorised,
+            Failure::Conflict(_) => ConditionReason::Conflict,
+            Failure::Invalid(_) => ConditionReason::Refused,
+            Failure::Unsupported(_) => ConditionReason::Unsupported,
+            Failure::DependencyMissing(_) => ConditionReason::ReferencesMissing,
+            Failure::Ambiguous(_) => ConditionReason::Ambiguous,
+        }
+    }
+
+    /// When to try again.
+    pub fn requeue(&self) -> Requeue {
+        match self {
+            Failure::Throttled { retry_after: Some(wait), .. } => Requeue::NotBefore(*wait),
+            Failure::Invalid(_) | Failure::Unsupported(_) => Requeue::Slow,
+            _ => Requeue::BackOff,
+        }
+    }
+
+    /// True when the call, once sent, certainly had no effect.
+    pub fn had_no_effect(&self) -> bool {
+        !matches!(self, Failure::Transient(_) | Failure::Ambiguous(_))
+    }
+
+    /// The failure if the call was one that changes nothing: then no outcome is ambiguous.
+    pub fn of_a_read(self) -> Self {
+        match self {
+            Failure::Ambiguous(message) => Failure::Transient(message),
+            other => other,
+        }
+    }
+
+    /// True when the failure says nothing about the remote thing, which may be as well as it was.
+    pub fn passes(&self) -> bool {
+        matches!(
+            self,
+            Failure::NeverSent(_)
+                | Failure::Transient(_)
+                | Failure::Throttled { .. }
+                | Failure::Conflict(_)
+                | Failure::Auth(_)
+        )
+    }
+}
+
+/// When an object is reconciled again, if nothing wakes it earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// Only when something wakes it.
+    OnChange,
+    /// About after this long.
+    Resync(Duration),
+    /// After exactly this long.
+    After(Duration),
+    /// By the object's exponential back-off.
+    BackOff,
+    /// By the object's back-off, but not before this.
+    NotBefore(Duration),
+    /// After hours; sooner only when the object or something it refers to changes.
+    Slow,
+}
+
+impl Requeue {
+    /// How long to wait; `None` until woken. A failure is counted, anything else starts the back-off over.
+    pub(crate) fn wait(
+        self,
+        back_off: &BackOff,
+        random: &dyn Random,
+        key: &ObjectKey,
+        generation: Option<i64>,
+    ) -> Option<Duration> {
+        let failed = || back_off.failed(key, generation, random);
+        match self {
+            Requeue::BackOff => Some(failed()),
+            Requeue::NotBefore(least) => Some(least + failed()),
+            Requeue::Slow => Some(spread(SLOW, 0.5, random)),
+            Requeue::OnChange => None,
+            Requeue::After(wait) => {
+                back_off.reset(key);
+                Some(wait)
+            }
+            Requeue::Resync(wait) => {
+                back_off.reset(key);
+                Some(spread(wait, 0.1, random))
+            }
+        }
+    }
+}
+
+/// The longest first wait.
+pub const BASE: Duration = Duration::from_secs(1);
+/// The longest wait.
+pub const CAP: Duration = Duration::from_secs(300);
+
+/// How often each object has failed in a row.
+#[derive(Debug, Default)]
+pub struct BackOff(Mutex<HashMap<ObjectKey, Failures>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    generation: Option<i64>,
+    count: u32,
+}
+
+impl BackOff {
+    /// Counts a failure of `key` at `generation`; how long to wait. A new generation starts from the beginning.
+    pub fn failed(&self, key: &ObjectKey, generation: Option<i64>, random: &dyn Random) -> Duration {
+        let mut all = self.0.lock();
+        let failures = all.entry(key.clone()).or_default();
+        if failures.generation != generation {
+            *failures = Failures { generation, count: 0 };
+        }
+        let most = BASE.saturating_mul(1 << failures.count.min(20)).min(CAP);
+        failures.count = failures.count.saturating_add(1);
+        most.mul_f64(random.unit())
+    }
+
+    /// Forgets the failures of `key`: it went well, or is gone, or somebody asked for it.
+    pub fn reset(&self, key: &ObjectKey) {
+        self.0.lock().remove(key);
+    }
+}
+
+/// `around`, give or take the fraction `by` of it.
+pub(crate) fn spread(around: Duration, by: f64, random: &dyn Random) -> Duration {
+    around.mul_f64(1.0 - by + 2.0 * by * random.unit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_certainty_counts_as_no_effect() {
+        assert!(!Failure::Ambiguous(String::new()).had_no_effect());
+        assert!(!Failure::Transient(String::new()).had_no_effect());
+        assert!(Failure::NeverSent(String::new()).had_no_effect());
+        assert!(Failure::Throttled { message: String::new(), retry_after: None }.had_no_effect());
+    }
+
+    #[test]
+    fn a_refusal_is_not_retried_hot() {
+        assert_eq!(Failure::Invalid(String::new()).requeue(), Requeue::Slow);
+        let patience = Duration::from_secs(7);
+        let throttled = Failure::Throttled { message: String::new(), retry_after: Some(patience) };
+        assert_eq!(throttled.requeue(), Requeue::NotBefore(patience));
+    }
+
+    struct Fixed(f64);
+
+    impl Random for Fixed {
+        fn unit(&self) -> f64 {
+            self.0
+        }
+        fn bits(&self) -> u128 {
+            0
+        }
+    }
+
+    fn key() -> ObjectKey {
+        ObjectKey::new("Toy", "default", "a")
+    }
+
+    #[test]
+    fn waits_double_up_to_the_cap() {
+        let back_off = BackOff::default();
+        let waits: Vec<_> =
+            (0..12).map(|_| back_off.failed(&key(), Some(1), &Fixed(1.0)).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+    }
+
+    #[test]
+    fn the_jitter_is_full() {
+        let back_off = BackOff::default();
+        assert_eq!(back_off.failed(&key(), Some(1), &Fixed(0.0)), Duration::ZERO);
+        assert_eq!(back_off.failed(&key(), Some(1), &Fixed(0.5)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn success_and_a_new_generation_start_over() {
+        let back_off = BackOff::default();
+        for _ in 0..5 {
+            back_off.failed(&key(), Some(1), &Fixed(1.0));
+        }
+        assert_eq!(back_off.failed(&key(), Some(2), &Fixed(1.0)), BASE);
+        back_off.failed(&key(), Some(2), &Fixed(1.0));
+        back_off.reset(&key());
+        assert_eq!(back_off.failed(&key(), Some(2), &Fixed(1.0)), BASE);
+    }
+}

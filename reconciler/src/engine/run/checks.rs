@@ -1,0 +1,146 @@
+//! Before anything remote: does the object break a rule, and is what it refers to there?
+
+use std::{
+    cmp::Reverse,
+    ops::ControlFlow::{Break, Continue},
+};
+
+use concierge_shared::{
+    admission::{
+        answer::explained,
+        envelope::Operation,
+        lookup::Found,
+        object::Raw,
+        problem::{Cause, Problem},
+        reference::{self, Reference},
+        review::{self, Request, Stage},
+    },
+    index::Stored,
+    kind::Kind,
+    status::{ConditionReason, ConditionType, Conditions},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::engine::{
+    kinds::reconcile::Reconcile,
+    retry::{Failure, Requeue},
+    run::{
+        Run,
+        end::{End, Flow, OrEnd},
+        listed,
+    },
+};
+
+impl<R: Reconcile> Run<R> {
+    /// Applies the admission rules once more: the door may have been open when the object came in.
+    pub(crate) fn validate(&mut self) -> Flow {
+        let problems = self.problems().or_end()?;
+        if problems.is_empty() {
+            self.set(ConditionType::Valid, true, ConditionReason::Valid, "");
+            return Continue(());
+        }
+        let told = problems.iter().map(|problem| format!("{}: {}", problem.field, explained(problem)));
+        let message = listed(told);
+        self.set(ConditionType::Valid, false, ConditionReason::Invalid, &message);
+        self.unready(ConditionReason::Invalid, &message);
+        Break(End::Requeue(Requeue::Slow))
+    }
+
+    fn problems(&self) -> Result<Vec<Problem>, Failure> {
+        let unreadable = |error: serde_json::Error| Failure::Invalid(error.to_string());
+        let raw = serde_json::to_string(&*self.object).map_err(unreadable)?;
+        let request = Request {
+            stage: Stage::Validate,
+            operation: Operation::Update,
+            namespace: &self.target.namespace,
+            object: Some(&Raw::from(&*raw)),
+            old: None,
+        };
+        let context = review::Context {
+            lookup: self.ctx.lookup(),
+            enforcement: &self.shared.settings.enforcement,
+            settings: &self.shared.settings.rules,
+        };
+        let evaluation = review::evaluate::<R::Kind>(&request, &context);
+        if let Some(unresolved) = evaluation.unresolved.first() {
+            return Err(Failure::Transient(unresolved.message.clone()));
+        }
+        let mut problems = evaluation.denials;
+        problems.retain(|problem| !self.is_of_a_reference(problem) && !self.is_of_a_claim_it_wins(problem));
+        Ok(problems)
+    }
+
+    /// Missing targets are told in a condition of their own.
+    fn is_of_a_reference(&self, problem: &Problem) -> bool {
+        let references = self.object.references();
+        references.iter().any(|one| one.field == problem.field && one.rule == problem.rule)
+    }
+
+    /// Of several objects that hold the same value, from before anybody watched, one keeps it.
+    fn is_of_a_claim_it_wins(&self, problem: &Problem) -> bool {
+        let claims = self.object.claims();
+        let mut of_it =
+            claims.iter().filter(|claim| claim.field == problem.field && claim.rule == problem.rule);
+        problem.cause == Cause::Duplicate
+            && of_it.all(|claim| {
+                let holders = self.ctx.lookup().select(R::Kind::NAME, &claim.index_key()).objects;
+                winner(&holders).is_none_or(|winner| winner.meta().uid == self.meta().uid)
+            })
+    }
+
+    /// Waits until what the object refers to is there, may be referred to, and is ready.
+    pub(crate) fn resolve_references(&mut self) -> Flow {
+        let references = self.object.references();
+        if references.is_empty() {
+            self.status.clear(ConditionType::ReferencesResolved.as_str());
+            return Continue(());
+        }
+        let missing: Vec<_> = references
+            .iter()
+            .filter_map(|one| self.problem_with_target(one).transpose())
+            .collect::<Result<_, _>>()
+            .or_end()?;
+        if missing.is_empty() {
+            self.set(ConditionType::ReferencesResolved, true, ConditionReason::ReferencesFound, "");
+            return Continue(());
+        }
+        let message = listed(missing);
+        self.set(ConditionType::ReferencesResolved, false, ConditionReason::ReferencesMissing, &message);
+        self.unready(ConditionReason::ReferencesMissing, &message);
+        Break(self.resync())
+    }
+
+    /// What is wrong with the target of `reference`, if anything is.
+    fn problem_with_target(&self, reference: &Reference) -> Result<Option<String>, Failure> {
+        let own = self.target.namespace.as_str();
+        let namespace = reference.namespace.as_deref().unwrap_or(own);
+        let name = format!("{} {namespace}/{}", reference.kind, reference.name);
+        let target = match self.ctx.lookup().find(reference.kind, namespace, &reference.name) {
+            Found::Present(target) => target,
+            Found::Absent => return Ok(Some(format!("{name} does not exist"))),
+            Found::Unknown => return Err(Failure::Transient(format!("{name} can't be looked up"))),
+        };
+        let permitted = namespace == own || reference::permits(target.meta().annotations.as_ref(), own);
+        let waits = self.reconciler.needs_ready(&self.object, reference);
+        Ok(match target.terminating() {
+            _ if !permitted => {
+                Some(format!("{name} does not exist or does not allow references from namespace {own}"))
+            }
+            true => Some(format!("{name} is being deleted")),
+            false if waits && self.shared.is_ready(&target) == Some(false) => {
+                Some(format!("{name} is not ready"))
+            }
+            false => None,
+        })
+    }
+}
+
+/// The object that keeps what several hold: the oldest, then the one with the smallest uid.
+pub(crate) fn winner(holders: &[Stored]) -> Option<&Stored> {
+    holders.iter().max_by_key(|holder| Reverse(seniority(holder.meta())))
+}
+
+pub(crate) fn seniority(meta: &ObjectMeta) -> (jiff::Timestamp, String) {
+    let created = meta.creation_timestamp.as_ref().map_or(jiff::Timestamp::MAX, |time| time.0);
+    (created, meta.uid.clone().unwrap_or_default())
+}

@@ -1,0 +1,234 @@
+//! Connect, observe, plan, act; and what is said of it.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use concierge_shared::{
+    kind::Kind,
+    status::{ConditionReason, ConditionType, Conditions},
+};
+
+use kube::core::object::HasStatus;
+
+use crate::engine::{
+    account::Permit,
+    annotation,
+    kinds::{
+        plan::{Owner, Plan, Planned, Readiness},
+        reconcile::Reconcile,
+    },
+    metrics::DriftLabels,
+    retry::{Failure, Requeue},
+    run::{
+        Run,
+        end::{End, Ended, Flow, OrEnd},
+        listed,
+    },
+    seams::CrashPoint,
+};
+
+/// The connection of one run. The place at the account is given back with it.
+pub(crate) struct Connected<R: Reconcile> {
+    pub(crate) remote: R::Remote,
+    _permit: Permit,
+}
+
+/// Steps that went wrong: their texts with what went wrong, and the first failure of each way to go on.
+#[derive(Default)]
+pub(crate) struct Failures(Vec<(String, Failure)>);
+
+impl<R: Reconcile> Run<R> {
+    /// Makes the remote side what the spec says.
+    pub(crate) async fn converge(&mut self) -> Ended {
+        let connected = self.connect().await?;
+        if !self.only_observes() {
+            self.settle(&connected.remote).await?;
+        }
+        let observed = self.observe(&connected.remote).await?;
+        self.check_owner(&observed)?;
+        let plan = self.plan(&observed);
+        self.note_drift(&plan);
+        self.describe(&plan, &observed);
+        self.reached(CrashPoint::Planned).await;
+        if self.only_observes() {
+            return Break(self.publish_plan(&plan));
+        }
+        if plan.steps.is_empty() {
+            return Break(self.in_sync(&plan));
+        }
+        let failures = self.act(&connected.remote, &plan.steps).await?;
+        if !failures.0.is_empty() {
+            return Break(self.report_failures(&failures));
+        }
+        self.verify(&connected.remote).await
+    }
+
+    /// Finds the account and takes a place at it.
+    pub(crate) async fn connect(&mut self) -> Flow<Connected<R>> {
+        let (account, remote) = self.reconciler.connect(&self.ctx, &self.object).await.or_end()?;
+        let limiter = self.shared.accounts.limiter(&account);
+        let Some(permit) = limiter.permit(self.ctx.key()) else { return Break(End::Parked) };
+        if self.reconcile_requested() {
+            limiter.allow_probe();
+        }
+        self.ctx = self.ctx.clone().at(limiter);
+        Continue(Connected { remote, _permit: permit })
+    }
+
+    pub(crate) async fn observe(&mut self, remote: &R::Remote) -> Flow<R::Observed> {
+        let observed = self.reconciler.observe(&self.ctx, remote, &self.object).await.or_end()?;
+        self.reached(CrashPoint::Observed).await;
+        Continue(observed)
+    }
+
+    fn plan(&self, observed: &R::Observed) -> Plan<R::Step> {
+        self.reconciler.plan(&self.object, observed, self.ctx.now())
+    }
+
+    /// Hands off what is another's.
+    fn check_owner(&mut self, observed: &R::Observed) -> Flow {
+        let Owner::Other(whose) = self.reconciler.owner(&self.object, observed) else { return Continue(()) };
+        if annotation::is_set(&*self.object, annotation::ADOPT) {
+            return Continue(());
+        }
+        let message = format!(
+            "the remote thing is not ours ({whose}); to take it over, set the annotation {}: \"true\"",
+            annotation::ADOPT
+        );
+        self.reconciler.report(&self.object, observed, &mut self.status);
+        self.unready(ConditionReason::OwnedByOther, &message);
+        Break(self.resync())
+    }
+
+    /// What the plan says of the object as it was observed.
+    fn describe(&mut self, plan: &Plan<R::Step>, observed: &R::Observed) {
+        self.reconciler.report(&self.object, observed, &mut self.status);
+        match &plan.readiness {
+            Readiness::Ready => self.set(ConditionType::Ready, true, ConditionReason::Reconciled, ""),
+            Readiness::NotReady(reason, message) => self.set(ConditionType::Ready, false, *reason, message),
+        }
+        match plan.unsupported.is_empty() {
+            true => self.status.clear(ConditionType::Unsupported.as_str()),
+            false => {
+                let fields = plan.unsupported.iter().map(|one| format!("{}: {}", one.field, one.message));
+                self.set(ConditionType::Unsupported, true, ConditionReason::Unsupported, &listed(fields));
+            }
+        }
+        for extra in &plan.conditions {
+            self.set_extra(extra.kind, extra.status, extra.reason, &extra.message);
+        }
+    }
+
+    /// A difference is drift once the remote side has been as this very spec says; before, it is work.
+    fn note_drift(&mut self, plan: &Plan<R::Step>) {
+        let synced = self.object.status().and_then(|status| status.condition(ConditionType::Synced.as_str()));
+        let generation = self.meta().generation;
+        let was_synced =
+            synced.is_some_and(|one| one.status == "True" && one.observed_generation == generation);
+        let drifted = !plan.drift.is_empty() && (was_synced || self.only_observes());
+        if drifted {
+            let fields =
+                plan.drift.iter().map(|one| format!("{}: {} -> {}", one.field, one.found, one.wanted));
+            self.set(ConditionType::Drifted, true, ConditionReason::DriftDetected, &listed(fields));
+            for one in plan.drift.iter().filter(|_| was_synced) {
+                let labels = DriftLabels { kind: R::Kind::NAME, field: one.field };
+                self.shared.metrics.drift.get_or_create(&labels).inc();
+            }
+        } else if plan.drift.is_empty() && self.status.condition(ConditionType::Drifted.as_str()).is_some() {
+            self.set(ConditionType::Drifted, false, ConditionReason::InSync, "");
+        }
+    }
+
+    fn publish_plan(&mut self, plan: &Plan<R::Step>) -> End {
+        let steps = listed(plan.steps.iter().map(|planned| planned.step.to_string()));
+        match plan.steps.is_empty() {
+            true => {
+                self.set(ConditionType::Synced, true, ConditionReason::InSync, "only observed; nothing to do")
+            }
+            false => {
+                let message = format!("only observed; would {steps}");
+                self.set(ConditionType::Synced, false, ConditionReason::ObserveOnly, &message);
+            }
+        }
+        self.resync()
+    }
+
+    fn in_sync(&mut self, plan: &Plan<R::Step>) -> End {
+        self.set(ConditionType::Synced, true, ConditionReason::Reconciled, "");
+        let resync = self.resync_interval();
+        End::Requeue(Requeue::Resync(plan.look_again.map_or(resync, |sooner| sooner.min(resync))))
+    }
+
+    /// Takes the steps, those that depend on a failed one left out.
+    pub(crate) async fn act(&mut self, remote: &R::Remote, steps: &[Planned<R::Step>]) -> Flow<Failures> {
+        let mut failures = Failures::default();
+        for planned in steps {
+            if !failures.0.is_empty() && !planned.independent {
+                continue;
+            }
+            let result = match &planned.once {
+                Some(once) => self.act_once(remote, &planned.step, once).await?,
+                None => self.act_repeatably(remote, &planned.step).await,
+            };
+            if let Err(failure) = result {
+                failures.0.push((planned.step.to_string(), failure));
+            }
+        }
+        Continue(failures)
+    }
+
+    async fn act_repeatably(&mut self, remote: &R::Remote, step: &R::Step) -> Result<(), Failure> {
+        let guard = self.guard(None);
+        guard.check()?;
+        let result = self.reconciler.act(&guard, remote, &self.object, step).await;
+        self.reached(CrashPoint::Acted).await;
+        let outcome = result?;
+        tracing::info!(step = %step, outcome = outcome.message, "done");
+        self.emit(false, outcome.reason.as_str(), &outcome.message).await;
+        Ok(())
+    }
+
+    pub(crate) fn report_failures(&mut self, failures: &Failures) -> End {
+        let worst = failures.soonest();
+        let message = listed(failures.0.iter().map(|(step, failure)| format!("{step}: {failure}")));
+        self.failed(&worst, &message);
+        End::Requeue(worst.requeue())
+    }
+
+    /// Looks once more after the steps, so that the status tells what is, not what was hoped for.
+    async fn verify(&mut self, remote: &R::Remote) -> Ended {
+        let observed = self.observe(remote).await?;
+        let plan = self.plan(&observed);
+        self.describe(&plan, &observed);
+        if plan.steps.is_empty() {
+            self.note_mended();
+            return Break(self.in_sync(&plan));
+        }
+        let left = listed(plan.steps.iter().map(|planned| planned.step.to_string()));
+        let message = format!("still to do: {left}");
+        self.set(ConditionType::Synced, false, ConditionReason::Reconciling, &message);
+        Break(End::Requeue(Requeue::BackOff))
+    }
+
+    fn note_mended(&mut self) {
+        if self.status.condition(ConditionType::Drifted.as_str()).is_some() {
+            self.set(ConditionType::Drifted, false, ConditionReason::InSync, "");
+        }
+    }
+}
+
+impl Failures {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The failure that is to be retried first; it decides when the object comes again.
+    fn soonest(&self) -> Failure {
+        let order = |failure: &Failure| match failure.requeue() {
+            Requeue::NotBefore(_) => 1,
+            Requeue::Slow => 2,
+            _ => 0,
+        };
+        let first = self.0.iter().map(|(_, failure)| failure).min_by_key(|failure| order(failure));
+        first.cloned().unwrap_or(Failure::Transient(String::new()))
+    }
+}

@@ -1,0 +1,144 @@
+//! The way out of an object that is being deleted.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use concierge_shared::{
+    admission::{reference::DELETE_IN_USE_ANNOTATION, review::abridged},
+    status::{ConditionReason, ConditionType},
+};
+
+use crate::engine::{
+    annotation,
+    cluster::objects::ObjectKey,
+    kinds::{
+        plan::{Deletion, DeletionPolicy, Owner, Planned},
+        reconcile::Reconcile,
+    },
+    retry::Requeue,
+    run::{
+        Run,
+        end::{End, Ended, Flow},
+        listed,
+    },
+    seams::CrashPoint,
+};
+
+impl<R: Reconcile> Run<R> {
+    /// Removes the remote thing, then the finalizer; nothing here rests on what may be gone already.
+    pub(crate) async fn delete(&mut self) -> Ended {
+        if !self.has_finalizer() {
+            return Break(End::Gone);
+        }
+        self.set(ConditionType::Deleting, true, ConditionReason::Deleting, "");
+        if self.is_abandoned() {
+            return self
+                .leave_remote(
+                    ConditionReason::Abandoned,
+                    "the remote thing, if any, is left in place as asked",
+                )
+                .await;
+        }
+        self.wait_for_referrers()?;
+        if !self.reconciler.needs_finalizer(&self.object) {
+            self.release().await?;
+            return Break(End::Gone);
+        }
+        if self.reconciler.deletion_policy(&self.ctx, &self.object) == DeletionPolicy::Retain {
+            return self
+                .leave_remote(
+                    ConditionReason::Abandoned,
+                    "the remote thing is left in place: deletionPolicy is Retain",
+                )
+                .await;
+        }
+        self.delete_remote().await
+    }
+
+    fn wait_for_referrers(&mut self) -> Flow {
+        let mut names: Vec<_> =
+            self.referrers().iter().map(|referrer| ObjectKey::from(referrer).to_string()).collect();
+        if names.is_empty() || annotation::is_set(&*self.object, DELETE_IN_USE_ANNOTATION) {
+            return Continue(());
+        }
+        names.sort();
+        let message = format!("in use by {}; delete or change them first", abridged(&names));
+        self.set(ConditionType::Deleting, true, ConditionReason::Deleting, &message);
+        Break(self.resync())
+    }
+
+    async fn delete_remote(&mut self) -> Ended {
+        let connected = self.connect().await?;
+        if !self.only_observes() {
+            self.settle(&connected.remote).await?;
+        }
+        let steps = match self.plan_deletion(&connected.remote).await? {
+            None => return self.finish_deletion().await,
+            Some(steps) => steps,
+        };
+        if self.only_observes() {
+            let would = listed(steps.iter().map(|planned| planned.step.to_string()));
+            self.set(
+                ConditionType::Deleting,
+                true,
+                ConditionReason::ObserveOnly,
+                &format!("only observed; would {would}"),
+            );
+            return Break(self.resync());
+        }
+        let failures = self.act(&connected.remote, &steps).await?;
+        if !failures.is_empty() {
+            return Break(self.report_failures(&failures));
+        }
+        match self.plan_deletion(&connected.remote).await? {
+            None => self.finish_deletion().await,
+            Some(steps) => {
+                let left = listed(steps.iter().map(|planned| planned.step.to_string()));
+                self.set(
+                    ConditionType::Deleting,
+                    true,
+                    ConditionReason::Deleting,
+                    &format!("still to do: {left}"),
+                );
+                Break(End::Requeue(Requeue::BackOff))
+            }
+        }
+    }
+
+    /// What is left to do; `None` when nothing of ours is there any more.
+    async fn plan_deletion(&mut self, remote: &R::Remote) -> Flow<Option<Vec<Planned<R::Step>>>> {
+        let observed = self.observe(remote).await?;
+        match self.reconciler.owner(&self.object, &observed) {
+            Owner::Ours => {}
+            Owner::Nobody => return Continue(None),
+            Owner::Other(whose) => {
+                let message = format!("the remote thing is not ours ({whose}); it is left in place");
+                self.emit(false, ConditionReason::Abandoned.as_str(), &message).await;
+                return Continue(None);
+            }
+        }
+        self.reconciler.report(&self.object, &observed, &mut self.status);
+        match self.reconciler.plan_deletion(&self.object, &observed, self.ctx.now()) {
+            Deletion::Gone => Continue(None),
+            Deletion::Steps(steps) => Continue(Some(steps)),
+            Deletion::Blocked(reason, message) => {
+                self.set(ConditionType::Deleting, true, reason, &message);
+                Break(self.resync())
+            }
+        }
+    }
+
+    /// The remote thing is observed to be gone.
+    async fn finish_deletion(&mut self) -> Ended {
+        self.reached(CrashPoint::Gone).await;
+        self.release().await?;
+        tracing::info!("deleted");
+        Break(End::Gone)
+    }
+
+    async fn leave_remote(&mut self, reason: ConditionReason, message: &str) -> Ended {
+        tracing::info!(message, "deleted");
+        self.emit(false, reason.as_str(), message).await;
+        self.release().await?;
+        Break(End::Gone)
+    }
+}

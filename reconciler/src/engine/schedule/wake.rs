@@ -1,0 +1,100 @@
+//! Who is to be looked at when an object changes. A write of our own status wakes nobody who does not depend on it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use concierge_shared::{
+    admission::{
+        lookup::Found,
+        reference::{referrers_key, weak_referrers_key},
+    },
+    index::Stored,
+};
+
+use crate::engine::{
+    cluster::objects::ObjectKey, kinds::KindRunner, kinds::reader::WakeDigest, shared::Shared,
+};
+
+/// What each object looked like when it was last seen.
+#[derive(Default)]
+pub(crate) struct Seen(HashMap<ObjectKey, (Stored, WakeDigest)>);
+
+/// The reconcilers by kind.
+pub(crate) type Runners = HashMap<&'static str, Arc<dyn KindRunner>>;
+
+impl Seen {
+    /// Queues every object, and takes all as seen.
+    pub(crate) fn all(&mut self, shared: &Shared) {
+        let gone: Vec<_> = std::mem::take(&mut self.0).into_keys().collect();
+        for (reader, object) in shared.all() {
+            let digest = reader.wake_digest(&object);
+            self.0.insert(ObjectKey::from(&object), (object, digest));
+        }
+        for key in gone.iter().filter(|key| !self.0.contains_key(key)) {
+            forget(shared, key);
+        }
+        self.0.keys().for_each(|key| shared.queue.add(key.clone()));
+    }
+
+    /// Queues whoever is to be looked at because `key` has changed.
+    pub(crate) fn changed(&mut self, shared: &Arc<Shared>, runners: &Runners, key: &ObjectKey) {
+        let (Some(reader), Some(runner)) = (shared.kinds.get(key.kind), runners.get(key.kind)) else {
+            return wake_referrers(shared, key);
+        };
+        match shared.objects.find(key.kind, &key.namespace, &key.name) {
+            Found::Present(object) => {
+                let digest = reader.wake_digest(&object);
+                let old = self.0.insert(key.clone(), (object.clone(), digest));
+                let before = old.as_ref().map(|(_, digest)| *digest);
+                let is_news = !shared.own_writes.is_ours(key, &object);
+                if is_news && before.is_none_or(|before| before.own != digest.own) {
+                    shared.queue.add(key.clone());
+                    let others = old.iter().map(|(old, _)| old).chain([&object]);
+                    others
+                        .flat_map(|object| runner.wakes(shared, object))
+                        .for_each(|other| wake(shared, other));
+                }
+                if before.is_none_or(|before| before.outward != digest.outward) {
+                    wake_referrers(shared, key);
+                }
+            }
+            Found::Absent => {
+                let old = self.0.remove(key);
+                old.iter()
+                    .flat_map(|(old, _)| runner.wakes(shared, old))
+                    .for_each(|other| wake(shared, other));
+                wake_referrers(shared, key);
+                forget(shared, key);
+            }
+            // The cache is not to be believed now; when it is again, everything is listed anew.
+            Found::Unknown => {}
+        }
+    }
+
+    /// Forgets everything, without waking anybody.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+fn wake(shared: &Shared, key: ObjectKey) {
+    if shared.kinds.contains_key(key.kind) {
+        shared.queue.add(key);
+    }
+}
+
+fn wake_referrers(shared: &Shared, key: &ObjectKey) {
+    let strong = referrers_key(key.kind, &key.namespace, &key.name);
+    let weak = weak_referrers_key(key.kind, &key.namespace, &key.name);
+    for kind in shared.kinds.keys() {
+        for index in [&strong, &weak] {
+            let referrers = shared.objects.select(kind, index).objects;
+            referrers.iter().for_each(|referrer| shared.queue.add(ObjectKey::from(referrer)));
+        }
+    }
+}
+
+fn forget(shared: &Shared, key: &ObjectKey) {
+    shared.back_off.reset(key);
+    shared.own_writes.forget(key);
+    shared.calls.release(key);
+}
