@@ -38,7 +38,12 @@ impl Claim {
 
     /// The message of a denial because the value is taken. Who holds it is added only for those who may know.
     pub fn taken_message(&self) -> String {
-        let named = || format!("{} is in use by another object; choose another", self.key);
+        let named = || {
+            format!(
+                "{} is in use by another object; choose another, or delete that one first if this is its new name",
+                self.key
+            )
+        };
         self.taken.map_or_else(named, str::to_owned)
     }
 

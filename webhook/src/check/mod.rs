@@ -12,7 +12,7 @@
 use std::{
     io::{self, IsTerminal, Write},
     panic,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -20,9 +20,13 @@ use clap::ValueEnum;
 use concierge_runtime::rules::RuleArgs;
 
 use self::{
-    input::{Reader, source},
+    fixture::init,
+    input::{
+        Item, Reader,
+        source::{self, BadInput},
+    },
     offline::Offline,
-    output::{human::Human, json},
+    output::{Format, Output},
     report::Report,
 };
 
@@ -60,7 +64,8 @@ Examples:
     kubectl get pets,petstores -A -o yaml > world/now.yaml
     concierge-webhook check --world world/ pet.yaml
 
-  In CI, for a program:
+  In CI, for programs; people's own report is printed as well:
+    concierge-webhook check --output sarif=report.sarif --output junit=report.xml deploy/
     concierge-webhook check --output json deploy/ | jq '.results[] | select(.verdict == \"refused\")'
 
   Try rules at another level, and see what a rule is about:
@@ -70,10 +75,13 @@ Examples:
   Run fixtures (kind: Fixture), each a request with its expected outcome:
     concierge-webhook check tests/fixtures/
 
+  Write a fixture of a manifest and what comes of it today:
+    concierge-webhook check --init tests/rex.yaml --world world/ pet.yaml
+
 Exit codes:
   0  everything is admitted, every fixture passes
   1  something is refused, or a fixture fails
-  2  the input is bad: an unreadable file, wrong YAML, an unknown kind or version of ours
+  2  the input is bad: an unreadable file, wrong YAML, an unknown kind or version of ours, nothing to check
   3  internal error";
 
 /// Say what would be admitted, for files, without a cluster
@@ -89,9 +97,15 @@ pub struct CheckArgs {
     /// Namespace of objects that name none
     #[arg(long, short, value_name = "NAME", env = "CONCIERGE_CHECK_NAMESPACE", default_value = "default")]
     namespace: String,
-    /// For people, or for programs
-    #[arg(long, short, value_enum, env = "CONCIERGE_CHECK_OUTPUT", default_value = "human")]
-    output: Output,
+    /// Finding nothing to check is no error
+    #[arg(long, env = "CONCIERGE_CHECK_ALLOW_EMPTY")]
+    allow_empty: bool,
+    /// human, json, sarif, junit, github or gitlab; FORMAT=FILE writes a file, and several may be given
+    #[arg(long, short, value_name = "FORMAT[=FILE]", env = "CONCIERGE_CHECK_OUTPUT", value_delimiter = ',')]
+    output: Vec<Output>,
+    /// Write a fixture of the one object given and what comes of it today, and check nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "output")]
+    init: Option<PathBuf>,
     /// When to print in colour; auto heeds NO_COLOR and whether this is a terminal
     #[arg(long, value_enum, value_name = "WHEN", env = "CONCIERGE_CHECK_COLOR", default_value = "auto")]
     color: Color,
@@ -106,14 +120,6 @@ pub struct CheckArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    /// Every problem with its line of the file
-    Human,
-    /// One document of a stable shape
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Color {
     Auto,
     Always,
@@ -122,49 +128,88 @@ enum Color {
 
 /// Runs the command.
 pub fn run(args: CheckArgs) -> ExitCode {
-    let CheckArgs { files, world, namespace, output, color, rules, explain, settings } = args;
+    let CheckArgs { files, world, namespace, allow_empty, output, init, color, rules, explain, settings } =
+        args;
     if let Some(id) = explain {
         return answer(rules::explain(&id));
     }
     if rules {
-        return answer(Ok(if matches!(output, Output::Json) { rules::json() } else { rules::table() }));
+        let as_json = output.iter().any(|output| output.format == Format::Json);
+        return answer(Ok(if as_json { rules::json() } else { rules::table() }));
     }
     let (enforcement, settings) = settings.read();
     if let Err(message) = rules::check_enforcement(&enforcement) {
         return answer(Err(message));
     }
+    let outputs = match Output::all(output) {
+        Ok(outputs) => outputs,
+        Err(message) => return answer(Err(message)),
+    };
     let checked = panic::catch_unwind(|| {
-        let report = check(&files, &world, &namespace, Offline::new(enforcement, settings));
-        let text = match output {
-            Output::Human => Human::new(color.wanted()).render(&report),
-            Output::Json => json::json(&report) + "\n",
-        };
-        (text, exit_code(&report))
+        let input = Input::read(&files, &world, &namespace, allow_empty);
+        match init {
+            Some(file) => answer(input.into_fixture().and_then(|text| init::write(&file, &text))),
+            None => report(&input.check(Offline::new(enforcement, settings)), &outputs, color.wanted()),
+        }
     });
     // What went wrong is on standard error already.
-    checked.map_or(INTERNAL.into(), |(text, code)| print(&text, code))
+    checked.unwrap_or_else(|_| INTERNAL.into())
 }
 
-fn check(files: &[PathBuf], world: &[PathBuf], namespace: &str, mut offline: Offline) -> Report {
-    let mut around = Reader::new(namespace);
-    let mut reader = Reader::new(namespace);
-    let (sources, bad) = source::read(world);
-    around.bad.extend(bad);
-    sources.iter().for_each(|source| around.read(source));
-    let (sources, bad) = source::read(files);
-    reader.bad.extend(bad);
-    sources.iter().for_each(|source| reader.read(source));
-    reader.bad.splice(0..0, around.bad);
-    for item in around.items {
-        match item {
-            input::Item::Submission(input::Submission { kind, namespace, object: Some(object), .. }) => {
-                offline.insert(kind, &namespace, &object);
+/// Everything that was read.
+struct Input {
+    around: Vec<Item>,
+    given: Vec<Item>,
+    bad: Vec<BadInput>,
+}
+
+impl Input {
+    fn read(files: &[PathBuf], world: &[PathBuf], namespace: &str, allow_empty: bool) -> Self {
+        let (mut around, mut given) = (Reader::new(namespace), Reader::new(namespace));
+        around.read_all(world, true);
+        given.read_all(files, allow_empty);
+        if given.items.is_empty() && given.bad.is_empty() && !allow_empty {
+            let first = files.first().map_or(Path::new("-"), PathBuf::as_path);
+            given
+                .bad
+                .push(BadInput::file(first, format!("holds nothing to check; {}", source::MAY_BE_EMPTY)));
+        }
+        around.bad.append(&mut given.bad);
+        Self { around: around.items, given: given.items, bad: around.bad }
+    }
+
+    fn check(mut self, mut offline: Offline) -> Report {
+        for item in self.around {
+            match item {
+                Item::Submission(one) => self.bad.extend(offline.insert_given(&one)),
+                Item::Namespace(name, namespace, _) => offline.insert_namespace(name, namespace),
+                _ => {}
             }
-            input::Item::Namespace(name, namespace) => offline.insert_namespace(name, namespace),
-            _ => {}
+        }
+        Report::of(self.given, self.bad, offline)
+    }
+
+    fn into_fixture(self) -> Result<String, String> {
+        match self.bad.first() {
+            Some(bad) => Err(format!("{}: {}", bad.file, bad.message)),
+            None => init::fixture(self.given, self.around),
         }
     }
-    Report::of(reader.items, reader.bad, offline)
+}
+
+/// Writes the report in all its forms.
+fn report(report: &Report, outputs: &[Output], colour: bool) -> ExitCode {
+    let (mut printed, mut failed) = (String::new(), false);
+    for output in outputs {
+        match output.write(report, colour) {
+            Ok(text) => printed.extend(text),
+            Err(message) => {
+                let _ = writeln!(io::stderr(), "error: {message}");
+                failed = true;
+            }
+        }
+    }
+    print(&printed, if failed { INTERNAL } else { exit_code(report) })
 }
 
 fn exit_code(report: &Report) -> u8 {

@@ -1,19 +1,19 @@
 //! What a check found.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use concierge_shared::admission::problem::Problem;
 use json_patch::PatchOperation;
 
 use super::{
-    fixture::Verdict,
+    fixture::{Differences, Verdict},
     input::{
         Item, Submission,
         source::{BadInput, Source},
         tree::Span,
     },
     offline::{Offline, apply::check_all},
-    schema::UNKNOWN_FIELD,
+    rules::UNKNOWN_FIELD,
 };
 
 /// Everything that was found, in the order of the input.
@@ -32,12 +32,18 @@ pub(crate) struct Checked {
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
     pub patch: Vec<PatchOperation>,
+    /// The kinds of objects that come later and must be there before.
+    pub after: Vec<&'static str>,
 }
 
 /// A fixture and how it went.
 pub(crate) struct RunFixture {
     pub source: Rc<Source>,
-    pub result: Result<(), String>,
+    /// Where it begins.
+    pub span: Span,
+    /// `CREATE Pet zoo/rex is refused`
+    pub name: String,
+    pub result: Result<(), Differences>,
 }
 
 impl Report {
@@ -48,18 +54,28 @@ impl Report {
         for item in items {
             match item {
                 Item::Submission(submission) => submissions.push(submission),
-                Item::Namespace(name, namespace) => {
+                Item::Namespace(name, namespace, _) => {
                     offline.insert_namespace(name, namespace);
                     report.passed_over += 1;
                 }
-                Item::Fixture(source, fixture) => {
-                    report.fixtures.push(RunFixture { source, result: fixture.run() });
+                Item::Fixture(source, span, fixture) => {
+                    let (name, result) = (fixture.name(), fixture.run());
+                    report.fixtures.push(RunFixture { source, span, name, result });
                 }
                 Item::Other => report.passed_over += 1,
             }
         }
         report.objects = check_all(submissions, offline);
         report
+    }
+
+    /// Kinds that must be created before others, and these.
+    pub(crate) fn orders(&self) -> BTreeSet<(&'static str, &'static str)> {
+        let of = |object: &Checked| {
+            let kind = object.submission.kind.name;
+            object.after.iter().map(move |first| (*first, kind)).collect::<Vec<_>>()
+        };
+        self.objects.iter().flat_map(of).collect()
     }
 
     /// How many objects are refused.

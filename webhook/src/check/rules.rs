@@ -1,14 +1,25 @@
-//! The rules as a table, and one rule explained.
+//! The rules of the command itself; all rules as a table, and one rule explained.
 
 use std::fmt::Write as _;
 
 use concierge_shared::{
     admission::rule::{AdmissionRule, Enforcement, Level, RULES_ANNOTATION},
     kind::{KINDS, all_rules},
+    rules,
 };
 use serde::Serialize;
 
-use super::{schema, words::nearest};
+use super::words::nearest;
+
+rules! {
+    UNKNOWN_FIELD = Deny "check.unknown-field", "Every field of an object is one that its kind has; kubectl refuses others.";
+    UNEVALUATED = Warn "check.unevaluated", "Every rule of the schema can be evaluated without a cluster.";
+    INPUT = Deny "check.input", "What is given can be read, and is of a kind and version that exist.";
+    FIXTURE = Deny "check.fixture", "What comes of a fixture's request is what the fixture expects.";
+    REPEATED = Warn "check.repeated", "An object is given once; given again, it is checked as an update.";
+    ORDER = Warn "check.order", "An object comes after those that must be there before it; clients create objects in the order of the input.";
+    REWRITTEN = Warn "check.rewritten", "A value is written as it is stored; else every apply finds it changed.";
+}
 
 #[derive(Serialize)]
 struct RuleResult {
@@ -46,11 +57,28 @@ pub(crate) fn table() -> String {
 
 /// What the rule `id` demands and how to change its level; what is wrong when there is no such rule.
 pub(crate) fn explain(id: &str) -> Result<String, String> {
-    let own = schema::RULES.iter().map(|rule| (*rule, Vec::new()));
+    let own = RULES.iter().map(|rule| (*rule, Vec::new()));
     let rules: Vec<_> = all_rules().into_iter().chain(own).collect();
     let Some((rule, kinds)) = rules.iter().find(|(rule, _)| rule.id == id) else {
         return Err(unknown(id, rules.iter().map(|(rule, _)| rule.id)));
     };
+    Ok(text(rule, kinds))
+}
+
+/// What `rule` is about and how to change its level.
+pub(crate) fn help(rule: &AdmissionRule) -> String {
+    let all = all_rules();
+    let kinds = all.iter().find(|(one, _)| one.id == rule.id).map(|(_, kinds)| kinds.as_slice());
+    text(rule, kinds.unwrap_or_default())
+}
+
+/// Where the docs tell of `rule`.
+pub(crate) fn help_uri(rule: &AdmissionRule) -> String {
+    let page = if RULES.iter().any(|own| own.id == rule.id) { "checking.md" } else { "rules.md" };
+    format!("{}/blob/main/docs/{page}#{}", env!("CARGO_PKG_REPOSITORY"), rule.id)
+}
+
+fn text(rule: &AdmissionRule, kinds: &[&str]) -> String {
     let of = if kinds.is_empty() { "check only".to_owned() } else { kinds_text(kinds) };
     let other = if rule.level == Level::Warn { "deny" } else { "warn" };
     let mut text = format!("{}   {} by default, {of}\n\n{}\n\n", rule.id, rule.level, rule.summary);
@@ -59,17 +87,13 @@ pub(crate) fn explain(id: &str) -> Result<String, String> {
     if !kinds.is_empty() {
         let _ = writeln!(text, "  in a namespace:  the annotation {RULES_ANNOTATION}: {}={other}", rule.id);
     }
-    Ok(text)
+    text
 }
 
 /// Says which of the rules that `enforcement` names do not exist.
 pub(crate) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String> {
-    let ids: Vec<_> = all_rules()
-        .iter()
-        .map(|(rule, _)| *rule)
-        .chain(schema::RULES.iter().copied())
-        .map(|rule| rule.id)
-        .collect();
+    let ids: Vec<_> =
+        all_rules().iter().map(|(rule, _)| *rule).chain(RULES.iter().copied()).map(|rule| rule.id).collect();
     let exists = |prefix: &str| {
         ids.iter()
             .any(|id| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))

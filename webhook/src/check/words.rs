@@ -1,5 +1,7 @@
 //! Words that were probably meant.
 
+use std::borrow::Cow;
+
 /// The one of `known` that `written` is a slip of.
 pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
@@ -7,6 +9,21 @@ pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
     let best = known.into_iter().map(|word| (distance(word), word)).min_by_key(|(distance, _)| *distance)?;
     let tolerated = (written.chars().count().max(best.1.len()) / 3).max(1);
     (best.0 <= tolerated).then_some(best.1)
+}
+
+/// `text` on one line and without commands to a terminal: it may come from a file that nobody has looked at, and
+/// what is printed ends up in the logs of CI, which read lines as commands too.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if is_unprintable(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+/// Whether `c` moves the cursor, ends the line, or changes the direction of the text.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// `1 problem`, `2 problems`.

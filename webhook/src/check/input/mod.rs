@@ -6,7 +6,7 @@ pub(crate) mod source;
 pub(crate) mod tree;
 pub(crate) mod yaml;
 
-use std::rc::Rc;
+use std::{path::PathBuf, rc::Rc};
 
 use concierge_shared::{
     admission::{
@@ -25,6 +25,7 @@ use self::{
 };
 use crate::check::{
     fixture::{self, world},
+    rules,
     words::nearest,
 };
 
@@ -49,8 +50,10 @@ pub(crate) struct Submission {
 #[derive(Debug)]
 pub(crate) enum Item {
     Submission(Submission),
-    Namespace(String, Namespace),
-    Fixture(Rc<Source>, Box<fixture::Fixture>),
+    /// With its JSON.
+    Namespace(String, Namespace, Value),
+    /// With the place where it begins.
+    Fixture(Rc<Source>, Span, Box<fixture::Fixture>),
     /// An object of a kind that is not ours.
     Other,
 }
@@ -69,8 +72,15 @@ impl<'a> Reader<'a> {
         Self { default_namespace, items: Vec::new(), bad: Vec::new() }
     }
 
+    /// Reads all files that `paths` name.
+    pub(crate) fn read_all(&mut self, paths: &[PathBuf], may_be_empty: bool) {
+        let (sources, bad) = source::read(paths, may_be_empty);
+        self.bad.extend(bad);
+        sources.iter().for_each(|source| self.read(source));
+    }
+
     /// Reads all documents of `source`.
-    pub(crate) fn read(&mut self, source: &Rc<Source>) {
+    fn read(&mut self, source: &Rc<Source>) {
         for document in &source.documents {
             match document {
                 Ok(node) if node.is_null() => {}
@@ -115,6 +125,9 @@ impl<'a> Reader<'a> {
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
         let ours = KINDS.iter().any(|info| (info.group)() == group);
         match (group, kind) {
+            _ if let Some(message) = without_version(api_version, kind) => {
+                Err(BadInput::at(source, node.locate(&at("apiVersion")), message))
+            }
             ("", "Namespace") => namespace(source, node).map(Some),
             // It is part of the fixtures that name it.
             ("check.concierge.dev", "World") => match world::read(node) {
@@ -123,7 +136,7 @@ impl<'a> Reader<'a> {
             },
             ("check.concierge.dev", _) => {
                 let fixture = fixture::Fixture::read(source, node)?;
-                Ok(Some(Item::Fixture(Rc::clone(source), Box::new(fixture))))
+                Ok(Some(Item::Fixture(Rc::clone(source), node.locate(&at("kind")), Box::new(fixture))))
             }
             ("admission.k8s.io", "AdmissionReview") => review(source, node).map(Some),
             _ if let Some(items) = list_items(node, kind).filter(|_| group.is_empty() || ours) => {
@@ -193,17 +206,28 @@ pub(crate) fn known_kind(api_version: &str, kind: &str) -> Result<&'static KindI
     Err(("kind", format!("the group {group} has no kind {kind:?}; {hint}")))
 }
 
+/// What is wrong with the API version that is a group of ours alone.
+fn without_version(api_version: &str, kind: &str) -> Option<String> {
+    let in_group = || KINDS.iter().filter(|info| (info.group)() == api_version);
+    let meant = in_group().find(|info| info.name == kind).or_else(|| in_group().next())?;
+    Some(format!("the apiVersion {api_version} has no version; use {}", meant.api_version()))
+}
+
 fn list_items<'a>(node: &'a Node, kind: &str) -> Option<&'a [Node]> {
     if kind.ends_with("List") { node.get("items")?.list() } else { None }
 }
 
 fn namespace(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
     let name = node.get("metadata").and_then(|metadata| metadata.get("name")?.text()).unwrap_or_default();
-    let namespace = read_namespace(&node.to_json()).map_err(|message| {
+    let of_annotation = |message: String| {
         let field = at("metadata.annotations").key(RULES_ANNOTATION);
         BadInput::at(source, node.locate(&field), message)
-    })?;
-    Ok(Item::Namespace(name.to_owned(), namespace))
+    };
+    let json = node.to_json();
+    let namespace = read_namespace(&json).map_err(of_annotation)?;
+    rules::check_enforcement(&namespace.enforcement)
+        .map_err(|error| of_annotation(format!("the annotation {RULES_ANNOTATION}: {error}")))?;
+    Ok(Item::Namespace(name.to_owned(), namespace, json))
 }
 
 /// What the JSON of a Namespace says about rules; what is wrong with its annotation.
@@ -252,6 +276,11 @@ fn review(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
 }
 
 impl Submission {
+    /// `pets.yaml:7`
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.source.name, self.start().start.line)
+    }
+
     /// Where the object begins.
     pub(crate) fn start(&self) -> Span {
         self.node.locate(&at("kind"))

@@ -14,6 +14,9 @@ use super::{
     yaml::{self, SyntaxError},
 };
 
+/// What to do about input that is empty on purpose.
+pub(crate) const MAY_BE_EMPTY: &str = "what should have filled it may have failed; --allow-empty takes it";
+
 /// A text with the documents in it.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -44,7 +47,7 @@ impl BadInput {
         Self { file: source.name.clone(), at, message: message.into() }
     }
 
-    fn file(path: &Path, message: impl Into<String>) -> Self {
+    pub(crate) fn file(path: &Path, message: impl Into<String>) -> Self {
         Self { file: name(path), at: None, message: message.into() }
     }
 }
@@ -60,6 +63,11 @@ impl Source {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(index, _)| index + 1);
         let lines = std::iter::once(0).chain(ends).collect();
         Self { name, text, lines, documents, asked_for }
+    }
+
+    /// True when there is nothing but comments in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.documents.iter().all(|document| document.as_ref().is_ok_and(Node::is_null))
     }
 
     /// The text of a line, counted from 1.
@@ -88,7 +96,9 @@ fn json_or_yaml(text: &str) -> Vec<Result<Node, SyntaxError>> {
 
 /// Reads `paths`: files, folders with all YAML and JSON files below them, and `-` for standard input. A file
 /// that is named twice is read once.
-pub(crate) fn read(paths: &[PathBuf]) -> (Vec<Rc<Source>>, Vec<BadInput>) {
+///
+/// What holds nothing is an error unless `may_be_empty`: what should have filled it may have failed.
+pub(crate) fn read(paths: &[PathBuf], may_be_empty: bool) -> (Vec<Rc<Source>>, Vec<BadInput>) {
     let (mut sources, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for path in paths {
@@ -96,10 +106,22 @@ pub(crate) fn read(paths: &[PathBuf]) -> (Vec<Rc<Source>>, Vec<BadInput>) {
             bad.push(error);
             Vec::new()
         });
+        if files.is_empty() && !may_be_empty && path.is_dir() && bad.is_empty() {
+            bad.push(BadInput::file(path, format!("holds no .yaml, .yml or .json file; {MAY_BE_EMPTY}")));
+        }
         for file in files {
             if seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
                 match text(&file) {
-                    Ok(text) => sources.push(Rc::new(Source::new(name(&file), &text, file == *path))),
+                    Ok(text) => {
+                        let source = Source::new(name(&file), &text, file == *path);
+                        if source.asked_for && source.is_empty() && !may_be_empty {
+                            bad.push(BadInput::file(
+                                &file,
+                                format!("holds nothing to check; {MAY_BE_EMPTY}"),
+                            ));
+                        }
+                        sources.push(Rc::new(source));
+                    }
                     Err(error) => bad.push(error),
                 }
             }
@@ -120,10 +142,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, BadInput> {
     }
     let mut found = Vec::new();
     collect(path, &mut found).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
-    match found.is_empty() {
-        true => Err(BadInput::file(path, "holds no .yaml, .yml or .json file")),
-        false => Ok(found),
-    }
+    Ok(found)
 }
 
 /// Hidden files and folders are left out, and links to folders: they may lead back.

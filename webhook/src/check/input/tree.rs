@@ -182,7 +182,7 @@ impl Node {
     }
 
     /// The value of the field `path`.
-    fn find(&self, path: &FieldPath) -> Option<&Node> {
+    pub(crate) fn find(&self, path: &FieldPath) -> Option<&Node> {
         path.segments().iter().try_fold(self, |node, segment| match segment {
             Segment::Field(key) | Segment::Key(key) => node.get(key),
             Segment::Index(index) => node.list()?.get(*index),

@@ -1,6 +1,6 @@
 //! Objects checked one after another, as if they were applied in turn.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use concierge_shared::{
     admission::{
@@ -12,19 +12,25 @@ use concierge_shared::{
 };
 use serde_json::Value;
 
-use super::{Asked, Offline};
+use super::{Asked, Id, Offline, hints};
 use crate::check::{
     input::Submission,
     report::Checked,
-    schema::{REPEATED, Schemas, metadata},
+    rules::REPEATED,
+    schema::{self, Submitted},
 };
 
 /// Checks `submissions` in `offline`, which holds the world around them.
-pub(crate) fn check_all(submissions: Vec<Submission>, mut offline: Offline) -> Vec<Checked> {
-    for (position, submission) in submissions.iter().enumerate() {
+pub(crate) fn check_all(mut submissions: Vec<Submission>, mut offline: Offline) -> Vec<Checked> {
+    for (position, submission) in submissions.iter_mut().enumerate() {
+        if submission.applied {
+            submission.object.iter_mut().for_each(|object| set_deletion(object, None));
+        }
         prepare(submission, position, &mut offline);
     }
-    let mut run = Run { offline, schemas: Schemas::default(), given: HashMap::new() };
+    let place = |one: &Submission| ((one.kind.name, one.namespace.clone(), one.name.clone()), one.place());
+    let places = submissions.iter().rev().map(place).collect();
+    let mut run = Run { offline, places, given: HashSet::new() };
     submissions.into_iter().enumerate().map(|(position, one)| run.check(one, position)).collect()
 }
 
@@ -43,6 +49,18 @@ fn prepare(submission: &Submission, position: usize, offline: &mut Offline) {
     }
 }
 
+/// Gives `object` the deletion of the stored one, or none: only the API server says that an object is being
+/// deleted, and drops what a manifest says of it.
+fn set_deletion(object: &mut Value, old: Option<&Value>) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        metadata.remove(field);
+        if let Some(value) = old.and_then(|old| old["metadata"].get(field)) {
+            metadata.insert(field.to_owned(), value.clone());
+        }
+    }
+}
+
 /// `object` with a name of its own while it waits for a generated one; never a name that a user can write.
 fn named(mut object: Value, position: usize) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -55,9 +73,10 @@ fn named(mut object: Value, position: usize) -> Value {
 
 struct Run {
     offline: Offline,
-    schemas: Schemas,
-    /// Where each object was given first.
-    given: HashMap<(&'static str, String, String), String>,
+    /// Where each object is given first.
+    places: HashMap<Id, String>,
+    /// The objects that were given before.
+    given: HashSet<Id>,
 }
 
 impl Run {
@@ -78,10 +97,16 @@ impl Run {
             problems: decision.evaluation.denials,
             warnings: decision.evaluation.warnings,
             patch: decision.evaluation.patch,
+            after: Vec::new(),
             submission,
         };
-        self.add_schema_problems(&mut checked);
-        self.add_repetition(&mut checked);
+        checked.warnings.retain(|warning| !hints::is_of_export(&checked.submission, warning));
+        if checked.submission.applied {
+            self.add_order(&mut checked, decision.defaulted.as_ref());
+            self.add_rewritten(&mut checked);
+            self.add_repetition(&mut checked);
+        }
+        self.add_schema_problems(&mut checked, decision.defaulted.as_ref());
         checked.sort();
         self.settle(&checked, decision.defaulted, position);
         checked
@@ -93,38 +118,62 @@ impl Run {
             return;
         };
         if let Some(old) = self.offline.stored(kind, namespace, object) {
+            set_deletion(object, Some(old));
             submission.old = Some(old.clone());
             submission.operation = Operation::Update;
         }
     }
 
-    fn add_schema_problems(&mut self, checked: &mut Checked) {
-        let Submission { kind, object: Some(_), node, .. } = &checked.submission else { return };
-        let mut found = self.schemas.check(kind, node);
-        found.extend(metadata::check(node));
+    fn add_schema_problems(&mut self, checked: &mut Checked, defaulted: Option<&Value>) {
+        let Submission { kind, object: Some(object), old, node, .. } = &checked.submission else { return };
+        let object = defaulted.unwrap_or(object);
+        let found = schema::check(&Submitted { kind, object, old: old.as_ref(), node: Some(node) });
         // The decoder stops at the first of what the schema finds all.
         if found.iter().any(|problem| problem.rule == &SCHEMA) {
             checked.problems.retain(|problem| problem.rule != &SCHEMA);
         }
+        let found = not_told_by_rules(found, &checked.problems);
         found.into_iter().for_each(|problem| self.add(checked, problem));
     }
 
+    /// Clients create objects in the order of the input.
+    fn add_order(&self, checked: &mut Checked, defaulted: Option<&Value>) {
+        let Submission { kind, operation, namespace, old, .. } = &checked.submission;
+        let asked = Asked { kind, operation: *operation, namespace, object: defaulted, old: old.as_ref() };
+        let (mut denials, later) = self.offline.decide_in_turn(&asked);
+        let is_known = |denial: &Problem| {
+            checked.problems.iter().any(|known| (known.rule, &known.field) == (denial.rule, &denial.field))
+        };
+        denials.retain(|denial| !is_known(denial));
+        let place = |id: Id| self.places.get(&id).map(|place| (id.clone(), place.clone()));
+        let awaited = later.into_iter().filter_map(place).collect();
+        if let Some(warning) = hints::order(&denials, &awaited) {
+            checked.after = awaited.iter().map(|((kind, ..), _)| *kind).collect();
+            self.add(checked, warning);
+        }
+    }
+
+    fn add_rewritten(&self, checked: &mut Checked) {
+        let object = checked.submission.object.clone().unwrap_or_default();
+        for warning in hints::rewritten(checked.submission.kind, &object, &checked.patch) {
+            self.add(checked, warning);
+        }
+    }
+
     fn add_repetition(&mut self, checked: &mut Checked) {
-        let Submission { kind, namespace, name, source, applied, .. } = &checked.submission;
-        let line = checked.submission.start().start.line;
-        let place = format!("{}:{line}", source.name);
-        if !applied || name.ends_with('*') {
+        let Submission { kind, namespace, name, .. } = &checked.submission;
+        let id = (kind.name, namespace.clone(), name.clone());
+        if name.ends_with('*') || self.given.insert(id.clone()) {
             return;
         }
-        if let Some(first) = self.given.insert((kind.name, namespace.clone(), name.clone()), place) {
-            let problem = Problem {
-                field: at("metadata.name"),
-                rule: &REPEATED,
-                cause: Cause::Duplicate,
-                message: format!("is given before at {first}; this one is checked as an update of it"),
-            };
-            self.add(checked, problem);
-        }
+        let first = self.places.get(&id).map_or("<unknown>", String::as_str);
+        let problem = Problem {
+            field: at("metadata.name"),
+            rule: &REPEATED,
+            cause: Cause::Duplicate,
+            message: format!("is given before at {first}; this one is checked as an update of it"),
+        };
+        self.add(checked, problem);
     }
 
     fn add(&self, checked: &mut Checked, problem: Problem) {
@@ -150,4 +199,23 @@ impl Run {
             _ => {}
         }
     }
+}
+
+/// What the schema finds and no rule says, and says better: of the same field, or of a field in it for a rule of
+/// the schema about a whole. Each problem of a rule stands for one of the latter.
+fn not_told_by_rules(mut found: Vec<Problem>, denials: &[Problem]) -> Vec<Problem> {
+    let is_same = |one: &Problem, denial: &Problem| one.rule == &SCHEMA && one.field == denial.field;
+    // A schema knows no other objects.
+    let of_object = |denial: &&Problem| !matches!(denial.cause, Cause::NotFound | Cause::Duplicate);
+    let of_whole = |denial: &&Problem| !found.iter().any(|one| is_same(one, denial));
+    let mut inside: Vec<_> = denials.iter().filter(of_object).filter(of_whole).collect();
+    found.retain(|one| {
+        if one.rule != &SCHEMA {
+            return true;
+        }
+        let is_in = |denial: &&Problem| denial.field.segments().starts_with(one.field.segments());
+        let told = denials.iter().any(|denial| is_same(one, denial));
+        !told && inside.iter().position(is_in).map(|index| inside.remove(index)).is_none()
+    });
+    found
 }

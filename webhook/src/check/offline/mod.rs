@@ -1,10 +1,11 @@
 //! Admission without a cluster: requests are decided one after another, in a world that is all in memory.
 
 pub(crate) mod apply;
+mod hints;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use concierge_shared::{
@@ -13,13 +14,20 @@ use concierge_shared::{
         envelope::Operation,
         lookup::{Found, Lookup, Namespace, Selection, World},
         object::Raw,
+        problem::Problem,
         review::{Context, Evaluation, Request, Stage},
-        rule::{AdmissionRule, Enforcement, Level},
+        rule::{AdmissionRule, Enforcement, Level, SCHEMA},
     },
+    field::at,
     kind::KindInfo,
     settings::Settings,
 };
 use serde_json::Value;
+
+use crate::check::{
+    input::{Submission, source::BadInput},
+    schema::{self, Submitted},
+};
 
 /// A request to decide.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +48,7 @@ pub(crate) struct Decision {
 }
 
 /// Kind, namespace and name.
-type Id = (&'static str, String, String);
+pub(crate) type Id = (&'static str, String, String);
 
 /// A cluster that is not there.
 pub(crate) struct Offline {
@@ -64,6 +72,8 @@ pub(crate) struct Offline {
 struct Around<'a> {
     offline: &'a Offline,
     kind: &'static str,
+    /// When only what came before is seen, of all kinds: what was looked for and comes later.
+    later: Option<Mutex<Vec<Id>>>,
 }
 
 impl Offline {
@@ -88,6 +98,23 @@ impl Offline {
     pub(crate) fn insert(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
         self.announce(kind, namespace, object);
         self.settle(kind, namespace, object);
+    }
+
+    /// Adds an object of the world around, with its defaults; what is wrong with it when it can't be read.
+    pub(crate) fn insert_given(&mut self, given: &Submission) -> Option<BadInput> {
+        let Submission { kind, namespace, object, source, node, .. } = given;
+        let object = self.default(kind, namespace, object.as_ref()?);
+        self.insert(kind, namespace, &object);
+        (kind.store)(object.clone()).err()?;
+        let found = schema::check(&Submitted { kind, object: &object, old: None, node: Some(node) });
+        let problem = found.into_iter().find(|problem| problem.rule == &SCHEMA);
+        let (field, why) =
+            problem.map_or((at("kind"), "its fields have other types".to_owned()), |problem| {
+                let why = format!("{}: {}", problem.field, problem.message);
+                (problem.field, why)
+            });
+        let message = format!("is no {} that can be in a cluster: {why}", kind.name);
+        Some(BadInput::at(source, node.locate(&field), message))
     }
 
     /// Adds an object that will be asked for, so that objects of other kinds can refer to it.
@@ -136,7 +163,7 @@ impl Offline {
             object.remove("status");
         }
         let validated = Asked { object: defaulted.as_ref().or(asked.object), ..*asked };
-        let mut validation = self.evaluate(&validated, Stage::Validate);
+        let mut validation = self.evaluate(&validated, Stage::Validate, &self.around(asked.kind.name));
         evaluation.denials.append(&mut validation.denials);
         evaluation.warnings.append(&mut validation.warnings);
         // What can't be looked up here is an object that is given and can't be read; that is said where it is.
@@ -146,15 +173,28 @@ impl Offline {
         }
     }
 
+    /// Why an object, with its defaults, is refused when only what came before it is there, and what it looks for
+    /// then that comes later.
+    pub(crate) fn decide_in_turn(&self, asked: &Asked<'_>) -> (Vec<Problem>, Vec<Id>) {
+        let around = Around { later: Some(Mutex::default()), ..self.around(asked.kind.name) };
+        let denials = self.evaluate(asked, Stage::Validate, &around).denials;
+        let later = around.later.unwrap_or_default().into_inner().unwrap_or_else(PoisonError::into_inner);
+        (denials, later)
+    }
+
+    fn around(&self, kind: &'static str) -> Around<'_> {
+        Around { offline: self, kind, later: None }
+    }
+
     /// The level of `rule` in `namespace`.
     pub(crate) fn level(&self, namespace: &str, rule: &AdmissionRule) -> Level {
-        let lookup = Around { offline: self, kind: "" };
+        let lookup = self.around("");
         let context = Context { lookup: &lookup, enforcement: &self.enforcement, settings: &self.settings };
         concierge_shared::admission::review::level(&context, namespace, rule)
     }
 
     fn mutate(&self, asked: &Asked<'_>) -> (Evaluation, Option<Value>) {
-        let evaluation = self.evaluate(asked, Stage::Mutate);
+        let evaluation = self.evaluate(asked, Stage::Mutate, &self.around(asked.kind.name));
         let defaulted = asked.object.map(|object| {
             let raw = object.to_string();
             defaults::apply(&raw, &evaluation.patch).unwrap_or_else(|_| object.clone())
@@ -162,7 +202,7 @@ impl Offline {
         (evaluation, defaulted)
     }
 
-    fn evaluate(&self, asked: &Asked<'_>, stage: Stage) -> Evaluation {
+    fn evaluate(&self, asked: &Asked<'_>, stage: Stage, lookup: &Around<'_>) -> Evaluation {
         let (object, old) = (asked.object.map(Value::to_string), asked.old.map(Value::to_string));
         let (object, old) = (object.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
         let request = Request {
@@ -172,8 +212,7 @@ impl Offline {
             object: object.as_ref(),
             old: old.as_ref(),
         };
-        let lookup = Around { offline: self, kind: asked.kind.name };
-        let context = Context { lookup: &lookup, enforcement: &self.enforcement, settings: &self.settings };
+        let context = Context { lookup, enforcement: &self.enforcement, settings: &self.settings };
         (asked.kind.evaluate)(&request, &context)
     }
 }
@@ -190,7 +229,16 @@ fn id(kind: &'static KindInfo, namespace: &str, object: &Value) -> Id {
 
 impl Lookup for Around<'_> {
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
-        match self.offline.everything.find(kind, namespace, name) {
+        let found = self.offline.everything.find(kind, namespace, name);
+        if let (Some(later), Found::Present(_)) = (&self.later, &found) {
+            let before = self.offline.before.find(kind, namespace, name);
+            if !matches!(before, Found::Present(_)) {
+                let mut later = later.lock().unwrap_or_else(PoisonError::into_inner);
+                later.push((kind, namespace.to_owned(), name.to_owned()));
+            }
+            return before;
+        }
+        match found {
             Found::Absent
                 if self.offline.unreadable.contains(&(kind, namespace.to_owned(), name.to_owned())) =>
             {
@@ -215,6 +263,10 @@ impl Lookup for Around<'_> {
 
 impl Around<'_> {
     fn world(&self, kind: &str) -> &World {
-        if kind == self.kind { &self.offline.before } else { &self.offline.everything }
+        if kind == self.kind || self.later.is_some() {
+            &self.offline.before
+        } else {
+            &self.offline.everything
+        }
     }
 }

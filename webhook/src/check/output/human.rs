@@ -11,7 +11,7 @@ use crate::check::{
     fixture::Verdict,
     input::source::BadInput,
     report::{Checked, Report, RunFixture},
-    words::count,
+    words::{count, is_unprintable, printable},
 };
 
 /// Writes reports, in colour or not.
@@ -57,7 +57,8 @@ impl Human {
                 self.snippet(text, Level::ERROR, None, &bad.message, &excerpt);
             }
             None => {
-                let title = Level::ERROR.primary_title(format!("{}: {}", bad.file, bad.message));
+                let message = format!("{}: {}", bad.file, bad.message);
+                let title = Level::ERROR.primary_title(printable(&message).into_owned());
                 self.group(text, Group::with_title(title));
             }
         }
@@ -72,7 +73,8 @@ impl Human {
             let excerpt = Excerpt::of_object(&checked.submission, checked.locate(problem));
             self.snippet(text, level, Some(problem.rule.id), &message, &excerpt);
         }
-        let (subject, warnings) = (checked.subject(), count(checked.warnings.len(), "warning"));
+        let subject = checked.subject();
+        let (subject, warnings) = (printable(&subject), count(checked.warnings.len(), "warning"));
         let _ = match checked.verdict() {
             Verdict::Refused => {
                 let problems = count(checked.problems.len(), "problem");
@@ -90,14 +92,22 @@ impl Human {
 
     fn fixture(&self, text: &mut String, run: &RunFixture) {
         let (good, wrong) = (self.good, self.wrong);
-        let name = &run.source.name;
+        let name = printable(&run.source.name);
         let _ = match &run.result {
             Ok(()) => writeln!(text, "{good}pass{good:#} {name}"),
             Err(differences) => {
-                let indented = differences.replace('\n', "\n       ");
-                writeln!(text, "{wrong}FAIL{wrong:#} {name}\n       {indented}")
+                let table = differences.table();
+                let lines: Vec<_> = table.lines().map(printable).collect();
+                writeln!(text, "{wrong}FAIL{wrong:#} {name}\n     {}", lines.join("\n     "))
             }
         };
+    }
+
+    /// The last lines alone.
+    pub(crate) fn sum_up(&self, report: &Report) -> String {
+        let mut text = String::new();
+        self.summary(&mut text, report);
+        text
     }
 
     fn summary(&self, text: &mut String, report: &Report) {
@@ -125,6 +135,13 @@ impl Human {
             number => format!("   ({} of other kinds passed over)", count(number, "object")),
         };
         let _ = writeln!(text, "{}{passed_over}", parts.join("; "));
+        for (first, then) in report.orders() {
+            let _ = writeln!(
+                text,
+                "Create {first} before {then}: clients create objects in the order of the input, helm by the names of \
+                 their kinds. See docs/install.md, \"Objects in a chart\"."
+            );
+        }
         let mut problems = report.objects.iter().flat_map(|object| &object.problems);
         if problems.any(|problem| problem.cause == Cause::NotFound) {
             let _ = writeln!(text, "What is in the cluster already can be given with --world; see --help.");
@@ -143,7 +160,9 @@ impl Human {
         message: &str,
         excerpt: &Excerpt<'_>,
     ) {
+        // One character for another, so that columns stay where they are.
         let (Excerpt { source, span, .. }, line) = (excerpt, excerpt.line());
+        let line = line.replace(|c| c != '\t' && is_unprintable(c), "\u{fffd}");
         let offset = |column: usize| {
             line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(offset, _)| offset)
         };
@@ -151,9 +170,9 @@ impl Human {
         let end = if span.end.line == span.start.line { offset(span.end.column) } else { line.len() };
         let snippet = Snippet::source(line.as_str())
             .line_start(span.start.line)
-            .path(source.name.as_str())
+            .path(printable(&source.name))
             .annotation(AnnotationKind::Primary.span(start..end.max(start)));
-        let title = level.primary_title(message);
+        let title = level.primary_title(printable(message));
         let title = match rule {
             Some(rule) => title.id(rule),
             None => title,

@@ -64,7 +64,7 @@ struct ProblemResult<'a> {
 struct FixtureResult<'a> {
     file: &'a str,
     passed: bool,
-    differences: Vec<&'a str>,
+    differences: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -140,7 +140,8 @@ fn problem<'a>(checked: &Checked, problem: &'a Problem, level: Level) -> Problem
 }
 
 fn fixture(run: &RunFixture) -> FixtureResult<'_> {
-    let differences = run.result.as_ref().err().map_or("", String::as_str).lines().collect();
+    let differences = run.result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let differences = differences.lines().map(str::to_owned).collect();
     FixtureResult { file: &run.source.name, passed: run.result.is_ok(), differences }
 }
 

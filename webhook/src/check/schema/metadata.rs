@@ -8,12 +8,11 @@ use concierge_shared::{
     common::names::{is_label_key, is_label_value, is_name, is_namespace},
     field::{FieldPath, at},
 };
-
-use crate::check::input::tree::Node;
+use serde_json::Value;
 
 /// What is wrong with the names and labels of `object`.
-pub(crate) fn check(object: &Node) -> Vec<Problem> {
-    let text = |key: &str| object.get("metadata").and_then(|metadata| metadata.get(key)).and_then(Node::text);
+pub(crate) fn check(object: &Value) -> Vec<Problem> {
+    let text = |key: &str| object["metadata"][key].as_str();
     let name = text("name").filter(|name| !name.is_empty());
     let prefix = text("generateName").filter(|prefix| !prefix.is_empty());
     let mut problems = Vec::new();
@@ -33,13 +32,12 @@ pub(crate) fn check(object: &Node) -> Vec<Problem> {
             format!("{namespace:?} is not valid; use lower-case letters, digits and '-', at most 63");
         problems.push(problem(Cause::Invalid, at("metadata.namespace"), message));
     }
-    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.map());
-    for entry in labels.into_iter().flat_map(|labels| labels.entries()) {
-        let field = at("metadata.labels").key(&entry.key);
-        if !is_label_key(&entry.key) {
+    for (key, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
+        let field = at("metadata.labels").key(key);
+        if !is_label_key(key) {
             problems.push(problem(Cause::Invalid, field.clone(), LABEL_KEY));
         }
-        if entry.value.text().is_some_and(|value| !is_label_value(value)) {
+        if value.as_str().is_some_and(|value| !is_label_value(value)) {
             problems.push(problem(Cause::Invalid, field, LABEL_VALUE));
         }
     }

@@ -1,46 +1,101 @@
-//! What an object's schema says about it, field by field: types, required fields, enumerations, and fields
-//! that do not exist. Bounds and patterns are left to the rules, which say them better.
+//! What the API server says about an object by its CRD's schema alone: types, required fields, bounds, unknown
+//! fields and CEL rules.
 
+mod bounds;
+mod cel;
 pub(crate) mod metadata;
+mod structural;
+mod types;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, OnceLock},
+};
 
 use concierge_shared::{
     admission::{
         problem::{Cause, Problem},
         rule::SCHEMA,
     },
-    field::FieldPath,
-    kind::KindInfo,
-    rules,
+    kind::{KINDS, KindInfo},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use crate::check::{
-    input::tree::{Content, Map, Node},
-    words::nearest,
-};
+use self::structural::Walk;
+use crate::check::input::tree::Node;
 
-rules! {
-    UNKNOWN_FIELD = Warn "check.unknown-field", "Every field of an object is one that its kind has; clients drop or refuse others.";
-    REPEATED = Warn "check.repeated", "An object is given once; given again, it is checked as an update.";
+/// An object as the API server validates it: with its defaults, before any webhook that validates is asked.
+pub(crate) struct Submitted<'a> {
+    pub kind: &'static KindInfo,
+    pub object: &'a Value,
+    /// The stored object, on update.
+    pub old: Option<&'a Value>,
+    /// The object in its file, for remedies that depend on how a value is written.
+    pub node: Option<&'a Node>,
 }
 
-/// The schemas of all kinds that were asked for.
-#[derive(Default)]
-pub(crate) struct Schemas(HashMap<&'static str, Value>);
-
-impl Schemas {
-    /// What is wrong with `object` as an object of `kind`.
-    pub(crate) fn check(&mut self, kind: &'static KindInfo, object: &Node) -> Vec<Problem> {
-        let schema = self.0.entry(kind.name).or_insert_with(|| root_schema(kind));
-        let mut walk = Walk { kind: kind.name, problems: Vec::new() };
-        walk.value(schema, object, FieldPath::default());
-        walk.problems
+/// What is wrong with an object by its schema, its name and labels included.
+pub(crate) fn check(submitted: &Submitted<'_>) -> Vec<Problem> {
+    let schema = schema_of(submitted.kind);
+    let object = with_status_of(submitted.object, submitted.old);
+    let mut walk = Walk::new(submitted.kind.name, submitted.node);
+    walk.object(&schema.structural, submitted.object, submitted.old);
+    let mut problems = walk.problems;
+    problems.extend(metadata::check(submitted.object));
+    // Like the API server: rules see only what fits their types.
+    let blocks = |problem: &Problem| {
+        problem.rule == &SCHEMA
+            && matches!(problem.cause, Cause::Required | Cause::TypeInvalid | Cause::TooMany)
+    };
+    if !problems.iter().any(blocks) {
+        let pruned = structural::prune(&schema.full, &object);
+        let old = submitted.old.map(|old| structural::prune(&schema.full, old));
+        problems.extend(schema.rules.check(&pruned, old.as_ref()));
     }
+    problems
 }
 
-/// The kind's schema with what every object has. A status is dropped unread, so nothing is said about it.
+/// Whether the API server refuses the object by its schema alone. Fields it does not know it would drop, where
+/// the client does not ask for more.
+pub(crate) fn refuses(submitted: &Submitted<'_>) -> bool {
+    check(submitted).iter().any(|problem| problem.rule == &SCHEMA)
+}
+
+/// An update leaves the status as it is stored, and a creation has none, whatever comes with the request.
+fn with_status_of(object: &Value, old: Option<&Value>) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+        if let Some(status) = old.and_then(|old| old.get("status")) {
+            fields.insert("status".to_owned(), status.clone());
+        }
+    }
+    object
+}
+
+/// A kind's schema, made ready.
+struct KindSchema {
+    /// The schema with what every object has.
+    full: Value,
+    /// The same, with nothing to say about a status, which is dropped unread.
+    structural: Value,
+    rules: cel::Rules,
+}
+
+fn schema_of(kind: &'static KindInfo) -> &'static KindSchema {
+    static SCHEMAS: LazyLock<HashMap<&str, OnceLock<KindSchema>>> =
+        LazyLock::new(|| KINDS.iter().map(|kind| (kind.name, OnceLock::new())).collect());
+    SCHEMAS[kind.name].get_or_init(|| {
+        let full = root_schema(kind);
+        let mut structural = full.clone();
+        structural["properties"]["status"] = json!({"x-kubernetes-preserve-unknown-fields": true});
+        KindSchema { rules: cel::Rules::of(&full), full, structural }
+    })
+}
+
+/// The kind's schema with what every object has.
 fn root_schema(kind: &KindInfo) -> Value {
     let versions = (kind.crd)().spec.versions;
     let schema = versions.into_iter().find(|version| version.name == (kind.version)());
@@ -50,159 +105,32 @@ fn root_schema(kind: &KindInfo) -> Value {
     schema["properties"]["apiVersion"] = text.clone();
     schema["properties"]["kind"] = text;
     schema["properties"]["metadata"] = metadata_schema();
-    schema["properties"]["status"] = json!({"x-kubernetes-preserve-unknown-fields": true});
     schema
 }
 
+/// Kubernetes' own schema of metadata. Its decoder takes an empty value for one that is not there.
 fn metadata_schema() -> Value {
-    let any = json!({"x-kubernetes-preserve-unknown-fields": true});
-    let texts = json!({"type": "object", "nullable": true, "additionalProperties": {"type": "string"}});
-    let text = json!({"type": "string", "nullable": true});
-    json!({"type": "object", "properties": {
-        "name": text, "generateName": text, "namespace": text, "uid": text, "resourceVersion": text,
-        "selfLink": text, "creationTimestamp": text, "deletionTimestamp": text,
-        "labels": texts, "annotations": texts,
-        "generation": any, "deletionGracePeriodSeconds": any,
-        "finalizers": any, "ownerReferences": any, "managedFields": any,
-    }})
+    let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
+    let schema = settings.into_generator().into_root_schema_for::<ObjectMeta>();
+    let mut schema = schema.to_value();
+    make_nullable(&mut schema);
+    schema
 }
 
-struct Walk {
-    kind: &'static str,
-    problems: Vec<Problem>,
+fn make_nullable(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    fields.insert("nullable".to_owned(), true.into());
+    // Bounds of metadata are judged in `metadata`, and a time is whatever its decoder can read.
+    fields.remove("required");
+    if fields.get("type").is_some_and(|kind| kind == "object") && !fields.contains_key("properties") {
+        fields.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
+    }
+    for key in ["items", "additionalProperties"] {
+        fields.get_mut(key).into_iter().for_each(make_nullable);
+    }
+    let properties = fields.get_mut("properties").and_then(Value::as_object_mut);
+    properties.into_iter().flat_map(|properties| properties.values_mut()).for_each(make_nullable);
 }
 
-impl Walk {
-    fn value(&mut self, schema: &Value, node: &Node, path: FieldPath) {
-        if let Some(message) = wrong_type(schema, node) {
-            self.add(Cause::TypeInvalid, path, message);
-            return;
-        }
-        match &*node.content {
-            Content::Map(map) => self.map(schema, map, &path),
-            Content::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.value(&schema["items"], item, path.clone().index(index));
-                }
-            }
-            Content::Null => {}
-            _ => self.enumeration(schema, node, path),
-        }
-    }
-
-    fn map(&mut self, schema: &Value, map: &Map, path: &FieldPath) {
-        let fields = schema["properties"].as_object();
-        for entry in map.entries() {
-            let field = fields.and_then(|fields| fields.get(&entry.key));
-            match field.or_else(|| schema.get("additionalProperties")) {
-                Some(field) => self.value(field, &entry.value, path.clone().field(&entry.key)),
-                None => self.unknown(schema, &entry.key, path),
-            }
-        }
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let has_default = schema["properties"][name].get("default").is_some();
-            if map.get(name).is_none() && !has_default {
-                self.add(Cause::Required, path.clone().field(name), "is required; set it".into());
-            }
-        }
-    }
-
-    fn unknown(&mut self, schema: &Value, key: &str, path: &FieldPath) {
-        if schema["x-kubernetes-preserve-unknown-fields"] == true {
-            return;
-        }
-        let fields = schema["properties"].as_object();
-        let near = nearest(key, fields.into_iter().flat_map(|fields| fields.keys().map(String::as_str)));
-        let hint = near.map_or_else(|| "remove it".to_owned(), |near| format!("did you mean {near:?}?"));
-        let message = format!("is no field of {}; {hint}", self.kind);
-        self.problems.push(Problem {
-            field: path.clone().field(key),
-            rule: &UNKNOWN_FIELD,
-            cause: Cause::NotSupported,
-            message,
-        });
-    }
-
-    fn enumeration(&mut self, schema: &Value, node: &Node, path: FieldPath) {
-        let Some(allowed) = schema["enum"].as_array() else { return };
-        if !allowed.contains(&node.to_json()) {
-            let shown: Vec<_> = allowed.iter().filter(|one| !one.is_null()).map(plain).collect();
-            let message = format!("is not supported; use one of {}", shown.join(", "));
-            self.add(Cause::NotSupported, path, message);
-        }
-    }
-
-    fn add(&mut self, cause: Cause, field: FieldPath, message: String) {
-        self.problems.push(Problem { field, rule: &SCHEMA, cause, message });
-    }
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Why `node` is not of the schema's type.
-fn wrong_type(schema: &Value, node: &Node) -> Option<String> {
-    let expected = schema["type"].as_str()?;
-    if schema["x-kubernetes-int-or-string"] == true {
-        return None;
-    }
-    let fits = match (&*node.content, expected) {
-        (Content::Null, _) => schema["nullable"] == true || schema.get("default").is_some(),
-        (Content::Bool(_), "boolean")
-        | (Content::Number(_), "number")
-        | (Content::Text(_), "string")
-        | (Content::List(_), "array")
-        | (Content::Map(_), "object") => true,
-        (Content::Number(number), "integer") => number.is_i64(),
-        _ => false,
-    };
-    (!fits).then(|| format!("{}{}", found(node), remedy(schema, node, expected)))
-}
-
-/// What `node` is. Its value is not repeated: it may be a secret in the wrong place.
-fn found(node: &Node) -> String {
-    match (&*node.content, node.written.as_deref()) {
-        (Content::Bool(value), Some(written)) if written != value.to_string() => {
-            format!("{written} is the boolean {value} in YAML")
-        }
-        (Content::Bool(value), _) => format!("is the boolean {value}"),
-        (Content::Null, _) => "is empty".to_owned(),
-        (Content::Number(_), _) => "is a number".to_owned(),
-        (Content::Text(_), _) => "is a text".to_owned(),
-        (Content::List(_), _) => "is a list".to_owned(),
-        (Content::Map(_), _) => "is a map".to_owned(),
-    }
-}
-
-fn remedy(schema: &Value, node: &Node, expected: &str) -> String {
-    match (expected, &*node.content) {
-        ("string", Content::Bool(_) | Content::Number(_)) => "; put it in quotes".to_owned(),
-        ("integer", Content::Number(number)) if number.as_f64().is_some_and(|float| float.fract() != 0.0) => {
-            "; use a whole number".to_owned()
-        }
-        ("integer", Content::Number(_)) => format!("; use one of at most {}", i64::MAX),
-        ("integer" | "number", Content::Text(text)) if text.parse::<f64>().is_ok() => {
-            "; remove the quotes".to_owned()
-        }
-        ("boolean", Content::Text(text)) if matches!(text.as_str(), "true" | "false") => {
-            "; remove the quotes".to_owned()
-        }
-        (_, Content::Null) => format!("; give it {}, or remove it", a_value(schema, expected)),
-        _ => format!("; use {}", a_value(schema, expected)),
-    }
-}
-
-fn a_value(schema: &Value, expected: &str) -> String {
-    let names: Vec<_> =
-        schema["properties"].as_object().into_iter().flat_map(|fields| fields.keys().cloned()).collect();
-    match expected {
-        "integer" => "a whole number".to_owned(),
-        "boolean" => "true or false".to_owned(),
-        "string" => "a text".to_owned(),
-        "array" => "a list".to_owned(),
-        "object" if names.is_empty() => "a map".to_owned(),
-        "object" => format!("a map of {}", names.join(", ")),
-        other => format!("a {other}"),
-    }
-}
+#[cfg(test)]
+mod tests;

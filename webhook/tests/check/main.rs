@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // also in what tests call
 
+mod outputs;
+mod suites;
+
 use std::{
     fs,
     io::Write,
@@ -41,19 +44,19 @@ fn problems_are_shown_in_the_file() {
   |        ^^^
 Pet zoo/rex is refused: 1 problem
 
-error[pets.pet.unique-id]: spec.id: 7 is in use by another object; choose another (held by Pet zoo/rex)
+error[pets.pet.unique-id]: spec.id: 7 is in use by another object; choose another, or delete that one first if this is its new name (held by Pet zoo/rex)
   --> <stdin>:25:7
    |
 25 |   id: 7
    |       ^
-warning[check.unknown-field]: spec.nmae: is no field of Pet; did you mean "name"?
+error[check.unknown-field]: spec.nmae: is no field of Pet; did you mean "name"?
   --> <stdin>:26:3
    |
 26 |   nmae: Tom
    |   ^^^^
-Pet zoo/tom is refused: 1 problem, 1 warning
+Pet zoo/tom is refused: 2 problems
 
-3 objects checked: 1 admitted, 2 refused, 1 warning   (1 object of other kinds passed over)
+3 objects checked: 1 admitted, 2 refused, 0 warnings   (1 object of other kinds passed over)
 "#;
     assert_eq!(run.out, expect);
     assert_eq!(run.code, 1);
@@ -72,13 +75,15 @@ fn the_json_output_has_its_documented_shape() {
             "operation": "CREATE", "verdict": "refused",
             "problems": [{"rule": "pets.pet.id", "level": "deny", "path": "spec.id", "reason": "FieldValueInvalid",
                           "message": "must be at least 1", "line": 7, "column": 7}],
-            "warnings": [],
+            "warnings": [{"rule": "check.rewritten", "level": "warn", "path": "spec.name",
+                          "reason": "FieldValueInvalid", "line": 8, "column": 9,
+                          "message": "is stored as \"Rex\"; write it so, or every apply finds it changed"}],
             "patch": [{"op": "replace", "path": "/spec/name", "value": "Rex"}],
         }],
         "fixtures": [],
         "errors": [{"file": bad, "line": 1, "column": 5,
                     "message": "mapping values are not allowed in this context"}],
-        "summary": {"checked": 1, "admitted": 0, "refused": 1, "warnings": 0, "passedOver": 0, "fixtures": 0,
+        "summary": {"checked": 1, "admitted": 0, "refused": 1, "warnings": 1, "passedOver": 0, "fixtures": 0,
                     "failed": 0, "errors": 1},
     });
     assert_eq!(run.json(), expect);
@@ -169,9 +174,75 @@ fn levels_come_from_the_flag_and_from_the_namespace() {
     };
     assert_eq!(at_levels("", &namespace("pets.pet=off")), 0);
     assert_eq!(at_levels("", &namespace("pets.pet=perhaps")), 2);
+    let slip = check(&["-"], &namespace("pets.pet.tag-alowed=warn"));
+    let expect = "there is no rule \"pets.pet.tag-alowed\"; did you mean pets.pet.tag-allowed?";
+    assert!(slip.code == 2 && slip.out.contains(expect) && slip.out.contains("<stdin>:5:"), "{}", slip.out);
     let unknown = pet("rex", "  id: 7\n  name: Rex\n  breed: poodle\n");
-    assert_eq!(at_levels("", &unknown), 0);
-    assert_eq!(at_levels("check.unknown-field=deny", &unknown), 1);
+    assert_eq!(at_levels("", &unknown), 1);
+    assert_eq!(at_levels("check.unknown-field=warn", &unknown), 0);
+}
+
+/// Each is refused by the API server, whatever the levels of the rules are.
+#[test]
+fn what_the_schema_alone_refuses_is_refused_without_a_cluster() {
+    let store = |config: &str| SHOP.replace("config:", config);
+    let card = "apiVersion: coffee.terminal.sh/v1alpha1\nkind: CoffeeCard\nmetadata: {name: mine}\nspec: ";
+    for (text, path, message) in [
+        (store("endpoints: {baseUrl: 'https:host'}\n  config:"), "spec.endpoints.baseUrl", "must match"),
+        (store("endpoints: {baseUrl: 'HTTPS://x'}\n  config:"), "spec.endpoints.baseUrl", "must match"),
+        (store("endpoints: {baseUrl: ' https://x'}\n  config:"), "spec.endpoints.baseUrl", "must match"),
+        (pet("rex", "  id: 0\n  name: Rex\n"), "spec.id", "must be at least 1"),
+        (format!("{card}{{}}\n"), "spec", "give exactly one of cardToken and cardTokenSecretRef"),
+    ] {
+        let found = check(&["-", "-o", "json", "--enforcement", "pets=off,coffee=off"], &text).json();
+        let problem = &found["results"][0]["problems"][0];
+        assert_eq!(
+            (&problem["rule"], &problem["path"]),
+            (&json!("object.schema"), &json!(path)),
+            "{found:#}"
+        );
+        assert!(problem["message"].as_str().unwrap().starts_with(message), "{problem}");
+    }
+}
+
+#[test]
+fn a_problem_that_a_rule_explains_is_told_once() {
+    let found = check_json(&pet("rex", "  id: 0\n  name: Rex\n"));
+    assert_eq!(found["results"][0]["problems"].as_array().unwrap().len(), 1, "{found:#}");
+    assert_eq!(found["results"][0]["problems"][0]["rule"], "pets.pet.id");
+}
+
+#[test]
+fn a_rule_about_a_change_is_evaluated_on_an_update() {
+    let folder = TempDir::new().unwrap();
+    let world = write(&folder, "now.yaml", &pet("rex", "  id: 7\n  name: Rex\n"));
+    let run =
+        |text: &str| check(&["-", "-o", "json", "--enforcement", "pets=off", "--world", &world], text).json();
+    let changed = run(&pet("rex", "  id: 8\n  name: Rex\n"));
+    assert_eq!(changed["results"][0]["problems"][0]["rule"], "object.schema", "{changed:#}");
+    assert_eq!(run(&pet("rex", "  id: 7\n  name: Rexy\n"))["results"][0]["verdict"], "admitted");
+}
+
+#[test]
+fn a_manifest_cannot_say_that_it_is_being_deleted() {
+    let deleted =
+        |text: &str| text.replace("name: rex\n", "name: rex\n  deletionTimestamp: 2030-01-31T12:00:00Z\n");
+    let bad = deleted(&pet("rex", "  id: 7\n  name: Rex\n  tag: '#'\n"));
+    assert_eq!(check_json(&bad)["results"][0]["problems"][0]["rule"], "pets.pet.tag");
+    // What is being deleted in the cluster is left alone there too.
+    let folder = TempDir::new().unwrap();
+    let world = write(&folder, "now.yaml", &deleted(&pet("rex", "  id: 7\n  name: Rex\n")));
+    assert_eq!(check(&["-", "--world", &world], &pet("rex", "  id: 7\n  name: Rexy\n")).code, 0);
+}
+
+#[test]
+fn an_object_of_the_world_that_cannot_be_read_is_told() {
+    let folder = TempDir::new().unwrap();
+    let world = write(&folder, "shop.yaml", &SHOP.replace("name: Shop", "name: 7"));
+    let run = check(&["-", "--world", &world], &pet("rex", "  id: 7\n  name: Rex\n"));
+    assert_eq!(run.code, 2);
+    let expect = "is no PetStore that can be in a cluster: spec.name: is a number; put it in quotes";
+    assert!(run.out.contains(expect) && run.out.contains("shop.yaml:5:9"), "{}", run.out);
 }
 
 #[test]
@@ -180,6 +251,10 @@ fn bad_input_is_named_with_its_place() {
         (
             "apiVersion: petstore.example.com/v2\nkind: Pet\n",
             "Pet has no version \"v2\"; use petstore.example.com/v1",
+        ),
+        (
+            "apiVersion: petstore.example.com\nkind: Pet\n",
+            "the apiVersion petstore.example.com has no version; use petstore.example.com/v1",
         ),
         ("apiVersion: petstore.example.com/v1\nkind: Pets\n", "has no kind \"Pets\"; did you mean Pet?"),
         ("kind: Pet\n", "it has no apiVersion"),
@@ -200,12 +275,88 @@ fn bad_input_is_named_with_its_place() {
 fn files_that_cannot_be_read_are_bad_input() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().display().to_string();
-    assert!(check(&[&path], "").out.contains("holds no .yaml, .yml or .json file"));
+    assert!(
+        check(&[&path], "").out.contains("holds no .yaml, .yml or .json file; what should have filled it")
+    );
     let missing = check(&[&format!("{path}/gone.yaml")], "");
     assert_eq!(missing.code, 2);
     assert!(missing.out.contains("gone.yaml: can't be read: No such file"), "{}", missing.out);
     fs::write(folder.path().join("latin.yaml"), b"a: \xe4\n").unwrap();
     assert!(check(&[&path], "").out.contains("is not text in UTF-8"));
+}
+
+#[test]
+fn nothing_to_check_is_bad_input_unless_it_may_be() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().display().to_string();
+    for (input, text) in
+        [("-", ""), ("-", "# nothing\n---\n"), ("-", "apiVersion: v1\nkind: List\nitems: []\n"), (&path, "")]
+    {
+        let run = check(&[input], text);
+        assert!(run.code == 2 && run.out.contains("--allow-empty takes it"), "{input} {text}: {}", run.out);
+        assert_eq!(check(&[input, "--allow-empty"], text).code, 0, "{input} {text}");
+    }
+    write(&folder, "comments.yaml", "# nothing\n");
+    assert_eq!(check(&[&path], "").code, 2);
+}
+
+#[test]
+fn an_order_of_creation_is_said() {
+    let rex = pet("rex", "  id: 7\n  name: Rex\n  storeRef: {name: shop}\n");
+    let run = check(&["-"], &format!("{rex}---\n{SHOP}"));
+    let expect = r#"warning[check.order]: spec.storeRef.name: needs PetStore zoo/shop, which comes later, at <stdin>:12; create it first
+ --> <stdin>:9:20
+  |
+9 |   storeRef: {name: shop}
+  |                    ^^^^
+Pet zoo/rex is admitted: 1 warning
+
+2 objects checked: 2 admitted, 0 refused, 1 warning
+Create PetStore before Pet: clients create objects in the order of the input, helm by the names of their kinds. See docs/install.md, "Objects in a chart".
+"#;
+    assert_eq!((run.out.as_str(), run.code), (expect, 0));
+    assert_eq!(check(&["-", "--enforcement", "check.order=deny"], &format!("{rex}---\n{SHOP}")).code, 1);
+    assert_eq!(check_json(&format!("{SHOP}---\n{rex}"))["summary"]["warnings"], 0);
+    // Where the store may be missing, no order is needed.
+    let lenient = check(&["-", "--enforcement", "pets.pet.store-exists=off"], &format!("{rex}---\n{SHOP}"));
+    assert!(!lenient.out.contains("check.order"), "{}", lenient.out);
+}
+
+#[test]
+fn what_the_api_server_put_into_an_exported_object_is_passed_over() {
+    let exported = "uid: u\n  resourceVersion: '7'\n  generation: 2\n  creationTimestamp: 2026-01-01T00:00:00Z\n  \
+                    ownerReferences:\n  - {apiVersion: v1, kind: ConfigMap, name: own, uid: b, controller: true}\n  \
+                    managedFields:\n  - {manager: kubectl, operation: Apply, fieldsV1: {'f:spec': {}}}\n";
+    let rex = pet("rex", "  id: 7\n  name: Rex\n") + "status: {phase: Ready}\n";
+    let found = check_json(&rex.replace("name: rex\n", &format!("name: rex\n  {exported}")));
+    assert_eq!(found["summary"]["warnings"], 0, "{found:#}");
+    let written = check_json(&rex);
+    assert_eq!(written["results"][0]["warnings"][0]["rule"], "object.status-ignored", "{written:#}");
+}
+
+#[test]
+fn a_value_that_is_stored_otherwise_is_told_and_a_secret_not_repeated() {
+    let tokens = "apiVersion: coffee.terminal.sh/v1alpha1\nkind: CoffeeCard\nmetadata: {name: mine}\n\
+                  spec: {cardToken: ' tok_1Abcdefgh'}\n";
+    let found = check(&["-"], tokens);
+    assert!(!found.out.contains("1Abc"), "{}", found.out);
+    let run = check(&["-"], &pet("rex", "  id: 7\n  name: ' Rex'\n"));
+    assert!(run.code == 0 && run.out.contains("is stored as \"Rex\"; write it so"), "{}", run.out);
+}
+
+#[test]
+fn nothing_printed_commands_a_terminal_or_a_ci() {
+    let folder = TempDir::new().unwrap();
+    let name = r#""rex\n::error::pwned\e[31m\u202e""#;
+    let rex = pet(name, "  id: 0\n  name: Rex\n")
+        .replace("  namespace: zoo\n", "  labels: {\"a\\n::error::b\": c}\n");
+    let raw = pet("rex", "  id: 0 # \u{1b}[31m\n  name: Rex\n");
+    let odd = write(&folder, "a\n::error::b.yaml", &raw);
+    for run in [check(&["-"], &rex), check(&["-"], &raw), check(&[&odd], "")] {
+        assert!(run.code == 1 || run.code == 2, "{}", run.out);
+        assert!(!run.out.contains('\u{1b}') && !run.out.contains('\u{202e}'), "{:?}", run.out);
+        assert!(!run.out.lines().any(|line| line.trim_start().starts_with("::")), "{}", run.out);
+    }
 }
 
 #[test]
@@ -241,11 +392,13 @@ expect:
 "##;
     let run = check(&["-"], case);
     let expect = r##"FAIL <stdin>
-       expected to be admitted, was refused
-       missing problem: pets.pet.id at spec.id
-       surplus problem: pets.pet.tag at spec.tag: contains '#'; use only letters, digits, spaces, '-', '_' and '.'
-       surplus in the patch: {"op":"replace","path":"/spec/name","value":"Rex"}
-       spec.name with defaults: expected "Rex the First", found "Rex"
+                                  EXPECTED                FOUND
+     verdict                      admitted                refused
+     refused by the schema alone  no                      yes
+     problem                      pets.pet.id at spec.id  -
+     problem                      -                       pets.pet.tag at spec.tag: contains '#'; use only letters, digits, spaces, '-', '_' and '.'
+     in the patch                 -                       {"op":"replace","path":"/spec/name","value":"Rex"}
+     spec.name with defaults      "Rex the First"         "Rex"
 1 fixture: 0 passed, 1 failed
 "##;
     assert_eq!((run.out.as_str(), run.code), (expect, 1));

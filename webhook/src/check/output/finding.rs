@@ -1,0 +1,116 @@
+//! A report as a flat list, as tools of CI take it.
+
+use std::{collections::HashMap, fmt::Write};
+
+use concierge_shared::admission::{
+    problem::Problem,
+    rule::{AdmissionRule, Level},
+};
+use sha2::{Digest, Sha256};
+
+use crate::check::{
+    input::{source::BadInput, tree::Span},
+    report::{Checked, Report, RunFixture},
+    rules::{FIXTURE, INPUT},
+};
+
+/// Something that was found, with its place.
+pub(super) struct Finding<'a> {
+    pub rule: &'static AdmissionRule,
+    /// How it counts here, which may be another level than the rule's own.
+    pub level: Level,
+    /// What it is about: `Pet zoo/rex`.
+    pub subject: String,
+    /// The field, where there is one.
+    pub field: String,
+    pub message: String,
+    pub file: &'a str,
+    /// Where in the file, when that is known.
+    pub span: Option<Span>,
+    /// The same for as long as the same is wrong with the same field of the same object, on whatever line.
+    pub fingerprint: String,
+}
+
+/// Everything in `report`, in the order of the input.
+pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
+    let bad = report.bad.iter().map(of_input);
+    let objects = report.objects.iter().flat_map(of_object);
+    let fixtures = report.fixtures.iter().filter_map(of_fixture);
+    let mut findings: Vec<_> = bad.chain(objects).chain(fixtures).collect();
+    let mut seen = HashMap::<String, usize>::new();
+    for finding in &mut findings {
+        let text = [finding.rule.id, finding.file, &finding.subject, &finding.field].join("\0");
+        let times = seen.entry(text.clone()).or_default();
+        finding.fingerprint = hash(&format!("{text}\0{times}"));
+        *times += 1;
+    }
+    findings
+}
+
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest.iter().take(20).fold(String::with_capacity(40), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn of_input(bad: &BadInput) -> Finding<'_> {
+    Finding {
+        rule: &INPUT,
+        level: Level::Deny,
+        subject: String::new(),
+        field: String::new(),
+        message: bad.message.clone(),
+        file: &bad.file,
+        span: bad.at.as_ref().map(|(_, span)| *span),
+        fingerprint: String::new(),
+    }
+}
+
+fn of_object(checked: &Checked) -> impl Iterator<Item = Finding<'_>> {
+    let problems = checked.problems.iter().map(move |one| of_problem(checked, one, Level::Deny));
+    problems.chain(checked.warnings.iter().map(move |one| of_problem(checked, one, Level::Warn)))
+}
+
+fn of_problem<'a>(checked: &'a Checked, problem: &Problem, level: Level) -> Finding<'a> {
+    Finding {
+        rule: problem.rule,
+        level,
+        subject: checked.subject(),
+        field: problem.field.to_string(),
+        message: problem.message.clone(),
+        file: &checked.submission.source.name,
+        span: Some(checked.locate(problem)),
+        fingerprint: String::new(),
+    }
+}
+
+fn of_fixture(run: &RunFixture) -> Option<Finding<'_>> {
+    let differences = run.result.as_ref().err()?;
+    Some(Finding {
+        rule: &FIXTURE,
+        level: Level::Deny,
+        subject: String::new(),
+        field: String::new(),
+        message: differences.to_string(),
+        file: &run.source.name,
+        span: Some(run.span),
+        fingerprint: String::new(),
+    })
+}
+
+impl Finding<'_> {
+    /// `Pet zoo/rex: spec.id: must be at least 1`
+    pub(super) fn text(&self) -> String {
+        let parts = [&self.subject, &self.field, &self.message];
+        parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(": ")
+    }
+
+    /// The file's path as tools of CI take it, from the folder in which the check runs.
+    pub(super) fn path(&self) -> String {
+        let here = std::env::current_dir().map(|here| here.display().to_string() + "/").unwrap_or_default();
+        let path = self.file.strip_prefix(&here).unwrap_or(self.file);
+        path.strip_prefix("./").unwrap_or(path).to_owned()
+    }
+}

@@ -1,0 +1,47 @@
+//! GitLab's code quality report.
+
+use concierge_shared::admission::rule::Level;
+use serde::Serialize;
+
+use super::finding::{Finding, findings};
+use crate::check::report::Report;
+
+#[derive(Serialize)]
+struct Issue {
+    description: String,
+    check_name: &'static str,
+    fingerprint: String,
+    severity: &'static str,
+    location: Location,
+}
+
+#[derive(Serialize)]
+struct Location {
+    path: String,
+    lines: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    begin: usize,
+    end: usize,
+}
+
+/// The report as a list of issues.
+pub(super) fn gitlab(report: &Report) -> String {
+    let issues: Vec<_> = findings(report).into_iter().map(issue).collect();
+    // Strings and numbers always have a JSON form.
+    serde_json::to_string_pretty(&issues).unwrap_or_default()
+}
+
+fn issue(finding: Finding<'_>) -> Issue {
+    let span = finding.span.unwrap_or_default();
+    let begin = span.start.line.max(1);
+    Issue {
+        description: finding.text(),
+        check_name: finding.rule.id,
+        severity: if finding.level == Level::Deny { "major" } else { "minor" },
+        location: Location { path: finding.path(), lines: Lines { begin, end: span.end.line.max(begin) } },
+        fingerprint: finding.fingerprint,
+    }
+}
