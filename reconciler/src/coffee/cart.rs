@@ -227,9 +227,9 @@ fn items(cart: &CoffeeCart) -> impl Iterator<Item = (&str, i64)> {
 /// Cents; `None` while a price is not known.
 fn subtotal(ctx: &Context, cart: &CoffeeCart) -> Option<i64> {
     let account = super::connection::account_of(ctx, cart).ok()?;
-    let account = format!("{}/{}", account.namespace, account.name);
+    let (namespace, account) = (&account.namespace, format!("{}/{}", account.namespace, account.name));
     items(cart).try_fold(0_i64, |sum, (id, quantity)| {
-        let (products, _) = ctx.lookup().select_as::<CoffeeProduct>(&variant_key(&account, id));
+        let products = ctx.lookup().select_as::<CoffeeProduct>(namespace, &variant_key(&account, id));
         let variant = products.first()?.spec.variants.iter().find(|variant| variant.id == id)?.clone();
         sum.checked_add(variant.price.checked_mul(quantity)?)
     })

@@ -27,8 +27,8 @@ pub(super) struct Differences {
 pub(super) fn compare(ctx: &Context, account: &TerminalAccount, listed: &[Product]) -> Differences {
     let namespace = account.metadata.namespace.clone().unwrap_or_default();
     let name = account.metadata.name.clone().unwrap_or_default();
-    let (existing, _) =
-        ctx.lookup().select_as::<CoffeeProduct>(&products_key(&format!("{namespace}/{name}")));
+    let key = products_key(&format!("{namespace}/{name}"));
+    let existing = ctx.lookup().select_as::<CoffeeProduct>(&namespace, &key);
     let wanted: Vec<_> = listed.iter().map(|product| wanted(&namespace, &name, product)).collect();
     let is = |one: &CoffeeProduct, other: &CoffeeProduct| one.metadata.name == other.metadata.name;
     let stale = |new: &&CoffeeProduct| !existing.iter().any(|old| is(old, new) && old.spec == new.spec);

@@ -1,6 +1,6 @@
 //! Looking things up, wherever they are: in a cluster's cache, in files on disk, or nowhere.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::rule::Enforcement;
 use crate::{
@@ -45,10 +45,20 @@ pub trait Lookup: Send + Sync {
     /// The objects of this kind with an index key.
     fn select(&self, kind: &'static str, key: &str) -> Selection;
 
+    /// The same of a key that only objects of one namespace have, so that it can be read again there.
+    fn select_in(&self, kind: &'static str, _namespace: &str, key: &str) -> Selection {
+        self.select(kind, key)
+    }
+
     /// How many objects of this kind have an index key; `None` when nobody here can tell.
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         let selection = self.select(kind, key);
         selection.complete.then_some(selection.objects.len())
+    }
+
+    /// The same of a key that only objects of one namespace have.
+    fn count_in(&self, kind: &'static str, _namespace: &str, key: &str) -> Option<usize> {
+        self.count(kind, key)
     }
 
     /// The namespace; the default one when nothing is known.
@@ -67,13 +77,36 @@ pub enum Need {
         /// Its name.
         name: String,
     },
-    /// All objects of a kind in a namespace; in all namespaces when it is empty.
+    /// The objects of a kind in a namespace, in all namespaces when it is empty, but no more than
+    /// [`Need::LIMIT`]: when there are more, nothing follows from those that were read.
     List {
         /// Their kind.
         kind: &'static str,
         /// Their namespace.
         namespace: String,
     },
+}
+
+impl Need {
+    /// The most objects that are listed. A list of all of a large namespace would take more memory than a
+    /// replica has, as often as somebody is refused.
+    pub const LIMIT: u32 = 500;
+
+    /// The kind of what is to be read.
+    pub fn kind(&self) -> &'static str {
+        let (Self::Object { kind, .. } | Self::List { kind, .. }) = self;
+        kind
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object { kind, namespace, name } => write!(f, "{kind} {namespace}/{name}"),
+            Self::List { kind, namespace } if namespace.is_empty() => write!(f, "the {kind} objects"),
+            Self::List { kind, namespace } => write!(f, "the {kind} objects of namespace {namespace}"),
+        }
+    }
 }
 
 /// A lookup that knows nothing.
@@ -144,12 +177,11 @@ impl Lookup for World {
 
 /// What live reads said, in front of a lookup that they correct.
 pub struct Fresh<'a> {
-    /// The lookup behind.
-    pub behind: &'a dyn Lookup,
-    /// Single objects as they were read; `None` when they do not exist.
-    pub objects: HashMap<(&'static str, String, String), Option<Stored>>,
-    /// Whole lists as they were read, by kind and namespace.
-    pub lists: HashMap<(&'static str, String), Index>,
+    behind: &'a dyn Lookup,
+    /// By kind, namespace and name; `None` when it does not exist.
+    objects: HashMap<(&'static str, String, String), Option<Stored>>,
+    /// Whole lists, by kind and namespace.
+    lists: HashMap<(&'static str, String), Index>,
 }
 
 impl<'a> Fresh<'a> {
@@ -157,29 +189,87 @@ impl<'a> Fresh<'a> {
     pub fn new(behind: &'a dyn Lookup) -> Self {
         Self { behind, objects: HashMap::new(), lists: HashMap::new() }
     }
+
+    /// Takes in what was read of `need`, and whether that is all there is.
+    pub fn insert(&mut self, need: &Need, read: Vec<Stored>, complete: bool) {
+        match need {
+            Need::Object { kind, namespace, name } => {
+                let object = read.into_iter().next();
+                self.objects.insert((kind, namespace.clone(), name.clone()), object);
+            }
+            Need::List { kind, namespace } if complete => {
+                let mut index = Index::default();
+                read.into_iter().for_each(|object| index.insert(object));
+                self.lists.insert((kind, namespace.clone()), index);
+            }
+            // Each is known now, though not whether there are others.
+            Need::List { kind, .. } => {
+                let key = |object: &Stored| (*kind, object.namespace().to_owned(), object.name().to_owned());
+                self.objects.extend(read.into_iter().map(|object| (key(&object), Some(object))));
+            }
+        }
+    }
+
+    fn list(&self, kind: &'static str, namespace: &str) -> Option<&Index> {
+        let of = |namespace: &str| self.lists.get(&(kind, namespace.to_owned()));
+        of(namespace).or_else(|| of(""))
+    }
+
+    /// The objects of a kind that were read one by one.
+    fn read(&self, kind: &'static str) -> impl Iterator<Item = (&str, &str, Option<&Stored>)> {
+        let of_kind = self.objects.iter().filter(move |((of, ..), _)| *of == kind);
+        of_kind.map(|((_, namespace, name), object)| (&**namespace, &**name, object.as_ref()))
+    }
+
+    /// Whether the lookup behind has this object among those with `key`.
+    fn is_counted_behind(&self, kind: &'static str, namespace: &str, name: &str, key: &str) -> bool {
+        let found = self.behind.find(kind, namespace, name);
+        matches!(found, Found::Present(object) if object.has_key(key))
+    }
 }
 
 impl Lookup for Fresh<'_> {
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
-        match self.objects.get(&(kind, namespace.to_owned(), name.to_owned())) {
-            Some(Some(object)) => Found::Present(object.clone()),
-            Some(None) => Found::Absent,
+        if let Some(read) = self.objects.get(&(kind, namespace.to_owned(), name.to_owned())) {
+            return read.clone().map_or(Found::Absent, Found::Present);
+        }
+        match self.list(kind, namespace) {
+            Some(list) => list.get(namespace, name).cloned().map_or(Found::Absent, Found::Present),
             None => self.behind.find(kind, namespace, name),
         }
     }
 
     fn select(&self, kind: &'static str, key: &str) -> Selection {
-        let lists: Vec<_> = self.lists.iter().filter(|((listed, _), _)| *listed == kind).collect();
-        if !lists.is_empty() {
-            let objects = lists.iter().flat_map(|(_, index)| index.with_key(key)).cloned().collect();
-            return Selection { objects, complete: true };
+        self.select_in(kind, "", key)
+    }
+
+    fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
+        if let Some(list) = self.list(kind, namespace) {
+            return Selection { objects: list.with_key(key).to_vec(), complete: true };
         }
-        let mut behind = self.behind.select(kind, key);
-        behind.objects.retain(|object| {
-            let read = self.objects.get(&(kind, object.namespace().to_owned(), object.name().to_owned()));
-            !matches!(read, Some(None))
-        });
+        let mut behind = self.behind.select_in(kind, namespace, key);
+        for (namespace, name, object) in self.read(kind) {
+            behind.objects.retain(|other| other.name() != name || other.namespace() != namespace);
+            behind.objects.extend(object.filter(|object| object.has_key(key)).cloned());
+        }
         behind
+    }
+
+    fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
+        self.count_in(kind, "", key)
+    }
+
+    fn count_in(&self, kind: &'static str, namespace: &str, key: &str) -> Option<usize> {
+        if let Some(list) = self.list(kind, namespace) {
+            return Some(list.with_key(key).len());
+        }
+        let behind = self.behind.count_in(kind, namespace, key)?;
+        let (mut more, mut fewer) = (0, 0);
+        for (namespace, name, object) in self.read(kind) {
+            more += usize::from(object.is_some_and(|object| object.has_key(key)));
+            fewer += usize::from(self.is_counted_behind(kind, namespace, name, key));
+        }
+        Some((behind + more).saturating_sub(fewer))
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
@@ -189,13 +279,12 @@ impl Lookup for Fresh<'_> {
 
 /// Typed look-ups on any [`Lookup`].
 pub trait LookupExt {
-    /// The objects of kind `K` with an index key, and whether they are all.
-    fn select_as<K: Kind>(&self, key: &str) -> (Vec<Arc<K>>, bool);
+    /// The objects of kind `K` in a namespace with an index key.
+    fn select_as<K: Kind>(&self, namespace: &str, key: &str) -> Vec<Arc<K>>;
 }
 
 impl LookupExt for dyn Lookup + '_ {
-    fn select_as<K: Kind>(&self, key: &str) -> (Vec<Arc<K>>, bool) {
-        let selection = self.select(K::NAME, key);
-        (selection.objects.iter().filter_map(Stored::get).collect(), selection.complete)
+    fn select_as<K: Kind>(&self, namespace: &str, key: &str) -> Vec<Arc<K>> {
+        self.select_in(K::NAME, namespace, key).objects.iter().filter_map(Stored::get).collect()
     }
 }

@@ -2,7 +2,10 @@
 
 use validator::{ValidationErrors, ValidationErrorsKind};
 
-use super::rule::AdmissionRule;
+use super::{
+    lookup::Need,
+    rule::{AdmissionRule, LOOKUP},
+};
 use crate::field::FieldPath;
 
 /// Why a field is wrong: Kubernetes' closed list of causes.
@@ -57,7 +60,20 @@ pub struct Problem {
 
 /// Collects all problems of an object. Rules add to it and go on.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    unresolved: Vec<Unresolved>,
+    needs: Vec<(&'static AdmissionRule, Need)>,
+}
+
+/// A look-up that could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unresolved {
+    /// What the user is told.
+    pub(super) problem: Problem,
+    /// The rules that may be broken.
+    pub(super) rules: Vec<&'static AdmissionRule>,
+}
 
 impl Problems {
     /// Adds a problem.
@@ -68,7 +84,7 @@ impl Problems {
         field: impl Into<FieldPath>,
         message: impl Into<String>,
     ) {
-        self.0.push(Problem { rule, field: field.into(), cause, message: message.into() });
+        self.found.push(Problem { rule, field: field.into(), cause, message: message.into() });
     }
 
     /// Adds what a `validator` derive found, with the path of the validated value in front.
@@ -101,16 +117,59 @@ impl Problems {
         }
     }
 
+    /// Says that it can't be known whether one of `rules` is broken, before `needs` are read.
+    pub(super) fn add_unresolved(
+        &mut self,
+        field: FieldPath,
+        rules: &[&'static AdmissionRule],
+        what: &Need,
+        needs: &[Need],
+    ) {
+        let message = format!("could not look up {what}; try again");
+        let problem = Problem { field, rule: &LOOKUP, cause: Cause::Invalid, message };
+        self.unresolved.push(Unresolved { problem, rules: rules.to_vec() });
+        for rule in rules {
+            self.needs.extend(needs.iter().map(|need| (*rule, need.clone())));
+        }
+    }
+
+    /// Lets `check` add problems of `rules` that are to be believed after reading `needs`.
+    pub(super) fn resting_on(
+        &mut self,
+        needs: &[Need],
+        rules: &[&'static AdmissionRule],
+        check: impl FnOnce(&mut Self),
+    ) {
+        let before = self.found.len();
+        check(self);
+        for problem in &self.found[before..] {
+            debug_assert!(
+                rules.contains(&problem.rule),
+                "{} is not declared for this look-up",
+                problem.rule.id
+            );
+            self.needs.extend(needs.iter().map(|need| (problem.rule, need.clone())));
+        }
+    }
+
     /// The problems, ordered by field path, then rule.
-    pub fn into_sorted(mut self) -> Vec<Problem> {
-        self.0.sort_by(|a, b| (&a.field, a.rule.id).cmp(&(&b.field, b.rule.id)));
-        self.0.dedup();
-        self.0
+    pub fn into_sorted(self) -> Vec<Problem> {
+        self.into_parts().0
+    }
+
+    /// The problems, ordered by field path, then rule; what could not be looked up; and what to read, because of
+    /// which rule, before either is believed.
+    pub(super) fn into_parts(
+        mut self,
+    ) -> (Vec<Problem>, Vec<Unresolved>, Vec<(&'static AdmissionRule, Need)>) {
+        self.found.sort_by(|a, b| (&a.field, a.rule.id).cmp(&(&b.field, b.rule.id)));
+        self.found.dedup();
+        (self.found, self.unresolved, self.needs)
     }
 
     /// True when nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty() && self.unresolved.is_empty()
     }
 }
 

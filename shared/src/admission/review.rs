@@ -3,29 +3,25 @@
 //! It never waits. What a cache could not tell for sure comes out as [`Need`]s; whoever can read the cluster
 //! reads them and evaluates again with the answers in front of the cache.
 
-use std::{cell::RefCell, sync::Arc};
-
 use json_patch::PatchOperation;
 
 use super::{
     claim::Claim,
     defaults::Defaulted,
     envelope::Operation,
-    lookup::{Found, Lookup, LookupExt, Need},
+    lookup::{Found, Lookup, Need},
     object::Raw,
-    problem::{Cause, Problem, Problems},
+    problem::{Cause, Problem, Problems, Unresolved},
     reference::{self, DELETE_IN_USE_ANNOTATION, Reference, referrers_key},
-    rule::{AdmissionRule, Enforcement, LOOKUP, Level, STATUS_IGNORED},
+    rule::{AdmissionRule, Enforcement, Level, STATUS_IGNORED},
+    seen::{FEW, Seen, few},
 };
 use crate::{
-    field::{FieldPath, at},
+    field::FieldPath,
     index::Stored,
     kind::{KINDS, Kind},
     settings::Settings,
 };
-
-/// How many referrers a denial names.
-const NAMED_REFERRERS: usize = 5;
 
 /// Which of the two admission calls this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,69 +67,35 @@ pub struct Review<'a, K> {
     pub old: Option<&'a K>,
     /// The object's namespace.
     pub namespace: &'a str,
-    /// The objects around.
-    pub lookup: &'a dyn Lookup,
     /// The operator's settings.
     pub settings: &'a Settings,
-    notes: RefCell<Notes>,
-}
-
-/// What rules could not see, or saw in a cache that may be behind.
-#[derive(Default)]
-struct Notes {
-    unresolved: Vec<Problem>,
-    needs: Vec<Need>,
+    /// The objects around. Rules look at them through [`Review::look`] alone.
+    lookup: &'a dyn Lookup,
 }
 
 impl<K: Kind> Review<'_, K> {
-    /// The objects of kind `T` with an index key. When that can't be told, the request is not admitted
-    /// before it can.
-    pub fn select<T: Kind>(&self, key: &str) -> Vec<Arc<T>> {
-        let (objects, complete) = self.lookup.select_as::<T>(key);
-        if !complete {
-            self.blind::<T>();
-        }
-        objects
+    /// What `look` sees of the objects around. It tells nothing before it is checked.
+    pub fn look<T>(&self, look: impl FnOnce(&dyn Lookup) -> T) -> Seen<T> {
+        Seen::new(self.lookup, look)
     }
 
-    /// How many objects of kind `T` have an index key; 0, and no admission yet, when that can't be told.
-    pub fn count<T: Kind>(&self, key: &str) -> usize {
-        self.lookup.count(T::NAME, key).unwrap_or_else(|| {
-            self.blind::<T>();
-            0
-        })
-    }
-
-    /// Says that a problem rests on the objects of kind `T` in this namespace, which are read afresh
-    /// before it is believed.
-    pub fn doubt<T: Kind>(&self) {
-        let need = Need::List { kind: T::NAME, namespace: self.namespace.to_owned() };
-        self.notes.borrow_mut().needs.push(need);
-    }
-
-    /// Says that a problem rests on these objects, which are read afresh before it is believed. More than a
-    /// denial names can't all have been seen wrongly; a few can.
-    pub fn doubt_each(&self, objects: &[Stored]) {
-        if objects.len() <= NAMED_REFERRERS {
-            self.notes.borrow_mut().needs.extend(objects.iter().map(need));
-        }
-    }
-
-    fn blind<T: Kind>(&self) {
-        self.doubt::<T>();
-        let message =
-            format!("could not look up the {} objects of namespace {}; try again", T::NAME, self.namespace);
-        let problem =
-            Problem { field: at("metadata.namespace"), rule: &LOOKUP, cause: Cause::Invalid, message };
-        self.notes.borrow_mut().unresolved.push(problem);
-    }
-
-    /// The known objects, of any kind, that protect the object under review from deletion.
-    pub fn referrers(&self) -> Vec<Stored> {
+    /// The objects, of any kind of the group, that protect the object under review from deletion. Groups do not refer
+    /// to each other.
+    pub fn referrers(&self) -> Seen<Vec<Stored>> {
         let name = self.object.meta().name.as_deref().unwrap_or_default();
-        let key = referrers_key(K::NAME, self.namespace, name);
-        let all = KINDS.iter().flat_map(|kind| self.lookup.select(kind.name, &key).objects);
-        all.filter(|referrer| !referrer.terminating()).collect()
+        self.holders("", &referrers_key(K::NAME, self.namespace, name))
+    }
+
+    /// The objects, of any kind of the group, that have an index key and are not being deleted. Only objects of
+    /// `namespace` have it, unless that is empty.
+    pub fn holders(&self, namespace: &str, key: &str) -> Seen<Vec<Stored>> {
+        let group = K::group(&());
+        let seen = self.look(|lookup| {
+            let kinds = KINDS.iter().filter(|kind| (kind.group)() == group);
+            let all = kinds.flat_map(|kind| lookup.select_in(kind.name, namespace, key).objects);
+            all.filter(|holder| !holder.terminating()).collect::<Vec<_>>()
+        });
+        seen.by_name()
     }
 
     /// True when `other` is the object under review, or its stored version.
@@ -233,9 +195,7 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
         examine(request, context, &object, old.as_ref(), &mut found);
     }
     let tolerated = match &old {
-        Some(old) if !found.problems.is_empty() || !found.unresolved.is_empty() => {
-            problems_before(request, context, old)
-        }
+        Some(old) if !found.problems.is_empty() => problems_before(request, context, old),
         _ => Vec::new(),
     };
     found.into_evaluation(request, context, patch, &tolerated)
@@ -256,16 +216,14 @@ fn problems_before<K: Kind>(request: &Request<'_>, context: &Context<'_>, old: &
     let (old, _) = Defaulted::new(old.clone());
     let mut found = Findings::default();
     examine(request, context, &old, Some(&old), &mut found);
-    found.unresolved.into_iter().chain(found.problems.into_sorted()).collect()
+    found.problems.into_sorted()
 }
 
 #[derive(Default)]
 struct Findings {
     problems: Problems,
-    unresolved: Vec<Problem>,
     claims: Vec<Claim>,
     taken: Vec<Taken>,
-    needs: Vec<Need>,
 }
 
 fn examine<K: Kind>(
@@ -280,14 +238,12 @@ fn examine<K: Kind>(
         object,
         old,
         namespace: request.namespace,
-        lookup: context.lookup,
         settings: context.settings,
-        notes: RefCell::default(),
+        lookup: context.lookup,
     };
     K::check(&review, &mut found.problems);
-    found.take_notes(&review);
     for reference in object.references() {
-        check_reference(&review, &reference, found);
+        check_reference(&review, &reference, &mut found.problems);
     }
     let held = old.map(Kind::claims).unwrap_or_default();
     for claim in object.claims() {
@@ -295,77 +251,64 @@ fn examine<K: Kind>(
     }
 }
 
-fn check_reference<K: Kind>(review: &Review<'_, K>, reference: &Reference, found: &mut Findings) {
+fn check_reference<K: Kind>(review: &Review<'_, K>, reference: &Reference, problems: &mut Problems) {
+    let Reference { field, kind, name, rule, .. } = reference;
     let namespace = reference.namespace.as_deref().unwrap_or(review.namespace);
-    let foreign = namespace != review.namespace;
-    let problem = |message: String| Problem {
-        field: reference.field.clone(),
-        rule: reference.rule,
-        cause: Cause::NotFound,
-        message,
-    };
-    let missing = || match foreign {
-        // The same words whether it exists or not: a foreign namespace is not to be searched from here.
-        true => problem(format!(
-            "{} {namespace}/{} does not exist or does not allow references from namespace {}; its owner can \
-             allow them with the annotation {}",
-            reference.kind,
-            reference.name,
-            review.namespace,
-            reference::ALLOWED_NAMESPACES_ANNOTATION
-        )),
-        false => problem(format!(
-            "{} {:?} does not exist in namespace {namespace}; create it first, or correct the name",
-            reference.kind, reference.name
-        )),
-    };
-    match review.lookup.find(reference.kind, namespace, &reference.name) {
-        Found::Present(target) if target.terminating() && !foreign => found.add(problem(format!(
-            "{} {:?} is being deleted; refer to another, or wait and create it again",
-            reference.kind, reference.name
-        ))),
-        Found::Present(target)
-            if foreign
-                && (target.terminating()
-                    || !reference::permits(target.meta().annotations.as_ref(), review.namespace)) =>
-        {
-            found.add(missing());
+    let target = review.look(|lookup| lookup.find(kind, namespace, name));
+    target.check(problems, field.clone(), &[rule], |target, problems| {
+        if let Some(message) = wrong_target(review.namespace, namespace, reference, &target) {
+            problems.add(rule, Cause::NotFound, field.clone(), message);
         }
-        Found::Present(_) => return,
-        Found::Absent => found.add(missing()),
-        Found::Unknown => found.unresolved.push(problem(format!(
-            "could not look up {} {namespace}/{}; try again",
-            reference.kind, reference.name
-        ))),
-    }
-    found.needs.push(Need::Object {
-        kind: reference.kind,
-        namespace: namespace.to_owned(),
-        name: reference.name.clone(),
     });
+}
+
+/// What is wrong with the target of a reference from namespace `own` to `namespace`, if anything is.
+fn wrong_target(own: &str, namespace: &str, reference: &Reference, target: &Found) -> Option<String> {
+    let Reference { kind, name, .. } = reference;
+    let target = match target {
+        Found::Present(target) => Some(target),
+        Found::Absent | Found::Unknown => None,
+    };
+    if namespace != own {
+        let usable = |target: &&Stored| {
+            !target.terminating() && reference::permits(target.meta().annotations.as_ref(), own)
+        };
+        // The same words whether it exists or not: a foreign namespace is not to be searched from here.
+        return target.filter(usable).is_none().then(|| {
+            format!(
+                "{kind} {namespace}/{name} does not exist or does not allow references from namespace {own}; its \
+                 owner can allow them with the annotation {}",
+                reference::ALLOWED_NAMESPACES_ANNOTATION
+            )
+        });
+    }
+    match target {
+        None => Some(format!(
+            "{kind} {name:?} does not exist in namespace {namespace}; create it first, or correct the name"
+        )),
+        Some(target) if target.terminating() => {
+            Some(format!("{kind} {name:?} is being deleted; refer to another, or wait and create it again"))
+        }
+        Some(_) => None,
+    }
 }
 
 fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], found: &mut Findings) {
-    let holders = review.lookup.select(K::NAME, &claim.index_key()).objects;
-    let Some(holder) = holders.iter().find(|holder| !review.is_self(holder)) else {
-        if !held.contains(&claim) {
-            found.claims.push(claim);
-        }
-        return;
-    };
-    let field = claim.field.clone();
-    found.add(Problem {
-        message: claim.taken_message(),
-        field: claim.field,
-        rule: claim.rule,
-        cause: Cause::Duplicate,
+    let holders = review.look(|lookup| {
+        let mut holders = lookup.select(K::NAME, &claim.index_key()).objects;
+        holders.retain(|holder| !review.is_self(holder));
+        holders
     });
-    found.needs.push(need(holder));
-    found.taken.push(Taken { field, rule: claim.rule, holder: holder.clone() });
-}
-
-fn need(object: &Stored) -> Need {
-    Need::Object { kind: object.kind(), namespace: object.namespace().into(), name: object.name().into() }
+    let Findings { problems, taken, claims } = found;
+    let before = taken.len();
+    holders.by_name().check(problems, claim.field.clone(), &[claim.rule], |holders, problems| {
+        let Some(holder) = holders.into_iter().next() else { return };
+        problems.add(claim.rule, Cause::Duplicate, claim.field.clone(), claim.taken_message());
+        taken.push(Taken { field: claim.field.clone(), rule: claim.rule, holder });
+    });
+    if taken.len() == before && !held.contains(&claim) {
+        claims.push(claim);
+    }
 }
 
 fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old: K) -> Evaluation {
@@ -379,53 +322,58 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
         object: &object,
         old: None,
         namespace: request.namespace,
-        lookup: context.lookup,
         settings: context.settings,
-        notes: RefCell::default(),
+        lookup: context.lookup,
     };
     let mut found = Findings::default();
     if K::ASKED_ON_DELETE {
         K::check_deletion(&review, &mut found.problems);
     }
     if let Some(rule) = K::IN_USE {
-        check_referrers(&review, rule, &mut found);
+        check_in_use::<K>(rule, review.referrers(), &mut found.problems);
     }
-    found.take_notes(&review);
     found.into_evaluation(request, context, Vec::new(), &[])
 }
 
-fn check_referrers<K: Kind>(review: &Review<'_, K>, rule: &'static AdmissionRule, found: &mut Findings) {
-    let referrers = review.referrers();
-    if referrers.is_empty() {
-        return;
-    }
-    found.add(in_use(rule, K::NAME, &referrers));
-    review.doubt_each(&referrers);
+/// Adds the problem of deleting an object of kind `K` that `users` need.
+pub fn check_in_use<K: Kind>(
+    rule: &'static AdmissionRule,
+    users: Seen<Vec<Stored>>,
+    problems: &mut Problems,
+) {
+    let field = "metadata.name";
+    users.check(problems, field, &[rule], |mut users, problems| {
+        if !users.is_empty() {
+            let message = format!(
+                "the {} is in use by {}; delete or change them first, or set the annotation \
+                 {DELETE_IN_USE_ANNOTATION}: \"true\" on it",
+                K::NAME,
+                named(&mut users)
+            );
+            problems.add(rule, Cause::Forbidden, field, message);
+        }
+    });
 }
 
-/// The problem of deleting an object of kind `kind` that `referrers` use.
-pub fn in_use(rule: &'static AdmissionRule, kind: &str, referrers: &[Stored]) -> Problem {
-    let mut names: Vec<_> =
-        referrers.iter().map(|one| format!("{} {}/{}", one.kind(), one.namespace(), one.name())).collect();
-    names.sort();
-    Problem {
-        field: at("metadata.name"),
-        rule,
-        cause: Cause::Forbidden,
-        message: format!(
-            "the {kind} is in use by {}; delete or change them first, or set the annotation \
-             {DELETE_IN_USE_ANNOTATION}: \"true\" on it",
-            abridged(&names)
-        ),
-    }
+/// The first few of `objects` by kind, namespace and name, and how many more there are.
+pub fn named(objects: &mut [Stored]) -> String {
+    let all = objects.len();
+    let first = few(objects).iter();
+    let names: Vec<_> =
+        first.map(|one| format!("{} {}/{}", one.kind(), one.namespace(), one.name())).collect();
+    and_more(&names, all)
 }
 
 /// The first few of `names`, and how many more there are.
 pub fn abridged(names: &[String]) -> String {
-    let shown = names.iter().take(NAMED_REFERRERS).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED_REFERRERS) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+    and_more(&names[..names.len().min(FEW)], names.len())
+}
+
+fn and_more(shown: &[String], all: usize) -> String {
+    let names = shown.join(", ");
+    match all - shown.len() {
+        0 => names,
+        more => format!("{names} and {more} more"),
     }
 }
 
@@ -435,16 +383,6 @@ pub fn annotation<'a, K: Kind>(object: &'a K, key: &str) -> Option<&'a str> {
 }
 
 impl Findings {
-    fn add(&mut self, problem: Problem) {
-        self.problems.add(problem.rule, problem.cause, problem.field, problem.message);
-    }
-
-    fn take_notes<K: Kind>(&mut self, review: &Review<'_, K>) {
-        let notes = review.notes.take();
-        self.unresolved.extend(notes.unresolved);
-        self.needs.extend(notes.needs);
-    }
-
     fn into_evaluation(
         self,
         request: &Request<'_>,
@@ -456,22 +394,46 @@ impl Findings {
         let kept = |problem: &Problem| {
             tolerated.iter().any(|old| old.rule == problem.rule && old.field == problem.field)
         };
-        let mut evaluation =
-            Evaluation { patch, needs: self.needs, taken: self.taken, ..Evaluation::default() };
-        for problem in self.problems.into_sorted() {
+        let (problems, unresolved, needs) = self.problems.into_parts();
+        let mut evaluation = Evaluation { patch, taken: self.taken, ..Evaluation::default() };
+        for problem in problems {
             match level(problem.rule) {
                 Level::Off => {}
                 Level::Deny if !kept(&problem) => evaluation.denials.push(problem),
                 Level::Deny | Level::Warn => evaluation.warnings.push(problem),
             }
         }
-        let unresolved = self.unresolved.into_iter();
-        evaluation.unresolved =
-            unresolved.filter(|problem| level(problem.rule) == Level::Deny && !kept(problem)).collect();
+        let refuses = |rule: &&'static AdmissionRule| level(rule) == Level::Deny;
+        for Unresolved { problem, rules } in unresolved {
+            let told = evaluation.unresolved.contains(&problem) || evaluation.warnings.contains(&problem);
+            if told || !rules.iter().any(refuses) {
+                continue;
+            }
+            match level(problem.rule) {
+                Level::Off => {}
+                Level::Warn => evaluation.warnings.push(problem),
+                Level::Deny => evaluation.unresolved.push(problem),
+            }
+        }
+        evaluation.needs = needs_of(needs, |rule| level(rule) == Level::Deny);
         evaluation.claims =
             self.claims.into_iter().filter(|claim| level(claim.rule) == Level::Deny).collect();
         evaluation
     }
+}
+
+/// What to read because of those rules that can refuse the request, each once.
+fn needs_of(
+    needs: Vec<(&'static AdmissionRule, Need)>,
+    refuses: impl Fn(&AdmissionRule) -> bool,
+) -> Vec<Need> {
+    let mut kept = Vec::new();
+    for (rule, need) in needs {
+        if !kept.contains(&need) && refuses(rule) {
+            kept.push(need);
+        }
+    }
+    kept
 }
 
 /// The level of `rule` in `namespace`: the namespace's word, else the cluster's, else the rule's own.

@@ -12,15 +12,14 @@ use crate::{
     admission::{
         defaults::Fill,
         problem::{Cause, Problems},
-        review::{Review, in_use},
+        review::{Review, check_in_use},
         rule::AdmissionRule,
     },
     common::{
         SecretKeyRef,
         url::{is_loopback, parse_base_url},
     },
-    index::Stored,
-    kind::{KINDS, Kind},
+    kind::Kind,
     rules,
     status::Condition,
 };
@@ -163,23 +162,12 @@ impl Kind for TerminalAccount {
     }
 
     fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
-        let users = implicit_users(review);
-        if !users.is_empty() {
-            review.doubt_each(&users);
-            let problem = in_use(&IN_USE, Self::NAME, &users);
-            problems.add(problem.rule, problem.cause, problem.field, problem.message);
+        // Objects that name no account use the namespace's default one.
+        if review.object.metadata.name.as_deref() == Some(DEFAULT_ACCOUNT) {
+            let users = review.holders(review.namespace, &implicit_account_key(review.namespace));
+            check_in_use::<Self>(&IN_USE, users, problems);
         }
     }
-}
-
-/// The objects that use the account because it is their namespace's default.
-fn implicit_users(review: &Review<'_, TerminalAccount>) -> Vec<Stored> {
-    if review.object.metadata.name.as_deref() != Some(DEFAULT_ACCOUNT) {
-        return Vec::new();
-    }
-    let key = implicit_account_key(review.namespace);
-    let users = KINDS.iter().flat_map(|kind| review.lookup.select(kind.name, &key).objects);
-    users.filter(|user| !user.terminating()).collect()
 }
 
 fn check_base_url(text: &str, problems: &mut Problems) {

@@ -17,7 +17,7 @@ use crate::{
         defaults::Fill,
         problem::{Cause, Problems},
         reference::Reference,
-        review::{Review, abridged},
+        review::{Review, named},
         rule::AdmissionRule,
     },
     common::{ObjectRef, text::not_blank},
@@ -228,18 +228,15 @@ impl UsesAccount for CoffeeAddress {
 }
 
 fn check_used(review: &Review<'_, CoffeeAddress>, problems: &mut Problems) {
-    let referrers = review.referrers();
-    if referrers.is_empty() {
-        return;
-    }
-    let mut names: Vec<_> =
-        referrers.iter().map(|one| format!("{} {}/{}", one.kind(), one.namespace(), one.name())).collect();
-    names.sort();
-    let message = format!(
-        "is edited while in use by {}: an order that is placed already still goes to the old address",
-        abridged(&names)
-    );
-    problems.add(&USED, Cause::Invalid, "spec", message);
+    review.referrers().check(problems, "spec", &[&USED], |mut referrers, problems| {
+        if !referrers.is_empty() {
+            let message = format!(
+                "is edited while in use by {}: an order that is placed already still goes to the old address",
+                named(&mut referrers)
+            );
+            problems.add(&USED, Cause::Invalid, "spec", message);
+        }
+    });
 }
 
 impl CoffeeAddressSpec {

@@ -171,7 +171,7 @@ impl Kind for CoffeeCard {
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
         let given = (spec.card_token.as_ref(), spec.card_token_secret_ref.as_ref());
-        check_token(problems, &CARD_RULES, &at("spec"), given, &Shop::around(review));
+        check_token(problems, &CARD_RULES, &at("spec"), given, Shop::around(review));
         let description = spec.description.as_deref().unwrap_or_default();
         check_optional(problems, &DESCRIPTION, "spec.description", description, 255);
         check_no_card_number(problems, &CARD_NUMBER, "spec.description", description);

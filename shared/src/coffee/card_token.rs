@@ -12,6 +12,7 @@ use crate::{
     admission::{
         problem::{Cause, Problems},
         rule::AdmissionRule,
+        seen::Seen,
     },
     common::{
         SecretKeyRef,
@@ -158,7 +159,7 @@ pub(super) fn check_token(
     rules: &CardRules,
     root: &FieldPath,
     given: (Option<&CardToken>, Option<&SecretKeyRef>),
-    shop: &Shop,
+    shop: Seen<Shop>,
 ) {
     let (clear, secret) = given;
     if clear.is_some() == secret.is_some() {
@@ -177,10 +178,14 @@ pub(super) fn check_token(
         let message = "is no Stripe token; it is 'tok_' and letters, digits and '_'";
         problems.add(rules.token, Cause::Invalid, field, message);
     } else {
-        if token.is_for_tests() && shop.is_production() {
-            let message = "is one of Stripe's test tokens, which a production account can't charge; register \
-                           a real card";
-            problems.add(rules.test, Cause::NotSupported, field.clone(), message);
+        if token.is_for_tests() {
+            shop.check(problems, field.clone(), &[rules.test], |shop, problems| {
+                if shop.is_production() {
+                    let message = "is one of Stripe's test tokens, which a production account can't charge; \
+                                   register a real card";
+                    problems.add(rules.test, Cause::NotSupported, field.clone(), message);
+                }
+            });
         }
         let message = "is in clear for all who may read the object, its history and its managed fields; \
                        use cardTokenSecretRef";

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CoffeeAddress, CoffeeCard, Shop, UsedAccount, UsesAccount,
+    CoffeeAddress, CoffeeCard, UsedAccount, UsesAccount,
     account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
@@ -298,16 +298,15 @@ fn check_conversion(spec: &CoffeeCartSpec, problems: &mut Problems) {
 
 fn check_targets(review: &Review<'_, CoffeeCart>, problems: &mut Problems) {
     let CoffeeCartSpec { address_ref, card_ref, .. } = &review.object.spec;
-    let shop = Shop::around(review);
     check_account(review, &ACCOUNT_EXISTS, problems);
     let (address, card) = ("spec.addressRef", "spec.cardRef");
     if let Some(target) = address_ref {
         target.check(address, &ADDRESS_EXISTS, problems);
-        check_same_account::<_, CoffeeAddress>(review, &shop, address, Some(target), &SAME_ACCOUNT, problems);
+        check_same_account::<_, CoffeeAddress>(review, address, target, &SAME_ACCOUNT, problems);
     }
     if let Some(target) = card_ref {
         target.check(card, &CARD_EXISTS, problems);
-        check_same_account::<_, CoffeeCard>(review, &shop, card, Some(target), &SAME_ACCOUNT, problems);
+        check_same_account::<_, CoffeeCard>(review, card, target, &SAME_ACCOUNT, problems);
     }
 }
 

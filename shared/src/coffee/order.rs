@@ -314,15 +314,14 @@ impl Kind for CoffeeOrder {
         let (id, quantity) = (&spec.product_variant_id, spec.quantity);
         variant::check(review, &VARIANT_RULES, &at("spec"), id, quantity, problems);
         check_pairs(spec, problems);
-        let shop = Shop::around(review);
         if let Some(address) = &spec.address {
             check_postal(problems, &ADDRESS_RULES, &at("spec.address"), &address.postal());
         }
         if let Some(card) = &spec.card {
             let given = (card.card_token.as_ref(), card.card_token_secret_ref.as_ref());
-            check_token(problems, &CARD_RULES, &at("spec.card"), given, &shop);
+            check_token(problems, &CARD_RULES, &at("spec.card"), given, Shop::around(review));
         }
-        check_targets(review, &shop, problems);
+        check_targets(review, problems);
         check_wishes(spec, problems);
     }
 
@@ -375,26 +374,19 @@ fn check_pairs(spec: &CoffeeOrderSpec, problems: &mut Problems) {
     }
 }
 
-fn check_targets(review: &Review<'_, CoffeeOrder>, shop: &Shop, problems: &mut Problems) {
+fn check_targets(review: &Review<'_, CoffeeOrder>, problems: &mut Problems) {
     let spec = &review.object.spec;
     check_account(review, &ACCOUNT_EXISTS, problems);
     let (profile, address, card) = ("spec.profileRef", "spec.addressRef", "spec.cardRef");
     spec.profile_ref.check(profile, &PROFILE_EXISTS, problems);
-    check_same_account::<_, CoffeeProfile>(
-        review,
-        shop,
-        profile,
-        Some(&spec.profile_ref),
-        &SAME_ACCOUNT,
-        problems,
-    );
+    check_same_account::<_, CoffeeProfile>(review, profile, &spec.profile_ref, &SAME_ACCOUNT, problems);
     if let Some(target) = &spec.address_ref {
         target.check(address, &ADDRESS_EXISTS, problems);
-        check_same_account::<_, CoffeeAddress>(review, shop, address, Some(target), &SAME_ACCOUNT, problems);
+        check_same_account::<_, CoffeeAddress>(review, address, target, &SAME_ACCOUNT, problems);
     }
     if let Some(target) = &spec.card_ref {
         target.check(card, &CARD_EXISTS, problems);
-        check_same_account::<_, CoffeeCard>(review, shop, card, Some(target), &SAME_ACCOUNT, problems);
+        check_same_account::<_, CoffeeCard>(review, card, target, &SAME_ACCOUNT, problems);
     }
 }
 

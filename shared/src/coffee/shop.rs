@@ -13,6 +13,7 @@ use crate::{
         reference::permits,
         review::Review,
         rule::AdmissionRule,
+        seen::Seen,
     },
     common::ObjectRef,
     field::at,
@@ -64,9 +65,30 @@ impl Shop {
         }
     }
 
+    /// The shop of an object in `namespace`, of which nothing is told when its account does not permit the object's
+    /// namespace.
+    pub(super) fn permitted(
+        lookup: &dyn Lookup,
+        settings: &Settings,
+        namespace: &str,
+        account: Option<&ObjectRef>,
+    ) -> Self {
+        match account {
+            Some(named) if named.namespace_in(namespace) != namespace => {
+                let target = visible::<TerminalAccount>(lookup, namespace, named);
+                target.map(|_| Self::of(lookup, settings, namespace, account)).unwrap_or_default()
+            }
+            _ => Self::of(lookup, settings, namespace, account),
+        }
+    }
+
     /// The shop of the object under review.
-    pub(super) fn around<K: UsesAccount>(review: &Review<'_, K>) -> Self {
-        Self::of(review.lookup, &review.settings.coffee, review.namespace, review.object.account_ref())
+    pub(super) fn around<K: UsesAccount>(review: &Review<'_, K>) -> Seen<Self> {
+        review.look(|lookup| Self::of_reviewed(review, lookup))
+    }
+
+    pub(super) fn of_reviewed<K: UsesAccount>(review: &Review<'_, K>, lookup: &dyn Lookup) -> Self {
+        Self::permitted(lookup, &review.settings.coffee, review.namespace, review.object.account_ref())
     }
 
     /// True when orders there cost money.
@@ -98,38 +120,38 @@ impl Shop {
 /// Adds a problem when an object that the one under review names belongs to another account.
 pub(super) fn check_same_account<K: UsesAccount, T: UsesAccount>(
     review: &Review<'_, K>,
-    shop: &Shop,
     field: &str,
-    target: Option<&ObjectRef>,
+    target: &ObjectRef,
     rule: &'static AdmissionRule,
     problems: &mut Problems,
 ) {
-    let Some(target) = target.and_then(|target| visible::<K, T>(review, target)) else { return };
-    let namespace = target.meta().namespace.as_deref().unwrap_or_default();
-    let other = Shop::of(review.lookup, &review.settings.coffee, namespace, target.account_ref());
-    if let (Some(own), Some(other)) = (&shop.account, other.account)
-        && *own != other
-    {
+    let accounts = review.look(|lookup| {
+        let target = visible::<T>(lookup, review.namespace, target)?;
+        let namespace = target.meta().namespace.as_deref().unwrap_or_default();
+        let other = Shop::permitted(lookup, &review.settings.coffee, namespace, target.account_ref());
+        Some((Shop::of_reviewed(review, lookup).account?, other.account?))
+    });
+    accounts.check(problems, field, &[rule], |accounts, problems| {
+        let Some((own, other)) = accounts.filter(|(own, other)| own != other) else { return };
         let message = format!(
             "names a {} of account {}, but this {} belongs to account {}; use one account for both",
             T::NAME,
             named(&other),
             K::NAME,
-            named(own)
+            named(&own)
         );
         problems.add(rule, Cause::Invalid, at(field).field("name"), message);
-    }
+    });
 }
 
 fn named(account: &str) -> &str {
     if account.is_empty() { "of the whole cluster" } else { account }
 }
 
-/// The object that `target` names, unless it is in a namespace that does not permit this one.
-fn visible<K: UsesAccount, T: UsesAccount>(review: &Review<'_, K>, target: &ObjectRef) -> Option<Arc<T>> {
-    let namespace = target.namespace_in(review.namespace);
-    let Found::Present(stored) = review.lookup.find(T::NAME, namespace, &target.name) else { return None };
-    let permitted =
-        namespace == review.namespace || permits(stored.meta().annotations.as_ref(), review.namespace);
+/// The object that `target` names from namespace `own`, unless it is in one that does not permit that.
+fn visible<T: Kind>(lookup: &dyn Lookup, own: &str, target: &ObjectRef) -> Option<Arc<T>> {
+    let namespace = target.namespace_in(own);
+    let Found::Present(stored) = lookup.find(T::NAME, namespace, &target.name) else { return None };
+    let permitted = namespace == own || permits(stored.meta().annotations.as_ref(), own);
     if permitted { stored.get() } else { None }
 }

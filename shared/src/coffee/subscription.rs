@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CoffeeAddress, CoffeeCard, CoffeeProfile, Shop, SubscriptionPolicy, UsedAccount, UsesAccount,
+    CoffeeAddress, CoffeeCard, CoffeeProfile, SubscriptionPolicy, UsedAccount, UsesAccount,
     account_ref::{
         ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
     },
@@ -300,41 +300,36 @@ fn check_schedule(review: &Review<'_, CoffeeSubscription>, problems: &mut Proble
     if schedule.interval.is_some_and(|interval| interval < 1) {
         problems.add(&INTERVAL, Cause::Invalid, "spec.schedule.interval", "must be at least 1");
     }
-    let products = variant::products(review, product_variant_id).unwrap_or_default();
-    let required = products.first().and_then(|product| product.spec.subscription);
-    if required == Some(SubscriptionPolicy::Required) && schedule.kind != ScheduleType::Fixed {
-        let message =
-            "should be fixed: the product comes only by subscription, and the shop sets its schedule";
-        problems.add(&FIXED_ONLY, Cause::NotSupported, "spec.schedule.type", message);
+    if schedule.kind == ScheduleType::Fixed {
+        return;
     }
+    let field = "spec.schedule.type";
+    variant::products(review, product_variant_id).check(
+        problems,
+        field,
+        &[&FIXED_ONLY],
+        |products, problems| {
+            let required = products.iter().flatten().next().and_then(|product| product.spec.subscription);
+            if required == Some(SubscriptionPolicy::Required) {
+                let message =
+                    "should be fixed: the product comes only by subscription, and the shop sets its schedule";
+                problems.add(&FIXED_ONLY, Cause::NotSupported, field, message);
+            }
+        },
+    );
 }
 
 fn check_targets(review: &Review<'_, CoffeeSubscription>, problems: &mut Problems) {
     let CoffeeSubscriptionSpec { profile_ref, address_ref, card_ref, .. } = &review.object.spec;
-    let shop = Shop::around(review);
     check_account(review, &ACCOUNT_EXISTS, problems);
     check_account_immutable(review, &IMMUTABLE, problems);
     let (profile, address, card) = ("spec.profileRef", "spec.addressRef", "spec.cardRef");
     profile_ref.check(profile, &PROFILE_EXISTS, problems);
     address_ref.check(address, &ADDRESS_EXISTS, problems);
     card_ref.check(card, &CARD_EXISTS, problems);
-    check_same_account::<_, CoffeeProfile>(
-        review,
-        &shop,
-        profile,
-        Some(profile_ref),
-        &SAME_ACCOUNT,
-        problems,
-    );
-    check_same_account::<_, CoffeeAddress>(
-        review,
-        &shop,
-        address,
-        Some(address_ref),
-        &SAME_ACCOUNT,
-        problems,
-    );
-    check_same_account::<_, CoffeeCard>(review, &shop, card, Some(card_ref), &SAME_ACCOUNT, problems);
+    check_same_account::<_, CoffeeProfile>(review, profile, profile_ref, &SAME_ACCOUNT, problems);
+    check_same_account::<_, CoffeeAddress>(review, address, address_ref, &SAME_ACCOUNT, problems);
+    check_same_account::<_, CoffeeCard>(review, card, card_ref, &SAME_ACCOUNT, problems);
 }
 
 fn check_change(old: &CoffeeSubscriptionSpec, new: &CoffeeSubscriptionSpec, problems: &mut Problems) {

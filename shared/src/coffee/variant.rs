@@ -12,6 +12,7 @@ use crate::{
         problem::{Cause, Problems},
         review::Review,
         rule::AdmissionRule,
+        seen::Seen,
     },
     field::FieldPath,
     kind::Kind,
@@ -124,28 +125,38 @@ fn check_product<K: UsesAccount>(
     id: &str,
     problems: &mut Problems,
 ) {
-    let Some(products) = products(review, id) else {
-        let message = "could not be looked up: the shop's products are not known here yet; the shop decides";
-        return problems.add(rules.unknown, Cause::NotFound, field, message);
-    };
-    let Some(product) = products.first() else {
-        let message = "is none of the shop's variants; `kubectl get coffeeproducts` lists them";
-        return problems.add(rules.exists, Cause::NotFound, field, message);
-    };
-    let message = match (rules.way, product.spec.subscription.unwrap_or_default()) {
-        (Way::Order, SubscriptionPolicy::Required) => {
-            "comes only by subscription; create a CoffeeSubscription"
-        }
-        (Way::Subscription, SubscriptionPolicy::None) => "can't be subscribed to; create a CoffeeOrder",
-        _ => return,
-    };
-    problems.add(rules.sold, Cause::NotSupported, field, message);
+    let found = [rules.exists, rules.sold, rules.unknown];
+    products(review, id).check(problems, field.clone(), &found, |products, problems| {
+        let Some(products) = products else {
+            let message =
+                "could not be looked up: the shop's products are not known here yet; the shop decides";
+            return problems.add(rules.unknown, Cause::NotFound, field, message);
+        };
+        let Some(product) = products.first() else {
+            let message = "is none of the shop's variants; `kubectl get coffeeproducts` lists them";
+            return problems.add(rules.exists, Cause::NotFound, field, message);
+        };
+        let message = match (rules.way, product.spec.subscription.unwrap_or_default()) {
+            (Way::Order, SubscriptionPolicy::Required) => {
+                "comes only by subscription; create a CoffeeSubscription"
+            }
+            (Way::Subscription, SubscriptionPolicy::None) => "can't be subscribed to; create a CoffeeOrder",
+            _ => return,
+        };
+        problems.add(rules.sold, Cause::NotSupported, field, message);
+    });
 }
 
-/// The products with this variant that the object's account can buy; `None` when they are not known.
-pub(super) fn products<K: UsesAccount>(review: &Review<'_, K>, id: &str) -> Option<Vec<Arc<CoffeeProduct>>> {
-    let account = Shop::around(review).account?;
-    let (found, complete) = review.lookup.select_as::<CoffeeProduct>(&variant_key(&account, id));
-    let any = || review.lookup.count(CoffeeProduct::NAME, &products_key(&account)).is_some_and(|n| n > 0);
-    (!found.is_empty() || (complete && any())).then_some(found)
+/// The products with this variant that the object's account can buy; `None` when none of its products are known.
+pub(super) fn products<K: UsesAccount>(
+    review: &Review<'_, K>,
+    id: &str,
+) -> Seen<Option<Vec<Arc<CoffeeProduct>>>> {
+    review.look(|lookup| {
+        let account = Shop::of_reviewed(review, lookup).account?;
+        let (namespace, _) = account.split_once('/')?;
+        let found = lookup.select_as::<CoffeeProduct>(namespace, &variant_key(&account, id));
+        let any = || lookup.count_in(CoffeeProduct::NAME, namespace, &products_key(&account)) != Some(0);
+        (!found.is_empty() || any()).then_some(found)
+    })
 }

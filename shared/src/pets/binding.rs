@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use super::{Pet, PetStore, STORE_LABEL};
 use crate::{
-    admission::{lookup::Lookup, review::Review},
+    admission::{
+        lookup::{Lookup, LookupExt},
+        reference::referrers_key,
+    },
     field::{FieldPath, at},
     index::Stored,
     kind::Kind,
@@ -38,18 +41,9 @@ pub fn free_pets_key(namespace: &str) -> String {
 pub struct Stores(Vec<Arc<PetStore>>);
 
 impl Stores {
-    /// The stores of `namespace` that `review` can see.
-    pub fn around<K: Kind>(review: &Review<'_, K>) -> Self {
-        Self::new(review.select::<PetStore>(&stores_key(review.namespace)))
-    }
-
     /// The stores of `namespace` in `lookup`.
     pub fn of(lookup: &dyn Lookup, namespace: &str) -> Self {
-        let found = lookup.select(PetStore::NAME, &stores_key(namespace)).objects;
-        Self::new(found.iter().filter_map(Stored::get).collect())
-    }
-
-    fn new(mut stores: Vec<Arc<PetStore>>) -> Self {
+        let mut stores = lookup.select_as::<PetStore>(namespace, &stores_key(namespace));
         stores.retain(|store| store.metadata.deletion_timestamp.is_none());
         stores.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         Self(stores)
@@ -86,10 +80,30 @@ impl Stores {
         }
     }
 
+    /// How many pets belong to `store`.
+    pub fn count_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> usize {
+        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+        let count = |key: String| lookup.count_in(Pet::NAME, namespace, &key).unwrap_or_default();
+        let free = match self.are_several() {
+            false => count(free_pets_key(namespace)),
+            true => self.free_pets(lookup, store).len(),
+        };
+        count(referrers_key(PetStore::NAME, namespace, store.name())) + free
+    }
+
+    /// The pets that belong to `store`.
+    pub fn pets(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
+        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+        let key = referrers_key(PetStore::NAME, namespace, store.name());
+        let mut pets = lookup.select_in(Pet::NAME, namespace, &key).objects;
+        pets.extend(self.free_pets(lookup, store));
+        pets
+    }
+
     /// The pets that name no store and belong to `store`.
     pub fn free_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let mut pets = lookup.select(Pet::NAME, &free_pets_key(namespace)).objects;
+        let mut pets = lookup.select_in(Pet::NAME, namespace, &free_pets_key(namespace)).objects;
         pets.retain(|stored| {
             let owner = stored.get::<Pet>().and_then(|pet| self.store_of(&pet).cloned());
             owner.is_some_and(|owner| owner.metadata.name == store.metadata.name)

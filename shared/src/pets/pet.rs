@@ -13,7 +13,7 @@ use crate::{
         defaults::Fill,
         envelope::Operation,
         problem::{Cause, Problems},
-        reference::{Reference, referrers_key},
+        reference::Reference,
         review::Review,
     },
     field::at,
@@ -177,74 +177,74 @@ impl Kind for Pet {
 }
 
 fn check_store(review: &Review<'_, Pet>, problems: &mut Problems) {
-    let pet = &review.object;
-    let stores = Stores::around(review);
-    match stores.store_of(pet) {
-        Some(store) => {
-            check_tag(review, store, problems);
-            check_capacity(review, &stores, store, problems);
-        }
+    let pet = review.object;
+    let namespace = review.namespace;
+    let stores = review.look(|lookup| Stores::of(lookup, namespace));
+    let rules = [&TAG_ALLOWED, &TAG_REQUIRED];
+    stores.check(problems, "spec.tag", &rules, |stores, problems| match stores.store_of(pet) {
+        Some(store) => check_tag(pet, store, problems),
         // A store that is named and missing is the reference's problem.
         None if explicit_store(pet).is_none() && stores.are_several() => {
-            review.doubt::<PetStore>();
-            let message = match &pet.spec.tag {
-                Some(tag) => format!(
-                    "{tag:?} is allowed by none of the PetStores of namespace {}; use one of {}",
-                    review.namespace,
-                    stores.all_allowed_tags().join(", ")
-                ),
-                None => "is required by all PetStores of the namespace; set it".to_owned(),
-            };
-            let (rule, cause) = match pet.spec.tag {
-                Some(_) => (&TAG_ALLOWED, Cause::NotSupported),
-                None => (&TAG_REQUIRED, Cause::Required),
-            };
-            problems.add(rule, cause, "spec.tag", message);
+            refuse_tag(review, &stores, problems)
         }
         None => {}
-    }
-}
-
-fn check_tag(review: &Review<'_, Pet>, store: &PetStore, problems: &mut Problems) {
-    let tag = review.object.spec.tag.as_deref();
-    if store.allows(tag) {
-        return;
-    }
-    review.doubt::<PetStore>();
-    let name = store.metadata.name.as_deref().unwrap_or_default();
-    match tag {
-        None => {
-            let message =
-                format!("is required by PetStore {name:?}; use one of {}", store.allowed_tags().join(", "));
-            problems.add(&TAG_REQUIRED, Cause::Required, "spec.tag", message);
-        }
-        Some(tag) => {
-            let allowed = store.allowed_tags().join(", ");
-            let message = format!("{tag:?} is not allowed by PetStore {name:?}; use one of {allowed}");
-            problems.add(&TAG_ALLOWED, Cause::NotSupported, "spec.tag", message);
-        }
-    }
-}
-
-fn check_capacity(review: &Review<'_, Pet>, stores: &Stores, store: &PetStore, problems: &mut Problems) {
-    let moved =
-        |old: &Pet| stores.store_of(old).is_none_or(|before| before.metadata.name != store.metadata.name);
-    if review.operation != Operation::Create && !review.old.is_some_and(moved) {
-        return;
-    }
-    let held = review.count::<Pet>(&referrers_key(PetStore::NAME, review.namespace, store.name()))
-        + match stores.are_several() {
-            false => review.count::<Pet>(&binding::free_pets_key(review.namespace)),
-            true => stores.free_pets(review.lookup, store).len(),
-        };
-    if held >= store.max_pets() {
-        review.doubt::<PetStore>();
+    });
+    let full = review.look(|lookup| {
+        let stores = Stores::of(lookup, namespace);
+        let store = stores.store_of(pet).filter(|store| joins(review, &stores, store))?;
+        Some((store.clone(), stores.count_pets(lookup, store)))
+    });
+    let field = explicit_store(pet).map_or_else(|| at("spec"), |(field, _)| field);
+    full.check(problems, field.clone(), &[&CAPACITY], |store, problems| {
+        let Some((store, held)) = store.filter(|(store, held)| *held >= store.max_pets()) else { return };
         let message = format!(
             "PetStore {:?} is full with {held} of {} pets; choose another, or raise its config.maxPets",
             store.name(),
             store.max_pets()
         );
-        let field = explicit_store(review.object).map_or_else(|| at("spec"), |(field, _)| field);
         problems.add(&CAPACITY, Cause::TooMany, field, message);
+    });
+}
+
+/// Whether the pet did not belong to `store` before.
+fn joins(review: &Review<'_, Pet>, stores: &Stores, store: &PetStore) -> bool {
+    let moved = |old: &Pet| stores.store_of(old).is_none_or(|before| before.name() != store.name());
+    review.operation == Operation::Create || review.old.is_some_and(moved)
+}
+
+/// Adds the problem of a tag that none of several stores allows.
+fn refuse_tag(review: &Review<'_, Pet>, stores: &Stores, problems: &mut Problems) {
+    match &review.object.spec.tag {
+        Some(tag) => {
+            let message = format!(
+                "{tag:?} is allowed by none of the PetStores of namespace {}; use one of {}",
+                review.namespace,
+                stores.all_allowed_tags().join(", ")
+            );
+            problems.add(&TAG_ALLOWED, Cause::NotSupported, "spec.tag", message);
+        }
+        None => {
+            let message = "is required by all PetStores of the namespace; set it";
+            problems.add(&TAG_REQUIRED, Cause::Required, "spec.tag", message);
+        }
+    }
+}
+
+fn check_tag(pet: &Pet, store: &PetStore, problems: &mut Problems) {
+    let tag = pet.spec.tag.as_deref();
+    if store.allows(tag) {
+        return;
+    }
+    let name = store.name();
+    let allowed = store.allowed_tags().join(", ");
+    match tag {
+        None => {
+            let message = format!("is required by PetStore {name:?}; use one of {allowed}");
+            problems.add(&TAG_REQUIRED, Cause::Required, "spec.tag", message);
+        }
+        Some(tag) => {
+            let message = format!("{tag:?} is not allowed by PetStore {name:?}; use one of {allowed}");
+            problems.add(&TAG_ALLOWED, Cause::NotSupported, "spec.tag", message);
+        }
     }
 }

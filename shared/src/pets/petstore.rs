@@ -13,12 +13,10 @@ use crate::{
     admission::{
         defaults::{Fill, has_space_around},
         problem::{Cause, Problems},
-        reference::referrers_key,
-        review::{Review, abridged, in_use},
+        review::{Review, abridged, check_in_use},
         rule::AdmissionRule,
     },
     common::{SecretKeyRef, url::parse_base_url},
-    index::Stored,
     kind::Kind,
     pets::Stores,
     rules,
@@ -242,13 +240,13 @@ impl Kind for PetStore {
     }
 
     fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
-        let pets = Stores::around(review).free_pets(review.lookup, review.object);
-        let pets: Vec<Stored> = pets.into_iter().filter(|pet| !pet.terminating()).collect();
-        if !pets.is_empty() {
-            let problem = in_use(&IN_USE, Self::NAME, &pets);
-            problems.add(problem.rule, problem.cause, problem.field, problem.message);
-            review.doubt::<Pet>();
-        }
+        // Pets that name the store refer to it.
+        let pets = review.look(|lookup| {
+            let mut pets = Stores::of(lookup, review.namespace).free_pets(lookup, review.object);
+            pets.retain(|pet| !pet.terminating());
+            pets
+        });
+        check_in_use::<Self>(&IN_USE, pets.by_name(), problems);
     }
 
     fn index_keys(&self) -> Vec<String> {
@@ -339,28 +337,24 @@ fn check_change(review: &Review<'_, PetStore>, old: &PetStore, problems: &mut Pr
     if !tightened && !lowered {
         return;
     }
-    let pets = bound_pets(review);
-    if lowered && pets.len() > store.max_pets() {
-        let message = format!("is below the {} pets that the store holds; it will be Degraded", pets.len());
-        problems.add(&MAX_BELOW_COUNT, Cause::Invalid, "spec.config.maxPets", message);
-    }
-    let refused = pets.iter().filter(|pet| {
-        pet.get::<Pet>().is_some_and(|pet| tightened && !store.allows(pet.spec.tag.as_deref()))
+    let pets = review.look(|lookup| Stores::of(lookup, review.namespace).pets(lookup, store));
+    pets.check(problems, "spec.config", &[&MAX_BELOW_COUNT, &TAGS_IN_USE], |pets, problems| {
+        if lowered && pets.len() > store.max_pets() {
+            let message =
+                format!("is below the {} pets that the store holds; it will be Degraded", pets.len());
+            problems.add(&MAX_BELOW_COUNT, Cause::Invalid, "spec.config.maxPets", message);
+        }
+        let refused = pets.iter().filter(|pet| {
+            pet.get::<Pet>().is_some_and(|pet| tightened && !store.allows(pet.spec.tag.as_deref()))
+        });
+        let mut refused: Vec<_> = refused.map(|pet| pet.name().to_owned()).collect();
+        if !refused.is_empty() {
+            refused.sort();
+            let message =
+                format!("would no longer allow the pets {}; change their tags too", abridged(&refused));
+            problems.add(&TAGS_IN_USE, Cause::Invalid, "spec.config.allowedTags", message);
+        }
     });
-    let mut refused: Vec<_> = refused.map(|pet| pet.name().to_owned()).collect();
-    if !refused.is_empty() {
-        refused.sort();
-        let message = format!("would no longer allow the pets {}; change their tags too", abridged(&refused));
-        problems.add(&TAGS_IN_USE, Cause::Invalid, "spec.config.allowedTags", message);
-    }
-}
-
-/// The pets that belong to the store as it is now.
-fn bound_pets(review: &Review<'_, PetStore>) -> Vec<Stored> {
-    let key = referrers_key(PetStore::NAME, review.namespace, review.object.name());
-    let mut pets = review.lookup.select(Pet::NAME, &key).objects;
-    pets.extend(Stores::around(review).free_pets(review.lookup, review.object));
-    pets
 }
 
 impl PetStore {

@@ -1,6 +1,7 @@
 //! One review: from the body's bytes to the answer.
 
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
@@ -38,6 +39,9 @@ pub(crate) struct Door {
     pub(crate) metrics: Metrics,
 }
 
+/// How often a result may turn out to rest on something that was not read yet. Each round shows less of what the
+/// cache saw wrongly.
+const ROUNDS: usize = 3;
 /// Requests that take longer than this are logged.
 const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -105,17 +109,24 @@ impl Door {
         }
     }
 
-    /// Evaluates against the cache, and again against live reads when the first result rests on what the cache
-    /// could not tell for sure. Nothing when a rule panicked.
+    /// Evaluates against the cache, and again against live reads while the result rests on what was not read yet.
+    /// Nothing when a rule panicked.
     async fn evaluate(&self, kind: &KindInfo, request: &Request<'_>) -> Option<Evaluation> {
-        let first = self.evaluate_against(kind, request, &*self.cache)?;
-        let doubtful = !first.denials.is_empty() || !first.unresolved.is_empty();
-        if first.needs.is_empty() || !doubtful {
-            return Some(first);
-        }
+        let mut evaluation = self.evaluate_against(kind, request, &*self.cache)?;
         let mut fresh = Fresh::new(&*self.cache);
-        self.live.read(&first.needs, &mut fresh).await;
-        self.evaluate_against(kind, request, &fresh)
+        let mut read = HashSet::new();
+        for _ in 0..ROUNDS {
+            let doubtful = !evaluation.denials.is_empty() || !evaluation.unresolved.is_empty();
+            let needs = evaluation.needs.iter().filter(|need| !read.contains(*need));
+            let needs: Vec<_> = needs.filter(|_| doubtful).cloned().collect();
+            if needs.is_empty() {
+                break;
+            }
+            self.live.read(&needs, &mut fresh).await;
+            read.extend(needs);
+            evaluation = self.evaluate_against(kind, request, &fresh)?;
+        }
+        Some(evaluation)
     }
 
     fn evaluate_against(

@@ -11,7 +11,7 @@ use concierge_shared::{
         envelope::UserInfo,
         lookup::{Fresh, Need},
     },
-    index::{Index, Stored},
+    index::Stored,
     kind::{KindInfo, by_name},
 };
 use futures::{
@@ -44,7 +44,15 @@ pub(crate) struct Live {
 }
 
 /// A read under way. Whoever needs the same while it is waits for its answer.
-type Flight = BoxFuture<'static, Result<Vec<Stored>, Arc<kube::Error>>>;
+type Flight = BoxFuture<'static, Result<Read, Arc<kube::Error>>>;
+
+/// What was read.
+#[derive(Clone)]
+struct Read {
+    objects: Vec<Stored>,
+    /// Whether that is all there is.
+    complete: bool,
+}
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Permission {
@@ -61,18 +69,12 @@ impl Live {
     /// Reads all `needs` at once into `fresh`. What can't be read is left to the lookup behind.
     pub(crate) async fn read(&self, needs: &[Need], fresh: &mut Fresh<'_>) {
         for (need, read) in needs.iter().zip(join_all(needs.iter().map(|need| self.one(need))).await) {
-            let outcome = match (need, read) {
-                (Need::Object { kind, namespace, name }, Ok(mut objects)) => {
-                    fresh.objects.insert((*kind, namespace.clone(), name.clone()), objects.pop());
+            let outcome = match read {
+                Ok(Read { objects, complete }) => {
+                    fresh.insert(need, objects, complete);
                     "ok"
                 }
-                (Need::List { kind, namespace }, Ok(objects)) => {
-                    let mut index = Index::default();
-                    objects.into_iter().for_each(|object| index.insert(object));
-                    fresh.lists.insert((*kind, namespace.clone()), index);
-                    "ok"
-                }
-                (need, Err(error)) => {
+                Err(error) => {
                     tracing::warn!(?need, %error, "a live read failed");
                     "error"
                 }
@@ -83,10 +85,10 @@ impl Live {
 
     /// The object, or nothing when there is none.
     pub(crate) async fn object(&self, need: Need) -> Result<Option<Stored>, Arc<kube::Error>> {
-        self.one(&need).await.map(|mut objects| objects.pop())
+        self.one(&need).await.map(|mut read| read.objects.pop())
     }
 
-    async fn one(&self, need: &Need) -> Result<Vec<Stored>, Arc<kube::Error>> {
+    async fn one(&self, need: &Need) -> Result<Read, Arc<kube::Error>> {
         let flight = {
             let mut flights = self.flights.lock();
             flights.retain(|_, flight| flight.upgrade().is_some());
@@ -101,18 +103,22 @@ impl Live {
         flight.await
     }
 
-    async fn fetch(&self, need: &Need) -> kube::Result<Vec<Stored>> {
-        let (Need::Object { kind, .. } | Need::List { kind, .. }) = need;
-        let Some(info) = by_name(kind) else { return Ok(Vec::new()) };
-        let found = match need {
+    async fn fetch(&self, need: &Need) -> kube::Result<Read> {
+        let Some(info) = by_name(need.kind()) else {
+            return Ok(Read { objects: Vec::new(), complete: true });
+        };
+        let (found, complete) = match need {
             Need::Object { namespace, name, .. } => {
-                Vec::from_iter(self.api(info, namespace).get_opt(name).await?)
+                (Vec::from_iter(self.api(info, namespace).get_opt(name).await?), true)
             }
             Need::List { namespace, .. } => {
-                self.api(info, namespace).list(&ListParams::default()).await?.items
+                let page = ListParams::default().limit(Need::LIMIT);
+                let list = self.api(info, namespace).list(&page).await?;
+                let complete = list.metadata.continue_.is_none_or(|more| more.is_empty());
+                (list.items, complete)
             }
         };
-        Ok(found.into_iter().filter_map(|object| stored(info, object)).collect())
+        Ok(Read { objects: found.into_iter().filter_map(|object| stored(info, object)).collect(), complete })
     }
 
     fn api(&self, info: &KindInfo, namespace: &str) -> Api<DynamicObject> {
