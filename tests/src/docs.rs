@@ -46,7 +46,8 @@ pub fn rules() -> Result<String> {
         for (rule, of) in rules {
             let of = if of.len() == kinds.len() { String::new() } else { format!(" ({})", of.join(", ")) };
             let summary = rule.summary.replace('|', "\\|");
-            writeln!(text, "| `{}` | {} | {summary}{of} |", rule.id, rule.level)?;
+            let id = rule.id;
+            writeln!(text, "| <a id=\"{id}\"></a>`{id}` | {} | {summary}{of} |", rule.level)?;
         }
     }
     contents.push("[What an operator may set](#what-an-operator-may-set)".to_owned());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // also in what tests call
 
+mod docs;
 mod outputs;
 mod suites;
 
@@ -327,8 +328,10 @@ fn what_the_api_server_put_into_an_exported_object_is_passed_over() {
     let exported = "uid: u\n  resourceVersion: '7'\n  generation: 2\n  creationTimestamp: 2026-01-01T00:00:00Z\n  \
                     ownerReferences:\n  - {apiVersion: v1, kind: ConfigMap, name: own, uid: b, controller: true}\n  \
                     managedFields:\n  - {manager: kubectl, operation: Apply, fieldsV1: {'f:spec': {}}}\n";
-    let rex = pet("rex", "  id: 7\n  name: Rex\n") + "status: {phase: Ready}\n";
-    let found = check_json(&rex.replace("name: rex\n", &format!("name: rex\n  {exported}")));
+    let rex = pet("rex", "  id: 7\n  name: Rex\n  storeRef: {name: shop}\n") + "status: {phase: Ready}\n";
+    // Nor is the order of an export one of creation.
+    let export = rex.replace("name: rex\n", &format!("name: rex\n  {exported}"));
+    let found = check_json(&format!("{export}---\n{SHOP}"));
     assert_eq!(found["summary"]["warnings"], 0, "{found:#}");
     let written = check_json(&rex);
     assert_eq!(written["results"][0]["warnings"][0]["rule"], "object.status-ignored", "{written:#}");

@@ -6,7 +6,7 @@ use concierge_shared::{
     admission::{
         envelope::Operation,
         problem::{Cause, Problem},
-        rule::{Level, SCHEMA},
+        rule::{Level, SCHEMA, STATUS_IGNORED},
     },
     field::at,
 };
@@ -100,12 +100,13 @@ impl Run {
             after: Vec::new(),
             submission,
         };
-        checked.warnings.retain(|warning| !hints::is_of_export(&checked.submission, warning));
-        if checked.submission.applied {
+        if hints::is_exported(&checked.submission) {
+            checked.warnings.retain(|warning| warning.rule != &STATUS_IGNORED);
+        } else if checked.submission.applied {
             self.add_order(&mut checked, decision.defaulted.as_ref());
             self.add_rewritten(&mut checked);
-            self.add_repetition(&mut checked);
         }
+        self.add_repetition(&mut checked);
         self.add_schema_problems(&mut checked, decision.defaulted.as_ref());
         checked.sort();
         self.settle(&checked, decision.defaulted, position);
@@ -161,9 +162,9 @@ impl Run {
     }
 
     fn add_repetition(&mut self, checked: &mut Checked) {
-        let Submission { kind, namespace, name, .. } = &checked.submission;
+        let Submission { kind, namespace, name, applied, .. } = &checked.submission;
         let id = (kind.name, namespace.clone(), name.clone());
-        if name.ends_with('*') || self.given.insert(id.clone()) {
+        if !applied || name.ends_with('*') || self.given.insert(id.clone()) {
             return;
         }
         let first = self.places.get(&id).map_or("<unknown>", String::as_str);

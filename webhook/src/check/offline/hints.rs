@@ -2,10 +2,7 @@
 //! written.
 
 use concierge_shared::{
-    admission::{
-        problem::{Cause, Problem},
-        rule::STATUS_IGNORED,
-    },
+    admission::problem::{Cause, Problem},
     field::{FieldPath, Segment, at},
     group::hide_secrets,
     kind::KindInfo,
@@ -87,10 +84,9 @@ fn pattern(field: &FieldPath) -> String {
     })
 }
 
-/// Whether a warning is about what the API server itself put into an object that was read from it.
-pub(super) fn is_of_export(submission: &Submission, warning: &Problem) -> bool {
+/// Whether the object was read from a cluster, with what the API server itself put into it.
+pub(super) fn is_exported(submission: &Submission) -> bool {
     let metadata = submission.object.as_ref().map(|object| &object["metadata"]);
-    let exported = metadata
-        .is_some_and(|metadata| metadata["uid"].is_string() && metadata["resourceVersion"].is_string());
-    submission.applied && exported && warning.rule == &STATUS_IGNORED
+    let is_set = |field: &str| metadata.is_some_and(|metadata| metadata[field].is_string());
+    submission.applied && is_set("uid") && is_set("resourceVersion")
 }

@@ -1,0 +1,127 @@
+//! What the docs show is what happens.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{SHOP, check, pet, write};
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(project().join("docs").join(name)).unwrap()
+}
+
+/// Runs `script` in `folder`, where the program is on the PATH; what it prints.
+fn run(folder: &TempDir, script: &str) -> (Option<i32>, String) {
+    let program = Path::new(env!("CARGO_BIN_EXE_concierge-webhook")).parent().unwrap().display().to_string();
+    let path = format!("{program}:{}", env::var("PATH").unwrap());
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+/// The commands of a page's `console` blocks, each with what is shown below it.
+fn commands(page: &str) -> Vec<(String, String)> {
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for block in page.split("```console\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            match (line.strip_prefix("$ "), line.strip_prefix("> "), commands.last_mut()) {
+                (Some(command), ..) => commands.push((command.to_owned(), String::new())),
+                (None, Some(more), Some((command, _))) => *command += &format!("\n{more}"),
+                (None, None, Some((_, shown))) => *shown += &format!("{line}\n"),
+                _ => panic!("a line before any command: {line}"),
+            }
+        }
+    }
+    commands
+}
+
+#[test]
+fn the_way_from_nothing_to_red_to_green_is_as_shown() {
+    let folder = TempDir::new().unwrap();
+    let commands = commands(&page("checking.md"));
+    assert!(commands.len() > 8);
+    for (command, shown) in commands {
+        assert_eq!(run(&folder, &command).1, shown, "{command}");
+    }
+}
+
+#[test]
+fn every_rule_of_the_command_itself_is_on_its_page_and_every_other_in_the_reference() {
+    let (checking, rules) = (page("checking.md"), page("rules.md"));
+    let source = fs::read_to_string(project().join("webhook/src/check/rules.rs")).unwrap();
+    let own: Vec<_> =
+        source.split('"').filter(|text| text.starts_with("check.") && !text.contains(' ')).collect();
+    assert!(own.len() > 5);
+    for id in own {
+        let explained = check(&["--explain", id], "").out;
+        let summary = explained.lines().nth(2).unwrap();
+        let level = if explained.contains("deny by default") { "deny" } else { "warn" };
+        let row = format!("| <a id=\"{id}\"></a>`{id}` | {level} | {summary} |");
+        assert!(checking.contains(&row), "docs/checking.md lacks: {row}");
+    }
+    for (rule, _) in concierge_shared::kind::all_rules() {
+        assert!(rules.contains(&format!("<a id=\"{0}\"></a>`{0}`", rule.id)), "{}", rule.id);
+    }
+}
+
+/// The commands that are ready to paste, as they stand in `file`.
+fn pasted(file: &str) -> Vec<String> {
+    let lines = file.lines().map(|line| line.trim_start_matches(|c: char| c.is_whitespace() || c == '-'));
+    let commands = lines.filter_map(|line| line.split("| ").last());
+    commands.filter(|line| line.starts_with("concierge-webhook check")).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_ready_to_paste_runs() {
+    for name in ["github.yaml", "gitlab.yaml", "Makefile"] {
+        let text = page(&format!("ci/{name}"));
+        let commands = pasted(&text);
+        assert!(!commands.is_empty(), "{name}");
+        for command in commands {
+            let folder = TempDir::new().unwrap();
+            fs::create_dir(folder.path().join("deploy")).unwrap();
+            write(
+                &folder,
+                "deploy/objects.yaml",
+                &format!("{SHOP}---\n{}", pet("rex", "  id: 7\n  name: Rex\n")),
+            );
+            let (code, told) = run(&folder, &format!("cat deploy/objects.yaml | {command}"));
+            assert_eq!(code, Some(0), "{name}: {command}: {told}");
+            for report in ["concierge.sarif", "concierge.xml", "gl-code-quality-report.json"] {
+                let written = folder.path().join(report).exists();
+                assert_eq!(written, command.contains(report), "{command} writes {report}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ci_files_are_yaml_and_the_pre_commit_hook_checks_all_files_together() {
+    for name in ["github.yaml", "gitlab.yaml"] {
+        let job: Value = serde_saphyr::from_str(&page(&format!("ci/{name}"))).unwrap();
+        assert!(job.is_object(), "{name}");
+    }
+    let hooks = fs::read_to_string(project().join(".pre-commit-hooks.yaml")).unwrap();
+    let hooks: Vec<Value> = serde_saphyr::from_str(&hooks).unwrap();
+    assert_eq!(hooks[0]["pass_filenames"], false);
+    let folder = TempDir::new().unwrap();
+    write(&folder, "shop.yaml", SHOP);
+    write(&folder, "values.yaml", "replicas: 3\n");
+    let args: Vec<_> = hooks[0]["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let (code, told) = run(&folder, &format!("{} {}", hooks[0]["entry"].as_str().unwrap(), args.join(" ")));
+    assert_eq!(code, Some(0), "{told}");
+}
