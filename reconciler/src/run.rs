@@ -47,7 +47,7 @@ pub struct RunArgs {
     /// How many objects are worked on at a time; 4 for each processor by default
     #[arg(long, env = "CONCIERGE_CONCURRENCY", value_name = "NUMBER")]
     concurrency: Option<usize>,
-    /// How long a call to a remote service may take; shorter than the lease
+    /// How long a call to a remote service may take; at most a third of the lease
     #[arg(long, env = "CONCIERGE_REQUEST_TIMEOUT", default_value = "5s", value_parser = duration::parse, value_name = "TIME")]
     request_timeout: Duration,
     /// How long a remote service may take to list what a call made. When the answer to an order is lost, it is looked for
@@ -118,8 +118,8 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         logs: _,
     } = args;
     anyhow::ensure!(
-        request_timeout < lease.lease_duration,
-        "--request-timeout ({request_timeout:?}) must be shorter than --lease-duration ({:?})",
+        request_timeout <= lease.lease_duration / 3,
+        "--request-timeout ({request_timeout:?}) must be at most a third of --lease-duration ({:?})",
         lease.lease_duration
     );
     let signal = shutdown::on_signal().context("cannot listen for signals")?;
@@ -149,7 +149,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     };
     let metrics = Metrics::default();
     let dependencies = Dependencies { cluster, objects: cache.clone(), clock, random, term, hook: None };
-    let engine = Engine::new(dependencies, settings, metrics.clone(), kinds()?);
+    let engine = Engine::new(dependencies, settings, metrics.clone(), kinds(request_timeout)?);
 
     let probes = serve_probes(admin, &metrics, cache.clone(), closed.clone()).await?;
     tracing::info!(admin = %probes, identity, kinds = KINDS.len(), "serving");
@@ -159,8 +159,15 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     }
     // The lease is given up after the last run has ended, not before.
     let left = CancellationToken::new();
-    let leading = tokio::spawn(leadership.keep(left.clone()));
-    engine.run(signal).await;
+    let mut leading = tokio::spawn(leadership.keep(left.clone()));
+    tokio::select! {
+        () = engine.run(signal) => {}
+        // Without it nobody would notice that another replica leads.
+        ended = &mut leading => {
+            ended.context("the lease is no longer kept")?;
+            anyhow::bail!("the lease is no longer kept");
+        }
+    }
     left.cancel();
     leading.await.context("the lease could not be given up")?;
     closed.cancel();
@@ -169,10 +176,12 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
 }
 
 /// The reconcilers of all groups.
-fn kinds() -> anyhow::Result<Kinds> {
-    let client = http::client(reqwest::Client::builder()).context("no HTTP client")?;
+fn kinds(request_timeout: Duration) -> anyhow::Result<Kinds> {
+    // A host that does not answer at all is to be known as such before the call counts as perhaps sent.
+    let connect = request_timeout / 2;
+    let client = http::client(reqwest::Client::builder(), connect).context("no HTTP client")?;
     let kinds = pets::kinds(Kinds::default(), client);
-    Ok(coffee::kinds(kinds, &coffee::Shops::over_http()))
+    Ok(coffee::kinds(kinds, &coffee::Shops::over_http(connect)))
 }
 
 async fn serve_probes(

@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
+    time::Duration,
 };
 
 use concierge_shared::{
@@ -21,6 +22,8 @@ use crate::engine::{Account, Context, Failure, Guard, Limits, ObjectKey};
 const LIMITS: Limits = Limits { concurrency: 1, rate: 10.0, burst: 20 };
 /// How many removals are remembered. One that is forgotten is asked for once more.
 const REMOVALS: usize = 10_000;
+/// How many connections are kept when more are asked for.
+const TRANSPORTS: usize = 100;
 
 /// Makes a transport to the shop at a base URL.
 pub type Dial = dyn Fn(&Url) -> Result<Arc<dyn Transport>, HttpError> + Send + Sync;
@@ -44,9 +47,12 @@ pub(super) struct Connection {
 }
 
 impl Shops {
-    /// Over HTTP, as each account says where.
-    pub fn over_http() -> Self {
-        Self::dialled(|url| Ok(Arc::new(Http::new(&HttpSettings::new(url.clone()))?)))
+    /// Over HTTP, as each account says where. A connection comes about within `connect`, or the call was never sent.
+    pub fn over_http(connect: Duration) -> Self {
+        Self::dialled(move |url| {
+            let settings = HttpSettings { connect_timeout: connect, ..HttpSettings::new(url.clone()) };
+            Ok(Arc::new(Http::new(&settings)?))
+        })
     }
 
     /// Over the transports that `dial` makes, one for each base URL.
@@ -118,6 +124,10 @@ impl Shops {
         let mut transports = self.0.transports.lock();
         if let Some(transport) = transports.get(url) {
             return Ok(transport.clone());
+        }
+        if transports.len() >= TRANSPORTS {
+            // Users name the URLs. Those that no run uses now are dialled again when one does.
+            transports.retain(|_, transport| Arc::strong_count(transport) > 1);
         }
         let parsed =
             Url::parse(url).map_err(|_| Failure::Invalid("the account's baseUrl is no URL".into()))?;

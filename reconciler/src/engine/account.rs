@@ -11,15 +11,21 @@ use tokio::time::Instant;
 
 use super::{
     cluster::objects::ObjectKey,
-    metrics::{AccountLabels, Metrics},
-    retry::Failure,
-    schedule::queue::Queue,
+    metrics::{Metrics, ServiceLabel},
+    retry::{Failure, LONGEST_PAUSE, after},
+    schedule::queue::{Lane, Queue, Turns},
 };
 
 /// How long the breaker stays open the first time.
 const COOL_DOWN: Duration = Duration::from_secs(30);
 /// How long at most.
 const COOL_DOWN_CAP: Duration = Duration::from_secs(600);
+/// The share of an account's rate that resyncs may take; the rest is for changes.
+const FOR_RESYNCS: f64 = 0.5;
+/// Over how many runs the calls of a run are averaged.
+const AVERAGED: u32 = 1000;
+/// An account that nobody has used for so long is forgotten.
+const UNUSED: Duration = Duration::from_secs(2 * 3600);
 /// How long a call may wait for its turn, before the object goes back into the queue.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -96,10 +102,9 @@ pub(crate) struct Accounts {
 pub(crate) struct Limiter {
     pub(crate) id: String,
     pub(crate) service: &'static str,
-    labels: AccountLabels,
+    account: String,
     state: Mutex<State>,
     queue: Arc<Queue>,
-    metrics: Metrics,
 }
 
 struct State {
@@ -109,13 +114,25 @@ struct State {
     parked: Parked,
     bucket: Bucket,
     breaker: Breaker,
+    load: Load,
+    used: Instant,
 }
 
-/// The objects that found all places taken, each once, in order.
+/// What the account's objects ask of it.
+#[derive(Default)]
+struct Load {
+    objects: HashSet<ObjectKey>,
+    runs: u32,
+    calls: u32,
+}
+
+/// The objects that found all places taken, each once, in the order in which they came.
 #[derive(Default)]
 struct Parked {
-    order: VecDeque<ObjectKey>,
-    all: HashSet<ObjectKey>,
+    change: VecDeque<ObjectKey>,
+    clock: VecDeque<ObjectKey>,
+    all: HashMap<ObjectKey, Lane>,
+    turns: Turns,
 }
 
 /// One run's place at an account; given back when dropped.
@@ -123,7 +140,7 @@ pub(crate) struct Permit(Arc<Limiter>);
 
 impl Accounts {
     pub(crate) fn new(queue: Arc<Queue>, metrics: Metrics) -> Self {
-        let none = Arc::new(Limiter::new(&Account::none(), queue.clone(), metrics.clone()));
+        let none = Arc::new(Limiter::new(&Account::none(), queue.clone()));
         Self { all: Mutex::default(), none, queue, metrics }
     }
 
@@ -135,7 +152,7 @@ impl Accounts {
         let mut all = self.all.lock();
         let limiter = all
             .entry((account.service, account.name.clone()))
-            .or_insert_with(|| Arc::new(Limiter::new(account, self.queue.clone(), self.metrics.clone())));
+            .or_insert_with(|| Arc::new(Limiter::new(account, self.queue.clone())));
         limiter.update(account);
         limiter.clone()
     }
@@ -145,6 +162,24 @@ impl Accounts {
         self.all.lock().values().for_each(|limiter| limiter.wake_parked());
     }
 
+    /// An object is no more.
+    pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.all.lock().values().for_each(|limiter| limiter.forget(key));
+    }
+
+    /// Forgets the accounts that nobody uses any more: users name them, so there is no end to them.
+    pub(crate) fn prune(&self) {
+        let mut all = self.all.lock();
+        all.retain(|_, limiter| Arc::strong_count(limiter) > 1 || !limiter.is_unused());
+        let mut open: HashMap<&'static str, i64> = HashMap::new();
+        for limiter in all.values() {
+            *open.entry(limiter.service).or_default() += i64::from(limiter.is_refused());
+        }
+        for (service, count) in open {
+            self.metrics.breaker_open.get_or_create(&ServiceLabel { service }).set(count);
+        }
+    }
+
     /// The way to nowhere: no limits.
     pub(crate) fn none(&self) -> Arc<Limiter> {
         self.none.clone()
@@ -152,12 +187,12 @@ impl Accounts {
 }
 
 impl Limiter {
-    fn new(account: &Account, queue: Arc<Queue>, metrics: Metrics) -> Self {
+    fn new(account: &Account, queue: Arc<Queue>) -> Self {
         let Account { service, name, credentials, limits } = account.clone();
         Self {
             id: account.id(),
             service,
-            labels: AccountLabels { service, account: name },
+            account: name,
             state: Mutex::new(State {
                 limits,
                 credentials,
@@ -165,9 +200,10 @@ impl Limiter {
                 parked: Parked::default(),
                 bucket: Bucket::full(limits, Instant::now()),
                 breaker: Breaker::default(),
+                load: Load::default(),
+                used: Instant::now(),
             }),
             queue,
-            metrics,
         }
     }
 
@@ -177,17 +213,20 @@ impl Limiter {
         if state.credentials != account.credentials {
             state.credentials.clone_from(&account.credentials);
             state.breaker = Breaker::default();
+            state.bucket.resume();
         }
+        state.used = Instant::now();
     }
 
     /// A place for a run over `key`. When all are taken, `key` is queued again as soon as one is free.
-    pub(crate) fn permit(self: &Arc<Self>, key: &ObjectKey) -> Option<Permit> {
+    pub(crate) fn permit(self: &Arc<Self>, key: &ObjectKey, lane: Lane) -> Option<Permit> {
         let mut state = self.state.lock();
         if state.busy >= state.limits.concurrency {
-            state.parked.push(key);
+            state.parked.push(key, lane);
             return None;
         }
         state.busy += 1;
+        state.load.run_of(key);
         Some(Permit(self.clone()))
     }
 
@@ -196,14 +235,36 @@ impl Limiter {
         let mut state = self.state.lock();
         let free = state.limits.concurrency.saturating_sub(state.busy);
         for _ in 0..free {
-            let Some(key) = state.parked.pop() else { break };
-            self.queue.add(key);
+            let Some((key, lane)) = state.parked.pop() else { break };
+            self.queue.add_in(lane, key);
         }
     }
 
-    /// Somebody wants to know whether the credentials are right by now.
+    /// Somebody wants to know whether the account can be used by now.
     pub(crate) fn allow_probe(&self) {
-        self.state.lock().breaker.allow_probe();
+        let mut state = self.state.lock();
+        state.breaker.allow_probe();
+        state.bucket.resume();
+    }
+
+    /// `wanted`, or longer where the resyncs of all its objects would take more than their share of the account's rate.
+    pub(crate) fn bearable(&self, wanted: Duration) -> Duration {
+        let state = self.state.lock();
+        let round = state.load.calls_of_a_round() / (state.limits.rate * FOR_RESYNCS);
+        Duration::try_from_secs_f64(round).map_or(wanted, |round| wanted.max(round))
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        self.state.lock().load.objects.remove(key);
+    }
+
+    fn is_unused(&self) -> bool {
+        let state = self.state.lock();
+        state.busy == 0 && state.parked.is_empty() && state.used.elapsed() > UNUSED
+    }
+
+    fn is_refused(&self) -> bool {
+        !self.state.lock().breaker.is_closed()
     }
 
     /// Waits for the turn of one call.
@@ -214,14 +275,15 @@ impl Limiter {
             if !state.breaker.admits(now) {
                 return Err(Failure::Auth(format!(
                     "{} refused the credentials of account {}; correct them",
-                    self.service, self.labels.account
+                    self.service, self.account
                 )));
             }
+            state.load.called();
             match state.bucket.take(limits, now) {
                 wait if wait > PATIENCE => {
                     state.bucket.put_back();
                     return Err(Failure::Throttled {
-                        message: format!("account {} is busy", self.labels.account),
+                        message: format!("account {} is busy", self.account),
                         retry_after: Some(wait),
                     });
                 }
@@ -240,13 +302,12 @@ impl Limiter {
         let now = Instant::now();
         match result {
             Err(Failure::Auth(_)) => state.breaker.refused(now),
-            Err(Failure::Throttled { retry_after: Some(wait), .. }) => state.bucket.pause(now + *wait),
+            Err(Failure::Throttled { retry_after: Some(wait), .. }) => {
+                state.bucket.pause(after((*wait).min(LONGEST_PAUSE)));
+            }
             Err(Failure::NeverSent(_) | Failure::Transient(_) | Failure::Ambiguous(_)) => {}
             Ok(_) | Err(_) => state.breaker = Breaker::default(),
         }
-        let open = i64::from(!state.breaker.is_closed());
-        drop(state);
-        self.metrics.breaker_open.get_or_create(&self.labels).set(open);
     }
 }
 
@@ -258,16 +319,57 @@ impl Drop for Permit {
 }
 
 impl Parked {
-    fn push(&mut self, key: &ObjectKey) {
-        if self.all.insert(key.clone()) {
-            self.order.push_back(key.clone());
+    fn lane(&mut self, lane: Lane) -> &mut VecDeque<ObjectKey> {
+        match lane {
+            Lane::Change => &mut self.change,
+            Lane::Clock => &mut self.clock,
         }
     }
 
-    fn pop(&mut self) -> Option<ObjectKey> {
-        let key = self.order.pop_front()?;
+    fn push(&mut self, key: &ObjectKey, lane: Lane) {
+        match self.all.insert(key.clone(), lane) {
+            None => {}
+            Some(Lane::Change) => {
+                self.all.insert(key.clone(), Lane::Change);
+                return;
+            }
+            Some(Lane::Clock) if lane == Lane::Clock => return,
+            Some(Lane::Clock) => self.clock.retain(|other| other != key),
+        }
+        self.lane(lane).push_back(key.clone());
+    }
+
+    fn pop(&mut self) -> Option<(ObjectKey, Lane)> {
+        let lane = self.turns.choose(!self.change.is_empty(), !self.clock.is_empty())?;
+        let key = self.lane(lane).pop_front()?;
         self.all.remove(&key);
-        Some(key)
+        Some((key, lane))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
+impl Load {
+    fn run_of(&mut self, key: &ObjectKey) {
+        if !self.objects.contains(key) {
+            self.objects.insert(key.clone());
+        }
+        self.runs += 1;
+        if self.runs >= AVERAGED {
+            (self.runs, self.calls) = (self.runs / 2, self.calls / 2);
+        }
+    }
+
+    fn called(&mut self) {
+        self.calls = self.calls.saturating_add(1);
+    }
+
+    /// How many calls it takes to look at every object once.
+    fn calls_of_a_round(&self) -> f64 {
+        let of_a_run = f64::from(self.calls) / f64::from(self.runs.max(1));
+        u32::try_from(self.objects.len()).map_or(0.0, f64::from) * of_a_run
     }
 }
 
@@ -299,6 +401,10 @@ impl Bucket {
 
     fn put_back(&mut self) {
         self.tokens += 1.0;
+    }
+
+    fn resume(&mut self) {
+        self.paused_until = Instant::now();
     }
 
     fn pause(&mut self, until: Instant) {
@@ -453,14 +559,79 @@ mod tests {
         let accounts = Accounts::new(queue.clone(), Metrics::default());
         let limits = Limits { concurrency: 1, ..Limits::default() };
         let limiter = accounts.limiter(&Account::new("toys", "a").with_limits(limits));
-        let permit = limiter.permit(&key("a")).unwrap();
-        assert!(limiter.permit(&key("b")).is_none());
-        assert_eq!(queue.len(), 0);
-        assert!(limiter.permit(&key("c")).is_none());
+        let permit = limiter.permit(&key("a"), Lane::Change).unwrap();
+        assert!(limiter.permit(&key("b"), Lane::Change).is_none());
+        assert!(queue.is_empty());
+        assert!(limiter.permit(&key("c"), Lane::Change).is_none());
         drop(permit);
-        assert_eq!(queue.next().await.0, key("b"));
-        assert_eq!(queue.len(), 0, "one place, one object");
+        assert_eq!(queue.next().await.key, key("b"));
+        assert!(queue.is_empty(), "one place, one object");
         accounts.wake_parked();
-        assert_eq!(queue.next().await.0, key("c"), "b did not take its place");
+        assert_eq!(queue.next().await.key, key("c"), "b did not take its place");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_pause_outlasts_an_hour_a_person_or_new_credentials() {
+        let accounts = accounts();
+        let account = Account::new("toys", "a").with_credentials("old");
+        let limiter = accounts.limiter(&account);
+        let pause = |wait| {
+            let throttled = Failure::Throttled { message: String::new(), retry_after: Some(wait) };
+            limiter.note_result::<()>(&Err(throttled));
+        };
+        pause(Duration::MAX);
+        assert!(limiter.turn().await.is_err());
+        tokio::time::sleep(Duration::from_secs(3601)).await;
+        assert!(limiter.turn().await.is_ok());
+        pause(Duration::MAX);
+        limiter.allow_probe();
+        assert!(limiter.turn().await.is_ok());
+        pause(Duration::MAX);
+        accounts.limiter(&account.with_credentials("new"));
+        assert!(limiter.turn().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resyncs_take_half_of_what_an_account_can_bear() {
+        let limiter = accounts().limiter(&Account::new("toys", "a"));
+        let usual = Duration::from_secs(600);
+        assert_eq!(limiter.bearable(usual), usual);
+        for n in 0..6000 {
+            drop(limiter.permit(&key(&format!("toy-{n}")), Lane::Clock));
+            limiter.turn().await.unwrap();
+        }
+        assert_eq!(limiter.bearable(usual).as_secs() / 60, 20, "6,000 calls at 5 a second");
+        (0..6000).for_each(|n| limiter.forget(&key(&format!("toy-{n}"))));
+        assert_eq!(limiter.bearable(usual), usual);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_nobody_uses_is_forgotten() {
+        let accounts = accounts();
+        for n in 0..100 {
+            accounts.limiter(&Account::new("toys", format!("{n}")));
+        }
+        accounts.prune();
+        assert_eq!(accounts.all.lock().len(), 100);
+        tokio::time::sleep(UNUSED * 2).await;
+        let used = accounts.limiter(&Account::new("toys", "7"));
+        accounts.prune();
+        assert_eq!(accounts.all.lock().len(), 1);
+        drop(used);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_gets_the_next_free_place() {
+        let queue = Arc::new(Queue::default());
+        let accounts = Accounts::new(queue.clone(), Metrics::default());
+        let limits = Limits { concurrency: 1, ..Limits::default() };
+        let limiter = accounts.limiter(&Account::new("toys", "a").with_limits(limits));
+        let permit = limiter.permit(&key("a"), Lane::Clock).unwrap();
+        assert!(limiter.permit(&key("b"), Lane::Clock).is_none());
+        assert!(limiter.permit(&key("c"), Lane::Clock).is_none());
+        assert!(limiter.permit(&key("c"), Lane::Change).is_none());
+        drop(permit);
+        let next = queue.next().await;
+        assert_eq!((next.key, next.lane), (key("c"), Lane::Change));
     }
 }

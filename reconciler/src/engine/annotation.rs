@@ -19,7 +19,7 @@ pub const ABANDON: &str = "concierge.dev/abandon";
 pub const RECONCILE_AT: &str = "concierge.dev/reconcile-at";
 /// What is to be done about a call whose outcome is unknown: `retry`, `adopt=<id>` or `abandon`. Removed once obeyed.
 pub const RESOLVE_UNKNOWN: &str = "concierge.dev/resolve-unknown";
-/// How often the remote side is looked at, for instance `30m`; at least `10s`.
+/// How often the remote side is looked at, for instance `30m`; from `10s` to `24h`.
 pub const RESYNC: &str = "concierge.dev/resync";
 
 /// kopf's finalizer.
@@ -28,6 +28,7 @@ pub const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 pub const KOPF_ANNOTATIONS: &str = "kopf.zalando.org/";
 
 const SHORTEST_RESYNC: Duration = Duration::from_secs(10);
+const LONGEST_RESYNC: Duration = Duration::from_secs(24 * 3600);
 
 /// True when the annotation `key` of `object` is `"true"`.
 pub(crate) fn is_set<K: Kind>(object: &K, key: &str) -> bool {
@@ -37,7 +38,7 @@ pub(crate) fn is_set<K: Kind>(object: &K, key: &str) -> bool {
 /// The resync that an annotation asks for.
 pub(crate) fn resync<K: Kind>(object: &K) -> Option<Duration> {
     let span: jiff::SignedDuration = annotation(object, RESYNC)?.parse().ok()?;
-    Duration::try_from(span).ok().map(|span| span.max(SHORTEST_RESYNC))
+    Duration::try_from(span).ok().map(|span| span.clamp(SHORTEST_RESYNC, LONGEST_RESYNC))
 }
 
 /// What a person wants done about a call whose outcome is unknown.

@@ -9,24 +9,23 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
-use super::retry::Failure;
+use super::retry::{Failure, LONGEST_PAUSE};
 
 /// The largest answer that is read.
 const LARGEST: usize = 8 << 20;
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
 /// A service that closes idle connections sooner than this makes calls ambiguous that were merely unlucky.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// A client that sends each request once: no retries, no redirects. Time-outs of whole calls are the engine's.
+/// A client that sends each request once: no retries, no redirects. Time-outs of whole calls are the engine's. A connection that does not
+/// come about within `connect` is known never to have carried a call, so it has to be shorter than they are.
 ///
 /// # Errors
 /// When the machine's trust store can't be read.
-pub fn client(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
+pub fn client(builder: reqwest::ClientBuilder, connect: Duration) -> Result<reqwest::Client, reqwest::Error> {
     builder
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT)
+        .connect_timeout(connect)
         .pool_idle_timeout(IDLE)
         .user_agent(concat!("concierge/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -116,14 +115,14 @@ impl Reply {
     }
 }
 
-/// How long the service asks to be left alone: in seconds, or until a date.
+/// How long the service asks to be left alone, in seconds or until a date; no longer than [`LONGEST_PAUSE`].
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));
     }
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Duration::try_from(date.duration_since(now)).ok()
+    Duration::try_from(date.duration_since(now)).ok().map(|wait| wait.min(LONGEST_PAUSE))
 }
 
 #[cfg(test)]
@@ -162,13 +161,15 @@ mod tests {
         assert_eq!(asks("Sat, 21 Nov 2026 12:01:00 GMT"), Some(60));
         assert_eq!(asks("Sat, 21 Nov 2026 11:01:00 GMT"), None);
         assert_eq!(asks("soon"), None);
+        assert_eq!(asks("18446744073709551615"), Some(3600));
+        assert_eq!(asks("Sat, 21 Nov 2099 12:01:00 GMT"), Some(3600));
     }
 
     #[tokio::test]
     async fn a_closed_port_means_never_sent() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let client = client(reqwest::Client::builder()).unwrap();
+        let client = client(reqwest::Client::builder(), Duration::from_secs(2)).unwrap();
         let sent = send(client.post(format!("http://127.0.0.1:{port}/"))).await;
         assert!(matches!(sent, Err(Failure::NeverSent(_))), "{sent:?}");
     }
@@ -189,7 +190,7 @@ mod tests {
             }
             calls
         });
-        let client = client(reqwest::Client::builder()).unwrap();
+        let client = client(reqwest::Client::builder(), Duration::from_secs(2)).unwrap();
         let sent = send(client.post(format!("http://127.0.0.1:{port}/")).body("x")).await;
         assert!(matches!(sent, Err(Failure::Ambiguous(_))), "{sent:?}");
         assert_eq!(server.await.unwrap(), 1, "sent once");

@@ -77,13 +77,11 @@ pub struct IntentLabels {
     pub state: &'static str,
 }
 
-/// A remote account. The accounts are providers that operators set up, so there are few.
+/// A remote service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct AccountLabels {
+pub struct ServiceLabel {
     /// The service.
     pub service: &'static str,
-    /// The account.
-    pub account: String,
 }
 
 type Timer<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -105,9 +103,9 @@ pub struct Metrics {
     pub drift: Family<DriftLabels, Counter>,
     /// Intents, by state.
     pub intents: Family<IntentLabels, Gauge>,
-    /// 1 while an account's circuit breaker is open.
-    pub breaker_open: Family<AccountLabels, Gauge>,
-    /// Objects that are due or will be.
+    /// Accounts whose circuit breaker is open.
+    pub breaker_open: Family<ServiceLabel, Gauge>,
+    /// Objects that are due and wait for a worker.
     pub queue_depth: Gauge,
     /// How long objects waited after they were due.
     pub queue_age: Histogram,
@@ -186,10 +184,14 @@ impl Metrics {
         engine.register("intents", "Calls that may be sent once and are under way", self.intents.clone());
         engine.register(
             "breaker_open",
-            "1 while an account's credentials are taken to be wrong",
+            "Accounts whose credentials are taken to be wrong",
             self.breaker_open.clone(),
         );
-        engine.register("queue_depth", "Objects waiting for a run", self.queue_depth.clone());
+        engine.register(
+            "queue_depth",
+            "Objects that are due and wait for a worker",
+            self.queue_depth.clone(),
+        );
         engine.register_with_unit(
             "queue_age",
             "How long objects waited after they were due",

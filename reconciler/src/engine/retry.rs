@@ -4,9 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use concierge_shared::status::ConditionReason;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::{cluster::objects::ObjectKey, seams::Random};
 
+/// The longest pause of an account that a service can ask for.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// The longest wait of an object, whoever asks for it.
+const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);
 /// The middle of what counts as slow.
 const SLOW: Duration = Duration::from_secs(2 * 3600);
 
@@ -117,6 +122,12 @@ pub enum Requeue {
     Slow,
 }
 
+/// The instant after `wait`. Waits come from annotations, headers and clocks: none may be too long for an [`Instant`].
+pub(crate) fn after(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait.min(LONGEST_WAIT)).unwrap_or(now)
+}
+
 impl Requeue {
     /// How long to wait; `None` until woken. A failure is counted, anything else starts the back-off over.
     pub(crate) fn wait(
@@ -129,7 +140,7 @@ impl Requeue {
         let failed = || back_off.failed(key, generation, random);
         match self {
             Requeue::BackOff => Some(failed()),
-            Requeue::NotBefore(least) => Some(least + failed()),
+            Requeue::NotBefore(least) => Some(least.min(LONGEST_PAUSE) + failed()),
             Requeue::Slow => Some(spread(SLOW, 0.5, random)),
             Requeue::OnChange => None,
             Requeue::After(wait) => {

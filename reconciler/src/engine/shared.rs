@@ -131,5 +131,6 @@ impl Shared {
             (object.kind(), reader.is_ready(&object) == Some(true), intent)
         });
         self.metrics.count_objects(self.kinds.keys().copied(), objects);
+        self.metrics.queue_depth.set(i64::try_from(self.queue.due()).unwrap_or(i64::MAX));
     }
 }

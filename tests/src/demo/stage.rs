@@ -22,7 +22,7 @@ const USER: &str = "visitor";
 /// How many webhook replicas there are.
 const REPLICAS: usize = 2;
 /// A lease that was not there before is relied on only after its duration, and the audience would wait that long.
-const SHORT_LEASE: [&str; 4] = ["--lease-duration", "5s", "--request-timeout", "2s"];
+const SHORT_LEASE: [&str; 4] = ["--lease-duration", "6s", "--request-timeout", "2s"];
 /// What our CRDs are found by.
 const OURS: &str = "app.kubernetes.io/part-of=concierge";
 /// How long a started replica may take to be ready, and the user to get its rights.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod at_most_once;
+mod bounds;
 mod leases;
 mod lifecycle;
 mod order;

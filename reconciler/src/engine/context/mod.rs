@@ -18,6 +18,7 @@ use crate::engine::{
     account::Limiter,
     cluster::{ClusterError, Target, objects::ObjectKey},
     retry::Failure,
+    schedule::queue::Lane,
     shared::Shared,
 };
 
@@ -27,13 +28,14 @@ pub struct Context {
     pub(crate) shared: Arc<Shared>,
     pub(crate) limiter: Arc<Limiter>,
     key: Arc<ObjectKey>,
+    lane: Lane,
     id: Arc<str>,
 }
 
 impl Context {
-    pub(crate) fn new(shared: Arc<Shared>, key: ObjectKey, id: String) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, key: ObjectKey, lane: Lane, id: String) -> Self {
         let limiter = shared.accounts.none();
-        Self { shared, limiter, key: Arc::new(key), id: id.into() }
+        Self { shared, limiter, key: Arc::new(key), lane, id: id.into() }
     }
 
     pub(crate) fn at(mut self, limiter: Arc<Limiter>) -> Self {
@@ -44,6 +46,11 @@ impl Context {
     /// The object.
     pub fn key(&self) -> &ObjectKey {
         &self.key
+    }
+
+    /// Why the object is looked at.
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
     }
 
     /// The run's id, which all its log lines carry: for a header that a remote service logs.
@@ -120,7 +127,10 @@ impl Context {
     ) -> Result<T, Failure> {
         let began = Instant::now();
         let most = self.shared.settings.request_timeout;
-        let result = within(began + most, call).await.unwrap_or_else(|| {
+        // The clocks of a suspended machine stand still, and others lead meanwhile: the time of day has to agree.
+        let clock = &self.shared.clock;
+        let latest = clock.now().saturating_add(most).unwrap_or(Timestamp::MAX);
+        let result = within(began + most, || clock.now() > latest, call).await.unwrap_or_else(|| {
             Err(unanswered(format!("{operation} was not answered within {} s", most.as_secs_f32())))
         });
         self.limiter.note_result(&result);
@@ -131,12 +141,16 @@ impl Context {
     }
 }
 
-/// `call` as long as it is driven before `deadline`. A process that was suspended does not go on with what it was about to send:
-/// [`tokio::time::timeout`] would let it.
-async fn within<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
+/// `call` as long as it is driven before `deadline`, and not `too_late`. A process that was suspended does not go on with what it was
+/// about to send: [`tokio::time::timeout`] would let it.
+async fn within<T>(
+    deadline: Instant,
+    too_late: impl Fn() -> bool,
+    call: impl Future<Output = T>,
+) -> Option<T> {
     let (mut call, mut late) = (pin!(call), pin!(sleep_until(deadline)));
     poll_fn(|context| {
-        let over = Instant::now() >= deadline || late.as_mut().poll(context).is_ready();
+        let over = Instant::now() >= deadline || too_late() || late.as_mut().poll(context).is_ready();
         if over { Poll::Ready(None) } else { call.as_mut().poll(context).map(Some) }
     })
     .await

@@ -33,6 +33,7 @@ use crate::engine::{
     cluster::{objects::ObjectKey, resource_of},
     context::Context,
     run::Run,
+    schedule::queue::Lane,
     shared::Shared,
 };
 
@@ -60,6 +61,7 @@ pub(crate) trait KindRunner: Send + Sync {
         &self,
         shared: Arc<Shared>,
         key: ObjectKey,
+        lane: Lane,
         id: String,
         token: String,
     ) -> BoxFuture<'static, Option<Duration>>;
@@ -74,10 +76,11 @@ impl<R: Reconcile> KindRunner for Typed<R> {
         &self,
         shared: Arc<Shared>,
         key: ObjectKey,
+        lane: Lane,
         id: String,
         token: String,
     ) -> BoxFuture<'static, Option<Duration>> {
-        let ctx = Context::new(shared, key, id);
+        let ctx = Context::new(shared, key, lane, id);
         Box::pin(Run::execute(self.0.clone(), ctx, token))
     }
 
@@ -87,7 +90,7 @@ impl<R: Reconcile> KindRunner for Typed<R> {
             let namespace = reference.namespace.unwrap_or_else(|| object.namespace().to_owned());
             ObjectKey::new(reference.kind, namespace, reference.name)
         });
-        let ctx = Context::new(shared.clone(), ObjectKey::from(object), String::new());
+        let ctx = Context::new(shared.clone(), ObjectKey::from(object), Lane::Change, String::new());
         targets.chain(self.0.wakes(&ctx, &typed)).collect()
     }
 }

@@ -171,7 +171,7 @@ mod tests {
         calls.reserve("1", "shop/b", "latte", &key("b")).unwrap();
         assert_eq!(calls.reserve("1", "shop/a", "latte", &key("c")), Err(Busy::With(key("a"))));
         calls.release(&key("a"));
-        assert_eq!(queue.next().await.0, key("c"));
+        assert_eq!(queue.next().await.key, key("c"));
         calls.reserve("1", "shop/a", "latte", &key("c")).unwrap();
     }
 
@@ -181,7 +181,7 @@ mod tests {
         let calls = Calls::new(queue.clone());
         assert_eq!(calls.reserve("1", "shop/a", "latte", &key("a")), Err(Busy::Counting));
         calls.count("1", [("shop/a".into(), "latte".into(), key("b"))]);
-        assert_eq!(queue.next().await.0, key("a"));
+        assert_eq!(queue.next().await.key, key("a"));
         assert_eq!(calls.reserve("1", "shop/a", "latte", &key("a")), Err(Busy::With(key("b"))));
         assert_eq!(calls.reserve("2", "shop/a", "mocha", &key("a")), Err(Busy::Counting));
     }

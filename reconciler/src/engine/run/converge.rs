@@ -66,7 +66,7 @@ impl<R: Reconcile> Run<R> {
     pub(crate) async fn connect(&mut self) -> Flow<Connected<R>> {
         let (account, remote) = self.reconciler.connect(&self.ctx, &self.object).await.or_end()?;
         let limiter = self.shared.accounts.limiter(&account);
-        let Some(permit) = limiter.permit(self.ctx.key()) else { return Break(End::Parked) };
+        let Some(permit) = limiter.permit(self.ctx.key(), self.ctx.lane()) else { return Break(End::Parked) };
         if self.reconcile_requested() {
             limiter.allow_probe();
         }

@@ -293,9 +293,11 @@ impl<R: Reconcile> Run<R> {
         End::Requeue(Requeue::Resync(self.resync_interval()))
     }
 
-    /// How often the object is reconciled while nothing changes.
+    /// How often the object is reconciled while nothing changes, as far as its account can bear it.
     pub(crate) fn resync_interval(&self) -> Duration {
-        annotation::resync(&*self.object).unwrap_or_else(|| self.reconciler.resync(&self.object))
+        let wanted =
+            annotation::resync(&*self.object).unwrap_or_else(|| self.reconciler.resync(&self.object));
+        self.ctx.limiter.bearable(wanted)
     }
 }
 

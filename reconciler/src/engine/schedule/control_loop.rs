@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::error::RecvError,
     task::{Id, JoinError, JoinSet},
-    time::{Instant, MissedTickBehavior},
+    time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -19,10 +19,10 @@ use crate::engine::{
     kinds::Kinds,
     metrics::Metrics,
     once::{self, calls::Calls},
-    retry::{BackOff, Requeue},
+    retry::{BackOff, Requeue, after},
     schedule::{
         claims,
-        queue::Queue,
+        queue::{Due, Queue},
         wake::{Runners, Seen},
     },
     shared::{Dependencies, Settings, Shared},
@@ -99,8 +99,11 @@ impl Engine {
                     Err(RecvError::Closed) => break,
                 },
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended),
-                _ = count.tick() => shared.count_objects(),
-                (key, due) = shared.queue.next(), if free => self.start(key, due),
+                _ = count.tick() => {
+                    shared.count_objects();
+                    shared.accounts.prune();
+                }
+                due = shared.queue.next(), if free => self.start(due),
             }
         }
         self.drain().await;
@@ -142,12 +145,11 @@ impl Engine {
         }
     }
 
-    fn start(&mut self, key: ObjectKey, due: Instant) {
+    fn start(&mut self, Due { key, since, lane }: Due) {
         let (Some(token), Some(runner)) = (self.token.clone(), self.runners.get(key.kind)) else {
             return self.shared.queue.done(&key, None);
         };
-        self.shared.metrics.queue_depth.set(i64::try_from(self.shared.queue.len()).unwrap_or(i64::MAX));
-        self.shared.metrics.queue_age.observe(due.elapsed().as_secs_f64());
+        self.shared.metrics.queue_age.observe(since.elapsed().as_secs_f64());
         let id = self.shared.random.id()[..16].to_owned();
         let span = tracing::info_span!(
             "reconcile",
@@ -156,7 +158,7 @@ impl Engine {
             name = key.name,
             run = id
         );
-        let run = runner.run(self.shared.clone(), key.clone(), id, token);
+        let run = runner.run(self.shared.clone(), key.clone(), lane, id, token);
         let handle = self.running.spawn(run.instrument(span));
         self.keys.insert(handle.id(), key);
     }
@@ -173,7 +175,7 @@ impl Engine {
                     Requeue::BackOff.wait(back_off, &**random, &key, None)
                 }
             };
-            self.shared.queue.done(&key, wait.map(|wait| Instant::now() + wait));
+            self.shared.queue.done(&key, wait.map(after));
         }
         self.shared.accounts.wake_parked();
     }

@@ -10,6 +10,47 @@ use tokio::{
 
 use crate::engine::cluster::objects::ObjectKey;
 
+/// How many objects of the lane [`Lane::Change`] go ahead of one of the other that is due too.
+const AHEAD: u32 = 4;
+
+/// Why an object is looked at. With thousands of objects at one account, a resync of all takes many minutes; whoever has just changed
+/// something does not wait for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// It, or something that it depends on, has changed.
+    #[default]
+    Change,
+    /// It is time: a resync, a retry, a new leader.
+    Clock,
+}
+
+/// An object whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) key: ObjectKey,
+    /// Since when it is due.
+    pub(crate) since: Instant,
+    pub(crate) lane: Lane,
+}
+
+/// Chooses between the lanes, so that neither waits for ever.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(u32);
+
+impl Turns {
+    /// The lane whose turn it is, of those that have something.
+    pub(crate) fn choose(&mut self, change: bool, clock: bool) -> Option<Lane> {
+        let lane = match (change, clock) {
+            (false, false) => return None,
+            (true, true) if self.0 >= AHEAD => Lane::Clock,
+            (true, _) => Lane::Change,
+            (false, true) => Lane::Clock,
+        };
+        self.0 = if lane == Lane::Change { self.0.saturating_add(1) } else { 0 };
+        Some(lane)
+    }
+}
+
 /// A queue of objects with the time at which each is due.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -17,40 +58,47 @@ pub(crate) struct Queue {
     earlier: Notify,
 }
 
+/// Objects in the order in which they are due; what is due at one instant, in the order in which it came.
+type Order = BTreeSet<(Instant, u64, ObjectKey)>;
+
 #[derive(Debug, Default)]
 struct Inner {
-    /// In the order in which they are due; what is due at one instant, in the order in which it came.
-    due: BTreeSet<(Instant, u64, ObjectKey)>,
-    waiting: HashMap<ObjectKey, (Instant, u64)>,
+    change: Order,
+    clock: Order,
+    waiting: HashMap<ObjectKey, (Lane, Instant, u64)>,
     /// With a worker; and when it is to come again.
-    running: HashMap<ObjectKey, Option<Instant>>,
+    running: HashMap<ObjectKey, Option<(Lane, Instant)>>,
     count: u64,
+    turns: Turns,
 }
 
 impl Queue {
-    /// Puts `key` in, due now.
+    /// Puts `key` in, due now, because something has changed.
     pub(crate) fn add(&self, key: ObjectKey) {
-        self.add_at(key, Instant::now());
+        self.add_in(Lane::Change, key);
     }
 
-    /// Puts `key` in, due at `at`, or earlier if it is due earlier already. While a worker has it, it comes
-    /// again afterwards.
-    pub(crate) fn add_at(&self, key: ObjectKey, at: Instant) {
+    /// Puts `key` into `lane`, due now. While a worker has it, it comes again afterwards.
+    pub(crate) fn add_in(&self, lane: Lane, key: ObjectKey) {
+        self.add_at(lane, key, Instant::now());
+    }
+
+    fn add_at(&self, lane: Lane, key: ObjectKey, at: Instant) {
         let mut inner = self.inner.lock();
         if let Some(again) = inner.running.get_mut(&key) {
-            *again = Some(again.map_or(at, |other| other.min(at)));
+            *again = Some(again.map_or((lane, at), |other| (other.0.min(lane), other.1.min(at))));
             return;
         }
-        inner.schedule(key, at);
+        inner.schedule(lane, key, at);
         drop(inner);
         self.earlier.notify_one();
     }
 
-    /// The next object, once it is due, and since when it was.
-    pub(crate) async fn next(&self) -> (ObjectKey, Instant) {
+    /// The next object, once it is due.
+    pub(crate) async fn next(&self) -> Due {
         loop {
             let first = match self.inner.lock().take_due(Instant::now()) {
-                Ok(found) => return found,
+                Ok(due) => return due,
                 Err(first) => first,
             };
             tokio::select! {
@@ -64,52 +112,74 @@ impl Queue {
     pub(crate) fn done(&self, key: &ObjectKey, next: Option<Instant>) {
         let mut inner = self.inner.lock();
         let again = inner.running.remove(key).flatten();
-        let next = [again, next].into_iter().flatten().min();
-        if let Some(at) = next {
-            inner.schedule(key.clone(), at);
-            drop(inner);
-            self.earlier.notify_one();
+        let next = next.map(|at| (Lane::Clock, at));
+        for (lane, at) in again.into_iter().chain(next) {
+            inner.schedule(lane, key.clone(), at);
         }
+        drop(inner);
+        self.earlier.notify_one();
     }
 
     /// Forgets everything that is not with a worker.
     pub(crate) fn clear(&self) {
         let mut inner = self.inner.lock();
-        inner.due.clear();
+        inner.change.clear();
+        inner.clock.clear();
         inner.waiting.clear();
         inner.running.values_mut().for_each(|again| *again = None);
     }
 
-    /// How many objects are waiting.
-    pub(crate) fn len(&self) -> usize {
-        self.inner.lock().waiting.len()
+    /// How many objects are due and wait for a worker.
+    pub(crate) fn due(&self) -> usize {
+        let (inner, now) = (self.inner.lock(), Instant::now());
+        let due = |order: &Order| order.iter().take_while(|(at, _, _)| *at <= now).count();
+        due(&inner.change) + due(&inner.clock)
+    }
+
+    /// True when no object waits, be it due or not.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inner.lock().waiting.is_empty()
     }
 }
 
 impl Inner {
-    fn schedule(&mut self, key: ObjectKey, at: Instant) {
-        match self.waiting.get(&key) {
-            Some((earlier, _)) if *earlier <= at => return,
-            Some((later, count)) => {
-                self.due.remove(&(*later, *count, key.clone()));
-            }
-            None => {}
+    fn lane(&mut self, lane: Lane) -> &mut Order {
+        match lane {
+            Lane::Change => &mut self.change,
+            Lane::Clock => &mut self.clock,
         }
-        self.count += 1;
-        self.waiting.insert(key.clone(), (at, self.count));
-        self.due.insert((at, self.count, key));
     }
 
-    /// The first object if it is due; else when it will be.
-    fn take_due(&mut self, now: Instant) -> Result<(ObjectKey, Instant), Option<Instant>> {
-        match self.due.first() {
-            Some((at, _, _)) if *at <= now => {}
-            first => return Err(first.map(|(at, _, _)| *at)),
+    /// Puts `key` in, or forward: it never gets later, nor into the slower lane.
+    fn schedule(&mut self, lane: Lane, key: ObjectKey, at: Instant) {
+        let (mut lane, mut at) = (lane, at);
+        if let Some((before, earlier, count)) = self.waiting.get(&key).copied() {
+            if before <= lane && earlier <= at {
+                return;
+            }
+            self.lane(before).remove(&(earlier, count, key.clone()));
+            (lane, at) = (lane.min(before), at.min(earlier));
         }
-        let Some((at, _, key)) = self.due.pop_first() else { return Err(None) };
+        self.count += 1;
+        let count = self.count;
+        self.waiting.insert(key.clone(), (lane, at, count));
+        self.lane(lane).insert((at, count, key));
+    }
+
+    /// The object whose turn it is; when none is due, when the first will be.
+    fn take_due(&mut self, now: Instant) -> Result<Due, Option<Instant>> {
+        let first = |order: &Order| order.first().map(|(at, _, _)| *at);
+        let (change, clock) = (first(&self.change), first(&self.clock));
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let lane = self.turns.choose(is_due(change), is_due(clock));
+        let taken = lane.and_then(|lane| Some((lane, self.lane(lane).pop_first()?)));
+        let Some((lane, (since, _, key))) = taken else {
+            return Err([change, clock].into_iter().flatten().min());
+        };
         self.waiting.remove(&key);
         self.running.insert(key.clone(), None);
-        Ok((key, at))
+        Ok(Due { key, since, lane })
     }
 }
 
@@ -124,7 +194,7 @@ mod tests {
     }
 
     async fn next(queue: &Queue) -> String {
-        queue.next().await.0.name
+        queue.next().await.key.name
     }
 
     #[tokio::test(start_paused = true)]
@@ -134,16 +204,16 @@ mod tests {
             queue.add(key("a"));
         }
         assert_eq!(next(&queue).await, "a");
-        assert_eq!(queue.len(), 0);
+        assert!(queue.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_earlier_time_wins_and_a_later_one_is_ignored() {
         let queue = Queue::default();
         let began = Instant::now();
-        queue.add_at(key("a"), began + Duration::from_secs(60));
-        queue.add_at(key("a"), began + Duration::from_secs(5));
-        queue.add_at(key("a"), began + Duration::from_secs(90));
+        queue.add_at(Lane::Clock, key("a"), began + Duration::from_secs(60));
+        queue.add_at(Lane::Clock, key("a"), began + Duration::from_secs(5));
+        queue.add_at(Lane::Clock, key("a"), began + Duration::from_secs(90));
         assert_eq!(next(&queue).await, "a");
         assert_eq!(began.elapsed().as_secs(), 5);
     }
@@ -172,5 +242,32 @@ mod tests {
         queue.done(&key("a"), Some(began + Duration::from_secs(600)));
         assert_eq!(next(&queue).await, "a");
         assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_goes_ahead_of_a_resync_but_not_for_ever() {
+        let queue = Queue::default();
+        for n in 0..10 {
+            queue.add_in(Lane::Clock, key(&format!("old-{n}")));
+            queue.add(key(&format!("new-{n}")));
+        }
+        queue.add(key("old-9"));
+        let mut order = Vec::new();
+        while !queue.is_empty() {
+            order.push(next(&queue).await);
+        }
+        let first: Vec<_> = order.iter().take(6).map(String::as_str).collect();
+        assert_eq!(first, ["new-0", "new-1", "new-2", "new-3", "old-0", "new-4"]);
+        let changed = order.iter().position(|name| name == "old-9").unwrap();
+        assert!(changed < 14, "woken by a change: {changed}");
+        assert_eq!(order.len(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_due_counts_as_waiting() {
+        let queue = Queue::default();
+        queue.add(key("a"));
+        queue.add_at(Lane::Clock, key("b"), Instant::now() + Duration::from_secs(600));
+        assert_eq!(queue.due(), 1);
     }
 }

@@ -11,7 +11,8 @@ use concierge_shared::{
 };
 
 use crate::engine::{
-    cluster::objects::ObjectKey, kinds::KindRunner, kinds::reader::WakeDigest, shared::Shared,
+    cluster::objects::ObjectKey, kinds::KindRunner, kinds::reader::WakeDigest, schedule::queue::Lane,
+    shared::Shared,
 };
 
 /// What each object looked like when it was last seen.
@@ -32,7 +33,7 @@ impl Seen {
         for key in gone.iter().filter(|key| !self.0.contains_key(key)) {
             forget(shared, key);
         }
-        self.0.keys().for_each(|key| shared.queue.add(key.clone()));
+        self.0.keys().for_each(|key| shared.queue.add_in(Lane::Clock, key.clone()));
     }
 
     /// Queues whoever is to be looked at because `key` has changed.
@@ -97,4 +98,5 @@ fn forget(shared: &Shared, key: &ObjectKey) {
     shared.back_off.reset(key);
     shared.own_writes.forget(key);
     shared.calls.release(key);
+    shared.accounts.forget(key);
 }

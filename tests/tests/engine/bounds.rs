@@ -1,0 +1,87 @@
+//! Nothing that a user or a service can say ends the engine, stops an account, or makes others wait for long.
+
+use std::time::Duration;
+
+use concierge_reconciler::engine::{Failure, ObjectKey};
+use concierge_tests::simulation::{LEASE, MINUTE, Nature, Stage};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::{remote::Thing, world::World};
+
+#[tokio::test(start_paused = true)]
+async fn a_resync_that_no_clock_can_hold_stops_nobody() {
+    let world = World::new();
+    for (n, text) in ["9223372036854775807s", "-5m", "0s", "99999h", "soon"].iter().enumerate() {
+        let annotated = json!({ "annotations": { "concierge.dev/resync": text } });
+        world.put("Toy", &format!("odd-{n}"), annotated, json!({ "colour": "brown" }));
+    }
+    let process = world.healthy().await;
+    sleep(MINUTE).await;
+    let other = world.toy("other", json!({ "colour": "brown" }));
+    sleep(MINUTE).await;
+    assert!(world.server.is_ready(&other));
+    let reads = world.service.state.lock().reads;
+    sleep(26 * 60 * MINUTE).await;
+    assert!(world.service.state.lock().reads > reads + 5, "each is looked at within a day");
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_can_ask_for_an_hour_of_patience_and_no_more() {
+    for wait in [Duration::from_secs(365 * 24 * 3600), Duration::MAX] {
+        let world = World::new();
+        let _process = world.healthy().await;
+        let throttled = Failure::Throttled { message: "429".into(), retry_after: Some(wait) };
+        world.service.state.lock().failures.push_back(throttled);
+        let bear = world.toy("bear", json!({ "colour": "brown" }));
+        sleep(30 * MINUTE).await;
+        assert!(!world.server.is_ready(&bear));
+        sleep(60 * MINUTE).await;
+        assert!(world.server.is_ready(&bear), "{:?}", world.server.message(&bear, "Synced"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_can_end_an_accounts_patience() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let wait = Some(Duration::from_secs(3600));
+    let throttled = Failure::Throttled { message: "429".into(), retry_after: wait };
+    world.service.state.lock().failures.push_back(throttled);
+    let bear = world.toy("bear", json!({ "colour": "brown" }));
+    sleep(MINUTE).await;
+    world.server.user_annotates(&bear, json!({ "concierge.dev/reconcile-at": "now, please" }));
+    sleep(MINUTE).await;
+    assert!(world.server.is_ready(&bear), "{:?}", world.server.message(&bear, "Synced"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_does_not_wait_for_the_resyncs_of_thousands() {
+    let world = World::new();
+    for n in 0..8000 {
+        let key = world.toy(&format!("bear-{n}"), json!({ "colour": "brown" }));
+        let uid = world.server.read(&key).unwrap()["metadata"]["uid"].as_str().map(str::to_owned);
+        let thing = Thing { colour: "brown".into(), mark: uid };
+        world.service.state.lock().things.insert(key.name, thing);
+    }
+    let _process = world.start("a", Nature { concurrency: 8, ..Nature::default() });
+    sleep(LEASE * 3).await;
+    for (name, after) in [("just after a restart", MINUTE), ("later", 120 * MINUTE)] {
+        let key = world.toy(&name.replace(' ', "-"), json!({ "colour": "red" }));
+        assert!(until_ready(&world, &key).await < Duration::from_secs(5), "{name}");
+        sleep(after).await;
+    }
+    let before = world.service.state.lock().reads;
+    sleep(60 * MINUTE).await;
+    let rate = (world.service.state.lock().reads - before) / 3600;
+    assert!((3..=6).contains(&rate), "resyncs take about half of the account's 10 calls a second: {rate}");
+}
+
+async fn until_ready(world: &World, key: &ObjectKey) -> Duration {
+    let began = Instant::now();
+    while !world.server.is_ready(key) && began.elapsed() < 60 * MINUTE {
+        sleep(Duration::from_millis(100)).await;
+    }
+    began.elapsed()
+}
