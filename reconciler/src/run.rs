@@ -228,7 +228,8 @@ mod tests {
     #[test]
     fn the_kinds_that_say_so_have_a_reconciler_and_no_others() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let registered: BTreeSet<_> = kinds().unwrap().readers.keys().copied().collect();
+        let registered: BTreeSet<_> =
+            kinds(Duration::from_secs(5)).unwrap().readers.keys().copied().collect();
         let declared = KINDS.iter().filter(|kind| kind.reconciled).map(|kind| kind.name);
         assert_eq!(registered, declared.collect());
     }
