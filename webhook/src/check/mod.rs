@@ -5,6 +5,7 @@
 //! | `input` | files, read into values that know where they stand, and documents told apart |
 //! | `offline` | admission in a world in memory |
 //! | `schema` | what the API server itself would say |
+//! | `policy` | `--policy`: a policy document in place of objects |
 //! | [`fixture`] | cases with their expected outcome |
 //! | `report`, `output` | what was found, for people and programs |
 //! | `rules`, `words` | the rules as a table; words that were probably meant |
@@ -27,6 +28,7 @@ use self::{
     },
     offline::Offline,
     output::{Format, Output},
+    policy::PolicyArgs,
     report::Report,
 };
 
@@ -34,6 +36,7 @@ pub mod fixture;
 mod input;
 mod offline;
 mod output;
+mod policy;
 mod report;
 mod rules;
 mod schema;
@@ -72,6 +75,9 @@ Examples:
     concierge-webhook check --enforcement pets=warn,pets.pet.id=deny deploy/
     concierge-webhook check --explain pets.pet.tag-allowed
 
+  Check the policy of a bucket, as JSON:
+    concierge-webhook check --policy policy.json --kind bucket --bucket photos
+
   Run fixtures (kind: Fixture), each a request with its expected outcome:
     concierge-webhook check tests/fixtures/
 
@@ -89,7 +95,7 @@ Exit codes:
 #[command(long_about = HELP, after_long_help = EXAMPLES)]
 pub struct CheckArgs {
     /// Files of YAML or JSON, folders with such files, or - for standard input
-    #[arg(value_name = "FILE|DIR|-", required_unless_present_any = ["rules", "explain"])]
+    #[arg(value_name = "FILE|DIR|-", required_unless_present_any = ["rules", "explain", "policy"])]
     files: Vec<PathBuf>,
     /// Files or folders with objects that are there before; not checked themselves
     #[arg(long, value_name = "DIR", env = "CONCIERGE_CHECK_WORLD")]
@@ -116,6 +122,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "RULE", env = "CONCIERGE_CHECK_EXPLAIN", conflicts_with = "files")]
     explain: Option<String>,
     #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
     settings: RuleArgs,
 }
 
@@ -128,8 +136,19 @@ enum Color {
 
 /// Runs the command.
 pub fn run(args: CheckArgs) -> ExitCode {
-    let CheckArgs { files, world, namespace, allow_empty, output, init, color, rules, explain, settings } =
-        args;
+    let CheckArgs {
+        files,
+        world,
+        namespace,
+        allow_empty,
+        output,
+        init,
+        color,
+        rules,
+        explain,
+        policy,
+        settings,
+    } = args;
     if let Some(id) = explain {
         return answer(rules::explain(&id));
     }
@@ -145,6 +164,12 @@ pub fn run(args: CheckArgs) -> ExitCode {
         Ok(outputs) => outputs,
         Err(message) => return answer(Err(message)),
     };
+    if let Some(checked) = policy.run(&enforcement, &outputs, color.wanted()) {
+        return match checked {
+            Ok((text, code)) => print(&text, code),
+            Err(message) => answer(Err(message)),
+        };
+    }
     let checked = panic::catch_unwind(|| {
         let input = Input::read(&files, &world, &namespace, allow_empty);
         match init {

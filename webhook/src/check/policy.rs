@@ -1,0 +1,210 @@
+//! `check --policy`: what is wrong with a bucket or identity policy, in the JSON that people copy.
+
+use std::{fmt::Write as _, fs, io::Read as _, path::PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
+use clap::ValueEnum;
+use concierge_shared::{
+    admission::rule::{Enforcement, Level},
+    s3::policy::{Finding, PolicyKind, Profile, Subject, lint},
+};
+use serde::Serialize;
+
+use super::{
+    REFUSED,
+    output::{Format, Output},
+    words::count,
+};
+
+/// A policy document to check in place of objects
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Policy documents")]
+pub(super) struct PolicyArgs {
+    /// Check a policy document (JSON) in place of objects; - for standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "CONCIERGE_CHECK_POLICY",
+        requires = "kind",
+        conflicts_with_all = ["files", "rules", "explain", "world"]
+    )]
+    policy: Option<PathBuf>,
+    /// What the policy is attached to
+    #[arg(long, value_enum, env = "CONCIERGE_CHECK_KIND")]
+    kind: Option<Attached>,
+    /// The bucket of a bucket policy, so that its resources can be compared with it
+    #[arg(long, value_name = "NAME", env = "CONCIERGE_CHECK_BUCKET")]
+    bucket: Option<String>,
+    /// The provider, whose rules differ here and there
+    #[arg(long, value_name = "PROFILE", env = "CONCIERGE_CHECK_PROFILE", default_value = "generic", value_parser = profile)]
+    profile: Profile,
+    /// The ARN as which Concierge calls the provider, so that a policy that locks it out is found
+    #[arg(long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER")]
+    controller: Option<String>,
+    /// The bucket is meant to be public
+    #[arg(long, env = "CONCIERGE_CHECK_ALLOW_PUBLIC")]
+    allow_public: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Attached {
+    /// A bucket: who may do what with it
+    Bucket,
+    /// A user, as a policy of its own
+    Identity,
+    /// A user, as a part of the user
+    Inline,
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    let names = || Profile::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let found = Profile::ALL.iter().find(|(known, _)| *known == name);
+    found.map(|(_, profile)| *profile).ok_or_else(|| format!("use one of {}", names()))
+}
+
+/// A finding with the level that holds here.
+type Weighed = (Level, Finding);
+
+#[derive(Serialize)]
+struct FindingResult<'a> {
+    rule: &'static str,
+    level: &'static str,
+    line: usize,
+    column: usize,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct PolicyResult<'a> {
+    policy: &'a str,
+    verdict: &'static str,
+    findings: Vec<FindingResult<'a>>,
+}
+
+impl PolicyArgs {
+    /// What is to be printed, and the exit code; `None` when no policy is to be checked.
+    pub(super) fn run(
+        &self,
+        enforcement: &Enforcement,
+        outputs: &[Output],
+        colour: bool,
+    ) -> Option<Result<(String, u8), String>> {
+        let (path, kind) = (self.policy.as_ref()?, self.kind?);
+        let json = match outputs {
+            [Output { format: Format::Human, file: None }] => false,
+            [Output { format: Format::Json, file: None }] => true,
+            _ => {
+                let message = "a policy document is reported to standard output only, as human or json";
+                return Some(Err(message.to_owned()));
+            }
+        };
+        let name = if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() };
+        let text = match self.read() {
+            Ok(text) => text,
+            Err(error) => return Some(Err(format!("{name} can't be read: {error}"))),
+        };
+        let findings = self.findings(kind, &text, enforcement);
+        let refused = findings.iter().any(|(level, _)| *level == Level::Deny);
+        let printed = match json {
+            true => as_json(&name, &text, &findings, refused),
+            false => for_people(&name, &text, &findings, colour),
+        };
+        Some(Ok((printed, if refused { REFUSED } else { 0 })))
+    }
+
+    fn read(&self) -> std::io::Result<String> {
+        match self.policy.as_deref() {
+            Some(path) if path.as_os_str() != "-" => fs::read_to_string(path),
+            _ => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).map(|_| text)
+            }
+        }
+    }
+
+    fn findings(&self, kind: Attached, text: &str, enforcement: &Enforcement) -> Vec<Weighed> {
+        let kind = match kind {
+            Attached::Bucket => PolicyKind::Bucket,
+            Attached::Identity => PolicyKind::Managed,
+            Attached::Inline => PolicyKind::Inline,
+        };
+        let subject = Subject {
+            profile: self.profile,
+            bucket: self.bucket.as_deref(),
+            controller: self.controller.as_deref(),
+            allow_public: self.allow_public,
+            ..Subject::new(kind)
+        };
+        let weighed = lint(text, &subject).into_iter().map(|finding| {
+            let set = enforcement.level(finding.rule);
+            (set, finding)
+        });
+        // A suggestion that somebody switches off is not shown; one that nobody speaks of is.
+        let shown = weighed.filter(|(set, _)| *set != Some(Level::Off));
+        shown.map(|(set, finding)| (set.unwrap_or(finding.rule.level), finding)).collect()
+    }
+}
+
+/// The line and the column, in characters from 1, of a byte.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+}
+
+fn as_json(name: &str, text: &str, findings: &[Weighed], refused: bool) -> String {
+    let results = findings.iter().map(|(level, finding)| {
+        let (line, column) = place(text, finding.span.start);
+        let level = match level {
+            Level::Deny => "deny",
+            Level::Warn => "warn",
+            Level::Off => "suggestion",
+        };
+        FindingResult { rule: finding.rule.id, level, line, column, message: &finding.message }
+    });
+    let verdict = if refused { "refused" } else { "admitted" };
+    let result = PolicyResult { policy: name, verdict, findings: results.collect() };
+    // Strings and numbers always have a JSON form.
+    serde_json::to_string_pretty(&result).unwrap_or_default() + "\n"
+}
+
+fn for_people(name: &str, text: &str, findings: &[Weighed], colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut printed = String::new();
+    for (level, finding) in findings {
+        let title = match level {
+            Level::Deny => Title::ERROR,
+            Level::Warn => Title::WARNING,
+            Level::Off => Title::HELP,
+        };
+        let group = group(name, text, title, finding);
+        let _ = writeln!(printed, "{}\n", renderer.render(&[group]));
+    }
+    let number = |wanted| findings.iter().filter(|(level, _)| *level == wanted).count();
+    let (errors, warnings, suggestions) = (number(Level::Deny), number(Level::Warn), number(Level::Off));
+    let _ = writeln!(
+        printed,
+        "{name}: {}, {}, {}",
+        count(errors, "error"),
+        count(warnings, "warning"),
+        count(suggestions, "suggestion")
+    );
+    printed
+}
+
+fn group<'a>(name: &'a str, text: &'a str, title: Title<'static>, finding: &'a Finding) -> Group<'a> {
+    let (line, _) = place(text, finding.span.start);
+    let start = text[..finding.span.start.min(text.len())].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+    let title = title.primary_title(finding.message.as_str()).id(finding.rule.id);
+    // What reaches over several lines is shown where it begins.
+    let (from, to) = (
+        finding.span.start.min(end) - start,
+        finding.span.end.clamp(finding.span.start, end.max(finding.span.start)) - start,
+    );
+    let snippet = Snippet::source(&text[start..end])
+        .line_start(line)
+        .path(name)
+        .annotation(AnnotationKind::Primary.span(from..to.min(end - start)));
+    title.element(snippet)
+}
