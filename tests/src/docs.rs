@@ -31,7 +31,9 @@ Each rule's code is in the file under its heading: search it for the rule's id.
 pub fn rules() -> Result<String> {
     let sources = sources()?;
     let mut files: BTreeMap<&str, Vec<(&AdmissionRule, Vec<&str>)>> = BTreeMap::new();
-    for (rule, kinds) in all_rules() {
+    // The rules of policy documents are no kind's.
+    let of_policies = concierge_shared::s3::policy::rules::RULES.iter().map(|rule| (*rule, Vec::new()));
+    for (rule, kinds) in all_rules().into_iter().chain(of_policies) {
         files.entry(declared_in(rule, &sources)?).or_default().push((rule, kinds));
     }
     let (mut contents, mut text) = (Vec::new(), String::new());
@@ -39,7 +41,11 @@ pub fn rules() -> Result<String> {
         let mut kinds: Vec<&str> = rules.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let title = if kinds.len() == KINDS.len() { "Every kind".to_owned() } else { kinds.join(", ") };
+        let title = match kinds.len() {
+            0 => "Policy documents".to_owned(),
+            all if all == KINDS.len() => "Every kind".to_owned(),
+            _ => kinds.join(", "),
+        };
         contents.push(format!("[{title}](#{})", anchor(&title)));
         write!(text, "\n## {title}\n\n[{file}](../{file})\n\n")?;
         text.push_str("| rule | level | what it demands |\n|---|---|---|\n");

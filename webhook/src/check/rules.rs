@@ -6,6 +6,7 @@ use concierge_shared::{
     admission::rule::{AdmissionRule, Enforcement, Level, RULES_ANNOTATION},
     kind::{KINDS, all_rules},
     rules,
+    s3::policy,
 };
 use serde::Serialize;
 
@@ -57,7 +58,7 @@ pub(crate) fn table() -> String {
 
 /// What the rule `id` demands and how to change its level; what is wrong when there is no such rule.
 pub(crate) fn explain(id: &str) -> Result<String, String> {
-    let own = RULES.iter().map(|rule| (*rule, Vec::new()));
+    let own = own_rules().map(|rule| (rule, Vec::new()));
     let rules: Vec<_> = all_rules().into_iter().chain(own).collect();
     let Some((rule, kinds)) = rules.iter().find(|(rule, _)| rule.id == id) else {
         return Err(unknown(id, rules.iter().map(|(rule, _)| rule.id)));
@@ -93,7 +94,7 @@ fn text(rule: &AdmissionRule, kinds: &[&str]) -> String {
 /// Says which of the rules that `enforcement` names do not exist.
 pub(crate) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String> {
     let ids: Vec<_> =
-        all_rules().iter().map(|(rule, _)| *rule).chain(RULES.iter().copied()).map(|rule| rule.id).collect();
+        all_rules().iter().map(|(rule, _)| *rule).chain(own_rules()).map(|rule| rule.id).collect();
     let exists = |prefix: &str| {
         ids.iter()
             .any(|id| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
@@ -102,6 +103,11 @@ pub(crate) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String>
         Some(prefix) => Err(unknown(prefix, ids.iter().copied())),
         None => Ok(()),
     }
+}
+
+/// The rules that only this command knows: its own, and those of policy documents.
+fn own_rules() -> impl Iterator<Item = &'static AdmissionRule> {
+    RULES.iter().chain(policy::rules::RULES).copied()
 }
 
 fn unknown(id: &str, known: impl IntoIterator<Item = &'static str>) -> String {

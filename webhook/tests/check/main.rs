@@ -490,6 +490,51 @@ fn write(folder: &TempDir, name: &str, text: &str) -> String {
     path.display().to_string()
 }
 
+#[test]
+fn a_policy_is_checked_where_it_is_wrong() {
+    let policy = r#"{
+  "Version": "2012-10-17",
+  "Statement": {
+    "Effect": "Allow",
+    "Principal": {"AWS": "123456789012"},
+    "Action": "s3:HeadObject",
+    "Resource": "arn:aws:s3:::photo/*"
+  }
+}"#;
+    let run = check(&["--policy", "-", "--kind", "bucket", "--bucket", "photos"], policy);
+    let expect = r#"error[s3.policy.act-13]: HeadObject is a call, not an action; write s3:GetObject
+ --> <stdin>:6:15
+  |
+6 |     "Action": "s3:HeadObject",
+  |               ^^^^^^^^^^^^^^^
+
+error[s3.policy.res-07]: "photo" is not the bucket of this policy; write arn:aws:s3:::photos or arn:aws:s3:::photos/KEY
+ --> <stdin>:7:17
+  |
+7 |     "Resource": "arn:aws:s3:::photo/*"
+  |                 ^^^^^^^^^^^^^^^^^^^^^^
+
+<stdin>: 2 errors, 0 warnings, 0 suggestions
+"#;
+    assert_eq!((run.out.as_str(), run.code), (expect, 1));
+    let json = check(&["--policy", "-", "--kind", "bucket", "-o", "json"], policy).json();
+    assert_eq!(json["findings"][0]["rule"], "s3.policy.act-13");
+    assert_eq!(json["findings"][0]["line"], 6);
+    let other_levels = "s3.policy.act-13=warn,s3.policy.res-07=off";
+    let run = check(&["--policy", "-", "--kind", "bucket", "--enforcement", other_levels], policy);
+    assert_eq!(run.code, 0, "{}", run.out);
+    assert!(run.out.ends_with("<stdin>: 0 errors, 1 warning, 0 suggestions\n"), "{}", run.out);
+}
+
+#[test]
+fn a_policy_that_can_not_be_read_is_bad_input() {
+    let run = check(&["--policy", "nothing-is-here.json", "--kind", "bucket"], "");
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("nothing-is-here.json can't be read"), "{}", run.err);
+    assert_eq!(check(&["--policy", "-"], "").code, 2, "the kind is needed");
+    assert_eq!(check(&["--policy", "-", "--kind", "identity"], "").code, 1, "nothing is no policy");
+}
+
 struct Run {
     code: i32,
     out: String,

@@ -269,7 +269,8 @@ fn check_types(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&Item, P
                 _ => ("a bucket", "arn:aws:s3:::BUCKET"),
             };
             let message = format!("{} is about {of}, which no Resource names; add {example}", item.text);
-            lint.add(&ACT_09, item.span.clone(), message);
+            let rule = if lint.subject.is_of_bucket() { &ACT_09 } else { &ACT_09_IDENTITY };
+            lint.add(rule, item.span.clone(), message);
         }
     }
     if others {

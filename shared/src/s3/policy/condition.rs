@@ -175,8 +175,12 @@ fn check_type(lint: &mut Lint<'_>, condition: &Condition, operator: Operator, ke
         KeyKind::Date => "DateLessThan",
         KeyKind::Ip => "IpAddress",
     };
-    // The values of such keys are compared as text.
-    let is_usable = matches!(operator.comparison, C::Text { .. }) && key.kind != KeyKind::Ip;
+    // The values of such keys are compared as text, and a text may be an ARN.
+    let is_usable = matches!(
+        (operator.comparison, key.kind),
+        (C::Text { .. }, KeyKind::Arn | KeyKind::Bool | KeyKind::Numeric | KeyKind::Date)
+            | (C::Arn { .. }, KeyKind::Text)
+    );
     let rule = if is_usable { &CND_09_USABLE } else { &CND_09 };
     let message = format!("{} does not fit {}; write {right}", condition.operator.text, key.name);
     lint.add(rule, condition.operator.span.clone(), message);

@@ -70,7 +70,8 @@ rules! {
     ACT_07 = Deny "s3.policy.act-07", "An action of a bucket policy is about buckets or objects.";
     ACT_07_ACCOUNT = Warn "s3.policy.act-07-account", "A bucket policy at Wasabi does not list s3:ListAllMyBuckets, which has no effect there.";
     ACT_08 = Warn "s3.policy.act-08", "A bucket policy does not speak of s3:CreateBucket, which has no effect there.";
-    ACT_09 = Deny "s3.policy.act-09", "Every action has a resource of its type in the statement: objects for object actions, a bucket for bucket actions.";
+    ACT_09 = Deny "s3.policy.act-09", "Every action of a bucket policy has a resource of its type in the statement: objects for object actions, a bucket for bucket actions.";
+    ACT_09_IDENTITY = Warn "s3.policy.act-09-identity", "An s3 action of an identity policy has a resource of its type in the statement.";
     ACT_10 = Warn "s3.policy.act-10", "Every resource has an action of its type in the statement.";
     ACT_11 = Off "s3.policy.act-11", "No action is covered by another of the same statement.";
     ACT_12 = Warn "s3.policy.act-12", "No statement allows all actions of a service.";

@@ -245,7 +245,7 @@ const STATEMENTS: &[Row] = &[
         r#"{"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b"}"#,
     ),
     (
-        "act-09",
+        "act-09-identity",
         M,
         r#"{"Resource": "arn:aws:s3:::b"}"#,
         r#"{"Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}"#,

@@ -16,7 +16,8 @@ pub(super) fn check(lint: &mut Lint<'_>, version: Version, statement: &Statement
         return;
     }
     for item in &statement.resources.items {
-        let allowed = item.text.match_indices(':').nth(4).map_or(usize::MAX, |(at, _)| at);
+        // In the account and in what follows it.
+        let allowed = item.text.match_indices(':').nth(3).map_or(usize::MAX, |(at, _)| at);
         check_text(lint, item, Some(allowed));
     }
     let others = statement.actions.items.iter().chain(&statement.sid);
