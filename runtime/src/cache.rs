@@ -160,6 +160,11 @@ impl Cache {
         self.kinds.values().flat_map(|shelf| &shelf.watches).chain([&self.watch_of_namespaces])
     }
 
+    /// True when there is a namespace of this name, as far as is known.
+    pub fn knows_namespace(&self, name: &str) -> bool {
+        self.namespaces.read().contains_key(name)
+    }
+
     /// True when an object with this uid is known to have been deleted not long ago.
     pub fn recently_deleted(&self, uid: &str) -> bool {
         self.deleted.lock().uids.contains(uid)

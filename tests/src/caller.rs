@@ -39,8 +39,15 @@ impl Caller {
     /// # Errors
     /// When no answer comes.
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Result<Response> {
-        let request =
-            self.http.post(format!("{}{path}", self.base)).header("Content-Type", "application/json");
+        self.post_as("application/json", path, body).await
+    }
+
+    /// Posts `body` as another type than JSON.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn post_as(&self, kind: &str, path: &str, body: impl Into<reqwest::Body>) -> Result<Response> {
+        let request = self.http.post(format!("{}{path}", self.base)).header("Content-Type", kind);
         request.body(body).send().await.context("no answer")
     }
 

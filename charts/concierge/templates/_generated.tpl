@@ -138,7 +138,6 @@
   verbs:
   - get
   - create
-  - update
   - delete
 - apiGroups:
   - authorization.k8s.io
@@ -296,7 +295,6 @@
   - list
   - watch
   - create
-  - update
   - delete
 - apiGroups:
   - ""
@@ -458,7 +456,6 @@
   verbs:
   - get
   - create
-  - update
   - delete
 - apiGroups:
   - authorization.k8s.io

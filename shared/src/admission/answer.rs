@@ -6,14 +6,21 @@ use json_patch::PatchOperation;
 use k8s_openapi::ByteString;
 use serde::Serialize;
 
-use super::problem::Problem;
+use super::problem::{self, MESSAGE_LENGTH, Problem, shortened};
 
 /// The longest single warning that survives next to others, in characters.
 const WARNING_LENGTH: usize = 256;
 /// What all warnings of an answer may take, in bytes, before the API server cuts them.
 const WARNINGS_LENGTH: usize = 4096;
-/// How much of a refusal's summary is kept for the message.
+/// How many problems an answer tells.
+const PROBLEMS: usize = 100;
+/// What the causes of an answer may take, in bytes.
+const CAUSES_LENGTH: usize = 64 * 1024;
+/// How many problems a refusal's summary tells, and the bytes that they may take.
 const NAMED_PROBLEMS: usize = 50;
+const SUMMARY_LENGTH: usize = 16 * 1024;
+/// The longest name or field of an answer, in bytes.
+const NAME_LENGTH: usize = 512;
 
 /// The answer to one review.
 #[derive(Debug, Serialize)]
@@ -86,6 +93,12 @@ pub enum Refusal {
     Forbidden,
     /// The request is none: 400.
     BadRequest,
+    /// What the request needs is not there: 404.
+    NotFound,
+    /// The object is there already: 409.
+    AlreadyExists,
+    /// There are too many such requests: 429.
+    TooManyRequests,
     /// The decision could not be made: 500.
     InternalError,
     /// The decision could not be made in time: 504.
@@ -97,7 +110,10 @@ impl Refusal {
         match self {
             Refusal::BadRequest => 400,
             Refusal::Forbidden => 403,
+            Refusal::NotFound => 404,
+            Refusal::AlreadyExists => 409,
             Refusal::Invalid => 422,
+            Refusal::TooManyRequests => 429,
             Refusal::InternalError => 500,
             Refusal::Timeout => 504,
         }
@@ -107,6 +123,9 @@ impl Refusal {
         match self {
             Refusal::BadRequest => "BadRequest",
             Refusal::Forbidden => "Forbidden",
+            Refusal::NotFound => "NotFound",
+            Refusal::AlreadyExists => "AlreadyExists",
+            Refusal::TooManyRequests => "TooManyRequests",
             Refusal::Invalid => "Invalid",
             Refusal::InternalError => "InternalError",
             Refusal::Timeout => "Timeout",
@@ -140,21 +159,16 @@ impl Answer {
         warnings: &[Problem],
     ) -> Self {
         let mut answer = Self::new(uid, false).with_warnings(warnings);
-        let causes = problems.iter().map(|problem| Cause {
-            reason: problem.cause.as_str(),
-            message: explained(problem),
-            field: problem.field.to_string(),
-        });
         answer.response.status = Some(Status {
             status: "Failure",
             code: refusal.code(),
             reason: refusal.reason(),
             message: summary(subject, problems),
             details: Some(Details {
-                name: subject.name.to_owned(),
+                name: shortened(subject.name, NAME_LENGTH).into_owned(),
                 group: subject.group.to_owned(),
                 kind: subject.kind.to_owned(),
-                causes: causes.collect(),
+                causes: causes(problems),
             }),
         });
         let rules: BTreeSet<_> = problems.iter().map(|problem| problem.rule.id).collect();
@@ -169,7 +183,7 @@ impl Answer {
             status: "Failure",
             code: refusal.code(),
             reason: refusal.reason(),
-            message: message.into(),
+            message: shortened(&message.into(), MESSAGE_LENGTH).into_owned(),
             details: None,
         });
         answer
@@ -208,25 +222,57 @@ impl Answer {
 
     fn with_warnings(mut self, warnings: &[Problem]) -> Self {
         self.response.warnings =
-            warning_texts(warnings.iter().map(|one| format!("{}: {}", one.field, explained(one))));
+            warning_texts(warnings.iter().map(|one| format!("{}: {}", field(one), explained(one))));
         self
     }
 }
 
 /// A problem's message with the rule's name, for those who want to look it up or to override it.
 pub fn explained(problem: &Problem) -> String {
-    format!("{} [{}]", problem.message, problem.rule.id)
+    format!("{} [{}]", shortened(&problem.message, MESSAGE_LENGTH), problem.rule.id)
+}
+
+fn field(problem: &Problem) -> String {
+    shortened(&problem.field.to_string(), NAME_LENGTH).into_owned()
+}
+
+fn causes(problems: &[Problem]) -> Vec<Cause> {
+    let cause = |problem: &Problem| Cause {
+        reason: problem.cause.as_str(),
+        message: explained(problem),
+        field: field(problem),
+    };
+    let all = problems.iter().take(PROBLEMS).map(cause);
+    let mut shown = fitting(all, CAUSES_LENGTH, |cause| cause.message.len() + cause.field.len());
+    if let Some(more) = more_problems(shown.len(), problems) {
+        shown.push(Cause { reason: problem::Cause::Invalid.as_str(), message: more, field: String::new() });
+    }
+    shown
 }
 
 /// `Pet "rex" is refused: spec.id: … [pets.pet.id]; spec.name: … [pets.pet.name]`
 pub fn summary(subject: Subject<'_>, problems: &[Problem]) -> String {
-    let shown = problems.iter().take(NAMED_PROBLEMS);
-    let mut parts: Vec<_> =
-        shown.map(|problem| format!("{}: {}", problem.field, explained(problem))).collect();
-    if problems.len() > NAMED_PROBLEMS {
-        parts.push(format!("and {} more problems", problems.len() - NAMED_PROBLEMS));
-    }
-    format!("{} {:?} is refused: {}", subject.kind, subject.name, parts.join("; "))
+    let all = problems.iter().take(NAMED_PROBLEMS);
+    let all = all.map(|problem| format!("{}: {}", field(problem), explained(problem)));
+    let mut parts = fitting(all, SUMMARY_LENGTH, String::len);
+    parts.extend(more_problems(parts.len(), problems));
+    let name = shortened(subject.name, NAME_LENGTH);
+    format!("{} {name:?} is refused: {}", subject.kind, parts.join("; "))
+}
+
+fn more_problems(shown: usize, problems: &[Problem]) -> Option<String> {
+    (shown < problems.len()).then(|| format!("and {} more problems", problems.len() - shown))
+}
+
+/// As many of `parts` as fit into `room` bytes, at least one.
+fn fitting<T>(parts: impl Iterator<Item = T>, room: usize, length: impl Fn(&T) -> usize) -> Vec<T> {
+    let mut taken = 0;
+    let fits = |part: &T| {
+        let first = taken == 0;
+        taken += length(part);
+        first || taken <= room
+    };
+    parts.take_while(fits).collect()
 }
 
 /// Warnings as the API server passes them on whole: without control characters, cut, each once, and as
@@ -262,6 +308,7 @@ fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{admission::rule::SCHEMA, field::at};
 
     #[test]
     fn warnings_lose_control_characters_and_length() {
@@ -278,6 +325,47 @@ mod tests {
         let rest = 100 - (shown.len() - 1);
         assert_eq!(*shown.last().unwrap(), format!("and {rest} more warnings"));
         assert_eq!(warning_texts(["same".to_owned(), "same".to_owned()]).len(), 1);
+    }
+
+    /// A refusal because of `count` problems whose messages are `length` bytes long.
+    fn refusal(count: usize, length: usize) -> Response {
+        let problem = |index| Problem {
+            field: at("spec.tags").index(index),
+            rule: &SCHEMA,
+            cause: problem::Cause::Invalid,
+            message: format!("{:?} is bad; choose another", "\u{1}\"ä".repeat(length / 4)),
+        };
+        let problems: Vec<_> = (0..count).map(problem).collect();
+        let subject = Subject { group: "g", kind: "Pet", name: "rex" };
+        Answer::refused("u", subject, Refusal::Invalid, &problems, &problems).response
+    }
+
+    #[test]
+    fn of_many_problems_a_hundred_are_told_and_the_rest_is_counted() {
+        let status = refusal(150_000, 8).status.unwrap();
+        let causes = status.details.unwrap().causes;
+        assert_eq!(causes.len(), 101);
+        assert_eq!(causes[99].field, "spec.tags[99]");
+        assert_eq!(causes[100].message, "and 149900 more problems");
+        assert!(status.message.ends_with("; and 149950 more problems"), "{}", status.message);
+        assert_eq!(refusal(100, 8).status.unwrap().details.unwrap().causes.len(), 100);
+    }
+
+    #[test]
+    fn an_answer_is_small_whatever_is_wrong() {
+        for (count, length) in [(1, 3_000_000), (100, 2000), (5000, 5000)] {
+            let answer =
+                Answer { api_version: "v1", kind: "AdmissionReview", response: refusal(count, length) };
+            assert!(answer.to_json().len() < 200 * 1024, "{count} {length}: {}", answer.to_json().len());
+        }
+    }
+
+    #[test]
+    fn a_long_message_keeps_its_beginning_and_its_remedy() {
+        let causes = refusal(1, 100_000).status.unwrap().details.unwrap().causes;
+        let message = &causes[0].message;
+        assert!(message.len() < MESSAGE_LENGTH + 32, "{}", message.len());
+        assert!(message.ends_with("is bad; choose another [object.schema]"), "{message}");
     }
 
     #[test]

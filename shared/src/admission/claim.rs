@@ -3,14 +3,21 @@
 //! A cached look-up can't make anything unique: two replicas both see "free". So what must be unique is
 //! reserved by creating a [`ClaimObject`] whose name is a digest of rule and key; the API server lets only
 //! one such object exist.
+//!
+//! A claim is created and deleted, never changed: so its creation time tells when its present holder asked for it.
 
+use jiff::{SignedDuration, Timestamp};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::rule::AdmissionRule;
-use crate::field::FieldPath;
+use crate::{field::FieldPath, index::Stored};
+
+/// The longest that a request can be under way between reserving a value and storing its object: the API server's
+/// request time-out. Later, a claim whose holder does not exist is nobody's.
+pub const LONGEST_ADMISSION: SignedDuration = SignedDuration::from_secs(65);
 
 /// A value that an object wants for itself alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +35,7 @@ pub struct Claim {
 impl Claim {
     /// The key under which the holder is found.
     pub fn index_key(&self) -> String {
-        format!("claim:{}={}", self.rule.id, self.key)
+        index_key(self.rule.id, &self.key)
     }
 
     /// The name of the object that reserves the value.
@@ -52,6 +59,10 @@ impl Claim {
         let what = if self.taken.is_some() { "the same" } else { self.key.as_str() };
         format!("{what} is being taken by another request at this moment; choose another, or try again")
     }
+}
+
+fn index_key(rule: &str, key: &str) -> String {
+    format!("claim:{rule}={key}")
 }
 
 /// The name of the object that reserves `key` under the rule `rule`: 40 hexadecimal digits of a SHA-256.
@@ -84,6 +95,9 @@ pub struct ClaimSpec {
     pub key: String,
     /// The object that holds the value.
     pub holder: Holder,
+    /// The resource version of the holder that the request replaces; empty when it creates the holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// The object that holds a claim.
@@ -100,9 +114,126 @@ pub struct Holder {
     pub uid: String,
 }
 
+/// Whose a claim is.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// This object's, which is stored and has the value.
+    Held(Stored),
+    /// That of a request which may yet store its object.
+    UnderWay,
+    /// Nobody's.
+    Free,
+}
+
+impl ClaimObject {
+    /// Whose the claim is `now`, when `live` is what is stored under its holder's name.
+    pub fn standing(&self, live: Option<Stored>, now: Timestamp) -> Standing {
+        let key = index_key(&self.spec.rule, &self.spec.key);
+        let waiting = self.age(now) <= LONGEST_ADMISSION && self.spec.may_yet_be_stored(live.as_ref());
+        // Whatever its uid: an object of this name with this value is the holder.
+        match live.filter(|live| live.has_key(&key)) {
+            Some(live) => Standing::Held(live),
+            None if waiting => Standing::UnderWay,
+            None => Standing::Free,
+        }
+    }
+
+    fn age(&self, now: Timestamp) -> SignedDuration {
+        let created = self.metadata.creation_timestamp.as_ref();
+        created.map_or(SignedDuration::MAX, |created| now.duration_since(created.0))
+    }
+}
+
+impl ClaimSpec {
+    /// Whether the request that reserved the value can still be stored, when `live` is stored now.
+    fn may_yet_be_stored(&self, live: Option<&Stored>) -> bool {
+        let same = |live: &Stored| live.meta().uid.as_ref() == Some(&self.holder.uid);
+        match (self.replaces.as_deref(), live) {
+            // A version of Concierge wrote it that did not say.
+            (None, _) => true,
+            // An older object of the name may be deleted before the API server looks again.
+            (Some(""), live) => !live.is_some_and(same),
+            // The API server stores an update over the very version that it was admitted for, or asks again.
+            (Some(version), live) => live
+                .is_some_and(|live| same(live) && live.meta().resource_version.as_deref() == Some(version)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::{kind::store, pets::Pet};
+
+    /// A claim of the id 7, `seconds` old.
+    fn claim(replaces: Option<&str>, seconds: i64) -> (ClaimObject, Timestamp) {
+        let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        let holder =
+            Holder { kind: "Pet".into(), namespace: "zoo".into(), name: "rex".into(), uid: "u-1".into() };
+        let spec = ClaimSpec {
+            rule: "pets.pet.unique-id".into(),
+            key: "7".into(),
+            holder,
+            replaces: replaces.map(str::to_owned),
+        };
+        let mut claim = ClaimObject::new("c", spec);
+        let created = now - SignedDuration::from_secs(seconds);
+        claim.metadata.creation_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(created));
+        (claim, now)
+    }
+
+    fn rex(uid: &str, version: &str, id: i64) -> Option<Stored> {
+        let mut rex: Pet = serde_json::from_value(json!({
+            "apiVersion": "petstore.example.com/v1", "kind": "Pet",
+            "metadata": {"namespace": "zoo", "name": "rex", "uid": uid},
+            "spec": {"id": id, "name": "Rex"},
+        }))
+        .unwrap();
+        rex.metadata.resource_version = Some(version.into());
+        Some(store(Arc::new(rex)))
+    }
+
+    fn standing(replaces: Option<&str>, seconds: i64, live: Option<Stored>) -> &'static str {
+        let (claim, now) = claim(replaces, seconds);
+        match claim.standing(live, now) {
+            Standing::Held(_) => "held",
+            Standing::UnderWay => "under way",
+            Standing::Free => "free",
+        }
+    }
+
+    #[test]
+    fn a_claim_is_its_holders_as_long_as_that_has_the_value() {
+        for seconds in [0, 66, 100_000] {
+            assert_eq!(standing(Some(""), seconds, rex("u-1", "5", 7)), "held");
+            assert_eq!(standing(Some(""), seconds, rex("u-other", "5", 7)), "held");
+        }
+    }
+
+    #[test]
+    fn a_claim_is_under_way_while_its_request_can_still_be_stored() {
+        assert_eq!(standing(Some(""), 64, None), "under way");
+        assert_eq!(standing(Some(""), -300, None), "under way", "a clock that is behind the API server's");
+        assert_eq!(standing(Some(""), 64, rex("u-other", "5", 1)), "under way", "it may be deleted first");
+        assert_eq!(standing(Some("5"), 64, rex("u-1", "5", 1)), "under way", "the update of version 5");
+        assert_eq!(standing(None, 64, rex("u-1", "5", 1)), "under way", "an older claim does not tell");
+    }
+
+    #[test]
+    fn a_claim_is_free_at_once_when_its_request_cannot_be_stored_any_more() {
+        assert_eq!(standing(Some(""), 1, rex("u-1", "5", 1)), "free", "created, and changed since");
+        assert_eq!(standing(Some("5"), 1, rex("u-1", "6", 1)), "free", "changed in another way");
+        assert_eq!(standing(Some("5"), 1, rex("u-other", "9", 1)), "free", "created again");
+        assert_eq!(standing(Some("5"), 1, None), "free", "deleted");
+        for replaces in [None, Some(""), Some("5")] {
+            assert_eq!(standing(replaces, 66, rex("u-1", "5", 1)), "free", "too old");
+        }
+    }
 
     #[test]
     fn rule_and_key_cannot_be_confused() {

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{field::FieldPath, kind::Kind};
 
@@ -33,6 +34,11 @@ impl<K> Deref for Defaulted<K> {
         &self.0
     }
 }
+
+/// How many defaults of one object are recorded. More come of an object that its schema refuses anyway.
+const MOST: usize = 20_000;
+/// How much larger than the object's spec its patch may be, in bytes.
+const PATCH_ROOM: usize = 64 * 1024;
 
 /// Records each default as it is filled in.
 #[derive(Debug, Default)]
@@ -77,8 +83,11 @@ impl Fill {
         &mut self,
         field: FieldPath,
         value: &T,
-        operation: impl FnOnce(json_patch::jsonptr::PointerBuf, serde_json::Value) -> PatchOperation,
+        operation: impl FnOnce(json_patch::jsonptr::PointerBuf, Value) -> PatchOperation,
     ) {
+        if self.patch.len() == MOST {
+            return;
+        }
         // A default that has no JSON form can't be patched in; the types of our kinds all have one.
         if let Ok(value) = serde_json::to_value(value) {
             self.patch.push(operation(field.pointer(), value));
@@ -104,8 +113,67 @@ pub enum PatchError {
 
 /// `raw` with `patch` applied: the API server refuses a request whose patch does not apply, even when
 /// failures are to be ignored, so nobody may answer with a patch that did not pass here.
-pub fn apply(raw: &str, patch: &[PatchOperation]) -> Result<serde_json::Value, PatchError> {
+pub fn apply(raw: &str, patch: &[PatchOperation]) -> Result<Value, PatchError> {
     let mut object = serde_json::from_str(raw)?;
     json_patch::patch(&mut object, patch)?;
     Ok(object)
+}
+
+/// `patch` as it is answered for the object `raw`, of which it changes the spec: many small operations become one that
+/// replaces the spec. Nothing is answered when even that is much larger than the object.
+pub fn answerable(raw: &str, patch: Vec<PatchOperation>) -> Result<Vec<PatchOperation>, PatchError> {
+    if patch.is_empty() {
+        return Ok(patch);
+    }
+    let mut applied = apply(raw, &patch)?;
+    let room = raw.len() + PATCH_ROOM;
+    if length(&patch)? <= room {
+        return Ok(patch);
+    }
+    let path = FieldPath::from("spec").pointer();
+    let whole = vec![PatchOperation::Replace(ReplaceOperation { path, value: applied["spec"].take() })];
+    Ok(if length(&whole)? <= room { whole } else { Vec::new() })
+}
+
+fn length(patch: &[PatchOperation]) -> Result<usize, PatchError> {
+    Ok(serde_json::to_vec(patch)?.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pets::PetStore;
+
+    /// The answered patch for a store with these tags, and the size of the store's JSON.
+    fn patch(tags: &[&str]) -> (Vec<PatchOperation>, Value, usize) {
+        let object = json!({"spec": {"name": "Shop", "config": {"allowedTags": tags}, "later": [1]}});
+        let store: PetStore = serde_json::from_value(json!({
+            "apiVersion": "petstore.example.com/v1", "kind": "PetStore", "metadata": {}, "spec": object["spec"],
+        }))
+        .unwrap();
+        let raw = object.to_string();
+        (answerable(&raw, Defaulted::new(store).1).unwrap(), object, raw.len())
+    }
+
+    #[test]
+    fn a_patch_of_many_operations_becomes_one_that_keeps_what_it_does_not_know() {
+        let (patch, mut object, size) = patch(&[" cat "; 5000]);
+        assert_eq!(patch.len(), 1);
+        assert!(length(&patch).unwrap() <= size + PATCH_ROOM);
+        json_patch::patch(&mut object, &patch).unwrap();
+        assert_eq!(object["spec"]["later"], json!([1]));
+        assert_eq!(object["spec"]["config"]["allowedTags"], json!(vec!["cat"; 5000]));
+        assert_eq!(object["spec"]["config"]["maxPets"], 100);
+    }
+
+    #[test]
+    fn a_patch_is_no_larger_than_its_object_and_a_constant() {
+        for count in [0, 1, 10, 100, 100_000] {
+            let (patch, _, size) = patch(&vec![" a"; count]);
+            assert!(length(&patch).unwrap() <= size + PATCH_ROOM, "{count}");
+        }
+        assert!(patch(&[" a"; 3]).0.len() > 3, "a few operations stay as they are");
+    }
 }

@@ -69,6 +69,11 @@ impl Raw<'_> {
         Some((&name.as_ref()?.0, &uid.as_ref()?.0))
     }
 
+    /// The version of the object as it is stored; empty when it is not.
+    pub fn resource_version(&self) -> &str {
+        self.metadata.resource_version.as_ref().map_or("", |version| &version.0)
+    }
+
     /// Whether a status came with it.
     pub fn has_status(&self) -> bool {
         self.status.is_some()
@@ -145,6 +150,8 @@ struct Metadata<'a> {
     namespace: Option<Text<'a>>,
     #[serde(borrow)]
     uid: Option<Text<'a>>,
+    #[serde(borrow)]
+    resource_version: Option<Text<'a>>,
     deletion_timestamp: Option<Time>,
     #[serde(borrow)]
     labels: Option<Texts<'a>>,

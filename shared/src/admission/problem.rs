@@ -1,10 +1,12 @@
 //! What a rule finds wrong with an object.
 
+use std::borrow::Cow;
+
 use validator::{ValidationErrors, ValidationErrorsKind};
 
 use super::{
     lookup::Need,
-    rule::{AdmissionRule, LOOKUP},
+    rule::{AdmissionRule, LOOKUP, SCHEMA},
 };
 use crate::field::FieldPath;
 
@@ -58,10 +60,18 @@ pub struct Problem {
     pub message: String,
 }
 
+/// The longest message of a problem, in bytes.
+pub const MESSAGE_LENGTH: usize = 1024;
+/// How many problems of one object are kept. More come of an object that its schema refuses anyway, and each is
+/// compared, sorted and answered.
+const MOST: usize = 2000;
+
 /// Collects all problems of an object. Rules add to it and go on.
 #[derive(Debug, Default)]
 pub struct Problems {
     found: Vec<Problem>,
+    /// How many were not kept.
+    dropped: usize,
     unresolved: Vec<Unresolved>,
     needs: Vec<(&'static AdmissionRule, Need)>,
 }
@@ -84,7 +94,17 @@ impl Problems {
         field: impl Into<FieldPath>,
         message: impl Into<String>,
     ) {
-        self.found.push(Problem { rule, field: field.into(), cause, message: message.into() });
+        if self.found.len() == MOST {
+            self.dropped += 1;
+            return;
+        }
+        let message = message.into();
+        let message = if message.len() > MESSAGE_LENGTH {
+            shortened(&message, MESSAGE_LENGTH).into_owned()
+        } else {
+            message
+        };
+        self.found.push(Problem { rule, field: field.into(), cause, message });
     }
 
     /// Adds what a `validator` derive found, with the path of the validated value in front.
@@ -164,6 +184,11 @@ impl Problems {
     ) -> (Vec<Problem>, Vec<Unresolved>, Vec<(&'static AdmissionRule, Need)>) {
         self.found.sort_by(|a, b| (&a.field, a.rule.id).cmp(&(&b.field, b.rule.id)));
         self.found.dedup();
+        if self.dropped > 0 {
+            let message = format!("has {} more problems; mend those that are told first", self.dropped);
+            let field = FieldPath::default();
+            self.found.push(Problem { rule: &SCHEMA, field, cause: Cause::TooMany, message });
+        }
         (self.found, self.unresolved, self.needs)
     }
 
@@ -171,6 +196,21 @@ impl Problems {
     pub fn is_empty(&self) -> bool {
         self.found.is_empty() && self.unresolved.is_empty()
     }
+}
+
+/// `text` in at most `length` bytes, without control characters. What is too long loses its middle: it begins with
+/// what is wrong and ends with the remedy.
+pub fn shortened(text: &str, length: usize) -> Cow<'_, str> {
+    if text.len() <= length && !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let clean = |text: &str| text.replace(char::is_control, " ");
+    if text.len() <= length {
+        return Cow::Owned(clean(text));
+    }
+    let room = length - '…'.len_utf8();
+    let (front, back) = (text.floor_char_boundary(room - room / 3), text.len() - room / 3);
+    Cow::Owned(format!("{}…{}", clean(&text[..front]), clean(&text[text.ceil_char_boundary(back)..])))
 }
 
 fn bounds_message(error: &validator::ValidationError) -> String {
@@ -211,6 +251,29 @@ mod tests {
         problems.add(&SCHEMA, Cause::Invalid, at("spec.items").index(2), "early");
         let fields: Vec<_> = problems.into_sorted().iter().map(|problem| problem.field.to_string()).collect();
         assert_eq!(fields, ["spec.items[2]", "spec.items[10]"]);
+    }
+
+    #[test]
+    fn a_long_text_loses_its_middle_at_the_boundaries_of_characters() {
+        assert_eq!(shortened("short\ntext", 100), "short text");
+        for length in 20..60 {
+            let text = format!("{} is bad; mend it", "äö€".repeat(40));
+            let cut = shortened(&text, length);
+            assert!(cut.len() <= length && cut.starts_with('ä') && cut.contains('…'), "{cut}");
+            assert!(cut.ends_with("it"), "{cut}");
+        }
+    }
+
+    #[test]
+    fn problems_beyond_a_bound_are_counted_and_are_a_problem() {
+        let mut problems = Problems::default();
+        for index in 0..100_000 {
+            problems.add(&SCHEMA, Cause::Invalid, at("spec.items").index(index), "x".repeat(100_000));
+        }
+        let problems = problems.into_sorted();
+        assert_eq!(problems.len(), MOST + 1);
+        assert!(problems.iter().all(|problem| problem.message.len() <= MESSAGE_LENGTH));
+        assert_eq!(problems[MOST].message, "has 98000 more problems; mend those that are told first");
     }
 
     #[test]

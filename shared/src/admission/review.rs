@@ -32,6 +32,16 @@ pub enum Stage {
     Validate,
 }
 
+impl Stage {
+    /// The spelling in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Mutate => "mutate",
+            Stage::Validate => "validate",
+        }
+    }
+}
+
 /// A request about an object.
 #[derive(Debug)]
 pub struct Request<'a> {

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{alone, namespaces, pet};
+use crate::world::{Created, alone, claims, create, namespaces, pet, pets};
 
 const MIB: usize = 1024 * 1024;
+const RULE: &str = "pets.pet.unique-id";
 
 async fn answer(caller: &Caller, path: &str, body: String, uid: &str) -> Value {
     let answer = caller.post(path, body).await.unwrap();
@@ -44,6 +45,9 @@ async fn every_answer_is_a_review() {
     objects(&caller).await;
     patches(&caller).await;
     sizes(&caller).await;
+    wrong_everywhere(&stack, &caller).await;
+    forged(&stack, &caller).await;
+    failed_creates(&stack).await;
     connections(&stack, &caller).await;
     leaving(&stack, &caller).await;
 }
@@ -60,6 +64,12 @@ async fn bodies(caller: &Caller) {
     beta["apiVersion"] = json!("admission.k8s.io/v1beta1");
     let refused = answer(caller, "/validate", beta.to_string(), "u-2").await;
     assert!(refused["status"]["message"].as_str().unwrap().contains("admissionReviewVersions"), "{refused}");
+
+    let yaml = review("u-8", "CREATE", &pet("zoo", "rex", 1), &Value::Null).to_string();
+    let yaml = yaml.replacen(r#""request":{"#, r#""request":{"uid":"u-8","#, 1);
+    let refused = caller.post_as("application/yaml", "/validate", yaml).await.unwrap().json().await.unwrap();
+    let refused = response(refused, "u-8").unwrap();
+    assert!(refused["status"]["message"].as_str().unwrap().contains("application/json"), "{refused}");
 
     let text = caller.post("/elsewhere", "").await.unwrap();
     assert_eq!(text.status(), 404);
@@ -157,6 +167,80 @@ async fn sizes(caller: &Caller) {
     let body = body.replacen(r#""request":{"#, r#""request":{"uid":"s-2","#, 1);
     let refused = answer(caller, "/validate", body, "s-2").await;
     assert!(refused["status"]["message"].as_str().unwrap().contains("7 MiB"), "{refused}");
+}
+
+/// The most memory that the webhook has taken so far, in bytes.
+fn peak(stack: &Stack) -> usize {
+    let pid = stack.webhook(0, |program| program.process.pid());
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// The largest objects that can be stored, wrong in all their parts, one after the other.
+async fn wrong_everywhere(stack: &Stack, caller: &Caller) {
+    let before = peak(stack);
+    for (size, tag) in [(MIB / 2, " x "), (MIB * 295 / 100, " x "), (MIB * 295 / 100, ""), (MIB, "#äöü\u{1}")]
+    {
+        let tags = vec![tag; size / (tag.len() + 3)];
+        let store = |tags: &[&str]| {
+            json!({
+                "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
+                "metadata": {"namespace": "zoo", "name": "huge", "uid": "huge"},
+                "spec": {"name": "Huge", "config": {"allowedTags": tags}},
+            })
+        };
+        let (old, store) = (store(&tags[..tags.len() / 2]), store(&tags));
+        for (path, operation, old) in [
+            ("/mutate", "CREATE", &Value::Null),
+            ("/validate", "CREATE", &Value::Null),
+            ("/validate", "UPDATE", &old),
+        ] {
+            let body = review("h-1", operation, &store, old).to_string();
+            let began = std::time::Instant::now();
+            let answered = caller.post(path, body).await.unwrap().bytes().await.unwrap();
+            assert!(
+                began.elapsed() < Duration::from_secs(4),
+                "{path} {operation} {size}: {:?}",
+                began.elapsed()
+            );
+            let bound = if path == "/mutate" { size * 3 / 2 } else { 0 } + 256 * 1024;
+            assert!(answered.len() < bound, "{path} {operation} {size}: {} bytes", answered.len());
+            response(serde_json::from_slice(&answered).unwrap(), "h-1").unwrap();
+        }
+    }
+    let taken = peak(stack) - before;
+    eprintln!("objects of 3 MiB took {} MiB", taken / MIB);
+    assert!(taken < 160 * MIB, "{} MiB", taken / MIB);
+}
+
+/// Whoever reaches the port can write any namespace and any user into a review.
+async fn forged(stack: &Stack, caller: &Caller) {
+    let mut pet = pet("nowhere", "rex", 4711);
+    pet["metadata"]["uid"] = json!("forged");
+    let refused = caller.review("/validate", &review("f-1", "CREATE", &pet, &Value::Null)).await.unwrap();
+    assert_eq!((refused["allowed"].as_bool(), refused["status"]["code"].as_u64()), (Some(false), Some(404)));
+    assert!(!claims(stack).await.unwrap().contains_key("4711"));
+
+    let client = stack.plane.client().await.unwrap();
+    assert!(matches!(create(&client, &self::pet("zoo", "honest", 4712), RULE, false).await, Created::Stored));
+    let mut pet = self::pet("zoo", "forger", 4712);
+    pet["metadata"]["uid"] = json!("forged");
+    let mut forged = review("f-2", "CREATE", &pet, &Value::Null);
+    forged["request"]["userInfo"]["groups"] = json!(["system:masters"]);
+    let refused = caller.review("/validate", &forged).await.unwrap();
+    let told = refused["status"].to_string();
+    assert!(told.contains(RULE) && !told.contains("honest"), "{told}");
+}
+
+/// What a create that fails wanted for itself is free again.
+async fn failed_creates(stack: &Stack) {
+    let client = stack.plane.client().await.unwrap();
+    assert!(matches!(create(&client, &pet("zoo", "twice", 4713), RULE, false).await, Created::Stored));
+    stack.wait_cached("Pet", pets(stack).await.unwrap().len()).await.unwrap();
+    let again = create(&client, &pet("zoo", "twice", 4714), RULE, false).await;
+    assert!(matches!(&again, Created::Failed(why) if why.contains("AlreadyExists")), "{again:?}");
+    assert!(matches!(create(&client, &pet("zoo", "other", 4714), RULE, false).await, Created::Stored));
 }
 
 async fn connections(stack: &Stack, caller: &Caller) {

@@ -7,8 +7,9 @@ use concierge_tests::process::Signal;
 use concierge_tests::stack::{Plan, Stack};
 use futures::future::join_all;
 use kube::Client;
+use kube::api::{DeleteParams, ListParams};
 
-use crate::world::{Created, alone, claims, create, namespaces, ordinary_user, pet, pets};
+use crate::world::{Created, alone, api, claims, create, namespaces, ordinary_user, pet, pets};
 
 const IDS: i64 = 200;
 const CONTENDERS: usize = 10;
@@ -98,6 +99,35 @@ async fn an_id_is_admitted_once_whatever_happens() {
     let (_, _, failed) = storm_again(&clients, "kill", 2001).await;
     assert_eq!(failed, Vec::<String>::new());
     assert_eq!(pets(&stack).await.unwrap().len(), 600);
+    assert_claims_match_pets(&stack).await;
+}
+
+/// Longer than a request can be under way: from then on a claim is nobody's unless its holder is stored.
+const AGEING: Duration = Duration::from_secs(70);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freed_id_is_given_to_one_object() {
+    let _alone = alone().await;
+    let values = ["webhook.validating.timeoutSeconds=20", "webhook.mutating.timeoutSeconds=20"];
+    let values = values.map(str::to_owned).to_vec();
+    let plan = Plan { apiservers: 2, webhooks: 2, reconcilers: 0, values, ..Plan::default() };
+    let stack = Stack::start(plan).await.unwrap();
+    let user = ordinary_user(&stack).await.unwrap();
+    let clients = [user.client_at(0).await.unwrap(), user.client_at(1).await.unwrap()];
+
+    start_round(&stack, "first").await;
+    assert_eq!(storm(&clients, "first", 1, false).await, (200, 1800, vec![]));
+    // There is no event to wait for: the age of claims is what is tried.
+    tokio::time::sleep(AGEING).await;
+    let admin = stack.plane.client().await.unwrap();
+    for number in 0..CONTENDERS {
+        let pets = api(&admin, "Pet", Some(&name("first", number)));
+        pets.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+    }
+    stack.wait_cached("Pet", 0).await.unwrap();
+
+    start_round(&stack, "second").await;
+    assert_eq!(storm(&clients, "second", 1, false).await, (200, 1800, vec![]));
     assert_claims_match_pets(&stack).await;
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey, metrics::DriftLabels};
+use concierge_shared::admission::claim::claim_name;
 use concierge_tests::simulation::{MINUTE, Nature, Stage};
 use serde_json::json;
 use tokio::time::sleep;
@@ -197,4 +198,41 @@ async fn a_claim_of_nobody_is_released_but_not_while_it_may_be_of_a_request() {
     assert_eq!(world.server.of_kind("Claim").len(), 1);
     sleep(15 * MINUTE).await;
     assert_eq!(world.server.of_kind("Claim").len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_names_another_attempt_to_create_its_holder_stays() {
+    let world = World::new();
+    world.toy("bear", json!({ "colour": "brown", "key": 9 }));
+    world.server.user_puts(json!({
+        "apiVersion": "concierge.dev/v1",
+        "kind": "Claim",
+        "metadata": { "name": claim_name("toys.toy.key", "9") },
+        "spec": { "rule": "toys.toy.key", "key": "9", "holder": { "kind": "Toy", "namespace": "default", "name": "bear", "uid": "another" } },
+    }));
+    let before = world.server.of_kind("Claim");
+    let _process = world.healthy().await;
+    sleep(30 * MINUTE).await;
+    assert_eq!(world.server.of_kind("Claim"), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_holder_gave_its_value_up_goes_to_who_has_it() {
+    let world = World::new();
+    let bear = world.toy("bear", json!({ "colour": "brown", "key": 9 }));
+    let _process = world.healthy().await;
+    sleep(7 * MINUTE).await;
+    assert_eq!(world.server.of_kind("Claim")[0]["spec"]["holder"]["name"], "bear");
+    world.put("Toy", "bear", json!({}), json!({ "colour": "brown", "key": 8 }));
+    world.toy("cat", json!({ "colour": "brown", "key": 9 }));
+    sleep(7 * MINUTE).await;
+    let mut held: Vec<_> = world
+        .server
+        .of_kind("Claim")
+        .iter()
+        .map(|claim| format!("{} {}", claim["spec"]["key"], claim["spec"]["holder"]["name"]))
+        .collect();
+    held.sort();
+    assert_eq!(held, [r#""8" "bear""#, r#""9" "cat""#]);
+    assert_eq!(world.server.condition(&bear, "Ready"), "True Reconciled");
 }

@@ -60,7 +60,7 @@ pub(super) fn objects(names: &Names) -> Result<Vec<Value>, ManifestsError> {
 pub(super) fn webhook() -> Vec<PolicyRule> {
     let mut rules = kinds("", &READ, &|_| true);
     rules.push(rule("", &["namespaces"], &READ));
-    rules.push(on_claims(&["get", "create", "update", "delete"]));
+    rules.push(on_claims(&["get", "create", "delete"]));
     rules.push(rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]));
     rules
 }
@@ -92,7 +92,7 @@ pub(super) fn reconciler() -> Vec<PolicyRule> {
 
 /// All over the cluster, whichever namespaces are reconciled: claims have none.
 pub(super) fn claims() -> Vec<PolicyRule> {
-    vec![on_claims(&[&READ[..], &["create", "update", "delete"]].concat()), rule("", &["namespaces"], &READ)]
+    vec![on_claims(&[&READ[..], &["create", "delete"]].concat()), rule("", &["namespaces"], &READ)]
 }
 
 /// The Lease of the replica that reconciles, in our namespace.
@@ -125,7 +125,7 @@ pub(super) fn edit() -> Vec<PolicyRule> {
 pub(super) fn urgent() -> Vec<PolicyRule> {
     let mut rules = kinds("", &["get", "list"], &|_| true);
     rules.push(rule("", &["namespaces"], &["get"]));
-    rules.push(on_claims(&["get", "create", "update", "delete"]));
+    rules.push(on_claims(&["get", "create", "delete"]));
     rules.push(rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]));
     rules
 }

@@ -1,11 +1,12 @@
 //! Certificates: our own, or those of a directory.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use concierge_certs::{ClientCa, Directory, Manager, Options, Status, SystemClock, server_config};
 use kube::Client;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, server::ResolvesServerCert};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -13,10 +14,20 @@ use super::{
     metrics::{Certificate, Metrics},
 };
 
-/// Where the served certificate comes from.
+/// How often the file of the client CA is read. A watch may be refused or miss something; this never does.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Where the served certificate comes from, and whom it is served to.
 pub(crate) struct Certificates {
     source: Source,
-    client_ca: Option<ClientCa>,
+    clients: Option<ClientFile>,
+    tls: watch::Sender<Arc<ServerConfig>>,
+}
+
+/// The file of the CA of clients, and the names that they may bear.
+struct ClientFile {
+    path: PathBuf,
+    names: Vec<String>,
 }
 
 enum Source {
@@ -41,10 +52,6 @@ impl Certificates {
             client_ca,
             client_names,
         } = args;
-        let client_ca = client_ca.map(|file| {
-            let ca_pem = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            anyhow::Ok(ClientCa { ca_pem, allowed_names: client_names })
-        });
         let options = Options {
             secret,
             cluster_domain,
@@ -64,26 +71,62 @@ impl Certificates {
             }
             None => Source::SelfManaged(Box::new(Manager::new(client.clone(), options))),
         };
-        Ok(Self { source, client_ca: client_ca.transpose()? })
+        let clients = client_ca.map(|path| ClientFile { path, names: client_names });
+        let client_ca = clients.as_ref().map(ClientFile::read).transpose()?;
+        let tls = server_config(source.resolver(), client_ca)?;
+        Ok(Self { source, clients, tls: watch::Sender::new(Arc::new(tls)) })
     }
 
     /// TLS as the API server needs it, with whatever certificate is current at each handshake.
-    pub(crate) fn server_config(&self) -> anyhow::Result<ServerConfig> {
-        let resolver = match &self.source {
-            Source::SelfManaged(manager) => manager.resolver(),
-            Source::Directory(directory) => directory.resolver(),
-        };
-        Ok(server_config(resolver, self.client_ca.clone())?)
+    pub(crate) fn tls(&self) -> watch::Receiver<Arc<ServerConfig>> {
+        self.tls.subscribe()
     }
 
-    /// Keeps the certificate fresh until `closed`; `address` is where it is served.
+    /// Whether only clients with a certificate of a known authority are let in.
+    pub(crate) fn knows_callers(&self) -> bool {
+        self.clients.is_some()
+    }
+
+    /// Keeps the certificate and the client CA fresh until `closed`; `address` is where it is served.
     pub(crate) async fn keep(self: Arc<Self>, address: SocketAddr, closed: CancellationToken) {
-        match &self.source {
-            Source::SelfManaged(manager) => {
-                manager.self_dial(address);
-                manager.run(closed.cancelled()).await;
+        let source = async {
+            match &self.source {
+                Source::SelfManaged(manager) => {
+                    manager.self_dial(address);
+                    manager.run(closed.cancelled()).await;
+                }
+                Source::Directory(directory) => directory.run(closed.cancelled()).await,
             }
-            Source::Directory(directory) => directory.run(closed.cancelled()).await,
+        };
+        tokio::join!(source, closed.run_until_cancelled(self.follow_clients()));
+    }
+
+    /// Serves whom the file of the client CA says now; while that can't be read, whom it said before.
+    async fn follow_clients(&self) {
+        let Some(clients) = &self.clients else { return };
+        let (mut known, mut told) = (clients.read().ok().map(|client_ca| client_ca.ca_pem), String::new());
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let config = match clients.read() {
+                Ok(client_ca) if known.as_ref() == Some(&client_ca.ca_pem) => continue,
+                Ok(client_ca) => {
+                    known = Some(client_ca.ca_pem.clone());
+                    server_config(self.source.resolver(), Some(client_ca)).map_err(anyhow::Error::from)
+                }
+                Err(error) => Err(error),
+            };
+            let message = config.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
+            match config {
+                Ok(config) => {
+                    tracing::info!("the client CA has changed");
+                    self.tls.send_replace(Arc::new(config));
+                }
+                Err(_) if message != told => {
+                    tracing::warn!(error = message, "the client CA stays as it was");
+                }
+                Err(_) => {}
+            }
+            told = message;
         }
     }
 
@@ -113,6 +156,66 @@ impl Certificates {
         match &self.source {
             Source::SelfManaged(manager) => manager.status(),
             Source::Directory(directory) => directory.status(),
+        }
+    }
+}
+
+impl Source {
+    fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
+        match self {
+            Source::SelfManaged(manager) => manager.resolver(),
+            Source::Directory(directory) => directory.resolver(),
+        }
+    }
+}
+
+impl ClientFile {
+    fn read(&self) -> anyhow::Result<ClientCa> {
+        let ca_pem =
+            std::fs::read(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
+        Ok(ClientCa { ca_pem, allowed_names: self.names.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use concierge_certs::Pair;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn authority() -> String {
+        let year = Duration::from_secs(365 * 24 * 3600);
+        Pair::generate("clients", year, Timestamp::now(), None).unwrap().certificate().pem()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_ca_that_changes_is_served_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.crt");
+        std::fs::write(&path, authority()).unwrap();
+        let clock = Arc::new(SystemClock::start());
+        let source = Source::Directory(Directory::open(folder.path(), None, clock));
+        let clients = ClientFile { path: path.clone(), names: Vec::new() };
+        let tls = server_config(source.resolver(), Some(clients.read().unwrap())).unwrap();
+        let tls = watch::Sender::new(Arc::new(tls));
+        let certificates = Certificates { source, clients: Some(clients), tls };
+        let mut served = certificates.tls();
+        let follow = certificates.follow_clients();
+        let test = async {
+            for broken in ["", "nonsense"] {
+                std::fs::write(&path, broken).unwrap();
+                tokio::time::sleep(3 * LOOK).await;
+                assert!(!served.has_changed().unwrap());
+            }
+            std::fs::write(&path, authority()).unwrap();
+            served.changed().await.unwrap();
+            tokio::time::sleep(3 * LOOK).await;
+            assert!(!served.has_changed().unwrap(), "an unchanged file changes nothing");
+        };
+        tokio::select! {
+            () = follow => panic!("it follows for ever"),
+            () = test => {}
         }
     }
 }

@@ -11,20 +11,22 @@ use concierge_runtime::cache::Cache;
 use concierge_shared::{
     admission::{
         answer::{Answer, Refusal, Subject},
-        claim::Holder,
+        claim::{Claim, Holder},
         defaults,
         envelope::{self, Envelope, Operation},
-        lookup::{Fresh, Lookup},
+        lookup::{Found, Fresh, Lookup, Need},
+        object::Raw,
         problem::Problem,
         review::{Context, Evaluation, Request, Stage, held_message, level},
         rule::{Enforcement, Level},
     },
+    index::Stored,
     kind::{KindInfo, by_name},
     settings::Settings,
 };
 
 use super::{
-    claims::{Claims, Denied},
+    claims::{Claimant, Claims, Denied, Failure},
     live::Live,
     metrics::{Admission, Decision, Metrics, OfKind, OfRule},
 };
@@ -37,6 +39,8 @@ pub(crate) struct Door {
     pub(crate) enforcement: Enforcement,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
+    /// Whether only those are let in who prove to be the API server.
+    pub(crate) knows_callers: bool,
 }
 
 /// How often a result may turn out to rest on something that was not read yet. Each round shows less of what the
@@ -54,7 +58,7 @@ impl Door {
             Err(error) => {
                 let uid = envelope::find_uid(body).unwrap_or_default();
                 tracing::warn!(uid, %error, "a request is no review");
-                self.count("other", Operation::Other, Decision::Failed);
+                self.count(stage, "other", Operation::Other, Decision::Failed);
                 return Answer::failed(uid, Refusal::BadRequest, error.to_string());
             }
         };
@@ -66,7 +70,7 @@ impl Door {
             tokio::time::timeout_at(deadline.into(), self.decide(stage, kind, operation, &envelope)).await;
         let (answer, decision) = decided.unwrap_or_else(|_| self.too_late(stage, &envelope));
         let elapsed = started.elapsed();
-        self.count(kind.name, operation, decision);
+        self.count(stage, kind.name, operation, decision);
         self.metrics.durations.get_or_create(&OfKind { kind: kind.name }).observe(elapsed.as_secs_f64());
         if matches!(decision, Decision::Refused | Decision::Failed) || elapsed > SLOW {
             tracing::info!(
@@ -104,7 +108,7 @@ impl Door {
         };
         self.count_problems(&request, &evaluation);
         match stage {
-            Stage::Mutate => self.fill_in(envelope, &request, &evaluation),
+            Stage::Mutate => self.fill_in(envelope, &request, evaluation),
             Stage::Validate => self.judge(kind, &request, envelope, evaluation).await,
         }
     }
@@ -147,17 +151,16 @@ impl Door {
         &self,
         envelope: &Envelope<'_>,
         request: &Request<'_>,
-        evaluation: &Evaluation,
+        evaluation: Evaluation,
     ) -> (Answer, Decision) {
         let uid = &*envelope.uid;
         let decision = if evaluation.warnings.is_empty() { Decision::Admitted } else { Decision::Warned };
-        let applies = evaluation.patch.is_empty()
-            || request.object.is_some_and(|raw| {
-                let applied = defaults::apply(&raw.spec_alone(), &evaluation.patch);
-                applied.inspect_err(|error| tracing::error!(uid, %error, "defaults were left out")).is_ok()
-            });
-        let patch = if applies { evaluation.patch.as_slice() } else { &[] };
-        (Answer::patched(uid, patch, &evaluation.warnings), decision)
+        let raw = request.object.map(Raw::spec_alone).unwrap_or_default();
+        let patch = defaults::answerable(&raw, evaluation.patch).unwrap_or_else(|error| {
+            tracing::error!(uid, %error, "defaults were left out");
+            Vec::new()
+        });
+        (Answer::patched(uid, &patch, &evaluation.warnings), decision)
     }
 
     async fn judge(
@@ -169,43 +172,21 @@ impl Door {
     ) -> (Answer, Decision) {
         let uid = &*envelope.uid;
         let subject = Subject { group: &envelope.kind.group, kind: kind.name, name: &envelope.name };
-        let user = &envelope.user_info;
         for taken in std::mem::take(&mut evaluation.taken) {
-            if self.live.may_read(user, &taken.holder).await {
+            if self.may_be_told(&envelope.user_info, &taken.holder).await {
                 evaluation.name_holder(&taken);
             }
         }
         if evaluation.denials.is_empty() && !evaluation.unresolved.is_empty() {
-            let answer = Answer::refused(
-                uid,
-                subject,
-                Refusal::InternalError,
-                &evaluation.unresolved,
-                &evaluation.warnings,
-            );
+            let Evaluation { unresolved, warnings, .. } = &evaluation;
+            let answer = Answer::refused(uid, subject, Refusal::InternalError, unresolved, warnings);
             return (answer, Decision::Failed);
         }
         if evaluation.denials.is_empty() && !evaluation.claims.is_empty() {
             let claims = std::mem::take(&mut evaluation.claims);
-            let Some(holder) = holder(kind, request, envelope) else {
-                let why = "the object has no name and uid yet; a claim needs them";
-                return (Answer::failed(uid, Refusal::InternalError, why), Decision::Failed);
-            };
-            let reserved = match envelope.dry_run.unwrap_or(false) {
-                true => self.claims.look(&claims, &holder).await,
-                false => self.claims.reserve(claims, holder).await,
-            };
-            match reserved {
-                Ok(denied) => {
-                    for one in denied {
-                        evaluation.denials.push(self.named(user, one).await);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(uid, %error, "a claim could not be written");
-                    let why = "uniqueness could not be checked with the API server; try again";
-                    return (Answer::failed(uid, Refusal::InternalError, why), Decision::Failed);
-                }
+            match self.claim(kind, request, envelope, claims).await {
+                Ok(denials) => evaluation.denials = denials,
+                Err(failed) => return failed,
             }
         }
         let refusal = match request.operation {
@@ -220,16 +201,70 @@ impl Door {
         }
     }
 
+    /// Reserves `claims`; what is wrong with them, or the answer when that can't be told.
+    async fn claim(
+        &self,
+        kind: &'static KindInfo,
+        request: &Request<'_>,
+        envelope: &Envelope<'_>,
+        claims: Vec<Claim>,
+    ) -> Result<Vec<Problem>, (Answer, Decision)> {
+        let uid = &*envelope.uid;
+        let Some(claimant) = claimant(kind, request, envelope) else {
+            let why = "the object has no name and uid yet; a claim needs them";
+            return Err((Answer::failed(uid, Refusal::InternalError, why), Decision::Failed));
+        };
+        let reserved = match self.exists_already(kind, request, &claimant.holder).await {
+            Ok(true) => return Err((exists_already(uid, &claimant.holder), Decision::Refused)),
+            Err(error) => Err(error.into()),
+            Ok(false) if envelope.dry_run.unwrap_or(false) => self.claims.look(&claims, &claimant).await,
+            Ok(false) => self.claims.reserve(claims, claimant).await,
+        };
+        let denied = reserved.map_err(|failure| not_reserved(uid, &failure))?;
+        let mut problems = Vec::with_capacity(denied.len());
+        for one in denied {
+            problems.push(self.named(&envelope.user_info, one).await);
+        }
+        Ok(problems)
+    }
+
+    /// Whether the object that is to be created has the name of another, so that the API server will not store it
+    /// and it must not keep its values from others.
+    async fn exists_already(
+        &self,
+        kind: &'static KindInfo,
+        request: &Request<'_>,
+        holder: &Holder,
+    ) -> Result<bool, Arc<kube::Error>> {
+        let another = |object: &Stored| object.meta().uid.as_ref() != Some(&holder.uid);
+        let Holder { namespace, name, .. } = holder;
+        let cached = match self.cache.find(kind.name, namespace, name) {
+            Found::Present(object) => another(&object),
+            Found::Absent | Found::Unknown => false,
+        };
+        if request.operation != Operation::Create || !cached {
+            return Ok(false);
+        }
+        let need = Need::Object { kind: kind.name, namespace: namespace.clone(), name: name.clone() };
+        Ok(self.live.object(need).await?.is_some_and(|object| another(&object)))
+    }
+
     /// The problem, with the holder's name when the user may know it.
     async fn named(&self, user: &envelope::UserInfo<'_>, denied: Denied) -> Problem {
         let mut problem = denied.problem;
         if let Some(holder) = denied.holder
-            && self.live.may_read(user, &holder).await
+            && self.may_be_told(user, &holder).await
         {
             problem.message =
                 held_message(&problem.message, holder.kind(), holder.namespace(), holder.name());
         }
         problem
+    }
+
+    /// Whether the user may know of `object`. Whoever did not prove to be the API server can write any user into its
+    /// review.
+    async fn may_be_told(&self, user: &envelope::UserInfo<'_>, object: &Stored) -> bool {
+        self.knows_callers && self.live.may_read(user, object).await
     }
 
     fn too_late(&self, stage: Stage, envelope: &Envelope<'_>) -> (Answer, Decision) {
@@ -244,8 +279,8 @@ impl Door {
         undecided(stage, envelope, Refusal::InternalError, why)
     }
 
-    fn count(&self, kind: &'static str, operation: Operation, decision: Decision) {
-        let label = Admission { kind, operation: operation.as_str(), decision };
+    fn count(&self, stage: Stage, kind: &'static str, operation: Operation, decision: Decision) {
+        let label = Admission { stage: stage.as_str(), kind, operation: operation.as_str(), decision };
         self.metrics.admissions.get_or_create(&label).inc();
     }
 
@@ -280,12 +315,33 @@ fn kind_of(envelope: &Envelope<'_>) -> Option<&'static KindInfo> {
 }
 
 /// The object as the holder of its claims. Its name is in its metadata also when the API server made it up.
-fn holder(kind: &KindInfo, request: &Request<'_>, envelope: &Envelope<'_>) -> Option<Holder> {
+fn claimant(kind: &KindInfo, request: &Request<'_>, envelope: &Envelope<'_>) -> Option<Claimant> {
     let (name, uid) = request.object?.identity()?;
-    Some(Holder {
+    let holder = Holder {
         kind: kind.name.to_owned(),
         namespace: envelope.namespace.to_string(),
         name: name.to_owned(),
         uid: uid.to_owned(),
-    })
+    };
+    let replaces = request.old.map_or("", |old| old.resource_version()).to_owned();
+    Some(Claimant { holder, replaces })
+}
+
+fn exists_already(uid: &str, holder: &Holder) -> Answer {
+    let Holder { kind, namespace, name, .. } = holder;
+    let why = format!("{kind} {name:?} already exists in namespace {namespace}");
+    Answer::failed(uid, Refusal::AlreadyExists, why)
+}
+
+fn not_reserved(uid: &str, failure: &Failure) -> (Answer, Decision) {
+    tracing::warn!(uid, error = %failure, "values were not reserved");
+    let (refusal, decision) = match failure {
+        Failure::Api(_) | Failure::Ended => {
+            let why = "uniqueness could not be checked with the API server; try again";
+            return (Answer::failed(uid, Refusal::InternalError, why), Decision::Failed);
+        }
+        Failure::NoNamespace(_) => (Refusal::NotFound, Decision::Refused),
+        Failure::TooMany(_) => (Refusal::TooManyRequests, Decision::Failed),
+    };
+    (Answer::failed(uid, refusal, failure.to_string()), decision)
 }

@@ -1,4 +1,4 @@
-//! HTTP: two paths, a body limit, and quick refusals when there is too much to do.
+//! HTTP: two paths, a body limit, and quick refusals when there is too much to do. Every answer is a review.
 
 use std::{
     sync::Arc,
@@ -9,7 +9,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -28,6 +28,8 @@ use super::door::Door;
 const BODY_LIMIT: usize = 7 * 1024 * 1024;
 /// How much of a body that is too large is read and thrown away, so that its sender reads our answer.
 const DISCARD_LIMIT: usize = 32 * 1024 * 1024;
+/// How much of a body is kept in which nothing but the review's UID is looked for.
+const BEGINNING: usize = 4096;
 /// The memory that bodies may take together, in KiB.
 const BODIES_KIB: usize = 128 * 1024;
 /// How many requests may be under way at once.
@@ -63,56 +65,90 @@ async fn answer(stage: Stage, State(state): State<Arc<ServerState>>, request: Re
 
 async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: Instant) -> Response {
     let (head, body) = request.into_parts();
-    if !is_json(&head.headers) {
-        let why = "send the AdmissionReview as Content-Type: application/json";
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response();
-    }
     let announced = announced_length(&head.headers).min(BODY_LIMIT);
     let kib = u32::try_from(announced.div_ceil(1024).max(4)).unwrap_or(u32::MAX);
     let (Ok(_request), Ok(_memory)) = (state.requests.try_acquire(), state.bodies.try_acquire_many(kib))
     else {
         state.door.metrics.shed.inc();
-        let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
-        return (StatusCode::TOO_MANY_REQUESTS, retry, "too many reviews at once").into_response();
+        let why = "there are too many reviews at once; try again";
+        return undecided(stage, body, deadline, Refusal::TooManyRequests, why).await;
     };
-    match tokio::time::timeout_at(deadline.into(), read(body, announced)).await {
-        Ok(Ok(Read::Whole(body))) => json(&state.door.answer(stage, &body, deadline).await),
-        Ok(Ok(Read::TooLarge(beginning))) => {
-            let uid = find_uid(&beginning).unwrap_or_default();
+    if !is_json(&head.headers) {
+        let why = "the review is not sent as Content-Type: application/json";
+        return undecided(Stage::Validate, body, deadline, Refusal::BadRequest, why).await;
+    }
+    let mut buffer = Vec::with_capacity(announced);
+    match read(body, &mut buffer, BODY_LIMIT, deadline).await {
+        Read::Whole => json(&state.door.answer(stage, &buffer, deadline).await),
+        Read::TooLarge => {
             let why = format!("the review is larger than {} MiB; make the object smaller", BODY_LIMIT >> 20);
-            let mut response = json(&Answer::failed(uid, Refusal::BadRequest, why));
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            response
+            closing(&refused(Stage::Validate, &buffer, Refusal::BadRequest, why))
         }
-        Ok(Err(error)) => {
-            (StatusCode::BAD_REQUEST, format!("the body could not be read: {error}")).into_response()
+        Read::Broken => {
+            let why = "the review could not be read to its end";
+            closing(&refused(Stage::Validate, &buffer, Refusal::BadRequest, why))
         }
-        Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into_response(),
+        Read::Late => {
+            state.door.metrics.deadlines.inc();
+            let why = "the review did not arrive in time; try again";
+            closing(&refused(stage, &buffer, Refusal::Timeout, why))
+        }
+    }
+}
+
+/// The answer to a review of which no more is read than what it is called.
+async fn undecided(stage: Stage, body: Body, deadline: Instant, refusal: Refusal, why: &str) -> Response {
+    let mut beginning = Vec::new();
+    let read = read(body, &mut beginning, BEGINNING, deadline).await;
+    let answer = refused(stage, &beginning, refusal, why);
+    if matches!(read, Read::Whole) { json(&answer) } else { closing(&answer) }
+}
+
+/// The answer to a review that begins like this. A mutating call fills in nothing: the validating one decides.
+fn refused(stage: Stage, beginning: &[u8], refusal: Refusal, why: impl Into<String>) -> Answer {
+    let uid = find_uid(beginning).unwrap_or_default();
+    match stage {
+        Stage::Mutate => Answer::admitted(uid, &[]),
+        Stage::Validate => Answer::failed(uid, refusal, why),
     }
 }
 
 enum Read {
-    Whole(Vec<u8>),
-    TooLarge(Vec<u8>),
+    Whole,
+    TooLarge,
+    Broken,
+    Late,
 }
 
-/// Reads a body into one buffer; of one that is too large, the beginning.
-async fn read(body: Body, announced: usize) -> Result<Read, axum::Error> {
-    let mut buffer = Vec::with_capacity(announced);
+/// Reads a body into one buffer; of one that is larger than `limit`, the beginning. Its rest is thrown away, so that
+/// its sender reads our answer.
+async fn read(body: Body, buffer: &mut Vec<u8>, limit: usize, deadline: Instant) -> Read {
     let mut discarded = 0;
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        if discarded == 0 && buffer.len() + chunk.len() <= BODY_LIMIT {
-            buffer.extend_from_slice(&chunk);
-            continue;
-        }
-        discarded += chunk.len();
+    loop {
+        let chunk = match tokio::time::timeout_at(deadline.into(), chunks.next()).await {
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(None) if discarded == 0 => return Read::Whole,
+            Ok(None) => return Read::TooLarge,
+            Ok(Some(Err(error))) => {
+                tracing::debug!(%error, "a body broke off");
+                return Read::Broken;
+            }
+            Err(_) => return Read::Late,
+        };
+        let kept = chunk.len().min(limit - buffer.len());
+        buffer.extend_from_slice(&chunk[..kept]);
+        discarded += chunk.len() - kept;
         if discarded > DISCARD_LIMIT {
-            break;
+            return Read::TooLarge;
         }
     }
-    Ok(if discarded == 0 { Read::Whole(buffer) } else { Read::TooLarge(buffer) })
+}
+
+fn closing(answer: &Answer) -> Response {
+    let mut response = json(answer);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn json(answer: &Answer) -> Response {
@@ -140,6 +176,9 @@ fn deadline(now: Instant, uri: &Uri) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -150,5 +189,39 @@ mod tests {
         assert_eq!(left("/validate?a=b&timeout=1s"), Duration::from_millis(900));
         assert_eq!(left("/validate"), Duration::from_millis(9500));
         assert_eq!(left("/validate?timeout=x"), Duration::from_millis(9500));
+    }
+
+    const BEGUN: &str = r#"{"kind":"AdmissionReview","request":{"uid":"u-1","kind":"#;
+
+    async fn review(response: Response) -> Value {
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let review: Value = serde_json::from_slice(&bytes).unwrap();
+        review["response"].clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_review_that_never_ends_is_answered_by_one_with_its_uid() {
+        let chunks =
+            futures::stream::iter([Ok::<_, std::io::Error>(BEGUN)]).chain(futures::stream::pending());
+        let (body, deadline) = (Body::from_stream(chunks), Instant::now() + Duration::from_secs(1));
+        let mut buffer = Vec::new();
+        assert!(matches!(read(body, &mut buffer, BODY_LIMIT, deadline).await, Read::Late));
+        let late = review(json(&refused(Stage::Validate, &buffer, Refusal::Timeout, "late"))).await;
+        assert_eq!((&late["uid"], &late["status"]["code"]), (&"u-1".into(), &504.into()));
+        let late = review(json(&refused(Stage::Mutate, &buffer, Refusal::Timeout, "late"))).await;
+        assert_eq!((&late["uid"], &late["allowed"]), (&"u-1".into(), &true.into()));
+    }
+
+    #[tokio::test]
+    async fn of_a_review_that_is_not_read_only_the_beginning_is_kept() {
+        let body = format!("{BEGUN}{}", "x".repeat(100_000));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let mut buffer = Vec::new();
+        let read = read(body.clone().into(), &mut buffer, BEGINNING, deadline).await;
+        assert!(matches!(read, Read::TooLarge) && buffer.len() == BEGINNING);
+        let shed = undecided(Stage::Validate, body.into(), deadline, Refusal::TooManyRequests, "busy").await;
+        assert_eq!(shed.headers()["connection"], "close");
+        let shed = review(shed).await;
+        assert_eq!((&shed["uid"], &shed["status"]["code"]), (&"u-1".into(), &429.into()));
     }
 }

@@ -4,38 +4,43 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
 use concierge_certs::alert_label;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
 
-use super::metrics::{Metrics, Outcome};
+use super::{
+    metrics::{Metrics, Outcome},
+    open::{Open, Place},
+};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection may say nothing. The API server keeps idle connections for 90 s and must be the one to
 /// close them: a request sent into a connection that we are closing fails.
 const IDLE: Duration = Duration::from_secs(180);
+/// How many connections there may be: with their buffers they take up to 80 MiB. An API server needs one for each
+/// review that is under way.
+const CONNECTIONS: usize = 2048;
 /// How long answers may take once we no longer accept connections.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// Serves `router` on `listener` until `closing`; then lets every connection finish what it is at.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: ServerConfig,
+    tls: watch::Receiver<Arc<ServerConfig>>,
     router: Router,
     metrics: Metrics,
     closing: CancellationToken,
 ) {
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let open = Open::up_to(CONNECTIONS);
     let connections = TaskTracker::new();
     loop {
         // Who is at the door already is let in before it closes.
@@ -46,10 +51,15 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                let (acceptor, router) = (acceptor.clone(), router.clone());
+                let place = open.enter();
+                let (acceptor, router) = (TlsAcceptor::from(tls.borrow().clone()), router.clone());
                 let (metrics, closing) = (metrics.clone(), closing.clone());
                 connections.spawn(async move {
-                    if let Err(cause) = connection(stream, acceptor, router, closing).await {
+                    let served = tokio::select! {
+                        served = connection(stream, acceptor, router, &place, closing) => served,
+                        () = place.evicted() => Err("too_many"),
+                    };
+                    if let Err(cause) = served {
                         metrics.handshakes_failed.get_or_create(&Outcome { outcome: cause }).inc();
                     }
                 });
@@ -73,6 +83,7 @@ async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
     router: Router,
+    place: &Place,
     closing: CancellationToken,
 ) -> Result<(), &'static str> {
     // Answers are small and awaited: none may wait for more to send.
@@ -84,7 +95,14 @@ async fn connection(
         .map_err(
             |error| if error.kind() == io::ErrorKind::TimedOut { "timeout" } else { alert_label(&error) },
         )?;
-    let service = TowerToHyperService::new(router);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let (busy, router) = (place.busy(), router.clone());
+        async move {
+            let response = router.oneshot(request.map(axum::body::Body::new)).await;
+            drop(busy);
+            response
+        }
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE);
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use concierge_runtime::cache::Cache;
 use concierge_shared::{
     admission::{
         envelope::UserInfo,
@@ -16,9 +17,10 @@ use concierge_shared::{
 };
 use futures::{
     FutureExt,
-    future::{BoxFuture, WeakShared, join_all},
+    future::{BoxFuture, Shared, WeakShared, join_all},
 };
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
     api::{ListParams, PostParams},
@@ -26,6 +28,7 @@ use kube::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::metrics::{Metrics, Outcome};
 
@@ -34,16 +37,30 @@ const PERMISSION: Duration = Duration::from_secs(10);
 /// How many of them.
 const PERMISSIONS: usize = 10_000;
 
+/// How many lists, and how many single objects, are read at once.
+const LISTS: usize = 4;
+const OBJECTS: usize = 64;
+
 /// Reads the cluster.
 #[derive(Clone)]
 pub(crate) struct Live {
     client: Client,
     metrics: Metrics,
     permissions: Arc<Mutex<HashMap<Permission, (bool, Instant)>>>,
-    flights: Arc<Mutex<HashMap<Need, WeakShared<Flight>>>>,
+    flights: Arc<Mutex<Flights>>,
+    lists: Arc<Semaphore>,
+    objects: Arc<Semaphore>,
 }
 
-/// A read under way. Whoever needs the same while it is waits for its answer.
+/// The reads that wait for their turn.
+#[derive(Default)]
+struct Flights {
+    by_need: HashMap<Need, WeakShared<Flight>>,
+    /// How many were left when those that nobody waits for any more were last taken out.
+    left: usize,
+}
+
+/// A read. Whoever needs the same before it begins waits for its answer; later, that may be of before the question.
 type Flight = BoxFuture<'static, Result<Read, Arc<kube::Error>>>;
 
 /// What was read.
@@ -63,7 +80,14 @@ struct Permission {
 
 impl Live {
     pub(crate) fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics, permissions: Arc::default(), flights: Arc::default() }
+        Self {
+            client,
+            metrics,
+            permissions: Arc::default(),
+            flights: Arc::default(),
+            lists: Arc::new(Semaphore::new(LISTS)),
+            objects: Arc::new(Semaphore::new(OBJECTS)),
+        }
     }
 
     /// Reads all `needs` at once into `fresh`. What can't be read is left to the lookup behind.
@@ -83,30 +107,39 @@ impl Live {
         }
     }
 
-    /// The object, or nothing when there is none.
+    /// The object as it is now, or nothing when there is none.
     pub(crate) async fn object(&self, need: Need) -> Result<Option<Stored>, Arc<kube::Error>> {
-        self.one(&need).await.map(|mut read| read.objects.pop())
+        self.fetch(&need).await.map(|mut read| read.objects.pop())
+    }
+
+    /// Whether there is a namespace of this name, in the cache or, when it does not know it, at the API server.
+    pub(crate) async fn namespace_exists(&self, cache: &Cache, name: &str) -> Result<bool, Arc<kube::Error>> {
+        if cache.knows_namespace(name) {
+            return Ok(true);
+        }
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        Ok(namespaces.get_metadata_opt(name).await?.is_some())
     }
 
     async fn one(&self, need: &Need) -> Result<Read, Arc<kube::Error>> {
-        let flight = {
-            let mut flights = self.flights.lock();
-            flights.retain(|_, flight| flight.upgrade().is_some());
-            flights.get(need).and_then(WeakShared::upgrade).unwrap_or_else(|| {
-                let (this, wanted) = (self.clone(), need.clone());
-                let read = async move { this.fetch(&wanted).await.map_err(Arc::new) };
-                let flight = read.boxed().shared();
-                flight.downgrade().map(|weak| flights.insert(need.clone(), weak));
-                flight
-            })
-        };
+        let flight = self.flights.lock().join(need, || {
+            let (this, wanted) = (self.clone(), need.clone());
+            async move { this.fetch(&wanted).await }.boxed().shared()
+        });
         flight.await
     }
 
-    async fn fetch(&self, need: &Need) -> kube::Result<Read> {
+    async fn fetch(&self, need: &Need) -> Result<Read, Arc<kube::Error>> {
         let Some(info) = by_name(need.kind()) else {
             return Ok(Read { objects: Vec::new(), complete: true });
         };
+        let turns = match need {
+            Need::Object { .. } => &self.objects,
+            Need::List { .. } => &self.lists,
+        };
+        // The semaphores are never closed.
+        let _turn = turns.acquire().await;
+        self.flights.lock().by_need.remove(need);
         let (found, complete) = match need {
             Need::Object { namespace, name, .. } => {
                 (Vec::from_iter(self.api(info, namespace).get_opt(name).await?), true)
@@ -179,7 +212,26 @@ impl Live {
     }
 }
 
-fn stored(info: &KindInfo, object: DynamicObject) -> Option<Stored> {
+impl Flights {
+    /// The read of `need` that has not begun, else the one that `begin` begins.
+    fn join(&mut self, need: &Need, begin: impl FnOnce() -> Shared<Flight>) -> Shared<Flight> {
+        if let Some(flight) = self.by_need.get(need).and_then(WeakShared::upgrade) {
+            return flight;
+        }
+        if self.by_need.len() >= 2 * self.left.max(OBJECTS) {
+            self.by_need.retain(|_, flight| flight.upgrade().is_some());
+            self.left = self.by_need.len();
+        }
+        let flight = begin();
+        if let Some(weak) = flight.downgrade() {
+            self.by_need.insert(need.clone(), weak);
+        }
+        flight
+    }
+}
+
+fn stored(info: &KindInfo, mut object: DynamicObject) -> Option<Stored> {
+    object.metadata.managed_fields = None;
     let json = serde_json::to_value(object).ok()?;
     (info.store)(json).ok()
 }

@@ -23,6 +23,7 @@ pub(crate) enum Decision {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Admission {
+    pub(crate) stage: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) operation: &'static str,
     pub(crate) decision: Decision,

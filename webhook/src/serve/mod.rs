@@ -11,6 +11,7 @@ mod http;
 mod listen;
 mod live;
 mod metrics;
+mod open;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -55,7 +56,6 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let (metrics, registry) = Metrics::new();
     let cache = Cache::start(&clients.once, &[], &closed);
     let certificates = Arc::new(Certificates::new(&clients.api, certificates)?);
-    let tls = certificates.server_config()?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr().context("the listener has no address")?;
 
@@ -67,10 +67,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         enforcement,
         settings,
         metrics: metrics.clone(),
+        knows_callers: certificates.knows_callers(),
     };
     let closing = CancellationToken::new();
     let router = http::router(door, signal.clone());
-    let served = tokio::spawn(listen::serve(listener, tls, router, metrics.clone(), closing.clone()));
+    let served =
+        tokio::spawn(listen::serve(listener, certificates.tls(), router, metrics.clone(), closing.clone()));
     tokio::spawn(Arc::clone(&certificates).keep(address, closed.clone()));
     let refresh = refresh(metrics, cache.clone(), certificates.clone());
     let ready = ready(cache, certificates, signal.clone());

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use concierge_shared::{
     admission::{
-        claim::{ClaimObject, ClaimSpec, Holder},
+        claim::{Claim, ClaimObject, ClaimSpec, Holder, Standing},
         review,
         rule::Level,
     },
@@ -22,8 +22,6 @@ use crate::engine::{
 
 /// How often claims are put in order.
 const CLAIMS: Duration = Duration::from_secs(300);
-/// A claim younger than this may be of an object that is not stored yet: no admission takes longer.
-const ADMISSION: Duration = Duration::from_secs(120);
 
 /// Keeps claims in order while this process leads.
 pub(crate) async fn keep(shared: Arc<Shared>, token: String) {
@@ -45,15 +43,18 @@ async fn repair_claims(shared: &Shared, token: &str) -> Result<(), ClusterError>
         .into_iter()
         .filter_map(|claim| serde_json::from_value(claim).ok())
         .collect();
-    let wanted = wanted(shared);
+    let mut missing = wanted(shared);
     for claim in &claims {
         let name = claim.meta().name.clone().unwrap_or_default();
-        if wanted.get(&name).is_none_or(|spec| *spec != claim.spec) {
-            release(shared, token, claim).await?;
+        let wanted = missing.remove(&name);
+        if wanted.as_ref().is_some_and(|spec| spec.holder == claim.spec.holder) {
+            continue;
+        }
+        if release(shared, token, claim).await? {
+            missing.extend(wanted.map(|spec| (name, spec)));
         }
     }
-    let held: Vec<_> = claims.iter().filter_map(|claim| claim.meta().name.clone()).collect();
-    for (name, spec) in wanted.iter().filter(|(name, _)| !held.contains(name)) {
+    for (name, spec) in &missing {
         create(shared, token, name, spec).await?;
     }
     Ok(())
@@ -66,65 +67,57 @@ fn wanted(shared: &Shared) -> HashMap<String, ClaimSpec> {
         enforcement: &shared.settings.enforcement,
         settings: &shared.settings.rules,
     };
-    let mut holders: HashMap<String, (ClaimSpec, Vec<Stored>)> = HashMap::new();
+    let mut holders: HashMap<String, (Claim, Vec<Stored>)> = HashMap::new();
     for (driver, object) in shared.all().filter(|(_, object)| !object.terminating()) {
         for claim in driver.claims(&object) {
             if review::level(&context, object.namespace(), claim.rule) == Level::Deny {
-                let spec =
-                    ClaimSpec { rule: claim.rule.id.into(), key: claim.key.clone(), holder: holder(&object) };
-                holders.entry(claim.object_name()).or_insert((spec, Vec::new())).1.push(object.clone());
+                let name = claim.object_name();
+                holders.entry(name).or_insert((claim, Vec::new())).1.push(object.clone());
             }
         }
     }
-    let decided = holders.into_iter().filter_map(|(name, (spec, objects))| {
-        let holder = holder(winner(&objects)?);
-        Some((name, ClaimSpec { holder, ..spec }))
-    });
-    decided.collect()
+    let decided = holders.into_iter();
+    decided.filter_map(|(name, (claim, objects))| Some((name, spec(&claim, winner(&objects)?)))).collect()
 }
 
-fn holder(object: &Stored) -> Holder {
-    Holder {
-        kind: object.kind().into(),
-        namespace: object.namespace().into(),
-        name: object.name().into(),
-        uid: object.meta().uid.clone().unwrap_or_default(),
+fn spec(claim: &Claim, holder: &Stored) -> ClaimSpec {
+    let meta = holder.meta();
+    ClaimSpec {
+        rule: claim.rule.id.into(),
+        key: claim.key.clone(),
+        holder: Holder {
+            kind: holder.kind().into(),
+            namespace: holder.namespace().into(),
+            name: holder.name().into(),
+            uid: meta.uid.clone().unwrap_or_default(),
+        },
+        replaces: meta.resource_version.clone(),
     }
 }
 
-/// Deletes a claim whose holder is gone or no longer has the key, once that is certain.
-async fn release(shared: &Shared, token: &str, claim: &ClaimObject) -> Result<(), ClusterError> {
+/// Deletes a claim that is nobody's, once that is certain; whether it is gone.
+async fn release(shared: &Shared, token: &str, claim: &ClaimObject) -> Result<bool, ClusterError> {
+    let Holder { kind, namespace, name, .. } = &claim.spec.holder;
+    // A kind that is not reconciled here is somebody else's to tidy.
+    let Some((kind, driver)) = shared.kinds.get_key_value(kind.as_str()) else { return Ok(false) };
+    let Some(target) = shared.target(&ObjectKey::new(kind, namespace.clone(), name.clone())) else {
+        return Ok(false);
+    };
+    // Read live: the cache may be behind.
+    let live = shared.cluster.get(&target).await?.and_then(|object| driver.read(object));
+    if !matches!(claim.standing(live, shared.clock.now()), Standing::Free) || !leads(shared, token) {
+        return Ok(false);
+    }
     let meta = claim.meta();
-    let created = meta.creation_timestamp.as_ref().map_or(jiff::Timestamp::MIN, |time| time.0);
-    let young = shared.clock.now().duration_since(created)
-        < jiff::SignedDuration::try_from(ADMISSION).unwrap_or_default();
-    if young || !leads(shared, token) || still_holds(shared, claim).await? {
-        return Ok(());
-    }
     let (uid, version) =
         (meta.uid.clone().unwrap_or_default(), meta.resource_version.clone().unwrap_or_default());
     let target = claim_target(meta.name.clone().unwrap_or_default());
     shared.metrics.write("Claim", "claim");
     match shared.cluster.delete(&target, &uid, &version).await {
-        Ok(()) | Err(ClusterError::NotFound | ClusterError::Conflict) => Ok(()),
+        Ok(()) | Err(ClusterError::NotFound) => Ok(true),
+        Err(ClusterError::Conflict) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Reads the holder live: the cache may be behind.
-async fn still_holds(shared: &Shared, claim: &ClaimObject) -> Result<bool, ClusterError> {
-    let Holder { kind, namespace, name, uid } = &claim.spec.holder;
-    // A kind that is not reconciled here is somebody else's to tidy.
-    let Some((kind, driver)) = shared.kinds.get_key_value(kind.as_str()) else { return Ok(true) };
-    let Some(target) = shared.target(&ObjectKey::new(kind, namespace.clone(), name.clone())) else {
-        return Ok(true);
-    };
-    let Some(live) = shared.cluster.get(&target).await?.and_then(|object| driver.read(object)) else {
-        return Ok(false);
-    };
-    let claims = driver.claims(&live);
-    let has_key = claims.iter().any(|one| one.rule.id == claim.spec.rule && one.key == claim.spec.key);
-    Ok(live.meta().uid.as_ref() == Some(uid) && has_key)
 }
 
 async fn create(shared: &Shared, token: &str, name: &str, spec: &ClaimSpec) -> Result<(), ClusterError> {
