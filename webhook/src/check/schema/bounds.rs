@@ -43,11 +43,17 @@ pub(super) fn repeated(schema: &Value, items: &[Value]) -> Vec<usize> {
 
 fn not_listed(schema: &Value, value: &Value) -> Option<(Cause, String)> {
     let allowed = schema["enum"].as_array()?;
-    if value.is_null() || allowed.contains(value) {
+    if allowed.contains(value) {
         return None;
     }
     let shown: Vec<_> = allowed.iter().filter(|one| !one.is_null()).map(plain).collect();
-    Some((Cause::NotSupported, format!("is not supported; use one of {}", shown.join(", "))))
+    let shown = shown.join(", ");
+    // A field that may be empty still may not be so when its list of values does not say it.
+    let message = match value.is_null() {
+        true => format!("is empty; use one of {shown}, or remove it"),
+        false => format!("is not supported; use one of {shown}"),
+    };
+    Some((Cause::NotSupported, message))
 }
 
 fn plain(value: &Value) -> String {

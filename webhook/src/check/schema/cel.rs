@@ -10,29 +10,66 @@ use concierge_shared::{
 use kube_cel::{CompiledSchema, ErrorKind, ValidationError};
 use serde_json::Value;
 
+use super::structural;
 use crate::check::rules::UNEVALUATED;
 
 /// All rules of a schema, compiled.
-pub(super) struct Rules(CompiledSchema);
+pub(super) struct Rules {
+    schema: Value,
+    compiled: CompiledSchema,
+}
 
 impl Rules {
     /// The rules of `schema`.
     pub(super) fn of(schema: &Value) -> Self {
-        Self(kube_cel::compile_schema(schema))
+        let mut bare = schema.clone();
+        remove_defaults(&mut bare);
+        Self { compiled: kube_cel::compile_schema(&bare), schema: schema.clone() }
     }
 
     /// The rules that `object` breaks as a new object, or as an update of `old`.
     pub(super) fn check(&self, object: &Value, old: Option<&Value>) -> Vec<Problem> {
-        let errors = kube_cel::validate_compiled(&self.0, object, old).err();
+        let (object, old) = (self.prepare(object), old.map(|old| self.prepare(old)));
+        let errors = kube_cel::validate_compiled(&self.compiled, &object, old.as_ref()).err();
         let errors = errors.map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
-        let stands = |error: &ValidationError| !is_tolerated(error, object, old);
+        let stands = |error: &ValidationError| !is_tolerated(error, &object, old.as_ref());
         errors.into_iter().filter(stands).map(problem).collect()
+    }
+
+    /// `value` as rules see it: with its defaults; then an empty value counts as not set, and no rule is about it.
+    fn prepare(&self, value: &Value) -> Value {
+        let pruned = structural::prune(&self.schema, value);
+        let mut value = kube_cel::apply_defaults(&self.schema, &pruned);
+        remove_empty(&mut value);
+        value
     }
 
     #[cfg(test)]
     pub(super) fn errors(&self) -> Vec<String> {
-        self.0.compilation_errors().iter().map(ToString::to_string).collect()
+        self.compiled.compilation_errors().iter().map(ToString::to_string).collect()
     }
+}
+
+fn remove_empty(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(remove_empty);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_empty),
+        _ => {}
+    }
+}
+
+/// Takes the defaults out of a schema, so that none takes the place of a value that was given empty.
+fn remove_defaults(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    fields.remove("default");
+    for key in ["items", "additionalProperties"] {
+        fields.get_mut(key).into_iter().for_each(remove_defaults);
+    }
+    let properties = fields.get_mut("properties").and_then(Value::as_object_mut);
+    properties.into_iter().flat_map(|properties| properties.values_mut()).for_each(remove_defaults);
 }
 
 /// What an update leaves unchanged may stay as it is, unless the rule is about the change. Items of lists are

@@ -50,9 +50,7 @@ pub(crate) fn check(submitted: &Submitted<'_>) -> Vec<Problem> {
             && matches!(problem.cause, Cause::Required | Cause::TypeInvalid | Cause::TooMany)
     };
     if !problems.iter().any(blocks) {
-        let pruned = structural::prune(&schema.full, &object);
-        let old = submitted.old.map(|old| structural::prune(&schema.full, old));
-        problems.extend(schema.rules.check(&pruned, old.as_ref()));
+        problems.extend(schema.rules.check(&object, submitted.old));
     }
     problems
 }
@@ -77,9 +75,7 @@ fn with_status_of(object: &Value, old: Option<&Value>) -> Value {
 
 /// A kind's schema, made ready.
 struct KindSchema {
-    /// The schema with what every object has.
-    full: Value,
-    /// The same, with nothing to say about a status, which is dropped unread.
+    /// The schema with what every object has, and nothing to say about a status, which is dropped unread.
     structural: Value,
     rules: cel::Rules,
 }
@@ -91,7 +87,7 @@ fn schema_of(kind: &'static KindInfo) -> &'static KindSchema {
         let full = root_schema(kind);
         let mut structural = full.clone();
         structural["properties"]["status"] = json!({"x-kubernetes-preserve-unknown-fields": true});
-        KindSchema { rules: cel::Rules::of(&full), full, structural }
+        KindSchema { rules: cel::Rules::of(&full), structural }
     })
 }
 

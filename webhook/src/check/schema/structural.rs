@@ -32,7 +32,7 @@ impl<'a> Walk<'a> {
 
     /// What an update leaves unchanged the API server does not validate again.
     fn value(&mut self, schema: &Value, value: &Value, old: Option<&Value>, path: FieldPath) {
-        if old == Some(value) {
+        if old == Some(value) || (value.is_null() && is_replaced_when_empty(schema)) {
             return;
         }
         if let Some(message) = types::wrong(schema, value, self.written(&path)) {
@@ -150,16 +150,12 @@ fn is_closed(schema: &Value) -> bool {
 }
 
 /// `value` as the API server stores it: without fields that the schema does not know, and without an empty value
-/// where there is a default.
+/// that a default replaces.
 pub(super) fn prune(schema: &Value, value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields.iter().filter_map(|(key, value)| match field_schema(schema, key) {
-                Some(field)
-                    if value.is_null() && field["nullable"] != true && field.get("default").is_some() =>
-                {
-                    None
-                }
+                Some(field) if value.is_null() && is_replaced_when_empty(field) => None,
                 Some(field) => Some((key.clone(), prune(field, value))),
                 None if is_closed(schema) => None,
                 None => Some((key.clone(), value.clone())),
@@ -172,4 +168,8 @@ pub(super) fn prune(schema: &Value, value: &Value) -> Value {
         },
         _ => value.clone(),
     }
+}
+
+fn is_replaced_when_empty(field: &Value) -> bool {
+    field["nullable"] != true && field.get("default").is_some()
 }
