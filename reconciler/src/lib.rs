@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`run`] | the program: cache, lease, engine |
 //! | [`engine`] | one loop for every kind; knows none |
+//! | `common` | what the groups share beside the engine |
 //! | [`pets`], [`coffee`] | a file per kind: observe, plan, act |
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod coffee;
+mod common;
 pub mod engine;
 pub mod pets;
 pub mod run;

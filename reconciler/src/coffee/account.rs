@@ -19,7 +19,9 @@ use super::{
     products::{self, Differences},
     standing::{SOON, last_look, trouble},
 };
-use crate::engine::{Account, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile};
+use crate::engine::{
+    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+};
 
 /// The condition that tells whether the token opens the account that it should.
 const TOKEN: &str = "TokenAccepted";
@@ -208,7 +210,7 @@ impl Reconcile for AccountReconciler {
         }
     }
 
-    fn phase(&self, _: &TerminalAccount, status: &mut TerminalAccountStatus) {
+    fn phase(&self, _: &TerminalAccount, _: &Checks, status: &mut TerminalAccountStatus) {
         status.message = trouble(status);
     }
 

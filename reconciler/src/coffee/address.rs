@@ -20,8 +20,8 @@ use super::{
     standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
 };
 use crate::engine::{
-    Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, Plan,
-    Reconcile, UnknownPolicy,
+    Account, Checks, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once,
+    Outcome, Plan, Reconcile, UnknownPolicy,
 };
 
 /// The operation's name in intents.
@@ -147,7 +147,7 @@ impl Reconcile for AddressReconciler {
         status.retired_address_ids.retain(|id| observed.retired.iter().any(|(listed, _)| listed == id));
     }
 
-    fn phase(&self, _: &CoffeeAddress, status: &mut CoffeeAddressStatus) {
+    fn phase(&self, _: &CoffeeAddress, _: &Checks, status: &mut CoffeeAddressStatus) {
         status.message = trouble(status);
         status.phase = Some(match standing(status) {
             Standing::Ready => AddressPhase::Verified,

@@ -14,7 +14,7 @@ use super::{
     standing::{Standing, last_look, standing, trouble},
 };
 use crate::engine::{
-    Account, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
+    Account, Checks, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
     UnknownPolicy,
 };
 
@@ -107,7 +107,7 @@ impl Reconcile for AppReconciler {
         }
     }
 
-    fn phase(&self, _: &CoffeeApp, status: &mut CoffeeAppStatus) {
+    fn phase(&self, _: &CoffeeApp, _: &Checks, status: &mut CoffeeAppStatus) {
         status.message = trouble(status);
         status.phase = Some(match standing(status) {
             Standing::Ready => AppPhase::Active,

@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use super::{
     client::{Card, Error, Secret, operation},
     connection::{Connection, Shops, account_to_wake, failure},
-    placing::recorded,
     standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
 };
+use crate::common::recorded;
 use crate::engine::{
-    Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, Plan,
-    Reconcile, UnknownPolicy, cluster::resource_of,
+    Account, Checks, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once,
+    Outcome, Plan, Reconcile, UnknownPolicy,
 };
 
 /// The operation's name in intents.
@@ -151,7 +151,7 @@ impl Reconcile for CardReconciler {
         }
     }
 
-    fn phase(&self, _: &CoffeeCard, status: &mut CoffeeCardStatus) {
+    fn phase(&self, _: &CoffeeCard, _: &Checks, status: &mut CoffeeCardStatus) {
         status.message = trouble(status);
         status.phase = Some(match standing(status) {
             Standing::Ready => CardPhase::Registered,
@@ -288,8 +288,10 @@ async fn the_one_meant(ctx: &Context, shop: &Connection, named: Option<&str>) ->
 /// The cards that other objects have registered.
 pub(super) async fn taken(ctx: &Context) -> Result<std::collections::HashSet<String>, Failure> {
     // An order that names a CoffeeCard has its id in the status too, but did not register it.
-    let (cards, orders) = (resource_of::<CoffeeCard>(), resource_of::<CoffeeOrder>());
-    recorded(ctx, &[(cards, ""), (orders, "/spec/card")], "/status/cardId").await
+    let registered = |order: CoffeeOrder| order.spec.card.and_then(|_| order.status?.card_id);
+    let mut taken = recorded::by_others(ctx, |card: CoffeeCard| card.status?.card_id).await?;
+    taken.extend(recorded::by_others(ctx, registered).await?);
+    Ok(taken)
 }
 
 /// The cards that could be the effect of a call whose outcome is unknown: whatever is new and no object's.

@@ -6,11 +6,9 @@ use std::{collections::BTreeMap, fmt};
 use concierge_shared::{
     admission::{lookup::LookupExt, reference::Reference},
     coffee::{
-        CartPhase, CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeCartStatus, CoffeeProduct, UsedAccount,
-        product::variant_key,
+        CartPhase, CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeCartSpec, CoffeeCartStatus, CoffeeProduct,
+        UsedAccount, product::variant_key,
     },
-    common::ObjectRef,
-    kind::Kind,
     status::{
         ConditionReason,
         intent::{Intent, IntentState},
@@ -22,11 +20,12 @@ use super::{
     client::{NewOrder, Order},
     connection::{Connection, Shops, account_to_wake},
     placing::{self, PLACED, Placeable},
-    standing::{SOON, Standing, is_asked, is_target_ready, standing, trouble},
+    standing::{SOON, Standing, is_asked, standing, trouble},
 };
+use crate::common::targets;
 use crate::engine::{
-    Account, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
-    Refusal, UnknownPolicy,
+    Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan,
+    Reconcile, Refusal, UnknownPolicy,
 };
 
 pub(super) struct CartReconciler(pub(super) Shops);
@@ -166,18 +165,17 @@ impl Reconcile for CartReconciler {
         }
     }
 
-    fn phase(&self, cart: &CoffeeCart, status: &mut CoffeeCartStatus) {
+    fn phase(&self, cart: &CoffeeCart, checks: &Checks, status: &mut CoffeeCartStatus) {
         status.message = placing::refusal(status).or_else(|| trouble(status));
         status.phase = Some(phase(cart, status));
         let namespace = cart.metadata.namespace.as_deref().unwrap_or_default();
-        let ready = |status: &CoffeeCartStatus, kind, target: Option<&ObjectRef>| {
-            target.map(|target| {
-                let key = ObjectKey::new(kind, target.namespace_in(namespace), target.name.clone());
-                is_target_ready(status, &key)
-            })
-        };
-        status.address_ready_status = ready(status, CoffeeAddress::NAME, cart.spec.address_ref.as_ref());
-        status.card_ready_status = ready(status, CoffeeCard::NAME, cart.spec.card_ref.as_ref());
+        let CoffeeCartSpec { address_ref, card_ref, .. } = &cart.spec;
+        let (address, card) = (status.address_ready_status, status.card_ready_status);
+        status.address_ready_status = address_ref
+            .as_ref()
+            .map(|target| targets::is_ready::<CoffeeAddress>(checks, namespace, target, address));
+        status.card_ready_status =
+            card_ref.as_ref().map(|target| targets::is_ready::<CoffeeCard>(checks, namespace, target, card));
     }
 
     fn record(&self, _operation: &str, id: &str, status: &mut CoffeeCartStatus) {

@@ -22,8 +22,8 @@ use super::{
     standing::is_asked,
 };
 use crate::engine::{
-    Account, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
-    Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
+    Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan,
+    Reconcile, Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
 };
 
 /// How far it has come.
@@ -173,8 +173,8 @@ impl Reconcile for OrderReconciler {
         status::report(observed, status);
     }
 
-    fn phase(&self, order: &CoffeeOrder, status: &mut CoffeeOrderStatus) {
-        status::phase(order, status);
+    fn phase(&self, order: &CoffeeOrder, checks: &Checks, status: &mut CoffeeOrderStatus) {
+        status::phase(order, checks, status);
     }
 
     fn record(&self, operation: &str, id: &str, status: &mut CoffeeOrderStatus) {

@@ -1,6 +1,6 @@
 //! What orders and carts have in common: an order is placed once, and recognised among those of the account.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use concierge_shared::{
     coffee::{
@@ -13,16 +13,16 @@ use concierge_shared::{
         intent::{Intent, IntentState},
     },
 };
-use kube::core::ApiResource;
 
 use super::{
     client::{Address, NewOrder, Order, Place, operation},
     connection::Connection,
     profile,
 };
+use crate::common::recorded;
 use crate::engine::{
     Context, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, Plan, Refusal,
-    UnknownPolicy, annotation, cluster::resource_of,
+    UnknownPolicy, annotation,
 };
 
 /// The operation's name in intents.
@@ -83,8 +83,8 @@ pub(super) async fn find(ctx: &Context, shop: &Connection, id: &str) -> Result<O
 /// The orders that could be the effect of a call whose outcome is unknown: those that no object has recorded.
 pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effect>, Failure> {
     let orders = shop.read(ctx, operation::LIST_ORDERS, shop.client.orders()).await?;
-    let kinds = [(resource_of::<CoffeeOrder>(), ""), (resource_of::<CoffeeCart>(), "")];
-    let ours = recorded(ctx, &kinds, "/status/orderId").await?;
+    let mut ours = recorded::by_others(ctx, |order: CoffeeOrder| order.status?.order_id).await?;
+    ours.extend(recorded::by_others(ctx, |cart: CoffeeCart| cart.status?.order_id).await?);
     let free = orders.iter().filter(|order| !ours.contains(&order.id));
     let effect = |order: &Order| {
         Some(Effect { id: order.id.clone(), fingerprint: of_order(shop, order)?, at: order.created })
@@ -195,30 +195,6 @@ pub(super) fn abandoned<S>(intent: &Intent) -> Plan<S> {
 /// The intent of this status, if it was given up on request.
 pub(super) fn given_up(status: &impl Conditions) -> Option<&Intent> {
     status.intent().filter(|intent| intent.state == IntentState::Abandoned)
-}
-
-/// The ids that other objects of these resources have at `pointer`, if they have something at the pointer beside the
-/// resource. Read from the API server: the cache may be behind.
-pub(super) async fn recorded(
-    ctx: &Context,
-    resources: &[(ApiResource, &str)],
-    pointer: &str,
-) -> Result<HashSet<String>, Failure> {
-    let mut ids = HashSet::new();
-    for (resource, only_with) in resources {
-        for object in ctx.stored(resource).await? {
-            let meta = &object["metadata"];
-            let own = resource.kind == ctx.key().kind
-                && meta["name"] == ctx.key().name.as_str()
-                && meta["namespace"] == ctx.key().namespace.as_str();
-            let id = object
-                .pointer(pointer)
-                .and_then(|id| id.as_str())
-                .filter(|_| !own && object.pointer(only_with).is_some());
-            ids.extend(id.map(str::to_owned));
-        }
-    }
-    Ok(ids)
 }
 
 /// The shop's id of the address that `target` names.

@@ -12,7 +12,9 @@ use super::{
     connection::{Connection, Shops, account_to_wake},
     standing::{Standing, last_look, standing, trouble},
 };
-use crate::engine::{Account, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile};
+use crate::engine::{
+    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+};
 use concierge_shared::status::ConditionReason;
 
 pub(super) struct ProfileReconciler(pub(super) Shops);
@@ -89,7 +91,7 @@ impl Reconcile for ProfileReconciler {
         status.account = Some(observed.used.clone());
     }
 
-    fn phase(&self, _: &CoffeeProfile, status: &mut CoffeeProfileStatus) {
+    fn phase(&self, _: &CoffeeProfile, _: &Checks, status: &mut CoffeeProfileStatus) {
         status.message = trouble(status);
         status.phase = Some(match standing(status) {
             Standing::Ready => ProfilePhase::Synced,

@@ -9,7 +9,7 @@ use concierge_shared::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{ObjectKey, annotation::RECONCILE_AT};
+use crate::engine::annotation::RECONCILE_AT;
 
 /// Whether the shop shows the thing whose id is recorded.
 pub(super) const PRESENT: &str = "Present";
@@ -80,12 +80,4 @@ pub(super) fn last_look(last: &mut Option<String>, now: Timestamp, changed: bool
 /// A time as statuses have it.
 pub(super) fn written(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// Whether the target of each reference is ready, as far as the condition `ReferencesResolved` tells.
-pub(super) fn is_target_ready(status: &impl Conditions, target: &ObjectKey) -> bool {
-    let resolved = status.condition(ConditionType::ReferencesResolved.as_str());
-    // The message names exactly the targets that are not.
-    resolved
-        .is_some_and(|resolved| resolved.status == "True" || !resolved.message.contains(&target.to_string()))
 }

@@ -8,8 +8,6 @@ use concierge_shared::{
         CoffeeAddress, CoffeeCard, CoffeeProfile, CoffeeSubscription, CoffeeSubscriptionSpec,
         CoffeeSubscriptionStatus, ScheduleType, SubscriptionPhase, UsedAccount,
     },
-    common::ObjectRef,
-    kind::Kind,
     status::{ConditionReason, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
@@ -18,13 +16,12 @@ use super::{
     client::{NewSubscription, Schedule, Subscription, SubscriptionChange, operation},
     connection::{Connection, Shops, account_to_wake},
     placing,
-    standing::{
-        PRESENT, SOON, Standing, is_asked, is_gone, is_target_ready, last_look, standing, trouble, written,
-    },
+    standing::{PRESENT, SOON, Standing, is_asked, is_gone, last_look, standing, trouble, written},
 };
+use crate::common::{recorded, targets};
 use crate::engine::{
-    Account, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Owner, Plan, Reconcile,
-    Refusal, UnknownPolicy, annotation::ADOPT, cluster::resource_of,
+    Account, Checks, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Owner, Plan,
+    Reconcile, Refusal, UnknownPolicy, annotation::ADOPT,
 };
 
 /// The operation's name in intents.
@@ -200,7 +197,12 @@ impl Reconcile for SubscriptionReconciler {
         last_look(&mut status.last_status_check, observed.at, changed);
     }
 
-    fn phase(&self, subscription: &CoffeeSubscription, status: &mut CoffeeSubscriptionStatus) {
+    fn phase(
+        &self,
+        subscription: &CoffeeSubscription,
+        checks: &Checks,
+        status: &mut CoffeeSubscriptionStatus,
+    ) {
         let cancelled = status.condition(PRESENT).is_some_and(|present| present.reason == CANCELLED);
         status.phase = Some(match standing(status) {
             _ if cancelled => SubscriptionPhase::Cancelled,
@@ -212,14 +214,14 @@ impl Reconcile for SubscriptionReconciler {
         });
         status.message = placing::refusal(status).or_else(|| trouble(status));
         let namespace = subscription.metadata.namespace.as_deref().unwrap_or_default();
-        let ready = |status: &CoffeeSubscriptionStatus, kind, target: &ObjectRef| {
-            let key = ObjectKey::new(kind, target.namespace_in(namespace), target.name.clone());
-            Some(is_target_ready(status, &key))
-        };
-        let spec = &subscription.spec;
-        status.profile_ready_status = ready(status, CoffeeProfile::NAME, &spec.profile_ref);
-        status.address_ready_status = ready(status, CoffeeAddress::NAME, &spec.address_ref);
-        status.card_ready_status = ready(status, CoffeeCard::NAME, &spec.card_ref);
+        let CoffeeSubscriptionSpec { profile_ref, address_ref, card_ref, .. } = &subscription.spec;
+        let (profile, address, card) =
+            (status.profile_ready_status, status.address_ready_status, status.card_ready_status);
+        status.profile_ready_status =
+            Some(targets::is_ready::<CoffeeProfile>(checks, namespace, profile_ref, profile));
+        status.address_ready_status =
+            Some(targets::is_ready::<CoffeeAddress>(checks, namespace, address_ref, address));
+        status.card_ready_status = Some(targets::is_ready::<CoffeeCard>(checks, namespace, card_ref, card));
     }
 
     fn record(&self, _operation: &str, id: &str, status: &mut CoffeeSubscriptionStatus) {
@@ -289,8 +291,8 @@ async fn look(
     });
     let taken = match &found {
         Some(found) if id.is_none() => {
-            let kinds = [(resource_of::<CoffeeSubscription>(), "")];
-            placing::recorded(ctx, &kinds, "/status/subscriptionId").await?.contains(&found.id)
+            let id = |other: CoffeeSubscription| other.status?.subscription_id;
+            recorded::by_others(ctx, id).await?.contains(&found.id)
         }
         _ => false,
     };

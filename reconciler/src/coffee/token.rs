@@ -14,7 +14,7 @@ use super::{
     standing::{Standing, last_look, standing, trouble, written},
 };
 use crate::engine::{
-    Account, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
+    Account, Checks, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
     UnknownPolicy,
 };
 
@@ -108,7 +108,7 @@ impl Reconcile for TokenReconciler {
         }
     }
 
-    fn phase(&self, _: &TerminalToken, status: &mut TerminalTokenStatus) {
+    fn phase(&self, _: &TerminalToken, _: &Checks, status: &mut TerminalTokenStatus) {
         status.message = trouble(status);
         status.phase = Some(match standing(status) {
             Standing::Ready => TokenPhase::Active,

@@ -51,6 +51,7 @@ pub use cluster::objects::ObjectKey;
 pub use context::{Context, Secret, guard::Guard, owned::OwnedSecret};
 pub use kinds::{
     Kinds,
+    checks::Checks,
     plan::{
         Deletion, DeletionPolicy, Effect, ExtraCondition, IfFound, IfNotFound, Once, Outcome, Owner, Plan,
         Readiness, UnknownPolicy,

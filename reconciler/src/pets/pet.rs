@@ -16,7 +16,9 @@ use super::{
     client::{Client, RemotePet},
     pets_of, service,
 };
-use crate::engine::{Account, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile};
+use crate::engine::{
+    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
+};
 
 pub(super) struct PetReconciler {
     pub(super) http: reqwest::Client,
@@ -176,12 +178,11 @@ impl Reconcile for PetReconciler {
         }
     }
 
-    fn phase(&self, pet: &Pet, status: &mut PetStatus) {
-        let told =
-            status.condition(ConditionType::Valid.as_str()).map_or("", |valid| &valid.message).to_owned();
+    fn phase(&self, pet: &Pet, checks: &Checks, status: &mut PetStatus) {
         let generation = pet.metadata.generation;
         for (condition, rule) in [("IdUnique", &pet::UNIQUE_ID), ("TagAllowed", &pet::TAG_ALLOWED)] {
-            let broken = told.contains(rule.id);
+            // A run that ends before the rules are checked leaves what was said.
+            let Some(broken) = checks.breaks(rule) else { continue };
             let reason = if broken { ConditionReason::Invalid } else { ConditionReason::Valid };
             let since = status.conditions().iter().map(|one| one.last_transition_time.0).max();
             let now = since.unwrap_or(Timestamp::UNIX_EPOCH);

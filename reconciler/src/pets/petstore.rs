@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{account, client::Client, pet::is_error, pets_of, service};
 use crate::engine::{
-    Account, Context, Deletion, ExtraCondition, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+    Account, Checks, Context, Deletion, ExtraCondition, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };
 
 /// `status.lastSync` is not moved more often than this while nothing changes.
@@ -110,7 +110,7 @@ impl Reconcile for PetStoreReconciler {
         status.pet_count = count;
     }
 
-    fn phase(&self, _store: &PetStore, status: &mut PetStoreStatus) {
+    fn phase(&self, _store: &PetStore, _: &Checks, status: &mut PetStoreStatus) {
         let over = status.condition("CapacityAvailable").is_some_and(|one| one.reason == "OverCapacity");
         let refused = status.condition("TagsCompliant").is_some_and(|one| one.status == "False");
         let ready = status.condition(ConditionType::Ready.as_str());

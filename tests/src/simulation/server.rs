@@ -280,10 +280,15 @@ impl Cluster for Connection {
         })
     }
 
-    fn list<'a>(&'a self, resource: &'a ApiResource) -> Answer<'a, Vec<Value>> {
+    fn for_each<'a>(
+        &'a self,
+        resource: &'a ApiResource,
+        visit: &'a mut (dyn FnMut(Value) + Send),
+    ) -> Answer<'a, ()> {
         Box::pin(async move {
             self.thawed().await;
-            Ok(self.server.of_kind(&resource.kind))
+            self.server.of_kind(&resource.kind).into_iter().for_each(visit);
+            Ok(())
         })
     }
 

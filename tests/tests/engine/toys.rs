@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use concierge_reconciler::engine::{
-    Account, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, IfFound, IfNotFound, Once, Outcome,
-    Owner, Plan, Reconcile, UnknownPolicy,
+    Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, IfFound, IfNotFound, Once,
+    Outcome, Owner, Plan, Reconcile, UnknownPolicy,
 };
 use concierge_shared::{
     admission::{
@@ -223,7 +223,7 @@ impl Reconcile for Toys {
         status.colour = observed.as_ref().map(|thing| thing.colour.clone());
     }
 
-    fn phase(&self, _: &Toy, status: &mut ToyStatus) {
+    fn phase(&self, _: &Toy, _: &Checks, status: &mut ToyStatus) {
         status.phase = Some(if status.is_true("Ready") { "Fine" } else { "Waiting" }.to_owned());
     }
 

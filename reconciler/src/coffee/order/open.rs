@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::coffee::{CoffeeCard, CoffeeOrder};
-use serde_json::Value;
+use concierge_shared::coffee::{CoffeeCard, CoffeeOrder, UsedAccount, card_token::TokenSource};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     super::{
@@ -14,7 +14,7 @@ use super::{
     },
     Part,
 };
-use crate::engine::{Context, Failure, Once, cluster::resource_of};
+use crate::engine::{Context, Failure, Once};
 
 /// What is there, and what is not.
 pub(super) struct Open {
@@ -96,23 +96,30 @@ async fn with_the_same_token(
     order: &CoffeeOrder,
     listed: &[Card],
 ) -> Result<Option<String>, Failure> {
-    let own = serde_json::to_value(&order.spec.card).unwrap_or_default();
-    for (resource, holder) in
-        [(resource_of::<CoffeeOrder>(), "/spec/card"), (resource_of::<CoffeeCard>(), "/spec")]
-    {
-        for object in ctx.stored(&resource).await? {
-            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-            let here = text("/metadata/namespace") == Some(ctx.key().namespace.as_str());
-            let same_account = text("/status/account/name") == Some(shop.used.name.as_str());
-            let token = |of: &Value| (of["cardToken"].clone(), of["cardTokenSecretRef"].clone());
-            let same = object.pointer(holder).is_some_and(|card| token(card) == token(&own));
-            let id = text("/status/cardId").filter(|id| listed.iter().any(|card| card.id == *id));
-            if let Some(id) = id.filter(|_| here && same_account && same) {
-                return Ok(Some(id.to_owned()));
-            }
+    let is_same = |source: Option<TokenSource<'_>>| {
+        source.is_some() && source == order.spec.card.as_ref().and_then(|card| card.token_source())
+    };
+    let same_place = |meta: &ObjectMeta, account: Option<&UsedAccount>| {
+        meta.namespace.as_deref() == Some(&ctx.key().namespace)
+            && account.is_some_and(|account| account.name == shop.used.name)
+    };
+    let mut ids = Vec::new();
+    let of_order = |other: CoffeeOrder| {
+        let Some(status) = other.status else { return };
+        let source = other.spec.card.as_ref().and_then(|card| card.token_source());
+        if is_same(source) && same_place(&other.metadata, status.account.as_ref()) {
+            ids.extend(status.card_id);
         }
-    }
-    Ok(None)
+    };
+    ctx.for_each_stored(of_order).await?;
+    let of_card = |other: CoffeeCard| {
+        let Some(status) = other.status else { return };
+        if is_same(other.spec.token_source()) && same_place(&other.metadata, status.account.as_ref()) {
+            ids.extend(status.card_id);
+        }
+    };
+    ctx.for_each_stored(of_card).await?;
+    Ok(ids.into_iter().find(|id| listed.iter().any(|card| card.id == *id)))
 }
 
 fn new_order(order: &CoffeeOrder, address: &str, card: &str) -> Result<NewOrder, Failure> {

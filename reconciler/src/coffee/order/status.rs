@@ -1,9 +1,9 @@
 //! What an order's status says.
 
 use concierge_shared::{
-    coffee::{CoffeeAddress, CoffeeCard, CoffeeOrder, CoffeeOrderStatus, CoffeeProfile, OrderPhase},
-    common::ObjectRef,
-    kind::Kind,
+    coffee::{
+        CoffeeAddress, CoffeeCard, CoffeeOrder, CoffeeOrderSpec, CoffeeOrderStatus, CoffeeProfile, OrderPhase,
+    },
     status::intent::IntentState,
 };
 
@@ -11,11 +11,11 @@ use super::{
     super::{
         client::{Order, TrackingStatus},
         placing::{is_refused, refusal},
-        standing::{is_target_ready, last_look, trouble, written},
+        standing::{last_look, trouble, written},
     },
     Observed, Stage,
 };
-use crate::engine::ObjectKey;
+use crate::{common::targets, engine::Checks};
 
 /// Fills in what was observed.
 pub(super) fn report(observed: &Observed, status: &mut CoffeeOrderStatus) {
@@ -64,23 +64,23 @@ fn spelt(status: TrackingStatus) -> &'static str {
 }
 
 /// Fills in what follows from the conditions.
-pub(super) fn phase(order: &CoffeeOrder, status: &mut CoffeeOrderStatus) {
+pub(super) fn phase(order: &CoffeeOrder, checks: &Checks, status: &mut CoffeeOrderStatus) {
     status.phase = Some(match status.order_id {
         Some(_) => placed(status),
         None => open(status),
     });
     status.message = refusal(status).or_else(|| trouble(status));
-    let ready = |status: &CoffeeOrderStatus, kind, target: Option<&ObjectRef>| {
-        let namespace = order.metadata.namespace.as_deref().unwrap_or_default();
-        target.map(|target| {
-            let key = ObjectKey::new(kind, target.namespace_in(namespace), target.name.clone());
-            is_target_ready(status, &key)
-        })
-    };
-    let spec = &order.spec;
-    status.profile_ready_status = ready(status, CoffeeProfile::NAME, Some(&spec.profile_ref));
-    status.address_ready_status = ready(status, CoffeeAddress::NAME, spec.address_ref.as_ref());
-    status.card_ready_status = ready(status, CoffeeCard::NAME, spec.card_ref.as_ref());
+    let namespace = order.metadata.namespace.as_deref().unwrap_or_default();
+    let CoffeeOrderSpec { profile_ref, address_ref, card_ref, .. } = &order.spec;
+    let (profile, address, card) =
+        (status.profile_ready_status, status.address_ready_status, status.card_ready_status);
+    status.profile_ready_status =
+        Some(targets::is_ready::<CoffeeProfile>(checks, namespace, profile_ref, profile));
+    status.address_ready_status = address_ref
+        .as_ref()
+        .map(|target| targets::is_ready::<CoffeeAddress>(checks, namespace, target, address));
+    status.card_ready_status =
+        card_ref.as_ref().map(|target| targets::is_ready::<CoffeeCard>(checks, namespace, target, card));
 }
 
 fn placed(status: &CoffeeOrderStatus) -> OrderPhase {

@@ -24,8 +24,8 @@ use crate::engine::{
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How many objects a page of a list has.
-const PAGE: u32 = 500;
+/// How many objects a page of a list has: with the largest objects, a page stays below 32 MiB.
+const PAGE: u32 = 200;
 /// For how long an event that happens again is counted instead of told anew.
 const SERIES: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 /// The longest note of an event, in bytes.
@@ -53,15 +53,21 @@ impl Kubernetes {
         }
     }
 
-    async fn list_pages(&self, api: &Api<DynamicObject>) -> Result<Vec<Value>, ClusterError> {
+    async fn each_page(
+        &self,
+        api: &Api<DynamicObject>,
+        visit: &mut (dyn FnMut(Value) + Send),
+    ) -> Result<(), ClusterError> {
         let mut params = ListParams::default().limit(PAGE);
-        let mut all = Vec::new();
         loop {
             let page = bounded(api.list(&params)).await?;
-            all.extend(page.items.iter().filter_map(|object| serde_json::to_value(object).ok()));
+            for mut object in page.items {
+                object.metadata.managed_fields = None;
+                visit(json(object)?);
+            }
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = params.continue_token(&token),
-                None => return Ok(all),
+                None => return Ok(()),
             }
         }
     }
@@ -128,18 +134,21 @@ impl Cluster for Kubernetes {
         })
     }
 
-    fn list<'a>(&'a self, resource: &'a ApiResource) -> Answer<'a, Vec<Value>> {
+    fn for_each<'a>(
+        &'a self,
+        resource: &'a ApiResource,
+        visit: &'a mut (dyn FnMut(Value) + Send),
+    ) -> Answer<'a, ()> {
         Box::pin(async move {
             // Claims have no namespace, and are listed whole.
             let whole = self.namespaces.is_empty() || resource.kind == "Claim";
             if whole {
-                return self.list_pages(&self.api(resource, "")).await;
+                return self.each_page(&self.api(resource, ""), visit).await;
             }
-            let mut all = Vec::new();
             for namespace in &self.namespaces {
-                all.extend(self.list_pages(&self.api(resource, namespace)).await?);
+                self.each_page(&self.api(resource, namespace), visit).await?;
             }
-            Ok(all)
+            Ok(())
         })
     }
 

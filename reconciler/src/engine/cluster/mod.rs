@@ -110,8 +110,13 @@ pub trait Cluster: Send + Sync + 'static {
     /// The object as it is now, from a quorum; `None` when there is none.
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>>;
 
-    /// All objects of a resource as they are now, in all namespaces that are watched.
-    fn list<'a>(&'a self, resource: &'a ApiResource) -> Answer<'a, Vec<Value>>;
+    /// Shows `visit` each object of a resource as it is now, in all namespaces that are watched. They are read page by
+    /// page: no more than one page is in memory, beside what `visit` keeps.
+    fn for_each<'a>(
+        &'a self,
+        resource: &'a ApiResource,
+        visit: &'a mut (dyn FnMut(Value) + Send),
+    ) -> Answer<'a, ()>;
 
     /// Stores a new object.
     fn create<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value>;

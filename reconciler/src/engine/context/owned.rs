@@ -2,7 +2,6 @@
 
 use concierge_shared::kind::Kind;
 use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kube::core::ApiResource;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{
@@ -35,9 +34,28 @@ impl Context {
         Ok(if belongs_to(owner, &object) { OwnedSecret::Ours(secret) } else { OwnedSecret::Foreign(secret) })
     }
 
-    /// All objects of a resource as the API server has them now.
-    pub(crate) async fn stored(&self, resource: &ApiResource) -> Result<Vec<Value>, Failure> {
-        self.shared.cluster.list(resource).await.map_err(kubernetes)
+    /// Shows `visit` each stored object of a kind as the API server has it now, page by page.
+    ///
+    /// # Errors
+    /// When the API server can't be asked; [`Failure::Transient`] when an object can't be read: what it has recorded is then
+    /// not known, and whoever asks must not take it for nothing.
+    pub(crate) async fn for_each_stored<K: Kind>(
+        &self,
+        mut visit: impl FnMut(K) + Send,
+    ) -> Result<(), Failure> {
+        let mut unreadable = 0;
+        let mut read = |object| match serde_json::from_value(object) {
+            Ok(object) => visit(object),
+            Err(error) => {
+                tracing::warn!(kind = K::NAME, %error, "a stored object can't be read");
+                unreadable += 1;
+            }
+        };
+        self.shared.cluster.for_each(&resource_of::<K>(), &mut read).await.map_err(kubernetes)?;
+        match unreadable {
+            0 => Ok(()),
+            _ => Err(Failure::Transient(format!("{unreadable} stored {}s can't be read", K::NAME))),
+        }
     }
 }
 

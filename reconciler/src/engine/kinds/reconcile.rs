@@ -14,6 +14,7 @@ use crate::engine::{
     account::Account,
     cluster::objects::ObjectKey,
     context::{Context, guard::Guard},
+    kinds::checks::Checks,
     kinds::plan::{Deletion, DeletionPolicy, Effect, Outcome, Owner, Plan, UnknownPolicy},
     retry::Failure,
 };
@@ -118,8 +119,9 @@ pub trait Reconcile: Send + Sync + 'static {
     {
     }
 
-    /// Fills the one-word phase, if the kind has one, from the conditions. Called last, always.
-    fn phase(&self, _object: &Self::Kind, _status: &mut StatusOf<Self>)
+    /// Fills the one-word phase, if the kind has one, and whatever else follows from the conditions and from what this run
+    /// has checked. Called last, always.
+    fn phase(&self, _object: &Self::Kind, _checks: &Checks, _status: &mut StatusOf<Self>)
     where
         Self: Sized,
     {

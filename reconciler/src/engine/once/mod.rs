@@ -34,12 +34,13 @@ pub(crate) async fn count_calls(shared: Arc<Shared>, token: String) {
 
 async fn calls_under_way(shared: &Shared) -> Result<Vec<(String, String, ObjectKey)>, ClusterError> {
     let mut found = Vec::new();
-    for driver in shared.kinds.values().filter(|driver| driver.has_intents()) {
-        for object in shared.cluster.list(&driver.resource()).await? {
-            let Some(object) = driver.read(object) else { continue };
-            let intent = driver.intent(&object).filter(|intent| intent.state != IntentState::Abandoned);
+    for reader in shared.kinds.values().filter(|reader| reader.has_intents()) {
+        let mut visit = |object| {
+            let Some(object) = reader.read(object) else { return };
+            let intent = reader.intent(&object).filter(|intent| intent.state != IntentState::Abandoned);
             found.extend(intent.map(|intent| (intent.account, intent.fingerprint, ObjectKey::from(&object))));
-        }
+        };
+        shared.cluster.for_each(&reader.resource(), &mut visit).await?;
     }
     Ok(found)
 }

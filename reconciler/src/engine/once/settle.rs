@@ -124,16 +124,15 @@ impl<R: Reconcile> Run<R> {
 
     /// Read live: the cache may not show yet what another object recorded a moment ago.
     async fn recorded_by_others(&self) -> Flow<HashSet<String>> {
-        let all = self.shared.cluster.list(&self.target.resource).await.or_end()?;
         let mut ids = HashSet::new();
-        for object in all {
-            let Ok(object) = serde_json::from_value::<R::Kind>(object) else { continue };
+        let visit = |object: R::Kind| {
             if object.meta().uid != self.meta().uid {
                 ids.extend(
                     object.status().map(|status| self.reconciler.recorded(status)).unwrap_or_default(),
                 );
             }
-        }
+        };
+        self.ctx.for_each_stored(visit).await.or_end()?;
         Continue(ids)
     }
 

@@ -22,6 +22,7 @@ use concierge_shared::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::engine::{
+    cluster::objects::ObjectKey,
     kinds::reconcile::Reconcile,
     retry::{Failure, Requeue},
     run::{
@@ -35,6 +36,7 @@ impl<R: Reconcile> Run<R> {
     /// Applies the admission rules once more: the door may have been open when the object came in.
     pub(crate) fn validate(&mut self) -> Flow {
         let problems = self.problems().or_end()?;
+        self.checks.rules_checked(problems.iter().map(|problem| problem.rule));
         if problems.is_empty() {
             self.set(ConditionType::Valid, true, ConditionReason::Valid, "");
             return Continue(());
@@ -95,43 +97,46 @@ impl<R: Reconcile> Run<R> {
             self.status.clear(ConditionType::ReferencesResolved.as_str());
             return Continue(());
         }
-        let missing: Vec<_> = references
+        let missing: Vec<(ObjectKey, String)> = references
             .iter()
-            .filter_map(|one| self.problem_with_target(one).transpose())
+            .filter_map(|reference| self.problem_with_target(reference).transpose())
             .collect::<Result<_, _>>()
             .or_end()?;
+        self.checks.targets_checked(missing.iter().map(|(target, _)| target.clone()));
         if missing.is_empty() {
             self.set(ConditionType::ReferencesResolved, true, ConditionReason::ReferencesFound, "");
             return Continue(());
         }
-        let message = listed(missing);
+        let message = listed(missing.into_iter().map(|(_, message)| message));
         self.set(ConditionType::ReferencesResolved, false, ConditionReason::ReferencesMissing, &message);
         self.unready(ConditionReason::ReferencesMissing, &message);
         Break(self.resync())
     }
 
-    /// What is wrong with the target of `reference`, if anything is.
-    fn problem_with_target(&self, reference: &Reference) -> Result<Option<String>, Failure> {
+    /// The target of `reference` and what is wrong with it, if anything is.
+    fn problem_with_target(&self, reference: &Reference) -> Result<Option<(ObjectKey, String)>, Failure> {
         let own = self.target.namespace.as_str();
         let namespace = reference.namespace.as_deref().unwrap_or(own);
-        let name = format!("{} {namespace}/{}", reference.kind, reference.name);
+        let key = ObjectKey::new(reference.kind, namespace, reference.name.clone());
         let target = match self.ctx.lookup().find(reference.kind, namespace, &reference.name) {
             Found::Present(target) => target,
-            Found::Absent => return Ok(Some(format!("{name} does not exist"))),
-            Found::Unknown => return Err(Failure::Transient(format!("{name} can't be looked up"))),
+            Found::Absent => {
+                let message = format!("{key} does not exist");
+                return Ok(Some((key, message)));
+            }
+            Found::Unknown => return Err(Failure::Transient(format!("{key} can't be looked up"))),
         };
         let permitted = namespace == own || reference::permits(target.meta().annotations.as_ref(), own);
         let waits = self.reconciler.needs_ready(&self.object, reference);
-        Ok(match target.terminating() {
+        let message = match target.terminating() {
             _ if !permitted => {
-                Some(format!("{name} does not exist or does not allow references from namespace {own}"))
+                format!("{key} does not exist or does not allow references from namespace {own}")
             }
-            true => Some(format!("{name} is being deleted")),
-            false if waits && self.shared.is_ready(&target) == Some(false) => {
-                Some(format!("{name} is not ready"))
-            }
-            false => None,
-        })
+            true => format!("{key} is being deleted"),
+            false if waits && self.shared.is_ready(&target) == Some(false) => format!("{key} is not ready"),
+            false => return Ok(None),
+        };
+        Ok(Some((key, message)))
     }
 }
 

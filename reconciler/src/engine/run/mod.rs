@@ -22,7 +22,10 @@ use crate::engine::{
     annotation,
     cluster::{ClusterError, ObjectEvent, Target},
     context::{Context, guard::Guard, kubernetes},
-    kinds::reconcile::{Reconcile, StatusOf},
+    kinds::{
+        checks::Checks,
+        reconcile::{Reconcile, StatusOf},
+    },
     once::calls::SendState,
     retry::{Failure, Requeue},
     run::end::{End, Ended},
@@ -40,6 +43,8 @@ pub(crate) struct Run<R: Reconcile> {
     pub(crate) object: Arc<R::Kind>,
     /// The status as it is to be.
     pub(crate) status: StatusOf<R>,
+    /// What this run has checked so far.
+    pub(crate) checks: Checks,
     /// The term of leadership in which the run began.
     pub(crate) token: String,
 }
@@ -77,7 +82,7 @@ impl<R: Reconcile> Run<R> {
             return Err(("ok".into(), Requeue::OnChange));
         };
         let status = object.status().cloned().unwrap_or_default();
-        Ok(Self { shared, reconciler, ctx, target, object, status, token })
+        Ok(Self { shared, reconciler, ctx, target, object, status, checks: Checks::default(), token })
     }
 
     async fn go(&mut self) -> Ended {
@@ -129,7 +134,7 @@ impl<R: Reconcile> Run<R> {
         if !written || !self.leads() {
             return (result, requeue);
         }
-        self.reconciler.phase(&self.object, &mut self.status);
+        self.reconciler.phase(&self.object, &self.checks, &mut self.status);
         match self.publish().await {
             Ok(()) => (result, requeue),
             Err(ClusterError::NotFound) => ("ok".into(), Requeue::OnChange),
@@ -217,7 +222,7 @@ impl<R: Reconcile> Run<R> {
     /// Writes the status to the version of the object that is known here, and no other.
     pub(crate) async fn write_status(&mut self) -> Result<(), ClusterError> {
         // Also what is written half-way, such as an intent, is to show in the one word that people read.
-        self.reconciler.phase(&self.object, &mut self.status);
+        self.reconciler.phase(&self.object, &self.checks, &mut self.status);
         let version = self.object.meta().resource_version.clone().unwrap_or_default();
         let status = json(&self.status);
         self.shared.metrics.write(R::Kind::NAME, "status");

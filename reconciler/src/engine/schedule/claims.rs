@@ -36,13 +36,9 @@ pub(crate) async fn keep(shared: Arc<Shared>, token: String) {
 
 async fn repair_claims(shared: &Shared, token: &str) -> Result<(), ClusterError> {
     let resource = ApiResource::erase::<ClaimObject>(&());
-    let claims: Vec<ClaimObject> = shared
-        .cluster
-        .list(&resource)
-        .await?
-        .into_iter()
-        .filter_map(|claim| serde_json::from_value(claim).ok())
-        .collect();
+    let mut claims: Vec<ClaimObject> = Vec::new();
+    let mut visit = |claim| claims.extend(serde_json::from_value(claim).ok());
+    shared.cluster.for_each(&resource, &mut visit).await?;
     let mut missing = wanted(shared);
     for claim in &claims {
         let name = claim.meta().name.clone().unwrap_or_default();
@@ -68,8 +64,8 @@ fn wanted(shared: &Shared) -> HashMap<String, ClaimSpec> {
         settings: &shared.settings.rules,
     };
     let mut holders: HashMap<String, (Claim, Vec<Stored>)> = HashMap::new();
-    for (driver, object) in shared.all().filter(|(_, object)| !object.terminating()) {
-        for claim in driver.claims(&object) {
+    for (reader, object) in shared.all().filter(|(_, object)| !object.terminating()) {
+        for claim in reader.claims(&object) {
             if review::level(&context, object.namespace(), claim.rule) == Level::Deny {
                 let name = claim.object_name();
                 holders.entry(name).or_insert((claim, Vec::new())).1.push(object.clone());
@@ -99,12 +95,12 @@ fn spec(claim: &Claim, holder: &Stored) -> ClaimSpec {
 async fn release(shared: &Shared, token: &str, claim: &ClaimObject) -> Result<bool, ClusterError> {
     let Holder { kind, namespace, name, .. } = &claim.spec.holder;
     // A kind that is not reconciled here is somebody else's to tidy.
-    let Some((kind, driver)) = shared.kinds.get_key_value(kind.as_str()) else { return Ok(false) };
+    let Some((kind, reader)) = shared.kinds.get_key_value(kind.as_str()) else { return Ok(false) };
     let Some(target) = shared.target(&ObjectKey::new(kind, namespace.clone(), name.clone())) else {
         return Ok(false);
     };
     // Read live: the cache may be behind.
-    let live = shared.cluster.get(&target).await?.and_then(|object| driver.read(object));
+    let live = shared.cluster.get(&target).await?.and_then(|object| reader.read(object));
     if !matches!(claim.standing(live, shared.clock.now()), Standing::Free) || !leads(shared, token) {
         return Ok(false);
     }
