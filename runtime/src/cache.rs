@@ -236,12 +236,25 @@ impl Lookup for Cache {
     fn select(&self, kind: &'static str, key: &str) -> Selection {
         let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
         let complete = self.complete(shelf);
-        Selection { objects: shelf.index.read().with_key(key).to_vec(), complete }
+        Selection { objects: shelf.index.read().with_key("", key).cloned().collect(), complete }
+    }
+
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
+        let complete = self.complete(shelf);
+        Selection { objects: shelf.index.read().first(namespace, key, limit, wanted), complete }
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         let shelf = self.kinds.get(kind)?;
-        self.complete(shelf).then(|| shelf.index.read().with_key(key).len())
+        self.complete(shelf).then(|| shelf.index.read().count(key))
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {

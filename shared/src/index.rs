@@ -3,7 +3,14 @@
 //! The webhook's watch caches, the files of an offline check and the answers of live reads are all held in
 //! this one structure, so a rule looks things up in the same way wherever it runs.
 
-use std::{any::Any, collections::HashMap, sync::Arc};
+use std::{
+    any::Any,
+    borrow::Borrow,
+    cmp::Ordering,
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    ops::Bound,
+    sync::Arc,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -98,7 +105,127 @@ impl Stored {
 #[derive(Debug, Default)]
 pub struct Index {
     by_namespace: HashMap<Box<str>, HashMap<Box<str>, Stored>>,
-    by_key: HashMap<Arc<str>, Vec<Stored>>,
+    by_key: HashMap<Arc<str>, Holders>,
+}
+
+/// The objects with one key. Most keys have one holder; a store has ten thousand pets, each of which comes and goes
+/// without a look at the others.
+#[derive(Debug)]
+enum Holders {
+    One(Stored),
+    Many(BTreeSet<ByName>),
+}
+
+/// An object, ordered by its namespace and name.
+#[derive(Debug)]
+struct ByName(Stored);
+
+/// What holders are ordered by.
+trait Name {
+    fn name(&self) -> (&str, &str);
+}
+
+impl Name for ByName {
+    fn name(&self) -> (&str, &str) {
+        (self.0.namespace(), self.0.name())
+    }
+}
+
+impl Name for (&str, &str) {
+    fn name(&self) -> (&str, &str) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Name + 'a> for ByName {
+    fn borrow(&self) -> &(dyn Name + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn Name + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn Name + '_ {}
+
+impl PartialOrd for dyn Name + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn Name + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name().cmp(&other.name())
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for ByName {}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name().cmp(&other.name())
+    }
+}
+
+impl Holders {
+    fn insert(&mut self, object: Stored) {
+        if let Self::One(one) = self {
+            *self = Self::Many(BTreeSet::from([ByName(one.clone())]));
+        }
+        if let Self::Many(many) = self {
+            many.insert(ByName(object));
+        }
+    }
+
+    /// Takes out the object of this name; true when none is left.
+    fn remove(&mut self, namespace: &str, name: &str) -> bool {
+        let Self::Many(many) = self else { return true };
+        many.remove(&(namespace, name) as &dyn Name);
+        if let (Some(ByName(last)), 1) = (many.first(), many.len()) {
+            *self = Self::One(last.clone());
+        }
+        false
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(many) => many.len(),
+        }
+    }
+
+    /// Those in `namespace`, or all when it is empty, by namespace and name.
+    fn iter<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Stored> {
+        let (one, many) = match self {
+            Self::One(one) => (Some(one), None),
+            Self::Many(many) => {
+                let start = (namespace, "");
+                (
+                    None,
+                    Some(many.range::<dyn Name, _>((Bound::Included(&start as &dyn Name), Bound::Unbounded))),
+                )
+            }
+        };
+        let all = one.into_iter().chain(many.into_iter().flatten().map(|ByName(object)| object));
+        all.skip_while(move |object| !namespace.is_empty() && object.namespace() != namespace)
+            .take_while(move |object| namespace.is_empty() || object.namespace() == namespace)
+    }
 }
 
 impl Index {
@@ -106,9 +233,10 @@ impl Index {
     pub fn insert(&mut self, object: Stored) {
         self.remove(object.namespace(), object.name());
         for key in object.keys.iter() {
-            // Most keys have one holder: a claim's never has more for long.
-            let holders = self.by_key.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1));
-            holders.push(object.clone());
+            match self.by_key.entry(key.clone()) {
+                Entry::Vacant(none) => drop(none.insert(Holders::One(object.clone()))),
+                Entry::Occupied(mut holders) => holders.get_mut().insert(object.clone()),
+            }
         }
         let by_name = self.by_namespace.entry(object.namespace().into()).or_default();
         by_name.insert(object.name().into(), object);
@@ -122,11 +250,8 @@ impl Index {
             self.by_namespace.remove(namespace);
         }
         for key in old.keys.iter() {
-            if let Some(holders) = self.by_key.get_mut(key) {
-                holders.retain(|holder| !Arc::ptr_eq(&holder.object, &old.object));
-                if holders.is_empty() {
-                    self.by_key.remove(key);
-                }
+            if self.by_key.get_mut(key).is_some_and(|holders| holders.remove(namespace, name)) {
+                self.by_key.remove(key);
             }
         }
         Some(old)
@@ -137,9 +262,25 @@ impl Index {
         self.by_namespace.get(namespace)?.get(name)
     }
 
-    /// The objects with this key.
-    pub fn with_key(&self, key: &str) -> &[Stored] {
-        self.by_key.get(key).map_or(&[], Vec::as_slice)
+    /// The objects with this key in `namespace`, or in all when it is empty, by namespace and name.
+    pub fn with_key<'a>(&'a self, namespace: &'a str, key: &str) -> impl Iterator<Item = &'a Stored> {
+        self.by_key.get(key).into_iter().flat_map(move |holders| holders.iter(namespace))
+    }
+
+    /// The first `limit` of them that are `wanted`.
+    pub fn first(
+        &self,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Vec<Stored> {
+        self.with_key(namespace, key).filter(|object| wanted(object)).take(limit).cloned().collect()
+    }
+
+    /// How many objects have this key.
+    pub fn count(&self, key: &str) -> usize {
+        self.by_key.get(key).map_or(0, Holders::len)
     }
 
     /// All objects, in no order.
@@ -155,5 +296,46 @@ impl Index {
     /// True when there are none.
     pub fn is_empty(&self) -> bool {
         self.by_namespace.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kind::store, pets::Pet};
+
+    fn pet(namespace: &str, name: &str, store_name: &str) -> Stored {
+        let json = serde_json::json!({
+            "apiVersion": "petstore.example.com/v1", "kind": "Pet",
+            "metadata": {"namespace": namespace, "name": name},
+            "spec": {"id": 1, "name": name, "storeRef": {"name": store_name}},
+        });
+        store(Arc::new(serde_json::from_value::<Pet>(json).unwrap()))
+    }
+
+    fn check(index: &Index, namespace: &str, expect: &[&str]) {
+        let names: Vec<_> =
+            index.with_key(namespace, "claim:pets.pet.unique-id=1").map(Stored::name).collect();
+        assert_eq!(names, expect, "{namespace:?}");
+    }
+
+    #[test]
+    fn holders_are_found_by_namespace_and_in_order_whatever_comes_and_goes() {
+        let mut index = Index::default();
+        for (namespace, name) in [("zoo", "b"), ("bar", "c"), ("zoo", "a"), ("zoo", "a")] {
+            index.insert(pet(namespace, name, "shop"));
+        }
+        check(&index, "", &["c", "a", "b"]);
+        check(&index, "zoo", &["a", "b"]);
+        check(&index, "ba", &[]);
+        index.insert(pet("zoo", "a", "other"));
+        assert_eq!(index.count("ref:PetStore/zoo/shop"), 1);
+        index.remove("bar", "c");
+        index.remove("zoo", "b");
+        check(&index, "", &["a"]);
+        check(&index, "bar", &[]);
+        index.remove("zoo", "a");
+        check(&index, "", &[]);
+        assert!(index.is_empty() && index.by_key.is_empty());
     }
 }

@@ -211,7 +211,8 @@ impl Reconcile for PetReconciler {
 }
 
 fn store_of(ctx: &Context, pet: &Pet) -> (Stores, Option<Arc<PetStore>>) {
-    let stores = Stores::of(ctx.lookup(), pet.metadata.namespace.as_deref().unwrap_or_default());
+    let namespace = pet.metadata.namespace.as_deref().unwrap_or_default();
+    let stores = Stores::around(ctx.lookup(), namespace, pet);
     let store = stores.store_of(pet).cloned();
     (stores, store)
 }

@@ -50,6 +50,22 @@ pub trait Lookup: Send + Sync {
         self.select(kind, key)
     }
 
+    /// The first `limit` objects of this kind, by namespace and name, with an index key and `wanted`; only those of
+    /// `namespace`, unless it is empty.
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        let mut selection = self.select_in(kind, namespace, key);
+        selection.objects.retain(|object| in_namespace(object, namespace) && wanted(object));
+        shorten(&mut selection.objects, limit);
+        selection
+    }
+
     /// How many objects of this kind have an index key; `None` when nobody here can tell.
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         let selection = self.select(kind, key);
@@ -162,12 +178,24 @@ impl Lookup for World {
     }
 
     fn select(&self, kind: &'static str, key: &str) -> Selection {
-        let objects = self.kinds.get(kind).map_or(&[][..], |index| index.with_key(key)).to_vec();
-        Selection { objects, complete: true }
+        let objects = self.kinds.get(kind).into_iter().flat_map(|index| index.with_key("", key));
+        Selection { objects: objects.cloned().collect(), complete: true }
+    }
+
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        let objects = self.kinds.get(kind).map(|index| index.first(namespace, key, limit, wanted));
+        Selection { objects: objects.unwrap_or_default(), complete: true }
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
-        Some(self.kinds.get(kind).map_or(0, |index| index.with_key(key).len()))
+        Some(self.kinds.get(kind).map_or(0, |index| index.count(key)))
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
@@ -245,7 +273,7 @@ impl Lookup for Fresh<'_> {
 
     fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
         if let Some(list) = self.list(kind, namespace) {
-            return Selection { objects: list.with_key(key).to_vec(), complete: true };
+            return Selection { objects: list.with_key("", key).cloned().collect(), complete: true };
         }
         let mut behind = self.behind.select_in(kind, namespace, key);
         for (namespace, name, object) in self.read(kind) {
@@ -255,13 +283,37 @@ impl Lookup for Fresh<'_> {
         behind
     }
 
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        if let Some(list) = self.list(kind, namespace) {
+            return Selection { objects: list.first(namespace, key, limit, wanted), complete: true };
+        }
+        let is_read = |object: &Stored| {
+            self.objects.contains_key(&(kind, object.namespace().to_owned(), object.name().to_owned()))
+        };
+        let unread = |object: &Stored| wanted(object) && !is_read(object);
+        let mut selection = self.behind.first(kind, namespace, key, limit, &unread);
+        let read = self.read(kind).filter_map(|(.., object)| object);
+        let read =
+            read.filter(|object| object.has_key(key) && in_namespace(object, namespace) && wanted(object));
+        selection.objects.extend(read.cloned());
+        shorten(&mut selection.objects, limit);
+        selection
+    }
+
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         self.count_in(kind, "", key)
     }
 
     fn count_in(&self, kind: &'static str, namespace: &str, key: &str) -> Option<usize> {
         if let Some(list) = self.list(kind, namespace) {
-            return Some(list.with_key(key).len());
+            return Some(list.count(key));
         }
         let behind = self.behind.count_in(kind, namespace, key)?;
         let (mut more, mut fewer) = (0, 0);
@@ -277,14 +329,32 @@ impl Lookup for Fresh<'_> {
     }
 }
 
+fn in_namespace(object: &Stored, namespace: &str) -> bool {
+    namespace.is_empty() || object.namespace() == namespace
+}
+
+/// Keeps the first `limit` objects by namespace and name.
+fn shorten(objects: &mut Vec<Stored>, limit: usize) {
+    objects.sort_unstable_by(|a, b| (a.namespace(), a.name()).cmp(&(b.namespace(), b.name())));
+    objects.truncate(limit);
+}
+
 /// Typed look-ups on any [`Lookup`].
 pub trait LookupExt {
     /// The objects of kind `K` in a namespace with an index key.
     fn select_as<K: Kind>(&self, namespace: &str, key: &str) -> Vec<Arc<K>>;
+
+    /// The first `limit` of them by name that are not being deleted.
+    fn first_as<K: Kind>(&self, namespace: &str, key: &str, limit: usize) -> Vec<Arc<K>>;
 }
 
 impl LookupExt for dyn Lookup + '_ {
     fn select_as<K: Kind>(&self, namespace: &str, key: &str) -> Vec<Arc<K>> {
         self.select_in(K::NAME, namespace, key).objects.iter().filter_map(Stored::get).collect()
+    }
+
+    fn first_as<K: Kind>(&self, namespace: &str, key: &str, limit: usize) -> Vec<Arc<K>> {
+        let alive = |object: &Stored| !object.terminating();
+        self.first(K::NAME, namespace, key, limit, &alive).objects.iter().filter_map(Stored::get).collect()
     }
 }

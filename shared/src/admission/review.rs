@@ -14,7 +14,7 @@ use super::{
     problem::{Cause, Problem, Problems, Unresolved},
     reference::{self, DELETE_IN_USE_ANNOTATION, Reference, referrers_key},
     rule::{AdmissionRule, Enforcement, Level, STATUS_IGNORED},
-    seen::{FEW, Seen, few},
+    seen::{FEW, Seen, Users},
 };
 use crate::{
     field::FieldPath,
@@ -91,20 +91,26 @@ impl<K: Kind> Review<'_, K> {
 
     /// The objects, of any kind of the group, that protect the object under review from deletion. Groups do not refer
     /// to each other.
-    pub fn referrers(&self) -> Seen<Vec<Stored>> {
+    pub fn referrers(&self) -> Seen<Users> {
         let name = self.object.meta().name.as_deref().unwrap_or_default();
-        self.holders("", &referrers_key(K::NAME, self.namespace, name))
+        self.users(&[referrers_key(K::NAME, self.namespace, name)])
     }
 
-    /// The objects, of any kind of the group, that have an index key and are not being deleted. Only objects of
-    /// `namespace` have it, unless that is empty.
-    pub fn holders(&self, namespace: &str, key: &str) -> Seen<Vec<Stored>> {
+    /// The objects, of any kind of the group, that have one of these index keys.
+    pub fn users(&self, keys: &[String]) -> Seen<Users> {
         let group = K::group(&());
-        let seen = self.look(|lookup| {
-            let kinds = KINDS.iter().filter(|kind| (kind.group)() == group);
-            let all = kinds.flat_map(|kind| lookup.select_in(kind.name, namespace, key).objects);
-            all.filter(|holder| !holder.terminating()).collect::<Vec<_>>()
-        });
+        let kinds: Vec<_> = KINDS.iter().filter(|kind| (kind.group)() == group).collect();
+        self.using(|lookup, namespace, limit| {
+            let pairs = kinds.iter().flat_map(|kind| keys.iter().map(move |key| (kind.name, key)));
+            let alive = |user: &Stored| !user.terminating();
+            pairs.flat_map(|(kind, key)| lookup.first(kind, namespace, key, limit, &alive).objects).collect()
+        })
+    }
+
+    /// The objects of which `first` finds the first few in a namespace, or in all when it is empty.
+    pub fn using(&self, first: impl Fn(&dyn Lookup, &str, usize) -> Vec<Stored>) -> Seen<Users> {
+        let seen =
+            self.look(|lookup| Users::of(self.namespace, |namespace, limit| first(lookup, namespace, limit)));
         seen.by_name()
     }
 
@@ -304,11 +310,8 @@ fn wrong_target(own: &str, namespace: &str, reference: &Reference, target: &Foun
 }
 
 fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], found: &mut Findings) {
-    let holders = review.look(|lookup| {
-        let mut holders = lookup.select(K::NAME, &claim.index_key()).objects;
-        holders.retain(|holder| !review.is_self(holder));
-        holders
-    });
+    let is_other = |holder: &Stored| !review.is_self(holder);
+    let holders = review.look(|lookup| lookup.first(K::NAME, "", &claim.index_key(), 1, &is_other).objects);
     let Findings { problems, taken, claims } = found;
     let before = taken.len();
     holders.by_name().check(problems, claim.field.clone(), &[claim.rule], |holders, problems| {
@@ -345,45 +348,27 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
     found.into_evaluation(request, context, Vec::new(), &[])
 }
 
-/// Adds the problem of deleting an object of kind `K` that `users` need.
-pub fn check_in_use<K: Kind>(
-    rule: &'static AdmissionRule,
-    users: Seen<Vec<Stored>>,
-    problems: &mut Problems,
-) {
+/// Adds the problem of deleting an object of kind `K` that others use.
+pub fn check_in_use<K: Kind>(rule: &'static AdmissionRule, users: Seen<Users>, problems: &mut Problems) {
     let field = "metadata.name";
-    users.check(problems, field, &[rule], |mut users, problems| {
+    users.check(problems, field, &[rule], |users, problems| {
         if !users.is_empty() {
             let message = format!(
-                "the {} is in use by {}; delete or change them first, or set the annotation \
+                "the {} is in use by {users}; delete or change them first, or set the annotation \
                  {DELETE_IN_USE_ANNOTATION}: \"true\" on it",
                 K::NAME,
-                named(&mut users)
             );
             problems.add(rule, Cause::Forbidden, field, message);
         }
     });
 }
 
-/// The first few of `objects` by kind, namespace and name, and how many more there are.
-pub fn named(objects: &mut [Stored]) -> String {
-    let all = objects.len();
-    let first = few(objects).iter();
-    let names: Vec<_> =
-        first.map(|one| format!("{} {}/{}", one.kind(), one.namespace(), one.name())).collect();
-    and_more(&names, all)
-}
-
 /// The first few of `names`, and how many more there are.
 pub fn abridged(names: &[String]) -> String {
-    and_more(&names[..names.len().min(FEW)], names.len())
-}
-
-fn and_more(shown: &[String], all: usize) -> String {
-    let names = shown.join(", ");
-    match all - shown.len() {
-        0 => names,
-        more => format!("{names} and {more} more"),
+    let shown = names.iter().take(FEW).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(FEW) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

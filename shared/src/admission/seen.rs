@@ -1,6 +1,9 @@
 //! What rules look up, together with what has to be read again before a request is refused because of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     lookup::{Found, Lookup, Namespace, Need, Selection},
@@ -60,28 +63,101 @@ impl<T> Seen<T> {
 impl Seen<Vec<Stored>> {
     /// For problems that rest on these objects being there: the first few are read again by name, instead of all
     /// of their kind. More than a few can't all have been seen wrongly.
-    pub fn by_name(mut self) -> Self {
-        if self.unknown.is_none() {
-            let named = few(&mut self.value).iter().map(need).collect::<Vec<_>>();
-            let is_named = |need: &Need| self.value.iter().any(|object| object.kind() == need.kind());
-            self.needs.retain(|need| matches!(need, Need::Object { .. }) || !is_named(need));
+    pub fn by_name(self) -> Self {
+        self.named_by(|objects| &objects[..objects.len().min(FEW)])
+    }
+}
+
+impl Seen<Users> {
+    /// The same of those that a denial names, or of a few others when it names none.
+    pub(super) fn by_name(self) -> Self {
+        self.named_by(|users| if users.own.is_empty() { &users.others } else { &users.own })
+    }
+}
+
+impl<T> Seen<T> {
+    fn named_by(mut self, few: impl FnOnce(&T) -> &[Stored]) -> Self {
+        let named: Vec<_> = few(&self.value).iter().map(need).collect();
+        if self.unknown.is_none() && !named.is_empty() {
+            self.needs.retain(|need| {
+                matches!(need, Need::Object { .. }) || !named.iter().any(|one| one.kind() == need.kind())
+            });
             self.needs.extend(named);
         }
         self
     }
 }
 
-/// The first few of `objects`, by kind, namespace and name, brought to the front.
-pub fn few(objects: &mut [Stored]) -> &[Stored] {
-    fn order(a: &Stored, b: &Stored) -> std::cmp::Ordering {
-        (a.kind(), a.namespace(), a.name()).cmp(&(b.kind(), b.namespace(), b.name()))
+/// Who uses an object, as far as it is told: nobody learns the names of what is in other namespaces, which he may not be
+/// allowed to see.
+#[derive(Clone, Debug, Default)]
+pub struct Users {
+    /// The first few in the object's own namespace.
+    own: Vec<Stored>,
+    /// A few in others.
+    others: Vec<Stored>,
+    /// How many there are in the object's own namespace.
+    own_count: usize,
+    /// How many there are in others.
+    other_count: usize,
+    /// Whether there are more than were counted.
+    more: bool,
+}
+
+/// How many users are counted. Looking at all of them would cost the more, the more there are.
+const COUNTED: usize = 500;
+
+impl Users {
+    /// Those of `users` that are not being deleted; `first` finds the first few of them in a namespace, or in all
+    /// when it is empty.
+    pub(super) fn of(own: &str, first: impl Fn(&str, usize) -> Vec<Stored>) -> Self {
+        let mut all = first("", COUNTED + 1);
+        let more = all.len() > COUNTED;
+        all.truncate(COUNTED);
+        let (mut owned, mut others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|user| user.namespace() == own);
+        // Those of other namespaces may come first.
+        if more && owned.len() < FEW {
+            owned = first(own, FEW);
+        }
+        let (own_count, other_count) = (owned.len(), others.len());
+        owned.truncate(FEW);
+        others.truncate(FEW);
+        Self { own: owned, others, own_count, other_count, more }
     }
-    if objects.len() > FEW {
-        objects.select_nth_unstable_by(FEW, order);
+
+    /// True when nobody uses it.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.others.is_empty()
     }
-    let (first, _) = objects.split_at_mut(objects.len().min(FEW));
-    first.sort_unstable_by(order);
-    first
+}
+
+/// `Pet zoo/rex, Pet zoo/tom and 2 in other namespaces`
+impl fmt::Display for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.own.iter().map(|one| format!("{} {}/{}", one.kind(), one.namespace(), one.name()));
+        let mut parts: Vec<_> = names.collect();
+        let unnamed = self.own_count - self.own.len();
+        match (unnamed, self.other_count) {
+            _ if self.more && parts.is_empty() => {
+                parts.push(format!("more than {COUNTED} objects in other namespaces"))
+            }
+            _ if self.more => parts.push(format!("more than {} others", COUNTED - self.own.len())),
+            (0, 0) => {}
+            (more, 0) => parts.push(format!("{more} more")),
+            (0, 1) if parts.is_empty() => parts.push("an object in another namespace".to_owned()),
+            (0, others) if parts.is_empty() => parts.push(format!("{others} objects in other namespaces")),
+            (0, others) => parts.push(format!("{others} in other namespaces")),
+            (more, others) => parts.push(format!("{more} more, and {others} in other namespaces")),
+        }
+        let counted = self.more || unnamed + self.other_count > 0;
+        match parts.split_last() {
+            Some((last, names)) if counted && !names.is_empty() => {
+                write!(f, "{} and {last}", names.join(", "))
+            }
+            _ => f.write_str(&parts.join(", ")),
+        }
+    }
 }
 
 pub(super) fn need(object: &Stored) -> Need {
@@ -134,6 +210,20 @@ impl Lookup for Recorder<'_> {
     fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
         let selection = self.behind.select_in(kind, namespace, key);
         self.note_list(kind, namespace, selection.complete.then_some(selection.objects.len()));
+        selection
+    }
+
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        let selection = self.behind.first(kind, namespace, key, limit, wanted);
+        let count = || self.behind.count_in(kind, namespace, key).unwrap_or_default();
+        self.note_list(kind, namespace, selection.complete.then(count));
         selection
     }
 

@@ -164,7 +164,7 @@ impl Kind for TerminalAccount {
     fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
         // Objects that name no account use the namespace's default one.
         if review.object.metadata.name.as_deref() == Some(DEFAULT_ACCOUNT) {
-            let users = review.holders(review.namespace, &implicit_account_key(review.namespace));
+            let users = review.users(&[implicit_account_key(review.namespace)]);
             check_in_use::<Self>(&IN_USE, users, problems);
         }
     }

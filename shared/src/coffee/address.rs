@@ -17,7 +17,7 @@ use crate::{
         defaults::Fill,
         problem::{Cause, Problems},
         reference::Reference,
-        review::{Review, named},
+        review::Review,
         rule::AdmissionRule,
     },
     common::{ObjectRef, text::not_blank},
@@ -228,11 +228,10 @@ impl UsesAccount for CoffeeAddress {
 }
 
 fn check_used(review: &Review<'_, CoffeeAddress>, problems: &mut Problems) {
-    review.referrers().check(problems, "spec", &[&USED], |mut referrers, problems| {
+    review.referrers().check(problems, "spec", &[&USED], |referrers, problems| {
         if !referrers.is_empty() {
             let message = format!(
-                "is edited while in use by {}: an order that is placed already still goes to the old address",
-                named(&mut referrers)
+                "is edited while in use by {referrers}: an order that is placed already still goes to the old address"
             );
             problems.add(&USED, Cause::Invalid, "spec", message);
         }

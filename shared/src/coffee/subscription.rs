@@ -304,12 +304,12 @@ fn check_schedule(review: &Review<'_, CoffeeSubscription>, problems: &mut Proble
         return;
     }
     let field = "spec.schedule.type";
-    variant::products(review, product_variant_id).check(
+    variant::product(review, product_variant_id).check(
         problems,
         field,
         &[&FIXED_ONLY],
-        |products, problems| {
-            let required = products.iter().flatten().next().and_then(|product| product.spec.subscription);
+        |product, problems| {
+            let required = product.flatten().and_then(|product| product.spec.subscription);
             if required == Some(SubscriptionPolicy::Required) {
                 let message =
                     "should be fixed: the product comes only by subscription, and the shop sets its schedule";

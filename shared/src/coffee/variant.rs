@@ -126,13 +126,13 @@ fn check_product<K: UsesAccount>(
     problems: &mut Problems,
 ) {
     let found = [rules.exists, rules.sold, rules.unknown];
-    products(review, id).check(problems, field.clone(), &found, |products, problems| {
-        let Some(products) = products else {
+    product(review, id).check(problems, field.clone(), &found, |product, problems| {
+        let Some(product) = product else {
             let message =
                 "could not be looked up: the shop's products are not known here yet; the shop decides";
             return problems.add(rules.unknown, Cause::NotFound, field, message);
         };
-        let Some(product) = products.first() else {
+        let Some(product) = product else {
             let message = "is none of the shop's variants; `kubectl get coffeeproducts` lists them";
             return problems.add(rules.exists, Cause::NotFound, field, message);
         };
@@ -147,16 +147,17 @@ fn check_product<K: UsesAccount>(
     });
 }
 
-/// The products with this variant that the object's account can buy; `None` when none of its products are known.
-pub(super) fn products<K: UsesAccount>(
+/// The product with this variant that the object's account can buy, if there is one; `None` when none of its products are
+/// known.
+pub(super) fn product<K: UsesAccount>(
     review: &Review<'_, K>,
     id: &str,
-) -> Seen<Option<Vec<Arc<CoffeeProduct>>>> {
+) -> Seen<Option<Option<Arc<CoffeeProduct>>>> {
     review.look(|lookup| {
         let account = Shop::of_reviewed(review, lookup).account?;
         let (namespace, _) = account.split_once('/')?;
-        let found = lookup.select_as::<CoffeeProduct>(namespace, &variant_key(&account, id));
+        let found = lookup.first_as::<CoffeeProduct>(namespace, &variant_key(&account, id), 1).pop();
         let any = || lookup.count_in(CoffeeProduct::NAME, namespace, &products_key(&account)) != Some(0);
-        (!found.is_empty() || any()).then_some(found)
+        (found.is_some() || any()).then_some(found)
     })
 }

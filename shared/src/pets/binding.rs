@@ -3,12 +3,12 @@
 //! The one that its label names, else the one that its `spec.storeRef` names, else the namespace's only one,
 //! else the first, by name, whose tags allow it.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{Pet, PetStore, STORE_LABEL};
 use crate::{
     admission::{
-        lookup::{Lookup, LookupExt},
+        lookup::{Found, Lookup, LookupExt},
         reference::referrers_key,
     },
     field::{FieldPath, at},
@@ -36,17 +36,50 @@ pub fn free_pets_key(namespace: &str) -> String {
     format!("free-pets-of:{namespace}")
 }
 
-/// The stores of a namespace, ordered by name.
+/// The key of a namespace's pets that name no store and have this tag, or none.
+pub fn free_pets_tag_key(namespace: &str, tag: Option<&str>) -> String {
+    match tag {
+        Some(tag) => format!("free-pets-of:{namespace}#{tag}"),
+        None => format!("free-pets-without-tag-of:{namespace}"),
+    }
+}
+
+/// Among how many stores of a namespace, the first by name, a pet that names none can come to belong.
+const STORES: usize = 100;
+
+/// The first stores of a namespace, ordered by name.
 #[derive(Debug)]
 pub struct Stores(Vec<Arc<PetStore>>);
 
+/// What of the pets that name no store comes to one of several.
+struct Share<'a> {
+    store: &'a PetStore,
+    /// Whether pets without a tag do.
+    untagged: bool,
+    /// Whether pets with a tag can.
+    tagged: bool,
+    /// The tags that go to stores before it.
+    taken: HashSet<&'a str>,
+}
+
 impl Stores {
-    /// The stores of `namespace` in `lookup`.
+    /// The first stores of `namespace` in `lookup`.
     pub fn of(lookup: &dyn Lookup, namespace: &str) -> Self {
-        let mut stores = lookup.select_as::<PetStore>(namespace, &stores_key(namespace));
-        stores.retain(|store| store.metadata.deletion_timestamp.is_none());
-        stores.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        Self(stores)
+        Self(lookup.first_as::<PetStore>(namespace, &stores_key(namespace), STORES))
+    }
+
+    /// The first stores of a pet's namespace, and the one that it names, wherever that is in the order.
+    pub fn around(lookup: &dyn Lookup, namespace: &str, pet: &Pet) -> Self {
+        let mut stores = Self::of(lookup, namespace);
+        if let Some((_, name)) = explicit_store(pet)
+            && stores.0.len() == STORES
+            && let Found::Present(stored) = lookup.find(PetStore::NAME, namespace, name)
+            && !stored.terminating()
+            && stores.0.iter().all(|store| store.name() != name)
+        {
+            stores.0.extend(stored.get());
+        }
+        stores
     }
 
     /// True when there are none.
@@ -80,34 +113,134 @@ impl Stores {
         }
     }
 
-    /// How many pets belong to `store`.
+    /// How many pets belong to `store`, without a look at one of them.
     pub fn count_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> usize {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let count = |key: String| lookup.count_in(Pet::NAME, namespace, &key).unwrap_or_default();
-        let free = match self.are_several() {
-            false => count(free_pets_key(namespace)),
-            true => self.free_pets(lookup, store).len(),
+        let count = |key: &str| lookup.count_in(Pet::NAME, namespace, key).unwrap_or_default();
+        let named = count(&referrers_key(PetStore::NAME, namespace, store.name()));
+        if !self.are_several() {
+            return named + count(&free_pets_key(namespace));
+        }
+        let share = self.share(store);
+        let with = |tag: Option<&str>| count(&free_pets_tag_key(namespace, tag));
+        let untagged = if share.untagged { with(None) } else { 0 };
+        let tagged = match (share.tagged, store.allowed_tags()) {
+            (false, _) => 0,
+            (true, []) => {
+                let elsewhere = share.taken.iter().map(|tag| with(Some(tag))).sum::<usize>() + with(None);
+                count(&free_pets_key(namespace)).saturating_sub(elsewhere)
+            }
+            (true, allowed) => {
+                let own: HashSet<_> = allowed.iter().map(String::as_str).collect();
+                own.difference(&share.taken).map(|tag| with(Some(tag))).sum()
+            }
         };
-        count(referrers_key(PetStore::NAME, namespace, store.name())) + free
-    }
-
-    /// The pets that belong to `store`.
-    pub fn pets(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
-        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let key = referrers_key(PetStore::NAME, namespace, store.name());
-        let mut pets = lookup.select_in(Pet::NAME, namespace, &key).objects;
-        pets.extend(self.free_pets(lookup, store));
-        pets
+        named + untagged + tagged
     }
 
     /// The pets that name no store and belong to `store`.
     pub fn free_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
+        self.first_free_pets(lookup, store, usize::MAX, &|_| true)
+    }
+
+    /// The first `limit` of them that are `wanted`.
+    pub fn first_free_pets(
+        &self,
+        lookup: &dyn Lookup,
+        store: &PetStore,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Vec<Stored> {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let mut pets = lookup.select_in(Pet::NAME, namespace, &free_pets_key(namespace)).objects;
-        pets.retain(|stored| {
-            let owner = stored.get::<Pet>().and_then(|pet| self.store_of(&pet).cloned());
-            owner.is_some_and(|owner| owner.metadata.name == store.metadata.name)
+        let share = self.are_several().then(|| self.share(store));
+        let belongs = |stored: &Stored| {
+            let is_shared = |share: &Share<'_>| stored.get::<Pet>().is_some_and(|pet| share.has(&pet));
+            wanted(stored) && share.as_ref().is_none_or(is_shared)
+        };
+        lookup.first(Pet::NAME, namespace, &free_pets_key(namespace), limit, &belongs).objects
+    }
+
+    fn share<'a>(&'a self, store: &'a PetStore) -> Share<'a> {
+        let before = || self.0.iter().take_while(|other| other.name() != store.name());
+        Share {
+            store,
+            untagged: store.allows(None) && !before().any(|other| other.allows(None)),
+            tagged: before().all(|other| !other.allowed_tags().is_empty()),
+            taken: before().flat_map(|other| other.allowed_tags()).map(String::as_str).collect(),
+        }
+    }
+}
+
+impl Share<'_> {
+    fn has(&self, pet: &Pet) -> bool {
+        match pet.spec.tag.as_deref() {
+            None => self.untagged,
+            Some(tag) => self.tagged && !self.taken.contains(tag) && self.store.allows(Some(tag)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{admission::lookup::World, kind::store};
+
+    fn pet_store(name: &str, tags: &[&str], require_tag: bool) -> PetStore {
+        let json = json!({
+            "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
+            "metadata": {"namespace": "zoo", "name": name},
+            "spec": {"name": name, "config": {"allowedTags": tags, "requireTag": require_tag}},
         });
-        pets
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn pet(id: usize, tag: Option<&str>) -> Pet {
+        let json = json!({
+            "apiVersion": "petstore.example.com/v1", "kind": "Pet",
+            "metadata": {"namespace": "zoo", "name": format!("pet-{id}")},
+            "spec": {"id": id, "name": "Pet", "tag": tag},
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    /// Whatever the stores: what is counted by tag is what comes out when each pet is asked for its store.
+    #[test]
+    fn counting_by_tag_is_counting_pets() {
+        let choices: [(&[&str], bool); 6] = [
+            (&[], false),
+            (&[], true),
+            (&["cat"], false),
+            (&["cat", "dog"], true),
+            (&["dog", "dog"], false),
+            (&["owl"], true),
+        ];
+        for case in 0..choices.len().pow(3) {
+            let chosen = [case % 6, case / 6 % 6, case / 36].map(|choice| choices[choice]);
+            let mut world = World::default();
+            for (name, (tags, require)) in ["a", "b", "c"].into_iter().zip(chosen) {
+                world.insert(store(Arc::new(pet_store(name, tags, require))));
+            }
+            for (id, tag) in [None, Some("cat"), Some("dog"), Some("dog"), Some("fish"), Some("owl")]
+                .into_iter()
+                .enumerate()
+            {
+                world.insert(store(Arc::new(pet(id, tag))));
+            }
+            let stores = Stores::of(&world, "zoo");
+            let pets = (&world as &dyn Lookup).select_as::<Pet>("zoo", &free_pets_key("zoo"));
+            for one in &stores.0 {
+                let belong =
+                    pets.iter().filter(|pet| stores.store_of(pet).is_some_and(|of| of.name() == one.name()));
+                let belong: Vec<_> = belong.filter_map(|pet| pet.metadata.name.clone()).collect();
+                assert_eq!(stores.count_pets(&world, one), belong.len(), "{chosen:?} {}", one.name());
+                let free = stores.free_pets(&world, one);
+                assert_eq!(
+                    free.iter().map(Stored::name).collect::<HashSet<_>>(),
+                    belong.iter().map(String::as_str).collect()
+                );
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ pub mod binding;
 pub mod pet;
 pub mod petstore;
 
-pub use binding::{Stores, explicit_store, free_pets_key, stores_key};
+pub use binding::{Stores, explicit_store, free_pets_key, free_pets_tag_key, stores_key};
 pub use pet::{Pet, PetPhase, PetSpec, PetStatus, StoreRef};
 pub use petstore::{Config, Endpoints, PetStore, PetStorePhase, PetStoreSpec, PetStoreStatus, Security};
 

@@ -170,16 +170,19 @@ impl Kind for Pet {
     }
 
     fn index_keys(&self) -> Vec<String> {
-        let free = explicit_store(self).is_none();
+        if explicit_store(self).is_some() {
+            return Vec::new();
+        }
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        free.then(|| binding::free_pets_key(namespace)).into_iter().collect()
+        let of_tag = binding::free_pets_tag_key(namespace, self.spec.tag.as_deref());
+        vec![binding::free_pets_key(namespace), of_tag]
     }
 }
 
 fn check_store(review: &Review<'_, Pet>, problems: &mut Problems) {
     let pet = review.object;
     let namespace = review.namespace;
-    let stores = review.look(|lookup| Stores::of(lookup, namespace));
+    let stores = review.look(|lookup| Stores::around(lookup, namespace, pet));
     let rules = [&TAG_ALLOWED, &TAG_REQUIRED];
     stores.check(problems, "spec.tag", &rules, |stores, problems| match stores.store_of(pet) {
         Some(store) => check_tag(pet, store, problems),
@@ -190,7 +193,7 @@ fn check_store(review: &Review<'_, Pet>, problems: &mut Problems) {
         None => {}
     });
     let full = review.look(|lookup| {
-        let stores = Stores::of(lookup, namespace);
+        let stores = Stores::around(lookup, namespace, pet);
         let store = stores.store_of(pet).filter(|store| joins(review, &stores, store))?;
         Some((store.clone(), stores.count_pets(lookup, store)))
     });

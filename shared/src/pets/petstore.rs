@@ -12,11 +12,14 @@ use crate::{
     access::Access,
     admission::{
         defaults::{Fill, has_space_around},
+        lookup::Lookup,
         problem::{Cause, Problems},
+        reference::referrers_key,
         review::{Review, abridged, check_in_use},
         rule::AdmissionRule,
     },
     common::{SecretKeyRef, url::parse_base_url},
+    index::Stored,
     kind::Kind,
     pets::Stores,
     rules,
@@ -241,12 +244,11 @@ impl Kind for PetStore {
 
     fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
         // Pets that name the store refer to it.
-        let pets = review.look(|lookup| {
-            let mut pets = Stores::of(lookup, review.namespace).free_pets(lookup, review.object);
-            pets.retain(|pet| !pet.terminating());
-            pets
+        let pets = review.using(|lookup, _, limit| {
+            let stores = Stores::of(lookup, review.namespace);
+            stores.first_free_pets(lookup, review.object, limit, &|pet| !pet.terminating())
         });
-        check_in_use::<Self>(&IN_USE, pets.by_name(), problems);
+        check_in_use::<Self>(&IN_USE, pets, problems);
     }
 
     fn index_keys(&self) -> Vec<String> {
@@ -337,11 +339,13 @@ fn check_change(review: &Review<'_, PetStore>, old: &PetStore, problems: &mut Pr
     if !tightened && !lowered {
         return;
     }
-    let pets = review.look(|lookup| Stores::of(lookup, review.namespace).pets(lookup, store));
-    pets.check(problems, "spec.config", &[&MAX_BELOW_COUNT, &TAGS_IN_USE], |pets, problems| {
-        if lowered && pets.len() > store.max_pets() {
-            let message =
-                format!("is below the {} pets that the store holds; it will be Degraded", pets.len());
+    let pets = review.look(|lookup| {
+        let stores = Stores::of(lookup, review.namespace);
+        (stores.count_pets(lookup, store), first_pets(lookup, &stores, store))
+    });
+    pets.check(problems, "spec.config", &[&MAX_BELOW_COUNT, &TAGS_IN_USE], |(count, pets), problems| {
+        if lowered && count > store.max_pets() {
+            let message = format!("is below the {count} pets that the store holds; it will be Degraded");
             problems.add(&MAX_BELOW_COUNT, Cause::Invalid, "spec.config.maxPets", message);
         }
         let refused = pets.iter().filter(|pet| {
@@ -355,6 +359,16 @@ fn check_change(review: &Review<'_, PetStore>, old: &PetStore, problems: &mut Pr
             problems.add(&TAGS_IN_USE, Cause::Invalid, "spec.config.allowedTags", message);
         }
     });
+}
+
+/// The first pets that belong to `store` as it is now. What a warning says of them need not be said of ten thousand.
+fn first_pets(lookup: &dyn Lookup, stores: &Stores, store: &PetStore) -> Vec<Stored> {
+    const LOOKED_AT: usize = 500;
+    let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+    let key = referrers_key(PetStore::NAME, namespace, store.name());
+    let mut pets = lookup.first(Pet::NAME, namespace, &key, LOOKED_AT, &|_| true).objects;
+    pets.extend(stores.first_free_pets(lookup, store, LOOKED_AT, &|_| true));
+    pets
 }
 
 impl PetStore {

@@ -19,6 +19,7 @@ use concierge_shared::{
         rule::{AdmissionRule, Enforcement, Level, SCHEMA},
     },
     field::at,
+    index::Stored,
     kind::KindInfo,
     settings::Settings,
 };
@@ -250,6 +251,17 @@ impl Lookup for Around<'_> {
 
     fn select(&self, kind: &'static str, key: &str) -> Selection {
         self.world(kind).select(kind, key)
+    }
+
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        self.world(kind).first(kind, namespace, key, limit, wanted)
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
