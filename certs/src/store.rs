@@ -36,6 +36,9 @@ use crate::{
     options::Options,
 };
 
+/// How long a watch lives before it is renewed, in seconds. Shorter than a client waits for an answer that says nothing
+/// (45 s in both programs): a watch of an object that never changes would break each time, with a warning.
+const WATCH_SECONDS: u32 = 30;
 /// Owns `caBundle` and nothing else.
 const FIELD_MANAGER: &str = "concierge-certs";
 
@@ -200,7 +203,8 @@ where
     PartialObjectMeta<K>: Resource<DynamicType = ()> + DeserializeOwned,
 {
     let object = format!("{} {name}", K::kind(&()));
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let config = named.timeout(WATCH_SECONDS);
     let changes = watcher(api, config).default_backoff().filter_map(move |event| {
         let event =
             event.inspect_err(|error| tracing::warn!(object, %error, "watch is broken, trying again"));
