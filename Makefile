@@ -17,7 +17,7 @@ lint: ## Look at the code without running it
 fmt: ## Format the code
 	cargo fmt --all
 
-generate: ## Write anew what derives from the kinds: the chart's templates, docs/rules.md
+generate: ## Write anew what derives from the kinds: the chart's files, docs/rules.md, docs/reference/
 	cargo build --workspace --bins && cargo run --quiet --bin suite generate
 
 controlplane: ## Run a Kubernetes control plane until Ctrl-C (the first time builds it)

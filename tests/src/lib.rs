@@ -11,6 +11,7 @@ pub mod faults;
 pub mod kubectl;
 pub mod petstore;
 pub mod process;
+pub mod reference;
 pub mod shop;
 pub mod simulation;
 pub mod stack;

@@ -11,6 +11,7 @@ use clap::Subcommand;
 use crate::controlplane::ensure_built;
 use crate::docs;
 use crate::process::built_program;
+use crate::reference;
 
 /// The project's checks and generated files.
 #[derive(Debug, Subcommand)]
@@ -19,7 +20,7 @@ pub enum Suite {
     Test,
     /// Look at the code without running it
     Lint,
-    /// Write anew what derives from the kinds: the chart's templates and the rule reference
+    /// Write anew what derives from the kinds: the chart's files and the docs of rules and kinds
     Generate,
 }
 
@@ -118,8 +119,15 @@ fn generate() -> Result<()> {
     if !written.success() {
         bail!("the chart's templates can't be written");
     }
-    let rules = project().join(docs::RULES);
-    std::fs::write(&rules, docs::rules()?).with_context(|| format!("can't write {}", rules.display()))
+    let mut pages = vec![(docs::RULES.to_owned(), docs::rules()?)];
+    let kinds = reference::pages()?;
+    pages.extend(kinds.into_iter().map(|(name, text)| (format!("{}/{name}", reference::FOLDER), text)));
+    std::fs::create_dir_all(project().join(reference::FOLDER))?;
+    for (path, text) in pages {
+        let path = project().join(path);
+        std::fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 impl Report {
