@@ -9,6 +9,7 @@ use std::process::Command;
 use clap::CommandFactory;
 use concierge_tests::docs;
 use concierge_tests::process::built_program;
+use concierge_tests::reference;
 
 /// What would make `concierge-shared` do I/O or wait for something.
 const IMPURE: [&str; 12] = [
@@ -128,6 +129,21 @@ fn no_file_is_too_long_to_be_read_at_once() {
 fn the_rule_reference_is_as_generated() {
     let committed = fs::read_to_string(project().join(docs::RULES)).unwrap();
     assert!(committed == docs::rules().unwrap(), "{} is stale; run: make generate", docs::RULES);
+}
+
+#[test]
+fn the_pages_of_all_kinds_are_as_generated() {
+    let pages = reference::pages().unwrap();
+    let names: Vec<_> = pages.iter().map(|(name, _)| name.clone()).collect();
+    for (name, text) in pages {
+        let path = project().join(reference::FOLDER).join(&name);
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == text, "{} is stale; run: make generate", path.display());
+    }
+    for page in files(reference::FOLDER, "md") {
+        let name = page.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(names.contains(&name), "{} is of no kind; remove it", page.display());
+    }
 }
 
 #[test]

@@ -24,6 +24,14 @@ use crate::engine::Kinds;
 pub use connection::{Dial, Shops};
 
 /// Adds the reconcilers of this group.
+///
+/// # Errors
+/// None: clients are made when an object needs one.
+pub fn add(kinds: Kinds) -> anyhow::Result<Kinds> {
+    Ok(self::kinds(kinds, &Shops::over_http()))
+}
+
+/// Adds them with shops that are reached in another way.
 pub fn kinds(kinds: Kinds, shops: &Shops) -> Kinds {
     kinds
         .with(account::AccountReconciler(shops.clone()))

@@ -4,6 +4,7 @@ mod client;
 mod pet;
 mod petstore;
 
+use anyhow::Context as _;
 use concierge_shared::{
     admission::reference::referrers_key,
     index::Stored,
@@ -11,12 +12,18 @@ use concierge_shared::{
     pets::{Pet, PetStore, Stores},
 };
 
-use crate::engine::{Account, Context, Failure, Kinds};
+use crate::engine::{Account, Context, Failure, Kinds, http};
 use client::Client;
 
 /// Adds the reconcilers of this group.
-pub fn kinds(kinds: Kinds, http: reqwest::Client) -> Kinds {
-    kinds.with(pet::PetReconciler { http: http.clone() }).with(petstore::PetStoreReconciler { http })
+///
+/// # Errors
+/// When there is no HTTP client.
+pub fn add(kinds: Kinds) -> anyhow::Result<Kinds> {
+    let http = http::client(reqwest::Client::builder()).context("no HTTP client")?;
+    let kinds = kinds.with(pet::PetReconciler { http: http.clone() });
+    let kinds = kinds.with(petstore::PetStoreReconciler { http });
+    Ok(kinds)
 }
 
 /// The base URL of the service that `store` is kept in.
