@@ -1,0 +1,91 @@
+//! What kinds declare as fields that may hold a secret is repeated by nothing that is said about an object.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't read the fixtures fails")]
+
+use concierge_shared::kind::KINDS;
+use concierge_webhook::check::fixture::Fixture;
+use serde_json::{Value, json};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
+/// Found nowhere else.
+const MARK: &str = "s3cr3tMARK";
+
+/// Values in which somebody hides a secret, well formed and not.
+const SECRETS: [&str; 6] = [
+    "s3cr3tMARK",
+    "tok_s3cr3tMARK",
+    "tok s3cr3tMARK",
+    "https://jane:s3cr3tMARK@example.com/v3",
+    "jane:s3cr3tMARK@example.com",
+    "https://example.com/?key=s3cr3tMARK#s3cr3tMARK",
+];
+
+/// Puts `value` where `path`, such as `spec.items[].token`, leads; makes what is missing on the way.
+fn put(object: &mut Value, path: &str, value: &Value) {
+    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (name, list) = name.strip_suffix("[]").map_or((name, false), |name| (name, true));
+    if object.is_null() {
+        *object = json!({});
+    }
+    let mut inner = &mut object[name];
+    if list {
+        if inner.as_array().is_none_or(Vec::is_empty) {
+            *inner = json!([null]);
+        }
+        inner = &mut inner[0];
+    }
+    if rest.is_empty() {
+        *inner = value.clone();
+    } else {
+        put(inner, rest, value);
+    }
+}
+
+#[test]
+fn what_is_said_about_an_object_repeats_none_of_its_secrets() {
+    let mut tried = 0;
+    for fixture in Fixture::load_all(FIXTURES).unwrap() {
+        for field in fixture.kind.secret_fields {
+            let values = SECRETS.iter().map(|text| json!(text)).chain([json!([MARK]), json!({ MARK: MARK })]);
+            for value in values {
+                let mut changed = fixture.clone();
+                // Not the stored one: an update that changes nothing is not looked at.
+                let Some(object) = &mut changed.object else { continue };
+                put(object, field, &value);
+                let found = changed.evaluate();
+                let said = found.denials.iter().chain(&found.warnings).chain(&found.unresolved);
+                for problem in said {
+                    let text = format!("{}: {}", problem.field, problem.message);
+                    assert!(!text.contains(MARK), "{}: {text}", fixture.path.display());
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 100, "{tried} objects");
+}
+
+/// The API server repeats the value that a rule of its own field's schema refuses.
+#[test]
+fn the_schema_of_a_secret_field_has_no_rule_that_would_repeat_it() {
+    let mut seen = 0;
+    for kind in KINDS {
+        let crd = serde_json::to_value((kind.crd)()).unwrap();
+        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        for field in kind.secret_fields {
+            let inner = |schema: &Value, name: &str| match name.strip_suffix("[]") {
+                Some(name) => schema["properties"][name]["items"].clone(),
+                None => schema["properties"][name].clone(),
+            };
+            let found = field.split('.').fold(schema.clone(), |schema, name| inner(&schema, name));
+            for rule in ["pattern", "enum", "format", "x-kubernetes-validations"] {
+                assert!(
+                    found[rule].is_null(),
+                    "{field} of {kind:?} has a {rule}; put it on the object around it"
+                );
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen} fields");
+}
