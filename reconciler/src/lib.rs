@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`run`] | the program: cache, lease, engine |
+//! | `bindings` | the RoleBindings that give us our rights last as long as our objects |
 //! | [`engine`] | one loop for every kind; knows none |
 //! | `common` | what the groups share beside the engine |
 //! | [`pets`], [`coffee`] | a file per kind: observe, plan, act |
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bindings;
 pub mod coffee;
 mod common;
 pub mod engine;

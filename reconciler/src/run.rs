@@ -19,16 +19,14 @@ use prometheus_client::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    coffee,
+    bindings::{Binding, Bindings},
     engine::{
         Dependencies, Engine, Kinds, Settings,
         cluster::kubernetes::Kubernetes,
-        http,
         lease::{Leadership, LeaseSettings},
         metrics::{KindLabel, Metrics},
         seams::{SystemClock, SystemRandom},
     },
-    pets,
 };
 
 /// Reconcile admitted objects. Of several replicas the one that holds the Lease works; the others stand by.
@@ -41,6 +39,15 @@ pub struct RunArgs {
     /// Reconcile objects of these namespaces only; all, when none is named
     #[arg(long, env = "CONCIERGE_NAMESPACES", value_delimiter = ',', value_name = "NAME,...")]
     namespaces: Vec<String>,
+    /// RoleBindings that give us our rights in a namespace: they are kept, by a finalizer, as long as objects there are ours to
+    /// clean up
+    #[arg(
+        long,
+        env = "CONCIERGE_KEEP_ROLE_BINDINGS",
+        value_delimiter = ',',
+        value_name = "NAMESPACE/NAME,..."
+    )]
+    keep_role_bindings: Vec<Binding>,
     /// Look, publish the plans in status, and change nothing
     #[arg(long, env = "CONCIERGE_OBSERVE_ONLY")]
     observe_only: bool,
@@ -109,6 +116,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     let RunArgs {
         admin,
         namespaces,
+        keep_role_bindings,
         observe_only,
         concurrency,
         request_timeout,
@@ -147,6 +155,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         enforcement,
         rules,
     };
+    let bindings = Bindings::new(clients.api, cache.clone(), term.clone(), keep_role_bindings);
     let metrics = Metrics::default();
     let dependencies = Dependencies { cluster, objects: cache.clone(), clock, random, term, hook: None };
     let engine = Engine::new(dependencies, settings, metrics.clone(), kinds(request_timeout)?);
@@ -159,6 +168,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     }
     // The lease is given up after the last run has ended, not before.
     let left = CancellationToken::new();
+    tokio::spawn(bindings.keep(closed.clone()));
     let mut leading = tokio::spawn(leadership.keep(left.clone()));
     tokio::select! {
         () = engine.run(signal) => {}
@@ -175,13 +185,14 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The reconcilers of all groups.
+/// The reconcilers of all groups: one line for each.
 fn kinds(request_timeout: Duration) -> anyhow::Result<Kinds> {
     // A host that does not answer at all is to be known as such before the call counts as perhaps sent.
     let connect = request_timeout / 2;
-    let client = http::client(reqwest::Client::builder(), connect).context("no HTTP client")?;
-    let kinds = pets::kinds(Kinds::default(), client);
-    Ok(coffee::kinds(kinds, &coffee::Shops::over_http(connect)))
+    let kinds = Kinds::default();
+    let kinds = crate::pets::add(kinds, connect)?;
+    let kinds = crate::coffee::add(kinds, connect)?;
+    Ok(kinds)
 }
 
 async fn serve_probes(

@@ -143,7 +143,7 @@ fn the_api_server_asks_about_our_kinds_and_nothing_else() {
 fn nothing_writes_the_bundle_but_its_own_field_manager() {
     let all = serde_json::to_string(&objects(None, &Names::default()).unwrap()).unwrap();
     assert!(!all.contains("caBundle"));
-    for file in chart_files(&chart()).unwrap() {
+    for file in chart_files(&chart()).unwrap().iter().filter(|file| file.path.starts_with("templates/")) {
         assert!(!file.text.contains("caBundle"), "{}", file.path);
     }
 }

@@ -306,6 +306,19 @@
   - watch
 {{- end }}
 
+{{- define "concierge.generated.keptBindingRights" -}}
+- apiGroups:
+  - rbac.authorization.k8s.io
+  resourceNames:
+  - "{{ include `concierge.fullname` . }}-reconciler"
+  - "{{ include `concierge.fullname` . }}-secrets"
+  resources:
+  - rolebindings
+  verbs:
+  - get
+  - patch
+{{- end }}
+
 {{- define "concierge.generated.leaseRights" -}}
 - apiGroups:
   - coordination.k8s.io

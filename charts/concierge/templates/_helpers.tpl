@@ -55,6 +55,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if eq .Values.certificates.mode "self" }}true{{ end }}
 {{- end }}
 
+{{/* Non-empty when only callers with a certificate may call. */}}
+{{- define "concierge.clientCA" -}}
+{{- if or .Values.webhook.clientCA.configMapName .Values.webhook.clientCA.secretName }}true{{ end }}
+{{- end }}
+
+{{/* Non-empty when the webhook reads files. */}}
+{{- define "concierge.mounts" -}}
+{{- if or (not (include "concierge.selfSigned" .)) (include "concierge.clientCA" .) }}true{{ end }}
+{{- end }}
+
 {{- define "concierge.account" -}}
 {{ .Values.serviceAccount.name | default (include "concierge.fullname" .) }}
 {{- end }}
@@ -90,6 +100,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- if and (include "concierge.apart" $) (eq (include "concierge.account" $) (include "concierge.reconcilerAccount" $)) }}
 {{- fail "reconciler.serviceAccount.name must differ from serviceAccount.name: apart from the webhook, the reconciler has rights of its own" }}
+{{- end }}
+{{- range $value := list "commonLabels" "podLabels" }}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/part-of" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" }}
+{{- if hasKey (index $.Values $value) $label }}
+{{- fail (printf "%s: the label %s is the chart's own: what belongs to the release is found by it" $value $label) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .webhook.clientCA }}
+{{- if and .configMapName .secretName }}
+{{- fail "webhook.clientCA.configMapName and secretName name the same thing: set one of them" }}
+{{- end }}
+{{- if and .names (not .configMapName) (not .secretName) }}
+{{- fail "webhook.clientCA.names needs webhook.clientCA.configMapName or secretName: names are looked for in certificates that it vouches for" }}
+{{- end }}
+{{- end }}
+{{- if and (include "concierge.sidecar" $) (eq (int .webhook.adminPort) (int .reconciler.adminPort)) }}
+{{- fail "webhook.adminPort and reconciler.adminPort must differ: placement sidecar puts both into one pod" }}
+{{- end }}
+{{- if eq (int .webhook.port) (int .webhook.adminPort) }}
+{{- fail "webhook.port and webhook.adminPort must differ" }}
 {{- end }}
 {{- if include "concierge.selfSigned" $ }}
 {{- if or .certificates.secretName .certificates.caBundle .certificates.injectionAnnotations }}
@@ -221,17 +252,34 @@ securityContext:
 {{ include "concierge.generated.ruleArguments" . }}
 {{- end }}
 
+{{/* The RoleBindings that give the reconciler rights in single namespaces: NAMESPACE/NAME,... */}}
+{{- define "concierge.keptBindings" -}}
+{{- $bindings := list }}
+{{- range .Values.reconciler.namespaces }}
+{{- $bindings = append $bindings (printf "%s/%s-reconciler" . (include "concierge.fullname" $)) }}
+{{- end }}
+{{- if not .Values.reconciler.clusterWideSecrets }}
+{{- range .Values.reconciler.secretNamespaces }}
+{{- $bindings = append $bindings (printf "%s/%s-secrets" . (include "concierge.fullname" $)) }}
+{{- end }}
+{{- end }}
+{{- join "," $bindings }}
+{{- end }}
+
 {{/* The reconciler's container, in whichever pod. */}}
 {{- define "concierge.reconcilerContainer" -}}
 name: reconciler
 command: [concierge-reconciler]
 args:
   - run
-  - --admin=0.0.0.0:8081
+  - --admin=0.0.0.0:{{ int .Values.reconciler.adminPort }}
   - --lease-name={{ include "concierge.lease" . }}
   - --lease-namespace={{ .Release.Namespace }}
   {{- with .Values.reconciler.namespaces }}
   - {{ printf "--namespaces=%s" (join "," .) | quote }}
+  {{- end }}
+  {{- with include "concierge.keptBindings" . }}
+  - {{ printf "--keep-role-bindings=%s" . | quote }}
   {{- end }}
   {{- include "concierge.ruleArguments" . | nindent 2 }}
   - {{ printf "--log=%s" .Values.logs.filter | quote }}
@@ -241,7 +289,7 @@ args:
   {{- end }}
 ports:
   - name: reconciler
-    containerPort: 8081
+    containerPort: {{ int .Values.reconciler.adminPort }}
 {{ include "concierge.containerSettings" (dict "root" . "values" .Values.reconciler "admin" "reconciler") }}
 {{- if include "concierge.apart" . }}
 readinessProbe:

@@ -20,6 +20,8 @@ mod standing;
 mod subscription;
 mod token;
 
+use std::time::Duration;
+
 use crate::engine::Kinds;
 pub use connection::{Dial, Shops};
 
@@ -27,8 +29,8 @@ pub use connection::{Dial, Shops};
 ///
 /// # Errors
 /// None: clients are made when an object needs one.
-pub fn add(kinds: Kinds) -> anyhow::Result<Kinds> {
-    Ok(self::kinds(kinds, &Shops::over_http()))
+pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
+    Ok(self::kinds(kinds, &Shops::over_http(connect_timeout)))
 }
 
 /// Adds them with shops that are reached in another way.

@@ -4,6 +4,8 @@ mod client;
 mod pet;
 mod petstore;
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use concierge_shared::{
     admission::reference::referrers_key,
@@ -19,8 +21,8 @@ use client::Client;
 ///
 /// # Errors
 /// When there is no HTTP client.
-pub fn add(kinds: Kinds) -> anyhow::Result<Kinds> {
-    let http = http::client(reqwest::Client::builder()).context("no HTTP client")?;
+pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
+    let http = http::client(reqwest::Client::builder(), connect_timeout).context("no HTTP client")?;
     let kinds = kinds.with(pet::PetReconciler { http: http.clone() });
     let kinds = kinds.with(petstore::PetStoreReconciler { http });
     Ok(kinds)

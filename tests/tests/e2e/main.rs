@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
 
+mod ending;
 mod failover;
 mod fixtures;
 mod hostile;
+mod idle;
 mod kills;
 mod race;
 mod rotation;

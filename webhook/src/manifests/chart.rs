@@ -66,6 +66,8 @@ fn fragments() -> Result<String, ManifestsError> {
     define(&mut text, "authorityRights", &rbac::authority(&include("authority")))?;
     define(&mut text, "reconcilerRights", &rbac::reconciler())?;
     define(&mut text, "claimRights", &rbac::claims())?;
+    let kept = ["reconciler", "secrets"].map(|suffix| format!("{}-{suffix}", include("fullname")));
+    define(&mut text, "keptBindingRights", &rbac::kept_bindings(&kept.each_ref().map(String::as_str)))?;
     define(&mut text, "leaseRights", &rbac::lease(&include("lease")))?;
     define(&mut text, "secretRights", &rbac::secrets())?;
     define(&mut text, "viewRights", &rbac::view())?;

@@ -6,6 +6,7 @@
 //! | [`bundles`], [`authority`] | the life of the certificates (see the crate `concierge-certs`) |
 //! | [`reconciler`] | watches objects, writes their status, finalizers and events |
 //! | [`claims`] | releases them |
+//! | [`kept_bindings`] | keeps RoleBindings in namespaces that are deleted (`concierge-reconciler`'s module `bindings`) |
 //! | [`lease`] | one replica reconciles |
 //! | [`secrets`] | credentials; bound to no one unless an operator says where |
 //! | [`view`], [`edit`] | users, by way of Kubernetes' own roles of these names |
@@ -93,6 +94,13 @@ pub(super) fn reconciler() -> Vec<PolicyRule> {
 /// All over the cluster, whichever namespaces are reconciled: claims have none.
 pub(super) fn claims() -> Vec<PolicyRule> {
     vec![on_claims(&[&READ[..], &["create", "delete"]].concat()), rule("", &["namespaces"], &READ)]
+}
+
+/// Our RoleBindings, wherever namespaces are named one by one: a finalizer makes them last as long as our objects there.
+pub(super) fn kept_bindings(names: &[&str]) -> Vec<PolicyRule> {
+    let rule = rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "patch"]);
+    let names = names.iter().map(ToString::to_string).collect();
+    vec![PolicyRule { resource_names: Some(names), ..rule }]
 }
 
 /// The Lease of the replica that reconciles, in our namespace.
