@@ -23,9 +23,12 @@ use client::Client;
 /// When there is no HTTP client.
 pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
     let http = http::client(reqwest::Client::builder(), connect_timeout).context("no HTTP client")?;
-    let kinds = kinds.with(pet::PetReconciler { http: http.clone() });
-    let kinds = kinds.with(petstore::PetStoreReconciler { http });
-    Ok(kinds)
+    Ok(self::kinds(kinds, http))
+}
+
+/// Adds them with a client that is made in another way.
+pub fn kinds(kinds: Kinds, http: reqwest::Client) -> Kinds {
+    kinds.with(pet::PetReconciler { http: http.clone() }).with(petstore::PetStoreReconciler { http })
 }
 
 /// The base URL of the service that `store` is kept in.
