@@ -26,6 +26,28 @@ use crate::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+/// A custom resource that can be made of its parts.
+pub trait Assemble: HasSpec + HasStatus {
+    /// The object made of these parts.
+    fn assemble(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
+}
+
+/// Implements [`Assemble`] for what `CustomResource` derives.
+#[macro_export]
+macro_rules! assemble {
+    ($($kind:ty),+ $(,)?) => {$(
+        impl $crate::kind::Assemble for $kind {
+            fn assemble(
+                metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+                spec: <Self as kube::core::object::HasSpec>::Spec,
+                status: Option<<Self as kube::core::object::HasStatus>::Status>,
+            ) -> Self {
+                Self { metadata, spec, status }
+            }
+        }
+    )+};
+}
+
 /// A namespaced custom resource that Concierge admits and reconciles.
 ///
 /// A kind's file declares its spec and status, its rules, and the items of this trait, in this order.
@@ -34,6 +56,7 @@ pub trait Kind:
     + CustomResourceExt
     + HasSpec<Spec: PartialEq + DeserializeOwned + Serialize>
     + HasStatus<Status: Clone + Serialize + DeserializeOwned>
+    + Assemble
     + Clone
     + fmt::Debug
     + Serialize
@@ -61,9 +84,6 @@ pub trait Kind:
     /// Whether objects tell what is not for everybody's eyes: they are seen, as Secrets are, by those who may edit
     /// and not by those who may only view.
     const CONFIDENTIAL: bool = !Self::SECRET_FIELDS.is_empty();
-
-    /// The object made of these parts.
-    fn assemble(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
 
     /// Fills in defaults. Runs twice with the effect of once; removes nothing.
     fn fill_defaults(&mut self, fill: &mut Fill);
@@ -178,6 +198,8 @@ macro_rules! kinds {
         /// All kinds. Everything that is generated or served per kind derives from this table.
         pub static KINDS: &[KindInfo] = &[$(KindInfo::of::<$kind>()),+];
 
+        $crate::assemble!($($kind),+);
+
         /// Shows every kind's type to `visitor`, in the order of the table.
         pub fn visit_kinds(visitor: &mut impl Visitor) {
             $(visitor.visit::<$kind>();)+
@@ -227,6 +249,8 @@ fn rules_of(kind: &KindInfo) -> impl Iterator<Item = &'static AdmissionRule> + u
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -283,14 +307,24 @@ mod tests {
         &schema["properties"][name]
     }
 
+    /// `coffee.address.country` is a rule of the kind CoffeeAddress, wherever else an address stands;
+    /// `coffee.variant.id` is one of a value that is no kind, and stands in several.
     #[test]
-    fn rule_ids_begin_with_group_and_kind() {
-        for (rule, kinds) in all_rules() {
-            let parts: Vec<_> = rule.id.split('.').collect();
-            // A group may leave out of its ids what the names of its kinds have in common: `coffee.order`.
-            let kind = if parts[0] == "object" { "object".into() } else { kinds[0].to_lowercase() };
-            let named = parts[..parts.len() - 1].iter().any(|part| kind.ends_with(part));
-            assert!(named, "{} of {kinds:?}", rule.id);
+    fn rule_ids_begin_with_group_and_the_kind_or_value_that_is_judged() {
+        let named = |kind: &str, word: &str| kind.to_lowercase().ends_with(word);
+        let mut values: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for (rule, kinds) in all_rules().into_iter().filter(|(rule, _)| !rule.id.starts_with("object.")) {
+            let [group, judged, _] = rule.id.split('.').collect::<Vec<_>>()[..] else {
+                panic!("{} is not of the form group.value.rule", rule.id)
+            };
+            if KINDS.iter().any(|kind| named(kind.name, judged)) {
+                assert!(kinds.iter().any(|kind| named(kind, judged)), "{} of {kinds:?}", rule.id);
+            } else {
+                values.entry(format!("{group}.{judged}")).or_default().extend(kinds);
+            }
+        }
+        for (value, kinds) in values {
+            assert!(kinds.len() > 1, "{value} is no kind, and only {kinds:?} has it");
         }
     }
 }

@@ -38,3 +38,6 @@ pub mod pets;
 pub mod s3;
 pub mod settings;
 pub mod status;
+
+#[cfg(test)]
+mod schemas;

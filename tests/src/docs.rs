@@ -41,11 +41,7 @@ pub fn rules() -> Result<String> {
         let mut kinds: Vec<&str> = rules.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let title = match kinds.len() {
-            0 => "Policy documents".to_owned(),
-            all if all == KINDS.len() => "Every kind".to_owned(),
-            _ => kinds.join(", "),
-        };
+        let title = title(&kinds, rules[0].0);
         contents.push(format!("[{title}](#{})", anchor(&title)));
         write!(text, "\n## {title}\n\n[{file}](../{file})\n\n")?;
         text.push_str("| rule | level | what it demands |\n|---|---|---|\n");
@@ -82,9 +78,22 @@ fn settings() -> String {
     text
 }
 
+/// What stands above the rules of one file: their kind, or the value that several kinds have.
+fn title(kinds: &[&str], rule: &AdmissionRule) -> String {
+    match kinds {
+        [] => "Policy documents".to_owned(),
+        [kind] => (*kind).to_owned(),
+        kinds if kinds.len() == KINDS.len() => "Every kind".to_owned(),
+        kinds => {
+            let value = rule.id.rsplit_once('.').map_or(rule.id, |(value, _)| value);
+            format!("{value} in {}", kinds.join(", "))
+        }
+    }
+}
+
 /// Where a heading is linked to.
 fn anchor(title: &str) -> String {
-    title.to_lowercase().replace(' ', "-").replace(',', "")
+    title.to_lowercase().replace(' ', "-").replace([',', '.'], "")
 }
 
 /// The file of `sources` in which a rule's id stands as the second word of its declaration.

@@ -69,16 +69,19 @@ fn every_rule_has_a_fixture_that_breaks_it() {
     assert!(missing.is_empty(), "no fixture breaks {missing:?}");
 }
 
-/// A near miss is an admitted fixture whose name begins with the rule's last word and that does not break it.
+/// A near miss is an admitted fixture of a kind that has the rule, whose name begins with the rule's last word or last
+/// two words, and that does not break it.
 #[test]
 fn every_rule_has_a_near_miss_that_is_admitted() {
     let fixtures = fixtures();
     let is_near_miss = |fixture: &Fixture, rule: &str| {
         let parts: Vec<_> = rule.split('.').collect();
         let name = fixture.path.file_stem().unwrap().to_str().unwrap();
-        let named = name.strip_prefix(parts[2]).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-        named
-            && fixture.kind.name.to_lowercase().ends_with(parts[1])
+        let begins = |words: &str| {
+            name.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        (begins(parts[2]) || begins(&parts[1..].join("-")))
+            && fixture.kind.rules.iter().any(|one| one.id == rule)
             && fixture.expect.verdict == Verdict::Admitted
             && fixture.expect.warnings.iter().all(|one| one.rule != rule)
     };

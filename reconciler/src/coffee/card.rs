@@ -5,8 +5,9 @@ use std::fmt;
 use concierge_shared::{
     admission::{reference::referrers_key, review::annotation},
     coffee::{CardPhase, CoffeeCard, CoffeeCardStatus, CoffeeOrder, TokenSource, UsedAccount},
+    common::text::first_chars,
     kind::Kind,
-    status::{ConditionReason, intent::Intent},
+    status::{ConditionReason, LONGEST_STATUS_TEXT, intent::Intent},
 };
 use jiff::Timestamp;
 
@@ -142,8 +143,8 @@ impl Reconcile for CardReconciler {
     fn report(&self, _: &CoffeeCard, observed: &Observed, status: &mut CoffeeCardStatus) {
         status.account = Some(observed.used.clone());
         if let Some(card) = &observed.card {
-            status.brand = Some(card.brand.clone());
-            status.last4 = Some(card.last4.clone());
+            status.brand = Some(first_chars(&card.brand, LONGEST_STATUS_TEXT));
+            status.last4 = Some(first_chars(&card.last4, LONGEST_STATUS_TEXT));
             status.expiration = Some(format!("{:04}-{:02}", card.expiration.year, card.expiration.month));
         }
         if observed.last_used > status.last_used {

@@ -6,6 +6,7 @@ use concierge_shared::{
         CoffeeProduct, CoffeeProductSpec, ProductVariant, SubscriptionPolicy, TerminalAccount,
         product::products_key,
     },
+    common::text::first_chars,
 };
 use std::sync::Arc;
 
@@ -46,13 +47,13 @@ pub(super) fn compare(ctx: &Context, account: &TerminalAccount, listed: &[Produc
 fn wanted(namespace: &str, account: &str, product: &Product) -> CoffeeProduct {
     let variants = product.variants.iter().take(MOST_VARIANTS).map(|variant| ProductVariant {
         id: variant.id.clone(),
-        name: shortened(&variant.name),
+        name: first_chars(&variant.name, LONGEST_NAME),
         price: variant.price,
     });
     let spec = CoffeeProductSpec {
         account: account.to_owned(),
         product_id: product.id.clone(),
-        name: shortened(&product.name),
+        name: first_chars(&product.name, LONGEST_NAME),
         description: None,
         subscription: Some(match product.subscription {
             Some(SubscriptionRule::Required) => SubscriptionPolicy::Required,
@@ -64,8 +65,4 @@ fn wanted(namespace: &str, account: &str, product: &Product) -> CoffeeProduct {
     let mut object = CoffeeProduct::new(&CoffeeProduct::object_name(account, &product.id), spec);
     object.metadata.namespace = Some(namespace.to_owned());
     object
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(LONGEST_NAME).collect()
 }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use validator::{ValidationErrors, ValidationErrorsKind};
+use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
 use super::{
     lookup::Need,
     rule::{AdmissionRule, LOOKUP, SCHEMA},
 };
-use crate::field::FieldPath;
+use crate::{field::FieldPath, kind::Kind};
 
 /// Why a field is wrong: Kubernetes' closed list of causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,16 +107,24 @@ impl Problems {
         self.found.push(Problem { rule, field: field.into(), cause, message });
     }
 
-    /// Adds what a `validator` derive found, with the path of the validated value in front.
+    /// Adds what the `validator` derive of the kind's spec finds: the plain rules of single fields.
     ///
     /// The derive names its rule by `code = "<rule id>"`; the field's bounds make the message.
-    pub fn add_invalid(
+    pub fn add_invalid_fields<K: Kind>(&mut self, object: &K)
+    where
+        K::Spec: Validate,
+    {
+        if let Err(errors) = object.spec().validate() {
+            self.add_invalid(K::RULES, "spec".into(), &errors);
+        }
+    }
+
+    fn add_invalid(
         &mut self,
         rules: &'static [&'static AdmissionRule],
-        root: impl Into<FieldPath>,
+        root: FieldPath,
         errors: &ValidationErrors,
     ) {
-        let root = root.into();
         for (field, kind) in errors.errors() {
             let path = root.clone().field(&camel_case(field));
             match kind {
@@ -128,9 +136,10 @@ impl Problems {
                 }
                 ValidationErrorsKind::Field(found) => {
                     for error in found {
-                        if let Some(rule) = rules.iter().find(|rule| rule.id == error.code) {
-                            self.add(rule, Cause::Invalid, path.clone(), bounds_message(error));
-                        }
+                        // A wrong code must not let the value in.
+                        let rule =
+                            rules.iter().find(|rule| rule.id == error.code).copied().unwrap_or(&SCHEMA);
+                        self.add(rule, Cause::Invalid, path.clone(), bounds_message(error));
                     }
                 }
             }
@@ -218,12 +227,15 @@ fn bounds_message(error: &validator::ValidationError) -> String {
         return message.to_string();
     }
     let bound = |name: &str| error.params.get(name).map(ToString::to_string);
-    let length = error.params.get("value").is_some_and(|value| value.is_string() || value.is_array());
-    let unit = if length { " characters long" } else { "" };
+    let (verb, unit) = match error.params.get("value") {
+        Some(value) if value.is_string() => ("must be", " characters long"),
+        Some(value) if value.is_array() => ("must have", " entries"),
+        _ => ("must be", ""),
+    };
     match (bound("min"), bound("max")) {
-        (Some(min), Some(max)) => format!("must be from {min} to {max}{unit}"),
-        (Some(min), None) => format!("must be at least {min}{unit}"),
-        (None, Some(max)) => format!("must be at most {max}{unit}"),
+        (Some(min), Some(max)) => format!("{verb} from {min} to {max}{unit}"),
+        (Some(min), None) => format!("{verb} at least {min}{unit}"),
+        (None, Some(max)) => format!("{verb} at most {max}{unit}"),
         (None, None) => "has a value that is not allowed".to_owned(),
     }
 }
@@ -274,6 +286,16 @@ mod tests {
         assert_eq!(problems.len(), MOST + 1);
         assert!(problems.iter().all(|problem| problem.message.len() <= MESSAGE_LENGTH));
         assert_eq!(problems[MOST].message, "has 98000 more problems; mend those that are told first");
+    }
+
+    #[test]
+    fn a_wrong_code_does_not_let_the_value_in() {
+        let mut errors = ValidationErrors::new();
+        errors.add("max_pets", validator::ValidationError::new("pets.petstore.no-such-rule"));
+        let mut problems = Problems::default();
+        problems.add_invalid(crate::pets::PetStore::RULES, at("spec"), &errors);
+        let problems = problems.into_sorted();
+        assert_eq!((problems[0].rule, problems[0].field.to_string().as_str()), (&SCHEMA, "spec.maxPets"));
     }
 
     #[test]

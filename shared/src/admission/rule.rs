@@ -28,19 +28,56 @@ pub struct AdmissionRule {
     pub summary: &'static str,
 }
 
-/// Declares a kind's rules: a constant for each, and `RULES` with all of them, so that none can be left out.
+/// Declares rules: a constant for each, and `RULES` with all of them, so that none can be left out.
+///
+/// A kind's file names in front, after `use`, lists with the rules of the values in it: a rule belongs to the value
+/// that it judges, wherever that stands.
 #[macro_export]
 macro_rules! rules {
-    ($($name:ident = $level:ident $id:literal, $summary:literal;)+) => {
+    (use $($values:expr),+; $($name:ident = $level:ident $id:literal, $summary:literal;)*) => {
         $(#[doc = $summary]
         pub static $name: $crate::admission::rule::AdmissionRule = $crate::admission::rule::AdmissionRule {
             id: $id,
             level: $crate::admission::rule::Level::$level,
             summary: $summary,
-        };)+
-        /// Every rule of this module.
-        pub static RULES: &[&$crate::admission::rule::AdmissionRule] = &[$(&$name),+];
+        };)*
+        /// Every rule of this module, and those of the values in it.
+        pub const RULES: &[&$crate::admission::rule::AdmissionRule] = {
+            const PARTS: &[&[&$crate::admission::rule::AdmissionRule]] = &[&[$(&$name),*], $($values),+];
+            const ALL: [&$crate::admission::rule::AdmissionRule; $crate::admission::rule::count(PARTS)] =
+                $crate::admission::rule::joined(PARTS);
+            &ALL
+        };
     };
+    ($($name:ident = $level:ident $id:literal, $summary:literal;)+) => {
+        $crate::rules! { use &[]; $($name = $level $id, $summary;)+ }
+    };
+}
+
+/// How many rules there are in `lists`.
+pub const fn count(lists: &[&[&AdmissionRule]]) -> usize {
+    let (mut sum, mut list) = (0, 0);
+    while list < lists.len() {
+        sum += lists[list].len();
+        list += 1;
+    }
+    sum
+}
+
+/// The rules of `lists` one after another; there are `N`.
+pub const fn joined<const N: usize>(lists: &[&[&'static AdmissionRule]]) -> [&'static AdmissionRule; N] {
+    let mut all = [&SCHEMA; N];
+    let (mut next, mut list) = (0, 0);
+    while list < lists.len() {
+        let mut place = 0;
+        while place < lists[list].len() {
+            all[next] = lists[list][place];
+            next += 1;
+            place += 1;
+        }
+        list += 1;
+    }
+    all
 }
 
 rules! {

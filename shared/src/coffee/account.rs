@@ -1,10 +1,10 @@
 //! An account at the shop.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
+use validator::Validate;
 
 use super::account_ref::implicit_account_key;
 use crate::{
@@ -20,15 +20,14 @@ use crate::{
         url::{is_loopback, parse_base_url},
     },
     kind::Kind,
-    rules,
-    status::Condition,
+    rules, status,
 };
 
 /// The name of the TerminalAccount that objects of its namespace use when they name none.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
 /// What an account is.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[kube(
     group = "coffee.terminal.sh",
     version = "v1alpha1",
@@ -56,6 +55,8 @@ pub const DEFAULT_ACCOUNT: &str = "default";
         .message("environment is immutable; create another TerminalAccount instead"),
     validation = Rule::new("has(self.baseUrl) == has(oldSelf.baseUrl) && (!has(self.baseUrl) || self.baseUrl == oldSelf.baseUrl)")
         .message("baseUrl is immutable; create another TerminalAccount instead"),
+    validation = Rule::new("!has(self.baseUrl) || self.baseUrl.matches('^https?://[^/?@#]+(/[^?#]*)?$')")
+        .message("baseUrl must be an absolute http or https URL, without credentials, query and fragment"),
 )]
 pub struct TerminalAccountSpec {
     /// Which of the shop's environments the account is at. It never changes: ids of one mean nothing in the other.
@@ -64,8 +65,7 @@ pub struct TerminalAccountSpec {
     pub environment: Option<Environment>,
     /// The shop's address when it is neither of the environments', for instance that of a fake. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?@#]+(/[^?#]*)?$')").message("must be an absolute http or https URL, without credentials, query and fragment"))]
+    #[validate(length(max = 2048, code = "coffee.account.base-url"))]
     pub base_url: Option<String>,
     /// The Secret in this namespace that holds the account's bearer token.
     pub token_secret_ref: SecretKeyRef,
@@ -82,36 +82,20 @@ pub enum Environment {
     Production,
 }
 
-/// What Concierge found out about an account.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct TerminalAccountStatus {
-    /// What is wrong, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The shop's id of the account's user, by which the account is recognised.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
-    /// The address at which that user was seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base_url: Option<String>,
-    /// When the shop last accepted the token, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_check_time: Option<String>,
-    /// When the product list was last read, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub products_read_time: Option<String>,
-    /// How the account stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about an account.
+    pub struct TerminalAccountStatus(message) {
+        /// The shop's id of the account's user, by which the account is recognised.
+        pub user_id: Option<String>,
+        /// The address at which that user was seen.
+        pub base_url: Option<String>,
+        /// When the shop last accepted the token, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub last_check_time: Option<String>,
+        /// When the product list was last read, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub products_read_time: Option<String>,
+    }
 }
 
 rules! {
@@ -133,20 +117,13 @@ impl Kind for TerminalAccount {
     const SECRET_FIELDS: &'static [&'static str] = &["spec.baseUrl"];
     const CONFIDENTIAL: bool = false;
 
-    fn assemble(
-        metadata: ObjectMeta,
-        spec: TerminalAccountSpec,
-        status: Option<TerminalAccountStatus>,
-    ) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.environment, "spec.environment", Environment::default());
     }
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
+        problems.add_invalid_fields(&**review.object);
         if let Some(url) = &spec.base_url {
             check_base_url(url, problems);
         }

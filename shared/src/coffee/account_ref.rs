@@ -13,18 +13,26 @@ use crate::{
     },
     common::ObjectRef,
     kind::Kind,
+    rules,
 };
+
+rules! {
+    ACCOUNT_EXISTS = Deny "coffee.reference.account-exists", "The TerminalAccount that an object names exists and permits its namespace.";
+}
 
 /// The account at which an object's remote thing was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedAccount {
     /// The TerminalAccount, `namespace/name`.
+    #[schemars(length(max = 317))]
     pub name: String,
     /// The shop's address.
+    #[schemars(length(max = 2048))]
     pub base_url: String,
     /// The shop's id of the account's user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
     pub user_id: Option<String>,
 }
 
@@ -64,13 +72,9 @@ pub(super) fn account_index_keys<K: UsesAccount>(object: &K, in_use: bool) -> Ve
 }
 
 /// Adds a problem when the account's name can't be one.
-pub(super) fn check_account<K: UsesAccount>(
-    review: &Review<'_, K>,
-    exists: &'static AdmissionRule,
-    problems: &mut Problems,
-) {
+pub(super) fn check_account<K: UsesAccount>(review: &Review<'_, K>, problems: &mut Problems) {
     if let Some(account) = review.object.account_ref() {
-        account.check("spec.accountRef", exists, problems);
+        account.check("spec.accountRef", &ACCOUNT_EXISTS, problems);
     }
 }
 
@@ -88,10 +92,6 @@ pub(super) fn check_account_immutable<K: UsesAccount>(
 }
 
 /// The reference of `object` to the account that it names.
-pub(super) fn account_reference<K: UsesAccount>(
-    object: &K,
-    rule: &'static AdmissionRule,
-    protects: bool,
-) -> Option<Reference> {
-    object.account_ref()?.reference("spec.accountRef", TerminalAccount::NAME, rule, protects)
+pub(super) fn account_reference<K: UsesAccount>(object: &K, protects: bool) -> Option<Reference> {
+    object.account_ref()?.reference("spec.accountRef", TerminalAccount::NAME, &ACCOUNT_EXISTS, protects)
 }

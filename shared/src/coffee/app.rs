@@ -1,15 +1,17 @@
 //! An OAuth application of an account.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use validator::Validate;
 
 use super::{
     UsedAccount, UsesAccount,
     account_ref::{
-        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+        self, ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account,
+        check_account_immutable,
     },
+    texts::{self, check_name},
 };
 use crate::{
     access::Access,
@@ -23,18 +25,17 @@ use crate::{
     common::{
         ObjectRef, SecretRef,
         names::derived_name,
-        text::{check_no_card_number, check_required, not_blank},
+        text::not_blank,
         url::{is_loopback, parse_url},
     },
     kind::Kind,
-    rules,
-    status::{Condition, intent::Intent},
+    rules, status,
 };
 
-const CEL_REDIRECT_URI: &str = r"self.matches('^(https://[^/?@#]+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)([/?][^#]*)?$')";
+const CEL_REDIRECT_URI: &str = r"self.redirectUri.matches('^(https://[^/?@#]+|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?)([/?][^#]*)?$')";
 
 /// What an application is. It never changes.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[kube(
     group = "coffee.terminal.sh",
     version = "v1alpha1",
@@ -54,17 +55,17 @@ const CEL_REDIRECT_URI: &str = r"self.matches('^(https://[^/?@#]+|http://(localh
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(ACCOUNT_IMMUTABLE).message("accountRef is immutable; create another object instead"),
+    validation = Rule::new("self.redirectUri == oldSelf.redirectUri").message("redirectUri is immutable; create another CoffeeApp instead"),
+    validation = Rule::new(CEL_REDIRECT_URI).message("redirectUri must be an absolute https URL, or an http one of this machine, without credentials and fragment"),
 )]
 pub struct CoffeeAppSpec {
     /// Its name, as people see it when they sign in. It never changes.
     #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another CoffeeApp instead"))]
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.text.name"))]
     #[x_kube(validation = not_blank())]
     pub name: String,
     /// Where the shop sends people who signed in: https, or http on this machine. It never changes.
-    #[x_kube(validation = Rule::new("self == oldSelf").message("is immutable; create another CoffeeApp instead"))]
-    #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new(CEL_REDIRECT_URI).message("must be an absolute https URL, or an http one of this machine, without credentials and fragment"))]
+    #[validate(length(max = 2048, code = "coffee.app.redirect-uri"))]
     pub redirect_uri: String,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,48 +84,24 @@ pub enum AppPhase {
     Failed,
 }
 
-/// What Concierge found out about an application.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CoffeeAppStatus {
-    /// Where it stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<AppPhase>,
-    /// What is wrong or being waited for, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The shop's id of it, `cli_…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub app_id: Option<String>,
-    /// The Secret that holds its credentials.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<SecretRef>,
-    /// When the shop was last asked, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_status_check: Option<String>,
-    /// The account at which the remote thing was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<UsedAccount>,
-    /// The call at the shop that may be sent at most once and is under way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
-    /// Where the object stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about an application.
+    pub struct CoffeeAppStatus(message, account: UsedAccount, intent) {
+        /// Where it stands, in one word.
+        pub phase: Option<AppPhase>,
+        /// The shop's id of it, `cli_…`.
+        pub app_id: Option<String>,
+        /// The Secret that holds its credentials.
+        pub secret_ref: Option<SecretRef>,
+        /// When the shop was last asked, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub last_status_check: Option<String>,
+    }
 }
 
 rules! {
-    NAME = Deny "coffee.app.name", "An application's name is not blank and has up to 255 characters.";
-    CARD_NUMBER = Deny "coffee.app.card-number", "No text of an application contains a card number.";
+    use account_ref::RULES, &[&texts::NAME, &texts::CARD_NUMBER];
     REDIRECT_URI = Deny "coffee.app.redirect-uri", "An application's redirectUri is an absolute https URL without credentials and fragment; http only leads to this machine.";
-    ACCOUNT_EXISTS = Deny "coffee.app.account-exists", "The TerminalAccount that an application names exists and permits its namespace.";
     IMMUTABLE = Deny "coffee.app.immutable", "An application's name, redirectUri and accountRef never change.";
 }
 
@@ -135,22 +112,18 @@ impl Kind for CoffeeApp {
     const SECRET_FIELDS: &'static [&'static str] = &["spec.redirectUri"];
     const CONFIDENTIAL: bool = false;
 
-    fn assemble(metadata: ObjectMeta, spec: CoffeeAppSpec, status: Option<CoffeeAppStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.trim(&mut self.spec.name, "spec.name");
     }
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
-        check_required(problems, &NAME, "spec.name", &spec.name, 255);
-        check_no_card_number(problems, &CARD_NUMBER, "spec.name", &spec.name);
+        problems.add_invalid_fields(&**review.object);
+        check_name(problems, "spec.name", &spec.name);
         if let Some(message) = wrong_redirect(&spec.redirect_uri) {
             problems.add(&REDIRECT_URI, Cause::Invalid, "spec.redirectUri", message);
         }
-        check_account(review, &ACCOUNT_EXISTS, problems);
+        check_account(review, problems);
         check_account_immutable(review, &IMMUTABLE, problems);
         if let Some(old) = review.old {
             let message = "is immutable: the shop can't change it; create another CoffeeApp instead";
@@ -164,7 +137,7 @@ impl Kind for CoffeeApp {
     }
 
     fn references(&self) -> Vec<Reference> {
-        account_reference(self, &ACCOUNT_EXISTS, true).into_iter().collect()
+        account_reference(self, true).into_iter().collect()
     }
 
     fn index_keys(&self) -> Vec<String> {
@@ -184,7 +157,6 @@ fn wrong_redirect(uri: &str) -> Option<&'static str> {
         Ok(url) if url.scheme() == "http" && !is_loopback(&url) => {
             Some("is http to another machine, where a code can be read on its way; use https")
         }
-        Ok(_) if uri.len() > 2048 => Some("is longer than 2048 characters"),
         Ok(_) => None,
     }
 }

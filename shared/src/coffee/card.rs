@@ -1,16 +1,18 @@
 //! A card that the shop charges.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use validator::Validate;
 
 use super::{
     CardToken, Shop, TokenSource, UsedAccount, UsesAccount,
     account_ref::{
-        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+        self, ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account,
+        check_account_immutable,
     },
-    card_token::{CEL_ONE_TOKEN, CEL_TOKEN, CEL_TOKEN_MESSAGE, CardRules, check_token, token_source},
+    card_token::{self, CEL_ONE_TOKEN, CEL_TOKEN, CEL_TOKEN_MESSAGE, check_token, token_source},
+    texts::{self, check_description},
 };
 use crate::{
     access::Access,
@@ -22,18 +24,14 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
-    common::{
-        ObjectRef, SecretKeyRef,
-        text::{check_no_card_number, check_optional},
-    },
+    common::{ObjectRef, SecretKeyRef},
     field::at,
     kind::Kind,
-    rules,
-    status::{Condition, intent::Intent},
+    rules, status,
 };
 
 /// What a card is.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[kube(
     group = "coffee.terminal.sh",
     version = "v1alpha1",
@@ -71,7 +69,7 @@ pub struct CoffeeCardSpec {
     pub card_token_secret_ref: Option<SecretKeyRef>,
     /// Which card it is, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.text.description"))]
     pub description: Option<String>,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,70 +88,32 @@ pub enum CardPhase {
     Failed,
 }
 
-/// What Concierge found out about a card.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CoffeeCardStatus {
-    /// Where it stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<CardPhase>,
-    /// What is wrong or being waited for, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The shop's id of it, `crd_…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub card_id: Option<String>,
-    /// Its brand.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub brand: Option<String>,
-    /// Its last four digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last4: Option<String>,
-    /// When it expires, `YYYY-MM`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expiration: Option<String>,
-    /// When an order was last placed with it, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_used: Option<String>,
-    /// The account at which the remote thing was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<UsedAccount>,
-    /// The call at the shop that may be sent at most once and is under way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
-    /// Where the object stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a card.
+    pub struct CoffeeCardStatus(message, account: UsedAccount, intent) {
+        /// Where it stands, in one word.
+        pub phase: Option<CardPhase>,
+        /// The shop's id of it, `crd_…`.
+        pub card_id: Option<String>,
+        /// Its brand.
+        pub brand: Option<String>,
+        /// Its last four digits.
+        pub last4: Option<String>,
+        /// When it expires, `YYYY-MM`.
+        pub expiration: Option<String>,
+        /// When an order was last placed with it, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub last_used: Option<String>,
+    }
 }
 
 rules! {
-    ONE_TOKEN = Deny "coffee.card.one-token", "A card has exactly one of cardToken and cardTokenSecretRef.";
-    TOKEN = Deny "coffee.card.token", "A card's token is 'tok_' and letters, digits and '_'; its Secret reference names a Secret and a key.";
-    CARD_NUMBER = Deny "coffee.card.card-number", "No text of a card contains a card number.";
-    TEST_TOKEN = Deny "coffee.card.test-token", "A production account has no Stripe test token.";
-    TOKEN_CLEAR = Warn "coffee.card.token-clear", "A card's token is in a Secret, not in clear.";
-    DESCRIPTION = Deny "coffee.card.description", "A card's description has up to 255 characters.";
+    use account_ref::RULES, card_token::RULES, &[&texts::DESCRIPTION, &texts::CARD_NUMBER];
     UNIQUE = Deny "coffee.card.unique", "No two cards of an account have the same token.";
-    ACCOUNT_EXISTS = Deny "coffee.card.account-exists", "The TerminalAccount that a card names exists and permits its namespace.";
     IMMUTABLE = Deny "coffee.card.immutable", "A card's token and accountRef never change.";
     MOVED = Warn "coffee.card.moved", "A card's token that moves into a Secret stays the same.";
     IN_USE = Deny "coffee.card.in-use", "A card is deleted after what uses it is final.";
 }
-
-static CARD_RULES: CardRules = CardRules {
-    one: &ONE_TOKEN,
-    token: &TOKEN,
-    number: &CARD_NUMBER,
-    test: &TEST_TOKEN,
-    clear: &TOKEN_CLEAR,
-};
 
 impl Kind for CoffeeCard {
     const NAME: &'static str = "CoffeeCard";
@@ -162,20 +122,15 @@ impl Kind for CoffeeCard {
     const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
     const SECRET_FIELDS: &'static [&'static str] = &["spec.cardToken"];
 
-    fn assemble(metadata: ObjectMeta, spec: CoffeeCardSpec, status: Option<CoffeeCardStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, _fill: &mut Fill) {}
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
         let given = (spec.card_token.as_ref(), spec.card_token_secret_ref.as_ref());
-        check_token(problems, &CARD_RULES, &at("spec"), given, Shop::around(review));
-        let description = spec.description.as_deref().unwrap_or_default();
-        check_optional(problems, &DESCRIPTION, "spec.description", description, 255);
-        check_no_card_number(problems, &CARD_NUMBER, "spec.description", description);
-        check_account(review, &ACCOUNT_EXISTS, problems);
+        check_token(problems, &at("spec"), given, Shop::around(review));
+        problems.add_invalid_fields(&**review.object);
+        check_description(problems, "spec.description", spec.description.as_deref());
+        check_account(review, problems);
         check_account_immutable(review, &IMMUTABLE, problems);
         if let Some(old) = review.old {
             check_token_change(&old.spec, spec, problems);
@@ -183,7 +138,7 @@ impl Kind for CoffeeCard {
     }
 
     fn references(&self) -> Vec<Reference> {
-        account_reference(self, &ACCOUNT_EXISTS, true).into_iter().collect()
+        account_reference(self, true).into_iter().collect()
     }
 
     fn claims(&self) -> Vec<Claim> {

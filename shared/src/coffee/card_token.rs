@@ -7,20 +7,23 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest, Sha256};
 
-use super::Shop;
+use super::{Shop, texts::check_no_card_number};
 use crate::{
     admission::{
         problem::{Cause, Problems},
-        rule::AdmissionRule,
         seen::Seen,
     },
-    common::{
-        SecretKeyRef,
-        card_number::has_card_number,
-        text::{check_no_card_number, hex},
-    },
+    common::{SecretKeyRef, card_number::has_card_number, text::hex},
     field::FieldPath,
+    rules,
 };
+
+rules! {
+    ONE_TOKEN = Deny "coffee.card.one-token", "A card has exactly one of cardToken and cardTokenSecretRef.";
+    TOKEN = Deny "coffee.card.token", "A card's token is 'tok_' and letters, digits and '_'; its Secret reference names a Secret and a key.";
+    TEST_TOKEN = Deny "coffee.card.test-token", "A production account has no Stripe test token.";
+    TOKEN_CLEAR = Warn "coffee.card.token-clear", "A card's token is in a Secret, not in clear.";
+}
 
 pub(super) const CEL_ONE_TOKEN: &str = "has(self.cardToken) != has(self.cardTokenSecretRef)";
 /// Demanded of the object that holds the token: of a field, the API server would repeat the value.
@@ -139,24 +142,9 @@ impl InlineCard {
     }
 }
 
-/// The rules of a kind that holds a card's token.
-pub(super) struct CardRules {
-    /// One place.
-    pub(super) one: &'static AdmissionRule,
-    /// The token's shape.
-    pub(super) token: &'static AdmissionRule,
-    /// No card number.
-    pub(super) number: &'static AdmissionRule,
-    /// No test token in production.
-    pub(super) test: &'static AdmissionRule,
-    /// Better in a Secret.
-    pub(super) clear: &'static AdmissionRule,
-}
-
 /// Checks the token given below `root`, in clear or in a Secret. No message repeats it.
 pub(super) fn check_token(
     problems: &mut Problems,
-    rules: &CardRules,
     root: &FieldPath,
     given: (Option<&CardToken>, Option<&SecretKeyRef>),
     shop: Seen<Shop>,
@@ -165,30 +153,30 @@ pub(super) fn check_token(
     if clear.is_some() == secret.is_some() {
         let cause = if clear.is_some() { Cause::Forbidden } else { Cause::Required };
         let message = "needs exactly one of cardToken and cardTokenSecretRef";
-        problems.add(rules.one, cause, root.clone(), message);
+        problems.add(&ONE_TOKEN, cause, root.clone(), message);
     }
     if let Some(entry) = secret {
-        entry.check(root.clone().field("cardTokenSecretRef"), rules.token, problems);
+        entry.check(root.clone().field("cardTokenSecretRef"), &TOKEN, problems);
     }
     let Some(token) = clear else { return };
     let field = root.clone().field("cardToken");
     if has_card_number(token.reveal()) {
-        check_no_card_number(problems, rules.number, field, token.reveal());
+        check_no_card_number(problems, field, token.reveal());
     } else if !token.is_well_formed() {
         let message = "is no Stripe token; it is 'tok_' and letters, digits and '_'";
-        problems.add(rules.token, Cause::Invalid, field, message);
+        problems.add(&TOKEN, Cause::Invalid, field, message);
     } else {
         if token.is_for_tests() {
-            shop.check(problems, field.clone(), &[rules.test], |shop, problems| {
+            shop.check(problems, field.clone(), &[&TEST_TOKEN], |shop, problems| {
                 if shop.is_production() {
                     let message = "is one of Stripe's test tokens, which a production account can't charge; \
                                    register a real card";
-                    problems.add(rules.test, Cause::NotSupported, field.clone(), message);
+                    problems.add(&TEST_TOKEN, Cause::NotSupported, field.clone(), message);
                 }
             });
         }
         let message = "is in clear for all who may read the object, its history and its managed fields; \
                        use cardTokenSecretRef";
-        problems.add(rules.clear, Cause::Forbidden, field, message);
+        problems.add(&TOKEN_CLEAR, Cause::Forbidden, field, message);
     }
 }

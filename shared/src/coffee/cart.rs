@@ -1,6 +1,5 @@
 //! A cart, which can become an order.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     CoffeeAddress, CoffeeCard, UsedAccount, UsesAccount,
     account_ref::{
-        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+        self, ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account,
+        check_account_immutable,
     },
-    shop::check_same_account,
-    variant::{self, VariantRules, Way},
+    target,
+    variant::{self, Way},
 };
 use crate::{
     admission::{
@@ -25,8 +25,7 @@ use crate::{
     common::{ObjectRef, immutable::check_spec_immutable},
     field::at,
     kind::Kind,
-    rules,
-    status::{Condition, intent::Intent},
+    rules, status,
 };
 
 /// Demanded of the whole object, since the phase is in its status.
@@ -117,94 +116,43 @@ pub enum CartPhase {
     Failed,
 }
 
-/// What Concierge found out about a cart.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CoffeeCartStatus {
-    /// Where it stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<CartPhase>,
-    /// What is wrong or being waited for, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// How many lines it has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub item_count: Option<i64>,
-    /// The price of the goods, in US cents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subtotal: Option<i64>,
-    /// The price of sending them, in US cents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shipping: Option<i64>,
-    /// Both, in US cents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<i64>,
-    /// Whether the address is ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address_ready_status: Option<bool>,
-    /// Whether the card is ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub card_ready_status: Option<bool>,
-    /// The shop's id of the order that it became, `ord_…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub order_id: Option<String>,
-    /// That order's number among the account's orders.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub order_index: Option<i64>,
-    /// What recognises it among the orders of the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<String>,
-    /// The account at which the remote thing was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<UsedAccount>,
-    /// The call at the shop that may be sent at most once and is under way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
-    /// Where the object stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a cart.
+    pub struct CoffeeCartStatus(message, account: UsedAccount, intent) {
+        /// Where it stands, in one word.
+        pub phase: Option<CartPhase>,
+        /// How many lines it has.
+        pub item_count: Option<i64>,
+        /// The price of the goods, in US cents.
+        pub subtotal: Option<i64>,
+        /// The price of sending them, in US cents.
+        pub shipping: Option<i64>,
+        /// Both, in US cents.
+        pub total: Option<i64>,
+        /// Whether the address is ready.
+        pub address_ready_status: Option<bool>,
+        /// Whether the card is ready.
+        pub card_ready_status: Option<bool>,
+        /// The shop's id of the order that it became, `ord_…`.
+        pub order_id: Option<String>,
+        /// That order's number among the account's orders.
+        pub order_index: Option<i64>,
+        /// What recognises it among the orders of the account.
+        pub fingerprint: Option<String>,
+    }
 }
 
 rules! {
-    VARIANT_ID = Deny "coffee.cart.variant-id", "An item's productVariantId is 'var_' and letters and digits.";
-    VARIANT_FORM = Warn "coffee.cart.variant-form", "An item's productVariantId looks as the shop's ids do today.";
-    VARIANT_EXISTS = Deny "coffee.cart.variant-exists", "The shop has the variant of each item.";
-    SUBSCRIPTION_ONLY = Deny "coffee.cart.subscription-only", "No item comes only by subscription.";
-    PRODUCTS_UNKNOWN = Warn "coffee.cart.products-unknown", "The shop's products are known when a cart is filled.";
-    QUANTITY = Deny "coffee.cart.quantity", "An item's quantity is from 1 to the operator's maximum, 100 unless set.";
+    use account_ref::RULES, variant::ORDERED, &[&target::ADDRESS_EXISTS, &target::CARD_EXISTS, &target::SAME_ACCOUNT];
     ITEMS = Deny "coffee.cart.items", "A cart lists a variant once, and up to 100 of them.";
     CONVERT = Deny "coffee.cart.convert", "A cart that is to become an order has items, addressRef and cardRef.";
-    ADDRESS_EXISTS = Deny "coffee.cart.address-exists", "The CoffeeAddress that a cart names exists and permits its namespace.";
-    CARD_EXISTS = Deny "coffee.cart.card-exists", "The CoffeeCard that a cart names exists and permits its namespace.";
-    ACCOUNT_EXISTS = Deny "coffee.cart.account-exists", "The TerminalAccount that a cart names exists and permits its namespace.";
-    SAME_ACCOUNT = Deny "coffee.cart.same-account", "What a cart names belongs to the cart's account.";
     UNIQUE = Deny "coffee.cart.unique", "An account has one cart that is not an order yet.";
     IMMUTABLE = Deny "coffee.cart.immutable", "A cart's accountRef never changes, and nothing does once it becomes an order.";
 }
 
-static VARIANT_RULES: VariantRules = VariantRules {
-    id: &VARIANT_ID,
-    form: &VARIANT_FORM,
-    quantity: &QUANTITY,
-    exists: &VARIANT_EXISTS,
-    sold: &SUBSCRIPTION_ONLY,
-    unknown: &PRODUCTS_UNKNOWN,
-    way: Way::Order,
-};
-
 impl Kind for CoffeeCart {
     const NAME: &'static str = "CoffeeCart";
     const RULES: &'static [&'static AdmissionRule] = RULES;
-
-    fn assemble(metadata: ObjectMeta, spec: CoffeeCartSpec, status: Option<CoffeeCartStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.convert_to_order, "spec.convertToOrder", false);
@@ -231,13 +179,11 @@ impl Kind for CoffeeCart {
     fn references(&self) -> Vec<Reference> {
         let protects = !self.is_final();
         let targets = [
-            (&self.spec.address_ref, "spec.addressRef", CoffeeAddress::NAME, &ADDRESS_EXISTS),
-            (&self.spec.card_ref, "spec.cardRef", CoffeeCard::NAME, &CARD_EXISTS),
+            target::reference::<CoffeeAddress>("spec.addressRef", self.spec.address_ref.as_ref(), protects),
+            target::reference::<CoffeeCard>("spec.cardRef", self.spec.card_ref.as_ref(), protects),
+            account_reference(self, protects),
         ];
-        let targets = targets.into_iter().filter_map(|(target, field, kind, rule)| {
-            target.as_ref()?.reference(field, kind, rule, protects)
-        });
-        targets.chain(account_reference(self, &ACCOUNT_EXISTS, protects)).collect()
+        targets.into_iter().flatten().collect()
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -273,7 +219,7 @@ fn check_items(review: &Review<'_, CoffeeCart>, problems: &mut Problems) {
     }
     for (index, item) in items.iter().enumerate() {
         let root = at("spec.items").index(index);
-        variant::check(review, &VARIANT_RULES, &root, &item.product_variant_id, item.quantity, problems);
+        variant::check(review, Way::Order, &root, &item.product_variant_id, item.quantity, problems);
         if items[..index].iter().any(|other| other.product_variant_id == item.product_variant_id) {
             let message = "is in the cart already; list it once and add the quantities up";
             problems.add(&ITEMS, Cause::Duplicate, root.field("productVariantId"), message);
@@ -298,16 +244,9 @@ fn check_conversion(spec: &CoffeeCartSpec, problems: &mut Problems) {
 
 fn check_targets(review: &Review<'_, CoffeeCart>, problems: &mut Problems) {
     let CoffeeCartSpec { address_ref, card_ref, .. } = &review.object.spec;
-    check_account(review, &ACCOUNT_EXISTS, problems);
-    let (address, card) = ("spec.addressRef", "spec.cardRef");
-    if let Some(target) = address_ref {
-        target.check(address, &ADDRESS_EXISTS, problems);
-        check_same_account::<_, CoffeeAddress>(review, address, target, &SAME_ACCOUNT, problems);
-    }
-    if let Some(target) = card_ref {
-        target.check(card, &CARD_EXISTS, problems);
-        check_same_account::<_, CoffeeCard>(review, card, target, &SAME_ACCOUNT, problems);
-    }
+    check_account(review, problems);
+    target::check::<CoffeeAddress, _>(review, "spec.addressRef", address_ref.as_ref(), problems);
+    target::check::<CoffeeCard, _>(review, "spec.cardRef", card_ref.as_ref(), problems);
 }
 
 impl CoffeeCart {

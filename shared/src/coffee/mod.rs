@@ -18,6 +18,8 @@ pub mod product;
 pub mod profile;
 pub mod shop;
 pub mod subscription;
+mod target;
+pub mod texts;
 pub mod token;
 pub mod variant;
 
@@ -54,19 +56,6 @@ crate::settings! {
     default_account: ObjectName,
         "The TerminalAccount of objects that name none, in namespaces that have none called default";
 }
-
-crate::conditions!(
-    CoffeeAddressStatus[intent],
-    CoffeeAppStatus[intent],
-    CoffeeCardStatus[intent],
-    CoffeeCartStatus[intent],
-    CoffeeOrderStatus[intent],
-    CoffeeProductStatus,
-    CoffeeProfileStatus,
-    CoffeeSubscriptionStatus[intent],
-    TerminalAccountStatus,
-    TerminalTokenStatus[intent]
-);
 
 #[cfg(test)]
 mod tests;

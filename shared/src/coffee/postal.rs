@@ -2,17 +2,30 @@
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use validator::Validate;
 
-use super::country;
+use super::{
+    country,
+    texts::{check_no_card_number, check_note},
+};
 use crate::{
     admission::{
         defaults::Fill,
         problem::{Cause, Problems},
-        rule::AdmissionRule,
     },
-    common::text::{check_no_card_number, check_optional, check_required, not_blank},
+    common::text::{check_required, not_blank},
     field::FieldPath,
+    rules,
 };
+
+rules! {
+    TEXT = Deny "coffee.address.text", "An address's name, street1, city and zip are not blank, and no field is longer than 255 characters.";
+    COUNTRY = Deny "coffee.address.country", "An address's country is two letters.";
+    COUNTRY_KNOWN = Warn "coffee.address.country-known", "An address's country is one of ISO 3166-1.";
+    ZIP = Deny "coffee.address.zip", "A zip has up to 16 letters, digits, spaces and '-'; a US zip is five digits, or five, '-' and four.";
+    PROVINCE = Warn "coffee.address.province", "A US address has a province.";
+    PHONE = Deny "coffee.address.phone", "A phone number has 5 to 32 digits, spaces and '+', '-', '.', '(' and ')'.";
+}
 
 /// The CEL rule for the postal code of a US address.
 pub(super) const US_ZIP: &str =
@@ -39,31 +52,31 @@ const ZIP_MESSAGE: &str = "must be up to 16 letters, digits, spaces and '-'";
 const COUNTRY_MESSAGE: &str = "must be two letters, ISO 3166-1 alpha-2, for instance US";
 
 /// An address inside another object.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(US_ZIP).message("zip of a US address is five digits, or five, '-' and four"),
 )]
 pub struct InlineAddress {
     /// Who receives it.
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.address.text"))]
     #[x_kube(validation = not_blank())]
     pub name: String,
     /// Street and number.
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.address.text"))]
     #[x_kube(validation = not_blank())]
     pub street1: String,
     /// What else the carrier needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.address.text"))]
     pub street2: Option<String>,
     /// The city.
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.address.text"))]
     #[x_kube(validation = not_blank())]
     pub city: String,
     /// The state or province, as the carrier writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.address.text"))]
     pub province: Option<String>,
     /// The postal code.
     #[schemars(length(max = 32))]
@@ -149,71 +162,47 @@ pub(super) fn fill_address<const N: usize>(
     fill.normalise(country, root.clone().field("country"), normal);
 }
 
-/// The rules of a kind that holds an address.
-pub(super) struct AddressRules {
-    /// What must be said, and how much.
-    pub(super) text: &'static AdmissionRule,
-    /// Two letters.
-    pub(super) country: &'static AdmissionRule,
-    /// A country's letters.
-    pub(super) country_known: &'static AdmissionRule,
-    /// The postal code.
-    pub(super) zip: &'static AdmissionRule,
-    /// A US address's province.
-    pub(super) province: &'static AdmissionRule,
-    /// The telephone number.
-    pub(super) phone: &'static AdmissionRule,
-    /// No card number.
-    pub(super) card_number: &'static AdmissionRule,
-}
-
 /// Checks the address at `root`.
-pub(super) fn check_postal(
-    problems: &mut Problems,
-    rules: &AddressRules,
-    root: &FieldPath,
-    address: &Postal<'_>,
-) {
+pub(super) fn check_postal(problems: &mut Problems, root: &FieldPath, address: &Postal<'_>) {
     let field = |name: &str| root.clone().field(name);
     let Postal { name, street1, street2, city, province, country, zip, phone } = *address;
     for (key, text) in [("name", name), ("street1", street1), ("city", city)] {
-        check_required(problems, rules.text, field(key), text, 255);
-        check_no_card_number(problems, rules.card_number, field(key), text);
+        check_required(problems, &TEXT, field(key), text);
+        check_no_card_number(problems, field(key), text);
     }
     for (key, text) in [("street2", street2), ("province", province)] {
-        check_optional(problems, rules.text, field(key), text.unwrap_or_default(), 255);
-        check_no_card_number(problems, rules.card_number, field(key), text.unwrap_or_default());
+        check_note(problems, &TEXT, field(key), text);
     }
-    check_country(problems, rules, field("country"), country);
-    check_zip(problems, rules, field("zip"), country, zip);
+    check_country(problems, field("country"), country);
+    check_zip(problems, field("zip"), country, zip);
     if country == "US" && province.is_none_or(str::is_empty) {
         let message = "is missing; carriers need the state of a US address";
-        problems.add(rules.province, Cause::Required, field("province"), message);
+        problems.add(&PROVINCE, Cause::Required, field("province"), message);
     }
     if phone.is_some_and(|phone| !is_phone(phone)) {
-        problems.add(rules.phone, Cause::Invalid, field("phone"), PHONE_MESSAGE);
+        problems.add(&PHONE, Cause::Invalid, field("phone"), PHONE_MESSAGE);
     }
 }
 
-fn check_country(problems: &mut Problems, rules: &AddressRules, field: FieldPath, country: &str) {
+fn check_country(problems: &mut Problems, field: FieldPath, country: &str) {
     if country.len() != 2 || !country.bytes().all(|c| c.is_ascii_uppercase()) {
-        problems.add(rules.country, Cause::Invalid, field, COUNTRY_MESSAGE);
+        problems.add(&COUNTRY, Cause::Invalid, field, COUNTRY_MESSAGE);
     } else if !country::is_known(country) {
         let hint = if country == "UK" { "; the United Kingdom is GB" } else { "; check it" };
         let message = format!("{country} is no country of ISO 3166-1{hint}");
-        problems.add(rules.country_known, Cause::NotSupported, field, message);
+        problems.add(&COUNTRY_KNOWN, Cause::NotSupported, field, message);
     }
 }
 
-fn check_zip(problems: &mut Problems, rules: &AddressRules, field: FieldPath, country: &str, zip: &str) {
+fn check_zip(problems: &mut Problems, field: FieldPath, country: &str, zip: &str) {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'-');
     if zip.trim().is_empty() {
-        problems.add(rules.text, Cause::Required, field, "is blank; fill it in");
+        problems.add(&TEXT, Cause::Required, field, "is blank; fill it in");
     } else if country == "US" && !is_us_zip(zip) {
         let message = "must be five digits, or five, '-' and four, in the US";
-        problems.add(rules.zip, Cause::Invalid, field, message);
+        problems.add(&ZIP, Cause::Invalid, field, message);
     } else if zip.len() > 16 || !zip.bytes().all(allowed) {
-        problems.add(rules.zip, Cause::Invalid, field, ZIP_MESSAGE);
+        problems.add(&ZIP, Cause::Invalid, field, ZIP_MESSAGE);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,8 +16,7 @@ use crate::{
     common::names::derived_name,
     field::at,
     kind::Kind,
-    rules,
-    status::Condition,
+    rules, status,
 };
 
 /// What a product is.
@@ -90,19 +88,9 @@ pub enum SubscriptionPolicy {
     Required,
 }
 
-/// What Concierge found out about a product: nothing but what is in its spec.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CoffeeProductStatus {
-    /// How the product stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a product: nothing but what is in its spec.
+    pub struct CoffeeProductStatus() {}
 }
 
 rules! {
@@ -113,10 +101,6 @@ impl Kind for CoffeeProduct {
     const NAME: &'static str = "CoffeeProduct";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const RECONCILED: bool = false;
-
-    fn assemble(metadata: ObjectMeta, spec: CoffeeProductSpec, status: Option<CoffeeProductStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.subscription, "spec.subscription", SubscriptionPolicy::default());

@@ -1,17 +1,18 @@
 //! The profile of an account: who it belongs to.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use validator::ValidateEmail;
+use validator::{Validate, ValidateEmail};
 
 use super::{
     UsedAccount, UsesAccount,
     account_ref::{
-        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+        self, ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account,
+        check_account_immutable,
     },
+    texts::{self, check_name},
 };
 use crate::{
     admission::{
@@ -22,21 +23,17 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
-    common::{
-        ObjectRef,
-        text::{check_no_card_number, check_required, not_blank},
-    },
+    common::{ObjectRef, text::not_blank},
     field::at,
     kind::Kind,
-    rules,
-    status::Condition,
+    rules, status,
 };
 
 const CEL_EMAIL: &str = r"self.matches('^\\s*[^@\\s]+@[^@\\s]+\\s*$')";
 const EMAIL_MESSAGE: &str = "is no e-mail address; write it as name@host";
 
 /// What a profile is.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[kube(
     group = "coffee.terminal.sh",
     version = "v1alpha1",
@@ -59,11 +56,11 @@ const EMAIL_MESSAGE: &str = "is no e-mail address; write it as name@host";
 )]
 pub struct CoffeeProfileSpec {
     /// Where the shop sends its mail.
-    #[schemars(length(max = 254))]
+    #[validate(length(max = 254, code = "coffee.profile.email"))]
     #[x_kube(validation = Rule::new(CEL_EMAIL).message(EMAIL_MESSAGE))]
     pub email: String,
     /// The account holder's name.
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.text.name"))]
     #[x_kube(validation = not_blank())]
     pub name: String,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
@@ -83,40 +80,21 @@ pub enum ProfilePhase {
     Failed,
 }
 
-/// What Concierge found out about a profile.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CoffeeProfileStatus {
-    /// Where it stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<ProfilePhase>,
-    /// What is wrong or being waited for, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// When the shop was last seen to agree, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_sync_time: Option<String>,
-    /// The account at which the remote thing was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<UsedAccount>,
-    /// Where the object stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a profile.
+    pub struct CoffeeProfileStatus(message, account: UsedAccount) {
+        /// Where it stands, in one word.
+        pub phase: Option<ProfilePhase>,
+        /// When the shop was last seen to agree, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub last_sync_time: Option<String>,
+    }
 }
 
 rules! {
+    use account_ref::RULES, &[&texts::NAME, &texts::CARD_NUMBER];
     EMAIL = Deny "coffee.profile.email", "A profile's email is an e-mail address of up to 254 characters.";
-    NAME = Deny "coffee.profile.name", "A profile's name is not blank and has up to 255 characters.";
-    CARD_NUMBER = Deny "coffee.profile.card-number", "No text of a profile contains a card number.";
     UNIQUE = Deny "coffee.profile.unique", "An account has one profile.";
-    ACCOUNT_EXISTS = Deny "coffee.profile.account-exists", "The TerminalAccount that a profile names exists and permits its namespace.";
     IMMUTABLE = Deny "coffee.profile.immutable", "A profile's accountRef never changes.";
     IN_USE = Deny "coffee.profile.in-use", "A profile is deleted after the orders and subscriptions that use it are final.";
 }
@@ -127,10 +105,6 @@ impl Kind for CoffeeProfile {
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     const CONFIDENTIAL: bool = true;
 
-    fn assemble(metadata: ObjectMeta, spec: CoffeeProfileSpec, status: Option<CoffeeProfileStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.trim(&mut self.spec.email, "spec.email");
         fill.trim(&mut self.spec.name, "spec.name");
@@ -138,17 +112,17 @@ impl Kind for CoffeeProfile {
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
-        if !spec.email.validate_email() || spec.email.len() > 254 {
+        problems.add_invalid_fields(&**review.object);
+        if !spec.email.validate_email() {
             problems.add(&EMAIL, Cause::Invalid, "spec.email", EMAIL_MESSAGE);
         }
-        check_required(problems, &NAME, "spec.name", &spec.name, 255);
-        check_no_card_number(problems, &CARD_NUMBER, "spec.name", &spec.name);
-        check_account(review, &ACCOUNT_EXISTS, problems);
+        check_name(problems, "spec.name", &spec.name);
+        check_account(review, problems);
         check_account_immutable(review, &IMMUTABLE, problems);
     }
 
     fn references(&self) -> Vec<Reference> {
-        account_reference(self, &ACCOUNT_EXISTS, true).into_iter().collect()
+        account_reference(self, true).into_iter().collect()
     }
 
     fn claims(&self) -> Vec<Claim> {

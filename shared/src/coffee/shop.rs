@@ -9,14 +9,11 @@ use super::{
 use crate::{
     admission::{
         lookup::{Found, Lookup},
-        problem::{Cause, Problems},
         reference::permits,
         review::Review,
-        rule::AdmissionRule,
         seen::Seen,
     },
     common::ObjectRef,
-    field::at,
     kind::Kind,
 };
 
@@ -117,39 +114,8 @@ impl Shop {
     }
 }
 
-/// Adds a problem when an object that the one under review names belongs to another account.
-pub(super) fn check_same_account<K: UsesAccount, T: UsesAccount>(
-    review: &Review<'_, K>,
-    field: &str,
-    target: &ObjectRef,
-    rule: &'static AdmissionRule,
-    problems: &mut Problems,
-) {
-    let accounts = review.look(|lookup| {
-        let target = visible::<T>(lookup, review.namespace, target)?;
-        let namespace = target.meta().namespace.as_deref().unwrap_or_default();
-        let other = Shop::permitted(lookup, &review.settings.coffee, namespace, target.account_ref());
-        Some((Shop::of_reviewed(review, lookup).account?, other.account?))
-    });
-    accounts.check(problems, field, &[rule], |accounts, problems| {
-        let Some((own, other)) = accounts.filter(|(own, other)| own != other) else { return };
-        let message = format!(
-            "names a {} of account {}, but this {} belongs to account {}; use one account for both",
-            T::NAME,
-            named(&other),
-            K::NAME,
-            named(&own)
-        );
-        problems.add(rule, Cause::Invalid, at(field).field("name"), message);
-    });
-}
-
-fn named(account: &str) -> &str {
-    if account.is_empty() { "of the whole cluster" } else { account }
-}
-
 /// The object that `target` names from namespace `own`, unless it is in one that does not permit that.
-fn visible<T: Kind>(lookup: &dyn Lookup, own: &str, target: &ObjectRef) -> Option<Arc<T>> {
+pub(super) fn visible<T: Kind>(lookup: &dyn Lookup, own: &str, target: &ObjectRef) -> Option<Arc<T>> {
     let namespace = target.namespace_in(own);
     let Found::Present(stored) = lookup.find(T::NAME, namespace, &target.name) else { return None };
     let permitted = namespace == own || permits(stored.meta().annotations.as_ref(), own);

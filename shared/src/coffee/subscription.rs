@@ -1,17 +1,18 @@
 //! A subscription.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use validator::Validate;
 
 use super::{
     CoffeeAddress, CoffeeCard, CoffeeProfile, SubscriptionPolicy, UsedAccount, UsesAccount,
     account_ref::{
-        ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account, check_account_immutable,
+        self, ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account,
+        check_account_immutable,
     },
-    shop::check_same_account,
-    variant::{self, VariantRules, Way},
+    target,
+    variant::{self, Way},
 };
 use crate::{
     admission::{
@@ -25,12 +26,11 @@ use crate::{
     common::ObjectRef,
     field::at,
     kind::Kind,
-    rules,
-    status::{Condition, intent::Intent},
+    rules, status,
 };
 
 /// What a subscription is.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[kube(
     group = "coffee.terminal.sh",
     version = "v1alpha1",
@@ -70,6 +70,7 @@ pub struct CoffeeSubscriptionSpec {
     /// The CoffeeCard that is charged.
     pub card_ref: ObjectRef,
     /// How often it comes.
+    #[validate(nested)]
     pub schedule: Schedule,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +78,7 @@ pub struct CoffeeSubscriptionSpec {
 }
 
 /// How often a subscription comes.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.type != 'weekly' || has(self.interval)").message("interval is required with type weekly"))]
 pub struct Schedule {
@@ -87,7 +88,7 @@ pub struct Schedule {
     pub kind: ScheduleType,
     /// Every how many weeks; only with weekly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
+    #[validate(range(min = 1, code = "coffee.subscription.interval"))]
     pub interval: Option<i64>,
 }
 
@@ -118,68 +119,32 @@ pub enum SubscriptionPhase {
     Failed,
 }
 
-/// What Concierge found out about a subscription.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CoffeeSubscriptionStatus {
-    /// Where it stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<SubscriptionPhase>,
-    /// What is wrong or being waited for, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The shop's id of it, `sub_…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subscription_id: Option<String>,
-    /// When it comes next, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub next_delivery: Option<String>,
-    /// The price of a delivery, in US cents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub price: Option<i64>,
-    /// Whether the profile is ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile_ready_status: Option<bool>,
-    /// Whether the address is ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address_ready_status: Option<bool>,
-    /// Whether the card is ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub card_ready_status: Option<bool>,
-    /// When the shop was last asked, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_status_check: Option<String>,
-    /// The account at which the remote thing was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<UsedAccount>,
-    /// The call at the shop that may be sent at most once and is under way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
-    /// Where the object stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a subscription.
+    pub struct CoffeeSubscriptionStatus(message, account: UsedAccount, intent) {
+        /// Where it stands, in one word.
+        pub phase: Option<SubscriptionPhase>,
+        /// The shop's id of it, `sub_…`.
+        pub subscription_id: Option<String>,
+        /// When it comes next, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub next_delivery: Option<String>,
+        /// The price of a delivery, in US cents.
+        pub price: Option<i64>,
+        /// Whether the profile is ready.
+        pub profile_ready_status: Option<bool>,
+        /// Whether the address is ready.
+        pub address_ready_status: Option<bool>,
+        /// Whether the card is ready.
+        pub card_ready_status: Option<bool>,
+        /// When the shop was last asked, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub last_status_check: Option<String>,
+    }
 }
 
 rules! {
-    VARIANT_ID = Deny "coffee.subscription.variant-id", "A subscription's productVariantId is 'var_' and letters and digits.";
-    VARIANT_FORM = Warn "coffee.subscription.variant-form", "A subscription's productVariantId looks as the shop's ids do today.";
-    VARIANT_EXISTS = Deny "coffee.subscription.variant-exists", "The shop has the variant that is subscribed to.";
-    NOT_OFFERED = Deny "coffee.subscription.not-offered", "The variant that is subscribed to comes by subscription.";
-    PRODUCTS_UNKNOWN = Warn "coffee.subscription.products-unknown", "The shop's products are known when a subscription is made.";
-    QUANTITY = Deny "coffee.subscription.quantity", "A subscription's quantity is from 1 to the operator's maximum, 100 unless set.";
-    PROFILE_EXISTS = Deny "coffee.subscription.profile-exists", "The CoffeeProfile that a subscription names exists and permits its namespace.";
-    ADDRESS_EXISTS = Deny "coffee.subscription.address-exists", "The CoffeeAddress that a subscription names exists and permits its namespace.";
-    CARD_EXISTS = Deny "coffee.subscription.card-exists", "The CoffeeCard that a subscription names exists and permits its namespace.";
-    ACCOUNT_EXISTS = Deny "coffee.subscription.account-exists", "The TerminalAccount that a subscription names exists and permits its namespace.";
-    SAME_ACCOUNT = Deny "coffee.subscription.same-account", "What a subscription names belongs to the subscription's account.";
+    use account_ref::RULES, target::RULES, variant::SUBSCRIBED;
     SCHEDULE = Deny "coffee.subscription.schedule", "A schedule is fixed or weekly; subscriptions from before may stay monthly.";
     INTERVAL = Deny "coffee.subscription.interval", "A weekly schedule has an interval of at least 1.";
     INTERVAL_IGNORED = Warn "coffee.subscription.interval-ignored", "A fixed schedule has no interval.";
@@ -189,28 +154,10 @@ rules! {
     ACTIVE = Warn "coffee.subscription.active", "A subscription is deleted once it is cancelled: deleting it cancels it.";
 }
 
-static VARIANT_RULES: VariantRules = VariantRules {
-    id: &VARIANT_ID,
-    form: &VARIANT_FORM,
-    quantity: &QUANTITY,
-    exists: &VARIANT_EXISTS,
-    sold: &NOT_OFFERED,
-    unknown: &PRODUCTS_UNKNOWN,
-    way: Way::Subscription,
-};
-
 impl Kind for CoffeeSubscription {
     const NAME: &'static str = "CoffeeSubscription";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const ASKED_ON_DELETE: bool = true;
-
-    fn assemble(
-        metadata: ObjectMeta,
-        spec: CoffeeSubscriptionSpec,
-        status: Option<CoffeeSubscriptionStatus>,
-    ) -> Self {
-        Self { metadata, spec, status }
-    }
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.quantity, "spec.quantity", 1);
@@ -221,8 +168,9 @@ impl Kind for CoffeeSubscription {
         // What the shop sells now is no matter once it is subscribed to.
         if !review.object.is_made() {
             let (id, quantity) = (&spec.product_variant_id, spec.quantity);
-            variant::check(review, &VARIANT_RULES, &at("spec"), id, quantity, problems);
+            variant::check(review, Way::Subscription, &at("spec"), id, quantity, problems);
         }
+        problems.add_invalid_fields(&**review.object);
         check_schedule(review, problems);
         check_targets(review, problems);
         if let Some(old) = review.old {
@@ -242,14 +190,12 @@ impl Kind for CoffeeSubscription {
         let spec = &self.spec;
         let protects = !self.is_final();
         let targets = [
-            (&spec.profile_ref, "spec.profileRef", CoffeeProfile::NAME, &PROFILE_EXISTS),
-            (&spec.address_ref, "spec.addressRef", CoffeeAddress::NAME, &ADDRESS_EXISTS),
-            (&spec.card_ref, "spec.cardRef", CoffeeCard::NAME, &CARD_EXISTS),
+            target::reference::<CoffeeProfile>("spec.profileRef", Some(&spec.profile_ref), protects),
+            target::reference::<CoffeeAddress>("spec.addressRef", Some(&spec.address_ref), protects),
+            target::reference::<CoffeeCard>("spec.cardRef", Some(&spec.card_ref), protects),
+            account_reference(self, protects),
         ];
-        let targets = targets
-            .into_iter()
-            .filter_map(|(target, field, kind, rule)| target.reference(field, kind, rule, protects));
-        targets.chain(account_reference(self, &ACCOUNT_EXISTS, protects)).collect()
+        targets.into_iter().flatten().collect()
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -297,9 +243,6 @@ fn check_schedule(review: &Review<'_, CoffeeSubscription>, problems: &mut Proble
         }
         _ => {}
     }
-    if schedule.interval.is_some_and(|interval| interval < 1) {
-        problems.add(&INTERVAL, Cause::Invalid, "spec.schedule.interval", "must be at least 1");
-    }
     if schedule.kind == ScheduleType::Fixed {
         return;
     }
@@ -321,15 +264,11 @@ fn check_schedule(review: &Review<'_, CoffeeSubscription>, problems: &mut Proble
 
 fn check_targets(review: &Review<'_, CoffeeSubscription>, problems: &mut Problems) {
     let CoffeeSubscriptionSpec { profile_ref, address_ref, card_ref, .. } = &review.object.spec;
-    check_account(review, &ACCOUNT_EXISTS, problems);
+    check_account(review, problems);
     check_account_immutable(review, &IMMUTABLE, problems);
-    let (profile, address, card) = ("spec.profileRef", "spec.addressRef", "spec.cardRef");
-    profile_ref.check(profile, &PROFILE_EXISTS, problems);
-    address_ref.check(address, &ADDRESS_EXISTS, problems);
-    card_ref.check(card, &CARD_EXISTS, problems);
-    check_same_account::<_, CoffeeProfile>(review, profile, profile_ref, &SAME_ACCOUNT, problems);
-    check_same_account::<_, CoffeeAddress>(review, address, address_ref, &SAME_ACCOUNT, problems);
-    check_same_account::<_, CoffeeCard>(review, card, card_ref, &SAME_ACCOUNT, problems);
+    target::check::<CoffeeProfile, _>(review, "spec.profileRef", Some(profile_ref), problems);
+    target::check::<CoffeeAddress, _>(review, "spec.addressRef", Some(address_ref), problems);
+    target::check::<CoffeeCard, _>(review, "spec.cardRef", Some(card_ref), problems);
 }
 
 fn check_change(old: &CoffeeSubscriptionSpec, new: &CoffeeSubscriptionSpec, problems: &mut Problems) {

@@ -1,32 +1,27 @@
 //! An access token of an account.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use validator::Validate;
 
 use super::{
     UsedAccount, UsesAccount,
-    account_ref::{account_index_keys, account_reference, check_account},
+    account_ref::{self, account_index_keys, account_reference, check_account},
+    texts::{self, check_description},
 };
 use crate::{
     access::Access,
     admission::{
         defaults::Fill, problem::Problems, reference::Reference, review::Review, rule::AdmissionRule,
     },
-    common::{
-        ObjectRef, SecretRef,
-        immutable::check_spec_immutable,
-        names::derived_name,
-        text::{check_no_card_number, check_optional},
-    },
+    common::{ObjectRef, SecretRef, immutable::check_spec_immutable, names::derived_name},
     kind::Kind,
-    rules,
-    status::{Condition, intent::Intent},
+    rules, status,
 };
 
 /// What an access token is. It never changes.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
 #[kube(
     group = "coffee.terminal.sh",
     version = "v1alpha1",
@@ -52,7 +47,7 @@ use crate::{
 pub struct TerminalTokenSpec {
     /// What it is for, for people. The shop does not see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
+    #[validate(length(max = 255, code = "coffee.text.description"))]
     pub description: Option<String>,
     /// The TerminalAccount; the one named default in this namespace when absent. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,51 +66,26 @@ pub enum TokenPhase {
     Failed,
 }
 
-/// What Concierge found out about a token.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct TerminalTokenStatus {
-    /// Where it stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<TokenPhase>,
-    /// What is wrong or being waited for, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The shop's id of it, `pat_…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_id: Option<String>,
-    /// The Secret that holds it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<SecretRef>,
-    /// When it was made, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub created: Option<String>,
-    /// When the shop was last asked, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_status_check: Option<String>,
-    /// The account at which the remote thing was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<UsedAccount>,
-    /// The call at the shop that may be sent at most once and is under way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
-    /// Where the object stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a token.
+    pub struct TerminalTokenStatus(message, account: UsedAccount, intent) {
+        /// Where it stands, in one word.
+        pub phase: Option<TokenPhase>,
+        /// The shop's id of it, `pat_…`.
+        pub token_id: Option<String>,
+        /// The Secret that holds it.
+        pub secret_ref: Option<SecretRef>,
+        /// When it was made, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub created: Option<String>,
+        /// When the shop was last asked, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub last_status_check: Option<String>,
+    }
 }
 
 rules! {
-    DESCRIPTION = Deny "coffee.token.description", "A token's description has up to 255 characters.";
-    CARD_NUMBER = Deny "coffee.token.card-number", "No text of a token contains a card number.";
-    ACCOUNT_EXISTS = Deny "coffee.token.account-exists", "The TerminalAccount that a token names exists and permits its namespace.";
+    use account_ref::RULES, &[&texts::DESCRIPTION, &texts::CARD_NUMBER];
     IMMUTABLE = Deny "coffee.token.immutable", "A token never changes.";
 }
 
@@ -124,22 +94,17 @@ impl Kind for TerminalToken {
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const ACCESS: &'static [Access] = &[Access::SECRETS_MADE];
 
-    fn assemble(metadata: ObjectMeta, spec: TerminalTokenSpec, status: Option<TerminalTokenStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, _fill: &mut Fill) {}
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
-        let description = review.object.spec.description.as_deref().unwrap_or_default();
-        check_optional(problems, &DESCRIPTION, "spec.description", description, 255);
-        check_no_card_number(problems, &CARD_NUMBER, "spec.description", description);
-        check_account(review, &ACCOUNT_EXISTS, problems);
+        problems.add_invalid_fields(&**review.object);
+        check_description(problems, "spec.description", review.object.spec.description.as_deref());
+        check_account(review, problems);
         check_spec_immutable(review, &IMMUTABLE, "a token never changes", problems);
     }
 
     fn references(&self) -> Vec<Reference> {
-        account_reference(self, &ACCOUNT_EXISTS, true).into_iter().collect()
+        account_reference(self, true).into_iter().collect()
     }
 
     fn index_keys(&self) -> Vec<String> {

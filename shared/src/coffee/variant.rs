@@ -16,7 +16,25 @@ use crate::{
     },
     field::FieldPath,
     kind::Kind,
+    rules,
 };
+
+rules! {
+    ID = Deny "coffee.variant.id", "A productVariantId is 'var_' and letters and digits.";
+    FORM = Warn "coffee.variant.form", "A productVariantId looks as the shop's ids do today.";
+    QUANTITY = Deny "coffee.variant.quantity", "The quantity of a variant is from 1 to the operator's maximum, 100 unless set.";
+    EXISTS = Deny "coffee.variant.exists", "The shop has the variant that is asked for.";
+    SUBSCRIPTION_ONLY = Deny "coffee.variant.subscription-only", "A variant that is ordered does not come only by subscription.";
+    NOT_OFFERED = Deny "coffee.variant.not-offered", "A variant that is subscribed to comes by subscription.";
+    PRODUCTS_UNKNOWN = Warn "coffee.variant.products-unknown", "The shop's products are known when one is asked for.";
+}
+
+/// The rules of a variant that is ordered.
+pub(super) const ORDERED: &[&AdmissionRule] =
+    &[&ID, &FORM, &QUANTITY, &EXISTS, &SUBSCRIPTION_ONLY, &PRODUCTS_UNKNOWN];
+/// The rules of a variant that is subscribed to.
+pub(super) const SUBSCRIBED: &[&AdmissionRule] =
+    &[&ID, &FORM, &QUANTITY, &EXISTS, &NOT_OFFERED, &PRODUCTS_UNKNOWN];
 
 /// The longest id that is believed.
 const MAX_LENGTH: usize = 64;
@@ -35,44 +53,26 @@ pub(super) enum Way {
     Subscription,
 }
 
-/// The rules of a kind that names variants.
-pub(super) struct VariantRules {
-    /// The id's shape.
-    pub(super) id: &'static AdmissionRule,
-    /// The id looks as ids do today.
-    pub(super) form: &'static AdmissionRule,
-    /// The quantity.
-    pub(super) quantity: &'static AdmissionRule,
-    /// The shop has the variant.
-    pub(super) exists: &'static AdmissionRule,
-    /// The shop sells it this way.
-    pub(super) sold: &'static AdmissionRule,
-    /// The products are known.
-    pub(super) unknown: &'static AdmissionRule,
-    /// This way.
-    pub(super) way: Way,
-}
-
 /// Checks the variant at `field`, of which the object under review wants `quantity`.
 pub(super) fn check<K: UsesAccount>(
     review: &Review<'_, K>,
-    rules: &VariantRules,
+    way: Way,
     root: &FieldPath,
     id: &str,
     quantity: Option<i64>,
     problems: &mut Problems,
 ) {
     let field = root.clone().field("productVariantId");
-    check_quantity(review, rules, root, quantity, problems);
+    check_quantity(review, root, quantity, problems);
     let strict = review.settings.coffee.strict_variant_ids;
     match shape(id) {
-        Shape::Wrong => problems.add(rules.id, Cause::Invalid, field, ID_MESSAGE),
-        Shape::Strange if strict => problems.add(rules.id, Cause::Invalid, field, FORM_MESSAGE),
+        Shape::Wrong => problems.add(&ID, Cause::Invalid, field, ID_MESSAGE),
+        Shape::Strange if strict => problems.add(&ID, Cause::Invalid, field, FORM_MESSAGE),
         Shape::Strange => {
-            problems.add(rules.form, Cause::Invalid, field.clone(), FORM_MESSAGE);
-            check_product(review, rules, field, id, problems);
+            problems.add(&FORM, Cause::Invalid, field.clone(), FORM_MESSAGE);
+            check_product(review, way, field, id, problems);
         }
-        Shape::Usual => check_product(review, rules, field, id, problems),
+        Shape::Usual => check_product(review, way, field, id, problems),
     }
 }
 
@@ -106,7 +106,6 @@ pub(super) fn shape(id: &str) -> Shape {
 
 fn check_quantity<K: UsesAccount>(
     review: &Review<'_, K>,
-    rules: &VariantRules,
     root: &FieldPath,
     quantity: Option<i64>,
     problems: &mut Problems,
@@ -114,36 +113,40 @@ fn check_quantity<K: UsesAccount>(
     let max = review.settings.coffee.max_quantity;
     if quantity.is_some_and(|quantity| !(1..=max).contains(&quantity)) {
         let message = format!("must be from 1 to {max}");
-        problems.add(rules.quantity, Cause::Invalid, root.clone().field("quantity"), message);
+        problems.add(&QUANTITY, Cause::Invalid, root.clone().field("quantity"), message);
     }
 }
 
 fn check_product<K: UsesAccount>(
     review: &Review<'_, K>,
-    rules: &VariantRules,
+    way: Way,
     field: FieldPath,
     id: &str,
     problems: &mut Problems,
 ) {
-    let found = [rules.exists, rules.sold, rules.unknown];
+    let sold = match way {
+        Way::Order => &SUBSCRIPTION_ONLY,
+        Way::Subscription => &NOT_OFFERED,
+    };
+    let found = [&EXISTS, sold, &PRODUCTS_UNKNOWN];
     product(review, id).check(problems, field.clone(), &found, |product, problems| {
         let Some(product) = product else {
             let message =
                 "could not be looked up: the shop's products are not known here yet; the shop decides";
-            return problems.add(rules.unknown, Cause::NotFound, field, message);
+            return problems.add(&PRODUCTS_UNKNOWN, Cause::NotFound, field, message);
         };
         let Some(product) = product else {
             let message = "is none of the shop's variants; `kubectl get coffeeproducts` lists them";
-            return problems.add(rules.exists, Cause::NotFound, field, message);
+            return problems.add(&EXISTS, Cause::NotFound, field, message);
         };
-        let message = match (rules.way, product.spec.subscription.unwrap_or_default()) {
+        let message = match (way, product.spec.subscription.unwrap_or_default()) {
             (Way::Order, SubscriptionPolicy::Required) => {
                 "comes only by subscription; create a CoffeeSubscription"
             }
             (Way::Subscription, SubscriptionPolicy::None) => "can't be subscribed to; create a CoffeeOrder",
             _ => return,
         };
-        problems.add(rules.sold, Cause::NotSupported, field, message);
+        problems.add(sold, Cause::NotSupported, field, message);
     });
 }
 

@@ -45,7 +45,5 @@ fn check_alphabet(
     }
 }
 
-crate::conditions!(PetStatus, PetStoreStatus);
-
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! A pet.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,8 +18,7 @@ use crate::{
     field::at,
     kind::Kind,
     pets::Stores,
-    rules,
-    status::Condition,
+    rules, status,
 };
 
 /// What a pet is.
@@ -70,6 +68,7 @@ pub struct PetSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreRef {
     /// Its name.
+    #[schemars(length(max = 253))]
     pub name: String,
 }
 
@@ -87,28 +86,16 @@ pub enum PetPhase {
     Error,
 }
 
-/// What Concierge found out about a pet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PetStatus {
-    /// Where the pet stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<PetPhase>,
-    /// The PetStore that the pet belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub store: Option<String>,
-    /// The base URL of the service at which the pet is kept, once it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote: Option<String>,
-    /// Where the pet stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a pet.
+    pub struct PetStatus() {
+        /// Where the pet stands, in one word.
+        pub phase: Option<PetPhase>,
+        /// The PetStore that the pet belongs to.
+        pub store: Option<String>,
+        /// The base URL of the service at which the pet is kept, once it is.
+        pub remote: Option<String>,
+    }
 }
 
 rules! {
@@ -127,10 +114,6 @@ impl Kind for Pet {
     const NAME: &'static str = "Pet";
     const RULES: &'static [&'static crate::admission::rule::AdmissionRule] = RULES;
 
-    fn assemble(metadata: ObjectMeta, spec: PetSpec, status: Option<PetStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.trim(&mut self.spec.name, "spec.name");
         if let Some(tag) = &mut self.spec.tag {
@@ -140,9 +123,7 @@ impl Kind for Pet {
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
-        if let Err(errors) = spec.validate() {
-            problems.add_invalid(RULES, "spec", &errors);
-        }
+        problems.add_invalid_fields(&**review.object);
         check_alphabet(problems, &NAME, "spec.name", &spec.name);
         check_alphabet(problems, &TAG, "spec.tag", spec.tag.as_deref().unwrap_or_default());
         if let Some(old) = review.old.filter(|old| old.spec.id != spec.id) {

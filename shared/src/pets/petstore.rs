@@ -1,6 +1,5 @@
 //! A store of pets.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,8 +21,7 @@ use crate::{
     index::Stored,
     kind::Kind,
     pets::Stores,
-    rules,
-    status::Condition,
+    rules, status,
 };
 
 const MAX_PETS: i64 = 100;
@@ -71,11 +69,11 @@ pub struct PetStoreSpec {
     pub config: Option<Config>,
     /// The Petstore v3 REST service that the store's pets are kept in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[validate(nested)]
     #[schemars(extend("default" = {}))]
     pub endpoints: Option<Endpoints>,
     /// Who may use that service, and with which key Concierge does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(nested)]
     #[schemars(extend("default" = {}))]
     pub security: Option<Security>,
 }
@@ -96,6 +94,7 @@ pub struct Config {
     pub default_limit: Option<i64>,
     /// The tags that the store's pets may have. Absent or empty allows every tag. Comparison is exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 1000, code = "pets.petstore.allowed-tags"))]
     #[schemars(inner(length(min = 1, max = 100)))]
     pub allowed_tags: Option<Vec<String>>,
     /// Whether every pet of the store needs a tag.
@@ -108,21 +107,24 @@ pub struct Config {
 }
 
 /// A Petstore v3 REST service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.baseUrl) || self.baseUrl.matches('^https?://[^/]')").message("baseUrl must be an absolute http or https URL"),
+)]
 pub struct Endpoints {
     /// The service's address with its base path, for instance https://petstore.example.com/api/v3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^https?://[^/]"))]
+    #[schemars(length(max = 2048))]
     pub base_url: Option<String>,
     /// The version of the store's interface, 'v' and digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^v[0-9]+$"), extend("default" = "v1"))]
+    #[schemars(length(max = 64), regex(pattern = "^v[0-9]+$"), extend("default" = "v1"))]
     pub version: Option<String>,
 }
 
 /// Who may use a store's service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct Security {
     /// Whether the service asks who is calling.
@@ -131,6 +133,8 @@ pub struct Security {
     pub require_authentication: Option<bool>,
     /// The origins (scheme://host[:port]) from which browsers may call the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[validate(length(max = 100, code = "pets.petstore.allowed-origins"))]
+    #[schemars(inner(length(max = 2048)))]
     pub allowed_origins: Option<Vec<String>>,
     /// The Secret in the store's namespace that holds the service's API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,30 +155,18 @@ pub enum PetStorePhase {
     Error,
 }
 
-/// What Concierge found out about a store.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PetStoreStatus {
-    /// Where the store stands, in one word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<PetStorePhase>,
-    /// How many pets belong to the store.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub pet_count: Option<i64>,
-    /// When the service was last seen to agree, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
-    pub last_sync: Option<String>,
-    /// Where the store stands, in detail.
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-    /// The generation that this status describes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// The last token of the annotation concierge.dev/reconcile-at that was acted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reconciled_at: Option<String>,
+status! {
+    /// What Concierge found out about a store.
+    pub struct PetStoreStatus() {
+        /// Where the store stands, in one word.
+        pub phase: Option<PetStorePhase>,
+        /// How many pets belong to the store.
+        #[schemars(range(min = 0))]
+        pub pet_count: Option<i64>,
+        /// When the service was last seen to agree, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub last_sync: Option<String>,
+    }
 }
 
 rules! {
@@ -202,10 +194,6 @@ impl Kind for PetStore {
         &["spec.endpoints.baseUrl", "spec.security.allowedOrigins[]"];
     const CONFIDENTIAL: bool = false;
 
-    fn assemble(metadata: ObjectMeta, spec: PetStoreSpec, status: Option<PetStoreStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let spec = &mut self.spec;
         fill.trim(&mut spec.name, "spec.name");
@@ -230,9 +218,7 @@ impl Kind for PetStore {
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
-        if let Err(errors) = spec.validate() {
-            problems.add_invalid(RULES, "spec", &errors);
-        }
+        problems.add_invalid_fields(&**review.object);
         check_alphabet(problems, &NAME, "spec.name", &spec.name);
         check_config(spec.config.as_ref(), problems);
         check_endpoints(spec.endpoints.as_ref(), problems);

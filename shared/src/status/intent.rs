@@ -21,20 +21,27 @@ pub enum IntentState {
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
     /// Tells this attempt from any other.
+    #[schemars(length(max = 2048))]
     pub id: String,
     /// The operation, for instance `POST /order`.
+    #[schemars(length(max = 2048))]
     pub operation: String,
     /// A digest of what the call asks for, by which its effect is recognised.
+    #[schemars(length(max = 2048))]
     pub fingerprint: String,
     /// The remote account at which it is sent.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 4096))]
     pub account: String,
     /// When it was written down, RFC 3339.
+    #[schemars(length(max = 64))]
     pub created_at: String,
     /// The lease under which it was written; another leader treats it as perhaps sent.
+    #[schemars(length(max = 2048))]
     pub lease_token: String,
     /// What the service listed before, so that older things are not mistaken for the effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10_000), inner(length(max = 2048)))]
     pub before: Vec<String>,
     /// How far it has come.
     pub state: IntentState,

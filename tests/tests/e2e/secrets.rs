@@ -255,6 +255,7 @@ async fn refusals(market: &Market, haystack: &mut Haystack) {
         card(json!({"cardToken": CLEAR})),
         coffee("TerminalToken", CUSTOMER, "refused", json!({"description": spaced})),
     ];
+    let refused = refused.into_iter().chain(misplaced_passwords());
     for object in refused {
         for how in
             [&["create", "-f", "-"][..], &["create", "-f", "-", "--dry-run=server"], &["apply", "-f", "-"]]
@@ -268,6 +269,28 @@ async fn refusals(market: &Market, haystack: &mut Haystack) {
     let said = market.user.kubectl().run(&change).await.unwrap();
     assert!(!said.status.success());
     haystack.push(("kubectl patch".to_owned(), said.stderr));
+}
+
+/// Objects with a password in a web address, which the API server's own schema refuses, or the webhook.
+fn misplaced_passwords() -> impl Iterator<Item = Value> {
+    let key = json!({"name": "cards", "key": "hidden"});
+    let urls = [
+        format!("https://me:{NEVER_STORED}@shop.example/api"),
+        format!("ftp://me:{NEVER_STORED}@shop.example"),
+        format!("https://shop.example/{}", NEVER_STORED.repeat(200)),
+    ];
+    urls.into_iter().flat_map(move |url| {
+        let account = json!({"baseUrl": url, "tokenSecretRef": key});
+        let app = json!({"name": "refused", "redirectUri": url});
+        let store =
+            json!({"name": "refused", "endpoints": {"baseUrl": url}, "security": {"allowedOrigins": [url]}});
+        [
+            coffee("TerminalAccount", CUSTOMER, "refused", account),
+            coffee("CoffeeApp", CUSTOMER, "refused", app),
+            json!({"apiVersion": "petstore.example.com/v1", "kind": "PetStore",
+                   "metadata": {"name": "refused", "namespace": CUSTOMER}, "spec": store}),
+        ]
+    })
 }
 
 /// All that the run has left: logs, metrics, objects, events, and what people see of them.

@@ -16,8 +16,8 @@ use concierge_shared::{
     },
     field::at,
     kind::Kind,
-    rules,
-    status::{Condition, ConditionReason, Conditions, intent::Intent},
+    rules, status,
+    status::{ConditionReason, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -43,19 +43,14 @@ pub(crate) struct ToySpec {
     pub(crate) secret: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ToyStatus {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) phase: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) colour: Option<String>,
-    pub(crate) conditions: Vec<Condition>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) observed_generation: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reconciled_at: Option<String>,
+status! {
+    pub(crate) struct ToyStatus() {
+        pub(crate) phase: Option<String>,
+        pub(crate) colour: Option<String>,
+    }
 }
+
+concierge_shared::assemble!(Toy, Ticket);
 
 rules! {
     COLOUR = Deny "toys.toy.colour", "A toy is not plaid.";
@@ -68,10 +63,6 @@ impl Kind for Toy {
     const NAME: &'static str = "Toy";
     const RULES: &'static [&'static concierge_shared::admission::rule::AdmissionRule] = RULES;
     const IN_USE: Option<&'static concierge_shared::admission::rule::AdmissionRule> = Some(&IN_USE);
-
-    fn assemble(metadata: ObjectMeta, spec: ToySpec, status: Option<ToyStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
 
     fn fill_defaults(&mut self, _: &mut Fill) {}
 
@@ -101,21 +92,6 @@ impl Kind for Toy {
             taken: None,
         });
         key.into_iter().collect()
-    }
-}
-
-impl Conditions for ToyStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
-        &mut self.conditions
-    }
-    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
-        &mut self.observed_generation
-    }
-    fn reconciled_at_mut(&mut self) -> Option<&mut Option<String>> {
-        Some(&mut self.reconciled_at)
     }
 }
 
@@ -241,47 +217,19 @@ pub(crate) struct TicketSpec {
     pub(crate) free: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct TicketStatus {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) order_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) intent: Option<Intent>,
-    pub(crate) conditions: Vec<Condition>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) observed_generation: Option<i64>,
+status! {
+    pub(crate) struct TicketStatus(intent) {
+        pub(crate) order_id: Option<String>,
+    }
 }
 
 impl Kind for Ticket {
     const NAME: &'static str = "Ticket";
     const RULES: &'static [&'static concierge_shared::admission::rule::AdmissionRule] = &[];
 
-    fn assemble(metadata: ObjectMeta, spec: TicketSpec, status: Option<TicketStatus>) -> Self {
-        Self { metadata, spec, status }
-    }
-
     fn fill_defaults(&mut self, _: &mut Fill) {}
 
     fn check(_: &Review<'_, Self>, _: &mut Problems) {}
-}
-
-impl Conditions for TicketStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-    fn conditions_mut(&mut self) -> &mut Vec<Condition> {
-        &mut self.conditions
-    }
-    fn observed_generation_mut(&mut self) -> &mut Option<i64> {
-        &mut self.observed_generation
-    }
-    fn intent(&self) -> Option<&Intent> {
-        self.intent.as_ref()
-    }
-    fn intent_mut(&mut self) -> Option<&mut Option<Intent>> {
-        Some(&mut self.intent)
-    }
 }
 
 /// Makes tickets real.

@@ -189,9 +189,10 @@ fn what_the_schema_alone_refuses_is_refused_without_a_cluster() {
     let store = |config: &str| SHOP.replace("config:", config);
     let card = "apiVersion: coffee.terminal.sh/v1alpha1\nkind: CoffeeCard\nmetadata: {name: mine}\nspec: ";
     for (text, path, message) in [
-        (store("endpoints: {baseUrl: 'https:host'}\n  config:"), "spec.endpoints.baseUrl", "must match"),
-        (store("endpoints: {baseUrl: 'HTTPS://x'}\n  config:"), "spec.endpoints.baseUrl", "must match"),
-        (store("endpoints: {baseUrl: ' https://x'}\n  config:"), "spec.endpoints.baseUrl", "must match"),
+        (store("endpoints: {baseUrl: 'https:host'}\n  config:"), "spec.endpoints", "baseUrl must be"),
+        (store("endpoints: {baseUrl: 'HTTPS://x'}\n  config:"), "spec.endpoints", "baseUrl must be"),
+        (store("endpoints: {baseUrl: ' https://x'}\n  config:"), "spec.endpoints", "baseUrl must be"),
+        (store("endpoints: {version: '1'}\n  config:"), "spec.endpoints.version", "must match"),
         (pet("rex", "  id: 0\n  name: Rex\n"), "spec.id", "must be at least 1"),
         (format!("{card}{{}}\n"), "spec", "give exactly one of cardToken and cardTokenSecretRef"),
     ] {

@@ -4,7 +4,8 @@ use concierge_shared::{
     coffee::{
         CoffeeAddress, CoffeeCard, CoffeeOrder, CoffeeOrderSpec, CoffeeOrderStatus, CoffeeProfile, OrderPhase,
     },
-    status::intent::IntentState,
+    common::text::first_chars,
+    status::{LONGEST_STATUS_TEXT, intent::IntentState},
 };
 
 use super::{
@@ -46,9 +47,10 @@ fn follow(found: &Order, status: &mut CoffeeOrderStatus) {
     status.subtotal = Some(found.amount.subtotal);
     status.shipping = Some(found.amount.shipping);
     status.placed_at = found.created.map(written).or(status.placed_at.take());
-    status.tracking_number.clone_from(&tracking.number);
-    status.tracking_url.clone_from(&tracking.url);
-    status.tracking_service.clone_from(&tracking.service);
+    let told = |text: &Option<String>| text.as_deref().map(|text| first_chars(text, LONGEST_STATUS_TEXT));
+    status.tracking_number = told(&tracking.number);
+    status.tracking_url = told(&tracking.url);
+    status.tracking_service = told(&tracking.service);
     status.tracking_status = tracking.status.map(|status| spelt(status).to_owned());
 }
 

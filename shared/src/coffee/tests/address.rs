@@ -9,7 +9,7 @@ fn every_field_is_judged() {
         (json!({"street1": ""}), &["- address.text spec.street1"]),
         (json!({"city": "x".repeat(256)}), &["- address.text spec.city"]),
         (json!({"street2": "a\u{7}b"}), &["- address.text spec.street2"]),
-        (json!({"name": "4242 4242 4242 4242"}), &["- address.card-number spec.name"]),
+        (json!({"name": "4242 4242 4242 4242"}), &["- text.card-number spec.name"]),
         (json!({"country": "us"}), &[]),
         (json!({"country": " Us "}), &[]),
         (json!({"country": "USA"}), &["- address.country spec.country"]),
@@ -30,7 +30,7 @@ fn every_field_is_judged() {
         (json!({"province": "FL", "state": "Florida"}), &["- address.one-province spec.state"]),
         (json!({"phone": "1234"}), &["- address.phone spec.phone"]),
         (json!({"phone": "ask Ada 12345"}), &["- address.phone spec.phone"]),
-        (json!({"accountRef": {"name": "none"}}), &["- address.account-exists spec.accountRef.name"]),
+        (json!({"accountRef": {"name": "none"}}), &["- reference.account-exists spec.accountRef.name"]),
     ] {
         create(&object("CoffeeAddress", "new", with(address(), changes)["spec"].clone()), expected);
     }
@@ -53,7 +53,7 @@ fn an_edit_while_in_use_names_the_referrers() {
         &change(&with(moved, json!({"accountRef": {"name": "default"}}))),
         &[
             "- address.immutable spec.accountRef",
-            "- address.account-exists spec.accountRef.name",
+            "- reference.account-exists spec.accountRef.name",
             "~ address.used spec",
         ],
     );

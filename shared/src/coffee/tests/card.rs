@@ -20,11 +20,11 @@ fn a_card_has_one_token_and_it_is_never_a_card_number() {
         (json!({"cardToken": ""}), &["- card.token spec.cardToken"]),
         (json!({"cardToken": "tok_"}), &["- card.token spec.cardToken"]),
         (json!({"cardToken": "tok_a b"}), &["- card.token spec.cardToken"]),
-        (json!({"cardToken": "4242-4242-4242-4242"}), &["- card.card-number spec.cardToken"]),
-        (json!({"cardToken": "tok_4242424242424242"}), &["- card.card-number spec.cardToken"]),
+        (json!({"cardToken": "4242-4242-4242-4242"}), &["- text.card-number spec.cardToken"]),
+        (json!({"cardToken": "tok_4242424242424242"}), &["- text.card-number spec.cardToken"]),
         (
             json!({"cardToken": TOKEN, "description": "my 378282246310005"}),
-            &["- card.card-number spec.description", "~ card.token-clear spec.cardToken"],
+            &["- text.card-number spec.description", "~ card.token-clear spec.cardToken"],
         ),
         (
             json!({"cardTokenSecretRef": {"name": "Cards", "key": "a b"}}),
@@ -32,7 +32,7 @@ fn a_card_has_one_token_and_it_is_never_a_card_number() {
         ),
         (
             json!({"cardTokenSecretRef": {"name": "cards", "key": "b"}, "description": "x".repeat(256)}),
-            &["- card.description spec.description"],
+            &["- text.description spec.description"],
         ),
     ] {
         create(&object("CoffeeCard", "new", spec), expected);

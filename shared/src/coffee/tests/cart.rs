@@ -12,12 +12,12 @@ fn items_are_judged_one_by_one() {
         (
             json!([item(VARIANT, 0), item("x", 101), item(other, 1), item("var_y", 1)]),
             &[
-                "- cart.quantity spec.items[0].quantity",
-                "- cart.variant-id spec.items[1].productVariantId",
-                "- cart.quantity spec.items[1].quantity",
-                "- cart.variant-exists spec.items[2].productVariantId",
-                "- cart.variant-exists spec.items[3].productVariantId",
-                "~ cart.variant-form spec.items[3].productVariantId",
+                "- variant.quantity spec.items[0].quantity",
+                "- variant.id spec.items[1].productVariantId",
+                "- variant.quantity spec.items[1].quantity",
+                "- variant.exists spec.items[2].productVariantId",
+                "- variant.exists spec.items[3].productVariantId",
+                "~ variant.form spec.items[3].productVariantId",
             ],
         ),
         (json!(vec![item(VARIANT, 1); 101]), &["- cart.items spec.items"]),
@@ -29,15 +29,18 @@ fn items_are_judged_one_by_one() {
 #[test]
 fn what_comes_only_by_subscription_is_not_put_in_a_cart() {
     let around = [address(), card(), account("dev"), product("required")];
-    expect(&create_among(&around, &cart()), &["- cart.subscription-only spec.items[0].productVariantId"]);
-    expect(&create_among(&around[..3], &cart()), &["~ cart.products-unknown spec.items[0].productVariantId"]);
+    expect(&create_among(&around, &cart()), &["- variant.subscription-only spec.items[0].productVariantId"]);
+    expect(
+        &create_among(&around[..3], &cart()),
+        &["~ variant.products-unknown spec.items[0].productVariantId"],
+    );
 }
 
 #[test]
 fn references_need_a_name_that_exists() {
     create(
         &with(cart(), json!({"addressRef": {"name": null}, "cardRef": {"name": "gone"}})),
-        &["- cart.address-exists spec.addressRef.name", "- cart.card-exists spec.cardRef.name"],
+        &["- reference.address-exists spec.addressRef.name", "- reference.card-exists spec.cardRef.name"],
     );
 }
 

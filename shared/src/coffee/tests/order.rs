@@ -22,23 +22,23 @@ fn a_plain_order_is_admitted() {
 fn every_field_is_judged() {
     for (changes, expected) in [
         (json!({"quantity": 100}), &[][..]),
-        (json!({"quantity": 0}), &["- order.quantity spec.quantity"]),
-        (json!({"quantity": 101}), &["- order.quantity spec.quantity"]),
-        (json!({"quantity": i64::MIN}), &["- order.quantity spec.quantity"]),
-        (json!({"productVariantId": "12oz"}), &["- order.variant-id spec.productVariantId"]),
-        (json!({"productVariantId": "var_"}), &["- order.variant-id spec.productVariantId"]),
-        (json!({"productVariantId": format!("{VARIANT} ")}), &["- order.variant-id spec.productVariantId"]),
+        (json!({"quantity": 0}), &["- variant.quantity spec.quantity"]),
+        (json!({"quantity": 101}), &["- variant.quantity spec.quantity"]),
+        (json!({"quantity": i64::MIN}), &["- variant.quantity spec.quantity"]),
+        (json!({"productVariantId": "12oz"}), &["- variant.id spec.productVariantId"]),
+        (json!({"productVariantId": "var_"}), &["- variant.id spec.productVariantId"]),
+        (json!({"productVariantId": format!("{VARIANT} ")}), &["- variant.id spec.productVariantId"]),
         (
             json!({"productVariantId": "var_abc"}),
-            &["- order.variant-exists spec.productVariantId", "~ order.variant-form spec.productVariantId"],
+            &["- variant.exists spec.productVariantId", "~ variant.form spec.productVariantId"],
         ),
         (
             json!({"productVariantId": "var_01J1JFDMNBXB5GJCQF6C3AEBCR"}),
-            &["- order.variant-exists spec.productVariantId"],
+            &["- variant.exists spec.productVariantId"],
         ),
         (json!({"notes": "ring twice"}), &[]),
         (json!({"notes": "x".repeat(1001)}), &["- order.notes spec.notes"]),
-        (json!({"notes": "pay with 4242 4242 4242 4242"}), &["- order.card-number spec.notes"]),
+        (json!({"notes": "pay with 4242 4242 4242 4242"}), &["- text.card-number spec.notes"]),
         (json!({"priority": "Standard"}), &[]),
         (json!({"priority": "Premium"}), &["~ order.not-sent spec.priority"]),
         (json!({"scheduling": {}}), &["~ order.not-sent spec.scheduling"]),
@@ -56,7 +56,7 @@ fn exactly_one_address_and_one_card() {
         (json!({"card": {"cardTokenSecretRef": {"name": "a", "key": "b"}}}), &["- order.one-card spec.card"]),
         (inline_address(json!({})), &[]),
         (inline_card(), &[]),
-        (json!({"cardRef": null, "card": {}}), &["- order.one-card spec.card"]),
+        (json!({"cardRef": null, "card": {}}), &["- card.one-token spec.card"]),
     ] {
         create(&with(order(), changes), expected);
     }
@@ -65,27 +65,24 @@ fn exactly_one_address_and_one_card() {
 #[test]
 fn an_inline_address_and_card_are_judged_as_those_that_are_named() {
     for (changes, expected) in [
-        (inline_address(json!({"zip": "3310"})), &["- order.address spec.address.zip"][..]),
-        (inline_address(json!({"country": "usa"})), &["- order.address spec.address.country"]),
-        (inline_address(json!({"city": " "})), &["- order.address spec.address.city"]),
-        (inline_address(json!({"phone": "call me"})), &["- order.address spec.address.phone"]),
-        (inline_address(json!({"province": null})), &["~ order.address-advice spec.address.province"]),
+        (inline_address(json!({"zip": "3310"})), &["- address.zip spec.address.zip"][..]),
+        (inline_address(json!({"country": "usa"})), &["- address.country spec.address.country"]),
+        (inline_address(json!({"city": " "})), &["- address.text spec.address.city"]),
+        (inline_address(json!({"phone": "call me"})), &["- address.phone spec.address.phone"]),
+        (inline_address(json!({"province": null})), &["~ address.province spec.address.province"]),
         (
             inline_address(json!({"street2": "4242424242424242"})),
-            &["- order.card-number spec.address.street2"],
+            &["- text.card-number spec.address.street2"],
         ),
         (
             json!({"cardRef": null, "card": {"cardToken": "tok_visa"}}),
-            &["~ order.token-clear spec.card.cardToken"],
+            &["~ card.token-clear spec.card.cardToken"],
         ),
         (
             json!({"cardRef": null, "card": {"cardToken": "4242424242424242"}}),
-            &["- order.card-number spec.card.cardToken"],
+            &["- text.card-number spec.card.cardToken"],
         ),
-        (
-            json!({"cardRef": null, "card": {"cardToken": "visa"}}),
-            &["- order.card-token spec.card.cardToken"],
-        ),
+        (json!({"cardRef": null, "card": {"cardToken": "visa"}}), &["- card.token spec.card.cardToken"]),
     ] {
         create(&with(order(), changes), expected);
     }
@@ -97,23 +94,23 @@ fn what_an_order_names_must_exist() {
     expect(
         &found,
         &[
-            "- order.address-exists spec.addressRef.name",
-            "- order.card-exists spec.cardRef.name",
-            "- order.profile-exists spec.profileRef.name",
+            "- reference.address-exists spec.addressRef.name",
+            "- reference.card-exists spec.cardRef.name",
+            "- reference.profile-exists spec.profileRef.name",
         ],
     );
     create(
         &with(order(), json!({"profileRef": {"name": "Not A Name"}, "cardRef": {"name": ""}})),
-        &["- order.card-exists spec.cardRef.name", "- order.profile-exists spec.profileRef.name"],
+        &["- reference.card-exists spec.cardRef.name", "- reference.profile-exists spec.profileRef.name"],
     );
     create(
         &with(order(), json!({"accountRef": {"name": "other"}})),
         &[
-            "- order.account-exists spec.accountRef.name",
-            "- order.same-account spec.addressRef.name",
-            "- order.same-account spec.cardRef.name",
-            "- order.same-account spec.profileRef.name",
-            "~ order.products-unknown spec.productVariantId",
+            "- reference.account-exists spec.accountRef.name",
+            "- reference.same-account spec.addressRef.name",
+            "- reference.same-account spec.cardRef.name",
+            "- reference.same-account spec.profileRef.name",
+            "~ variant.products-unknown spec.productVariantId",
         ],
     );
 }
@@ -128,15 +125,15 @@ fn another_namespace_must_permit_it_and_share_the_account() {
         let cards = json!({"cardRef": {"name": "visa", "namespace": "office"}});
         create_among(&around, &with(order(), cards))
     };
-    expect(&foreign(card()), &["- order.card-exists spec.cardRef.name"]);
+    expect(&foreign(card()), &["- reference.card-exists spec.cardRef.name"]);
     // Without an account of its own, the office's card is at the one for the whole cluster.
-    expect(&foreign(annotated(card(), allow, "bar")), &["- order.same-account spec.cardRef.name"]);
+    expect(&foreign(annotated(card(), allow, "bar")), &["- reference.same-account spec.cardRef.name"]);
     expect(&foreign(annotated(with(card(), shared), allow, "*")), &[]);
 }
 
 #[test]
 fn without_a_product_list_the_variant_is_only_warned_about() {
-    let unknown = &["~ order.products-unknown spec.productVariantId"];
+    let unknown = &["~ variant.products-unknown spec.productVariantId"];
     let around: Vec<_> = bar().into_iter().filter(|one| one["kind"] != "CoffeeProduct").collect();
     expect(&create_among(&around, &order()), unknown);
     let found = evaluate_with(Settings::default(), &Nothing, Operation::Create, Some(&order()), None);
@@ -154,7 +151,7 @@ fn what_comes_only_by_subscription_is_not_ordered() {
     expect(&create_among(&around("allowed"), &order()), &[]);
     expect(
         &create_among(&around("required"), &order()),
-        &["- order.subscription-only spec.productVariantId"],
+        &["- variant.subscription-only spec.productVariantId"],
     );
 }
 
@@ -166,18 +163,18 @@ fn operators_set_the_largest_quantity_the_strictness_and_the_default_account() {
     };
     let few = Settings { max_quantity: 2, ..Settings::default() };
     expect(&create(few.clone(), &bar(), json!({"quantity": 2})), &[]);
-    expect(&create(few, &bar(), json!({"quantity": 3})), &["- order.quantity spec.quantity"]);
+    expect(&create(few, &bar(), json!({"quantity": 3})), &["- variant.quantity spec.quantity"]);
     let strict = Settings { strict_variant_ids: true, ..Settings::default() };
     expect(
         &create(strict, &bar(), json!({"productVariantId": "var_abc"})),
-        &["- order.variant-id spec.productVariantId"],
+        &["- variant.id spec.productVariantId"],
     );
     let everywhere = Settings { default_account: Some("shop/default".into()), ..Settings::default() };
     let around: Vec<_> = [profile(), address(), card()]
         .into_iter()
         .chain([account("dev"), product("required")].map(|one| in_namespace("shop", one)))
         .collect();
-    expect(&create(everywhere, &around, json!({})), &["- order.subscription-only spec.productVariantId"]);
+    expect(&create(everywhere, &around, json!({})), &["- variant.subscription-only spec.productVariantId"]);
 }
 
 #[test]

@@ -30,18 +30,15 @@ fn the_schedule_is_one_of_the_shops() {
 fn every_other_field_is_judged() {
     for (changes, expected) in [
         (json!({"quantity": null}), &[][..]),
-        (json!({"quantity": 0}), &["- subscription.quantity spec.quantity"]),
-        (json!({"productVariantId": "x"}), &["- subscription.variant-id spec.productVariantId"]),
+        (json!({"quantity": 0}), &["- variant.quantity spec.quantity"]),
+        (json!({"productVariantId": "x"}), &["- variant.id spec.productVariantId"]),
         (
             json!({"productVariantId": "var_x"}),
-            &[
-                "- subscription.variant-exists spec.productVariantId",
-                "~ subscription.variant-form spec.productVariantId",
-            ],
+            &["- variant.exists spec.productVariantId", "~ variant.form spec.productVariantId"],
         ),
-        (json!({"cardRef": {"name": "gone"}}), &["- subscription.card-exists spec.cardRef.name"]),
-        (json!({"addressRef": {"name": "gone"}}), &["- subscription.address-exists spec.addressRef.name"]),
-        (json!({"profileRef": {"name": "gone"}}), &["- subscription.profile-exists spec.profileRef.name"]),
+        (json!({"cardRef": {"name": "gone"}}), &["- reference.card-exists spec.cardRef.name"]),
+        (json!({"addressRef": {"name": "gone"}}), &["- reference.address-exists spec.addressRef.name"]),
+        (json!({"profileRef": {"name": "gone"}}), &["- reference.profile-exists spec.profileRef.name"]),
     ] {
         expect(&subscribe(changes), expected);
     }
@@ -50,13 +47,10 @@ fn every_other_field_is_judged() {
 #[test]
 fn only_what_is_offered_by_subscription_is_subscribed_to() {
     let found = |offer: &str| create_among(&around(offer), &subscription());
-    expect(&found("none"), &["- subscription.not-offered spec.productVariantId"]);
+    expect(&found("none"), &["- variant.not-offered spec.productVariantId"]);
     expect(&found("required"), &["~ subscription.fixed-only spec.schedule.type"]);
     let without: Vec<_> = around("none").into_iter().filter(|one| one["kind"] != "CoffeeProduct").collect();
-    expect(
-        &create_among(&without, &subscription()),
-        &["~ subscription.products-unknown spec.productVariantId"],
-    );
+    expect(&create_among(&without, &subscription()), &["~ variant.products-unknown spec.productVariantId"]);
 }
 
 #[test]
@@ -90,10 +84,7 @@ fn variant_and_quantity_never_change() {
     expect(&change(json!({"schedule": {"interval": 3}})), &[]);
     expect(
         &change(json!({"productVariantId": "var_01J1JFDMNBXB5GJCQF6C3AEBCR"})),
-        &[
-            "- subscription.immutable spec.productVariantId",
-            "- subscription.variant-exists spec.productVariantId",
-        ],
+        &["- subscription.immutable spec.productVariantId", "- variant.exists spec.productVariantId"],
     );
     expect(
         &change(json!({"accountRef": {"name": "default"}})),
