@@ -212,6 +212,12 @@ fn a_problem_that_a_rule_explains_is_told_once() {
     let found = check_json(&pet("rex", "  id: 0\n  name: Rex\n"));
     assert_eq!(found["results"][0]["problems"].as_array().unwrap().len(), 1, "{found:#}");
     assert_eq!(found["results"][0]["problems"][0]["rule"], "pets.pet.id");
+    // A rule of the schema about a list, and one of ours about the item.
+    let item = "{productVariantId: var_01J1JFDMNBXB5GJCQF6C3AEBCQ, quantity: 1}";
+    let cart = "apiVersion: coffee.terminal.sh/v1alpha1\nkind: CoffeeCart\nmetadata: {name: c}\n";
+    let found = check_json(&format!("{cart}spec: {{items: [{item}, {item}]}}\n"));
+    let problems = found["results"][0]["problems"].as_array().unwrap().iter();
+    assert_eq!(problems.map(|one| &one["path"]).collect::<Vec<_>>(), ["spec.items[1].productVariantId"]);
 }
 
 #[test]
@@ -416,6 +422,20 @@ fn a_fixture_with_a_slip_is_bad_input() {
         (format!("{pet}expect: {{verdikt: refused}}\n"), "4:10: unknown field `verdikt`"),
         (format!("operation: DELETE\n{pet}{refused}"), "3:12: CREATE takes object"),
         (format!("{pet}world: [{{kind: Pet}}]\n{refused}"), "4:10: is not complete"),
+        (
+            format!("{}{refused}", pet.replace("spec: {}", "spec: {nmae: A}")),
+            "3:92: is no field of Pet; did you mean \"name\"?",
+        ),
+        (
+            format!(
+                "{pet}world: [{}]\n{refused}",
+                pet.trim()
+                    .trim_start_matches("object: ")
+                    .replace("spec: {}", "spec: {id: 1, name: A, tga: b}")
+                    .replace("name: a}", "name: a, namespace: zoo}")
+            ),
+            "has a slip: spec.tga is no field of Pet; did you mean \"tag\"?",
+        ),
         (format!("object: {{kind: Pot, apiVersion: petstore.example.com/v1}}\n{refused}"), "no kind \"Pot\""),
     ] {
         let folder = TempDir::new().unwrap();

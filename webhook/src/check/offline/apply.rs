@@ -1,6 +1,9 @@
 //! Objects checked one after another, as if they were applied in turn.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use concierge_shared::{
     admission::{
@@ -207,9 +210,10 @@ impl Run {
 fn not_told_by_rules(mut found: Vec<Problem>, denials: &[Problem]) -> Vec<Problem> {
     let is_same = |one: &Problem, denial: &Problem| one.rule == &SCHEMA && one.field == denial.field;
     // A schema knows no other objects.
-    let of_object = |denial: &&Problem| !matches!(denial.cause, Cause::NotFound | Cause::Duplicate);
+    let of_object = |denial: &&Problem| denial.cause != Cause::NotFound;
     let of_whole = |denial: &&Problem| !found.iter().any(|one| is_same(one, denial));
     let mut inside: Vec<_> = denials.iter().filter(of_object).filter(of_whole).collect();
+    found.sort_by_key(|one| Reverse(one.field.segments().len()));
     found.retain(|one| {
         if one.rule != &SCHEMA {
             return true;

@@ -17,6 +17,7 @@ use concierge_shared::{
         problem::{Cause, Problem},
         rule::SCHEMA,
     },
+    field::FieldPath,
     kind::{KINDS, KindInfo},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -24,7 +25,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use self::structural::Walk;
-use crate::check::input::tree::Node;
+use crate::check::{input::tree::Node, rules::UNKNOWN_FIELD};
 
 /// An object as the API server validates it: with its defaults, before any webhook that validates is asked.
 pub(crate) struct Submitted<'a> {
@@ -53,6 +54,14 @@ pub(crate) fn check(submitted: &Submitted<'_>) -> Vec<Problem> {
         problems.extend(schema.rules.check(&object, submitted.old));
     }
     problems
+}
+
+/// The first field of `object` that its kind does not have, and what may be meant.
+pub(crate) fn unknown_field(kind: &'static KindInfo, object: &Value) -> Option<(FieldPath, String)> {
+    let mut walk = Walk::new(kind.name, None);
+    walk.object(&schema_of(kind).structural, object, None);
+    let unknown = walk.problems.into_iter().find(|problem| problem.rule == &UNKNOWN_FIELD)?;
+    Some((unknown.field, unknown.message))
 }
 
 /// Whether the API server refuses the object by its schema alone. Fields it does not know it would drop, where
