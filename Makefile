@@ -1,6 +1,6 @@
 # An index of what can be done here. The work itself is done by Rust programs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt generate controlplane bench
+.PHONY: help demo test soak ci lint fmt generate controlplane bench
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -8,8 +8,14 @@ help: ## Say what there is to make
 demo: ## Show on a real API server what a user sees; DEMO=once ends it, DEMO_CONTEXT=NAME uses your cluster
 	cargo build --workspace --bins && cargo run --quiet --bin demo
 
-test: ## Run everything that has to pass: lints, builds, all tests
+test: ## Run what has to pass before a change is handed on: lints, tests, the demo
 	cargo run --quiet --bin suite test
+
+soak: ## Run what takes long: exhaustive walks, storms, kills, races, faults; FULL=1 samples nothing
+	FULL=$(FULL) cargo run --quiet --bin suite soak
+
+ci: ## Run test, then soak
+	FULL=$(FULL) cargo run --quiet --bin suite all
 
 lint: ## Look at the code without running it
 	cargo run --quiet --bin suite lint
@@ -18,7 +24,7 @@ fmt: ## Format the code
 	cargo fmt --all
 
 generate: ## Write anew what derives from the kinds: the chart's files, docs/rules.md, docs/reference/
-	cargo build --workspace --bins && cargo run --quiet --bin suite generate
+	cargo run --quiet --bin suite generate
 
 controlplane: ## Run a Kubernetes control plane until Ctrl-C (the first time builds it)
 	cargo run --bin controlplane up

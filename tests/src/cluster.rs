@@ -53,6 +53,29 @@ impl Cluster for ControlPlane {
     }
 }
 
+/// One that others use as well.
+impl<C: Cluster + Sync> Cluster for &C {
+    fn dir(&self) -> &Path {
+        C::dir(self)
+    }
+
+    fn host(&self) -> &str {
+        C::host(self)
+    }
+
+    fn kubectl(&self) -> Kubectl {
+        C::kubectl(self)
+    }
+
+    async fn helm(&self, args: &[&str]) -> Result<Output> {
+        C::helm(self, args).await
+    }
+
+    async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        C::service_account_kubeconfig(self, namespace, name).await
+    }
+}
+
 /// Either of the two.
 pub enum Site {
     /// A control plane of its own, which ends with this value.

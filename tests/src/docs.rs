@@ -9,6 +9,8 @@ use concierge_shared::admission::rule::AdmissionRule;
 use concierge_shared::group::GROUPS;
 use concierge_shared::kind::{KINDS, all_rules};
 
+use crate::reference;
+
 /// The rule reference, from the project's folder.
 pub const RULES: &str = "docs/rules.md";
 
@@ -23,6 +25,23 @@ a cluster or a namespace. `concierge-webhook check --explain RULE` tells about o
 
 Each rule's code is in the file under its heading: search it for the rule's id.
 ";
+
+/// Writes the documents anew.
+///
+/// # Errors
+/// When one can't be written.
+pub fn write() -> Result<()> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = vec![(RULES.to_owned(), rules()?)];
+    let kinds = reference::pages()?;
+    pages.extend(kinds.into_iter().map(|(name, text)| (format!("{}/{name}", reference::FOLDER), text)));
+    std::fs::create_dir_all(project.join(reference::FOLDER))?;
+    for (path, text) in pages {
+        let path = project.join(path);
+        std::fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))?;
+    }
+    Ok(())
+}
 
 /// The text of [`RULES`].
 ///

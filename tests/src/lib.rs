@@ -14,5 +14,5 @@ pub mod process;
 pub mod reference;
 pub mod shop;
 pub mod simulation;
+pub mod soak;
 pub mod stack;
-pub mod suite;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't read the project fails")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -87,6 +88,36 @@ fn shared_reaches_nothing_that_does_io() {
     }
 }
 
+/// The features of every package of the tree with these edges: each set, when there are several.
+fn features(edges: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--edges", edges, "--prefix", "none", "--format", "{p};{f};"])
+        .args(["--locked", "--offline"])
+        .current_dir(project())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let mut features = BTreeMap::<_, BTreeSet<_>>::new();
+    for line in String::from_utf8(tree.stdout).unwrap().lines() {
+        let mut parts = line.split(';').map(str::to_owned);
+        if let (Some(package), Some(set)) = (parts.next(), parts.next()) {
+            features.entry(package).or_default().insert(set);
+        }
+    }
+    features
+}
+
+/// Else most of the tree is compiled twice: once for `build` and `run`, and once for `test`.
+#[test]
+fn programs_are_built_with_the_features_that_tests_turn_on() {
+    let tests = features("normal,build,dev");
+    let programs = features("normal,build");
+    assert!(programs.len() > 100, "the tree is not what it was thought to be: {programs:?}");
+    let other = programs.iter().filter(|(package, sets)| tests.get(*package) != Some(*sets));
+    let other: Vec<_> = other.map(|(package, sets)| (package, sets, &tests[package])).collect();
+    assert!(other.is_empty(), "name these features in tests/Cargo.toml as well: {other:#?}");
+}
+
 #[test]
 fn a_group_imports_no_other_group() {
     let groups = groups();
@@ -114,7 +145,15 @@ fn a_group_imports_no_other_group() {
 
 #[test]
 fn no_file_is_too_long_to_be_read_at_once() {
-    for folder in ["shared/src", "certs/src", "runtime/src", "webhook/src", "reconciler/src", "tests/src"] {
+    for folder in [
+        "shared/src",
+        "certs/src",
+        "runtime/src",
+        "webhook/src",
+        "reconciler/src",
+        "tests/src",
+        "tests/suite/src",
+    ] {
         for file in files(folder, "rs") {
             let text = fs::read_to_string(&file).unwrap();
             let is_test =

@@ -139,22 +139,32 @@ fn answers_say_what_fixtures_expect() {
 /// The review of a fixture, checked as a file with the fixture's world around it, comes out like the fixture.
 #[test]
 fn reviews_of_fixtures_are_answered_like_the_fixtures() {
-    let folder = tempfile::tempdir().unwrap();
-    let (world, review) = (folder.path().join("world.json"), folder.path().join("review.json"));
-    for fixture in fixtures() {
-        let items = json!({"apiVersion": "v1", "kind": "List", "items": fixture.world});
-        fs::write(&world, items.to_string()).unwrap();
-        fs::write(&review, fixture.review("uid-1").to_string()).unwrap();
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_concierge-webhook"))
-            .args(["check", "-o", "json", "--world"])
-            .args([&world, &review])
-            .output()
-            .unwrap();
-        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let found = &found["results"][0];
-        assert_eq!(found["verdict"], fixture.expect.verdict.to_string(), "{}", fixture.path.display());
-        let warnings: Vec<_> = found["warnings"].as_array().unwrap().iter().map(|one| &one["rule"]).collect();
-        let expect: Vec<_> = fixture.expect.warnings.iter().map(|one| &one.rule).collect();
-        assert_eq!(warnings, expect, "{}", fixture.path.display());
-    }
+    let fixtures = fixtures();
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+    std::thread::scope(|scope| {
+        for part in fixtures.chunks(fixtures.len().div_ceil(cores)) {
+            scope.spawn(move || {
+                let folder = tempfile::tempdir().unwrap();
+                part.iter().for_each(|fixture| review_is_answered_like(fixture, folder.path()));
+            });
+        }
+    });
+}
+
+fn review_is_answered_like(fixture: &Fixture, folder: &Path) {
+    let (world, review) = (folder.join("world.json"), folder.join("review.json"));
+    let items = json!({"apiVersion": "v1", "kind": "List", "items": fixture.world});
+    fs::write(&world, items.to_string()).unwrap();
+    fs::write(&review, fixture.review("uid-1").to_string()).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_concierge-webhook"))
+        .args(["check", "-o", "json", "--world"])
+        .args([&world, &review])
+        .output()
+        .unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = &found["results"][0];
+    assert_eq!(found["verdict"], fixture.expect.verdict.to_string(), "{}", fixture.path.display());
+    let warnings: Vec<_> = found["warnings"].as_array().unwrap().iter().map(|one| &one["rule"]).collect();
+    let expect: Vec<_> = fixture.expect.warnings.iter().map(|one| &one.rule).collect();
+    assert_eq!(warnings, expect, "{}", fixture.path.display());
 }

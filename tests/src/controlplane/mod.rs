@@ -6,6 +6,7 @@
 mod build;
 mod keys;
 mod start;
+mod tools;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -16,13 +17,14 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, OnceCell};
 
-pub use self::build::{Programs, ensure_built, ensure_tool};
-use self::keys::Authority;
+pub use self::build::{ensure, ensure_all, ensure_tool};
+use self::keys::{Authority, Identity};
 use self::user::Credential;
 pub use self::user::User;
 use crate::kubectl::{Kubectl, Output, Tool};
-use crate::process::Process;
+use crate::process::{Process, Signal};
 
 /// How long the tokens of service accounts last: longer than any test.
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
@@ -30,14 +32,23 @@ const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 /// A running control plane. Dropping it kills its programs and removes its folder.
 pub struct ControlPlane {
     // Fields are dropped in this order: whoever writes goes before what it writes to.
-    controller_manager: Process,
-    apiservers: Vec<Process>,
+    controller_manager: OnceCell<Process>,
+    apiservers: Vec<Apiserver>,
     etcd: Process,
     authority: Authority,
+    server: Identity,
+    tokens: Identity,
     urls: Vec<String>,
     admin: User,
-    helm: Tool,
+    helm: OnceCell<Tool>,
     dir: TempDir,
+}
+
+/// An API server, and how it was started.
+struct Apiserver {
+    process: Mutex<Process>,
+    program: PathBuf,
+    args: Vec<String>,
 }
 
 /// What a control plane is to be like.
@@ -45,6 +56,7 @@ pub struct ControlPlane {
 pub struct Builder {
     apiservers: usize,
     apiserver_args: Vec<String>,
+    controllers: bool,
 }
 
 impl Builder {
@@ -57,6 +69,12 @@ impl Builder {
     /// One more flag for every API server, as `--name=value`.
     pub fn apiserver_arg(mut self, flag: impl Into<String>) -> Builder {
         self.apiserver_args.push(flag.into());
+        self
+    }
+
+    /// Without the controller manager, until [`ControlPlane::start_controllers`]: it takes a minute to build.
+    pub fn without_controllers(mut self) -> Builder {
+        self.controllers = false;
         self
     }
 }
@@ -80,7 +98,7 @@ impl ControlPlane {
 
     /// One API server with default flags, to change before [`Builder::start`].
     pub fn builder() -> Builder {
-        Builder { apiservers: 1, apiserver_args: Vec::new() }
+        Builder { apiservers: 1, apiserver_args: Vec::new(), controllers: true }
     }
 
     /// The administrator: in `system:masters`, which no rule of RBAC and no limit of priority and fairness
@@ -125,9 +143,10 @@ impl ControlPlane {
     /// Runs `helm ARGS` as the administrator.
     ///
     /// # Errors
-    /// When helm can't be run; a command that fails says so in [`Output::status`].
+    /// When there is no helm; a command that fails says so in [`Output::status`].
     pub async fn helm(&self, args: &[&str]) -> Result<Output> {
-        self.helm.run(args, "").await
+        let helm = self.helm.get_or_try_init(|| start::helm(self.dir(), self.kubeconfig())).await?;
+        helm.run(args, "").await
     }
 
     /// An ordinary user with a client certificate: `name` in `groups`, of which there can be two. It may do
@@ -165,19 +184,25 @@ impl ControlPlane {
         Ok(self.service_account(namespace, name).await?.kubeconfig)
     }
 
-    /// The API server number `server`, to freeze or kill it.
-    pub fn apiserver(&self, server: usize) -> &Process {
-        &self.apiservers[server]
+    /// Sends a signal to the API server number `server`.
+    ///
+    /// # Errors
+    /// When it does not arrive.
+    pub async fn signal_apiserver(&self, server: usize, signal: Signal) -> Result<()> {
+        self.apiservers[server].process.lock().await.signal(signal)
+    }
+
+    /// Starts the API server number `server` anew, with the same address, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn restart_apiserver(&self, server: usize) -> Result<()> {
+        self.restart(server).await
     }
 
     /// The database.
     pub fn etcd(&self) -> &Process {
         &self.etcd
-    }
-
-    /// The controller manager.
-    pub fn controller_manager(&self) -> &Process {
-        &self.controller_manager
     }
 
     fn write_user(&self, file: &str, credential: &Credential<'_>) -> Result<User> {

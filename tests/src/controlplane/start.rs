@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kube::{Client, Config};
+use tokio::sync::{Mutex, OnceCell};
 
-use super::build::Programs;
+use super::build::ensure;
 use super::keys::{Authority, Identity};
 use super::user::{self, Credential};
-use super::{Builder, ControlPlane};
+use super::{Apiserver, Builder, ControlPlane};
 use crate::kubectl::{Kubectl, Tool};
-use crate::process::Process;
+use crate::process::{Process, Signal};
 
 /// How long a program may take to become ready on a machine that is busy with other things.
 const READY: Duration = Duration::from_secs(90);
@@ -28,7 +29,8 @@ impl Builder {
     pub async fn start(self) -> Result<ControlPlane> {
         // Not the first when another client has installed one, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let programs = super::ensure_built().await?;
+        let [apiserver, etcd, kubectl] = ensure(["kube-apiserver", "etcd", "kubectl"]).await?;
+        let programs = Programs { apiserver, etcd, kubectl };
         let mut tries = 3;
         loop {
             tries -= 1;
@@ -41,68 +43,79 @@ impl Builder {
 
     async fn attempt(&self, programs: &Programs) -> Result<ControlPlane> {
         let dir = tempfile::Builder::new().prefix("concierge-").tempdir().context("no temporary folder")?;
-        let ports = free_ports(3 + self.apiservers)?;
-        let [etcd_port, peer_port, manager_port, ref server_ports @ ..] = ports[..] else {
+        let ports = free_ports(2 + self.apiservers)?;
+        let [etcd_port, peer_port, ref server_ports @ ..] = ports[..] else {
             bail!("too few ports");
         };
         let authority = Authority::create(dir.path())?;
         let urls: Vec<String> = server_ports.iter().map(|port| format!("https://127.0.0.1:{port}")).collect();
         let layout = Layout {
             dir: dir.path(),
-            programs,
             ca: authority.cert(),
             server: authority.server()?,
             tokens: authority.token_key()?,
         };
-        let kubeconfig = |name: &str, user: &str, groups: &[&str]| -> Result<PathBuf> {
-            let identity = authority.client(name, user, groups)?;
-            let path = layout.kubeconfig(name);
-            user::write_kubeconfig(&path, &urls, &layout.ca, &Credential::Certificate(&identity))?;
-            Ok(path)
-        };
-        let admin = kubeconfig("admin", "admin", &["system:masters"])?;
-        let manager = kubeconfig("kube-controller-manager", "system:kube-controller-manager", &[])?;
+        let identity = authority.client("admin", "admin", &["system:masters"])?;
+        let admin = kubeconfig_path(dir.path(), "admin");
+        user::write_kubeconfig(&admin, &urls, &layout.ca, &Credential::Certificate(&identity))?;
 
         let etcd_url = format!("http://127.0.0.1:{etcd_port}");
-        let etcd = layout.etcd(&etcd_url, peer_port)?;
+        let etcd = layout.etcd(&programs.etcd, &etcd_url, peer_port)?;
         ready(&etcd, "/readyz", Config::new(etcd_url.parse()?)).await?;
         let mut apiservers = Vec::new();
         for (number, port) in server_ports.iter().enumerate() {
-            apiservers.push(layout.apiserver(number, *port, &etcd_url, &self.apiserver_args)?);
+            let args = layout.apiserver_args(*port, &etcd_url, &self.apiserver_args);
+            let program = programs.apiserver.clone();
+            let process = Mutex::new(spawn(dir.path(), &apiserver_name(number), &program, &args)?);
+            apiservers.push(Apiserver { process, program, args });
         }
-        let controller_manager = layout.controller_manager(&manager, manager_port)?;
         for (number, apiserver) in apiservers.iter().enumerate() {
-            ready(apiserver, "/readyz", user::config(&admin, number).await?).await?;
+            let process = apiserver.process.lock().await;
+            ready(&process, "/readyz", user::config(&admin, number).await?).await?;
         }
-        // Its own readiness comes before its controllers'; this is made by one of them.
-        let account = "/api/v1/namespaces/default/serviceaccounts/default";
-        ready(&controller_manager, account, user::config(&admin, 0).await?).await?;
-
         let kubectl = Kubectl::new(&programs.kubectl, &admin, &dir.path().join("kubectl"));
         let admin = user::User { kubeconfig: admin, kubectl };
-        let helm = layout.helm(admin.kubeconfig());
-        Ok(ControlPlane { controller_manager, apiservers, etcd, authority, urls, admin, helm, dir })
+        let Layout { server, tokens, .. } = layout;
+        let (controller_manager, helm) = (OnceCell::new(), OnceCell::new());
+        let plane = ControlPlane {
+            controller_manager,
+            apiservers,
+            etcd,
+            authority,
+            server,
+            tokens,
+            urls,
+            admin,
+            helm,
+            dir,
+        };
+        if self.controllers {
+            plane.start_controllers().await?;
+        }
+        Ok(plane)
     }
+}
+
+/// What is needed at once.
+struct Programs {
+    apiserver: PathBuf,
+    etcd: PathBuf,
+    kubectl: PathBuf,
 }
 
 /// What the programs have in common.
 struct Layout<'a> {
     dir: &'a Path,
-    programs: &'a Programs,
     ca: PathBuf,
     server: Identity,
     tokens: Identity,
 }
 
 impl Layout<'_> {
-    fn kubeconfig(&self, name: &str) -> PathBuf {
-        kubeconfig_path(self.dir, name)
-    }
-
     /// Its guard also removes the folder when this process is gone.
-    fn etcd(&self, url: &str, peer_port: u16) -> Result<Process> {
+    fn etcd(&self, program: &Path, url: &str, peer_port: u16) -> Result<Process> {
         let peer = format!("http://127.0.0.1:{peer_port}");
-        let mut command = std::process::Command::new(&self.programs.etcd);
+        let mut command = std::process::Command::new(program);
         command.arg("--data-dir").arg(self.dir.join("etcd")).args([
             &format!("--listen-client-urls={url}"),
             &format!("--advertise-client-urls={url}"),
@@ -118,8 +131,7 @@ impl Layout<'_> {
         Process::spawn_command("etcd", &command, &self.dir.join("etcd.log"), Some(self.dir))
     }
 
-    fn apiserver(&self, number: usize, port: u16, etcd: &str, more: &[String]) -> Result<Process> {
-        let name = format!("kube-apiserver-{number}");
+    fn apiserver_args(&self, port: u16, etcd: &str, more: &[String]) -> Vec<String> {
         let file = |flag: &str, path: &Path| format!("--{flag}={}", path.display());
         let mut args = vec![
             format!("--etcd-servers={etcd}"),
@@ -139,17 +151,59 @@ impl Layout<'_> {
             "--profiling=false".to_owned(),
         ];
         args.extend_from_slice(more);
-        self.spawn(&name, &self.programs.kube_apiserver, &args)
+        args
+    }
+}
+
+impl ControlPlane {
+    /// Starts the controller manager and waits until its controllers are at work; builds it before, if needed. Does nothing
+    /// when it runs.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub async fn start_controllers(&self) -> Result<()> {
+        self.controller_manager.get_or_try_init(|| self.controllers()).await?;
+        Ok(())
     }
 
-    fn controller_manager(&self, kubeconfig: &Path, port: u16) -> Result<Process> {
+    pub(super) async fn restart(&self, number: usize) -> Result<()> {
+        let server = &self.apiservers[number];
+        let mut process = server.process.lock().await;
+        process.signal(Signal::Kill)?;
+        process.wait().await?;
+        *process = spawn(self.dir(), &apiserver_name(number), &server.program, &server.args)?;
+        ready(&process, "/readyz", user::config(self.kubeconfig(), number).await?).await
+    }
+
+    async fn controllers(&self) -> Result<Process> {
+        let name = "kube-controller-manager";
+        let [program] = ensure([name]).await?;
+        let identity = self.authority.client(name, "system:kube-controller-manager", &[])?;
+        let kubeconfig = kubeconfig_path(self.dir(), name);
+        let credential = Credential::Certificate(&identity);
+        user::write_kubeconfig(&kubeconfig, self.urls(), &self.authority.cert(), &credential)?;
+        let mut tries = 3;
+        loop {
+            tries -= 1;
+            let args = self.controller_manager_args(&kubeconfig, free_ports(1)?[0]);
+            let process = spawn(self.dir(), name, &program, &args)?;
+            // Its own readiness comes before its controllers'; this is made by one of them.
+            let account = "/api/v1/namespaces/default/serviceaccounts/default";
+            match ready(&process, account, user::config(self.kubeconfig(), 0).await?).await {
+                Err(error) if tries > 0 && format!("{error:#}").contains(PORT_TAKEN) => {}
+                result => return result.map(|()| process),
+            }
+        }
+    }
+
+    fn controller_manager_args(&self, kubeconfig: &Path, port: u16) -> Vec<String> {
         let file = |flag: &str, path: &Path| format!("--{flag}={}", path.display());
-        let args = [
+        vec![
             file("kubeconfig", kubeconfig),
             file("tls-cert-file", &self.server.cert),
             file("tls-private-key-file", &self.server.key),
             file("service-account-private-key-file", &self.tokens.key),
-            file("root-ca-file", &self.ca),
+            file("root-ca-file", &self.authority.cert()),
             format!("--secure-port={port}"),
             "--bind-address=127.0.0.1".to_owned(),
             "--use-service-account-credentials".to_owned(),
@@ -157,24 +211,30 @@ impl Layout<'_> {
             // Tests wait for what its controllers do; its default of 20 requests a second is for real clusters.
             "--kube-api-qps=500".to_owned(),
             "--kube-api-burst=1000".to_owned(),
-        ];
-        self.spawn("kube-controller-manager", &self.programs.kube_controller_manager, &args)
+        ]
     }
+}
 
-    fn helm(&self, kubeconfig: &Path) -> Tool {
-        let home = self.dir.join("helm");
-        Tool::new(&self.programs.helm, kubeconfig)
-            .env("HELM_CACHE_HOME", &home.join("cache"))
-            .env("HELM_CONFIG_HOME", &home.join("config"))
-            .env("HELM_DATA_HOME", &home.join("data"))
-            .env("KUBECACHEDIR", &home.join("kube"))
-    }
+/// helm as the user of `kubeconfig`, with all that it keeps below `dir`.
+pub(super) async fn helm(dir: &Path, kubeconfig: &Path) -> Result<Tool> {
+    let [program] = ensure(["helm"]).await?;
+    let home = dir.join("helm");
+    let tool = Tool::new(&program, kubeconfig)
+        .env("HELM_CACHE_HOME", &home.join("cache"))
+        .env("HELM_CONFIG_HOME", &home.join("config"))
+        .env("HELM_DATA_HOME", &home.join("data"))
+        .env("KUBECACHEDIR", &home.join("kube"));
+    Ok(tool)
+}
 
-    fn spawn(&self, name: &str, program: &Path, args: &[String]) -> Result<Process> {
-        let mut command = std::process::Command::new(program);
-        command.args(args);
-        Process::spawn_command(name, &command, &self.dir.join(format!("{name}.log")), None)
-    }
+fn apiserver_name(number: usize) -> String {
+    format!("kube-apiserver-{number}")
+}
+
+fn spawn(dir: &Path, name: &str, program: &Path, args: &[String]) -> Result<Process> {
+    let mut command = std::process::Command::new(program);
+    command.args(args);
+    Process::spawn_command(name, &command, &dir.join(format!("{name}.log")), None)
 }
 
 /// Where the kubeconfig of `name` is.

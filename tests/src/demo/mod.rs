@@ -63,11 +63,10 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     let context = context.filter(|context| !context.is_empty());
     let mut stage = Stage::new(context, host);
     let played = tokio::select! {
-        played = play(&mut stage) => Some(played),
+        played = play(&mut stage, mode) => Some(played),
         () = &mut asked_to_end => None,
     };
     if let (Some(Ok(_)), Mode::Stay) = (&played, mode) {
-        stage.invite();
         asked_to_end.await;
     }
     stage.clear().await?;
@@ -78,14 +77,18 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
 }
 
 /// Sets the stage and plays all chapters; how many steps did not go as told.
-async fn play(stage: &mut Stage) -> Result<usize> {
+async fn play(stage: &mut Stage, mode: Mode) -> Result<usize> {
     let start = Instant::now();
     stage.set().await?;
     let mut show = Show::new(stage);
     for chapter in CHAPTERS.iter().copied().flatten() {
         show.chapter(chapter).await?;
     }
-    Ok(show.end(start.elapsed()))
+    let astray = show.end(start.elapsed());
+    if mode == Mode::Stay {
+        stage.invite().await?;
+    }
+    Ok(astray)
 }
 
 #[cfg(test)]

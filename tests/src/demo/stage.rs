@@ -45,6 +45,11 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: ServiceAccount, name: visitor, namespace: concierge-demo}]
 ";
 
+/// What the role `edit` is put together from by the controller manager. In a control plane of our own that one comes
+/// later, as it takes a minute to build and nothing else in the show needs it.
+const PARTS_OF_EDIT: [&str; 4] =
+    ["system:aggregate-to-edit", "system:aggregate-to-view", "concierge-edit", "concierge-view"];
+
 /// Where the show takes place.
 pub(super) struct Stage {
     context: Option<String>,
@@ -86,11 +91,18 @@ impl Stage {
             }
             None => {
                 say("Starting a Kubernetes control plane and Concierge in it ...\n");
-                Site::Own(Box::new(ControlPlane::start().await?))
+                Site::Own(Box::new(ControlPlane::builder().without_controllers().start().await?))
             }
         };
         let kubectl = site.kubectl();
         kubectl.apply_text(VISITOR).await?.ok()?;
+        if let Site::Own(_) = &site {
+            for role in PARTS_OF_EDIT {
+                let visitor = format!("--serviceaccount={HOME}:{USER}");
+                let bind = ["create", "rolebinding", role, "-n", HOME, "--clusterrole", role, &visitor];
+                kubectl.run(&bind).await?.ok()?;
+            }
+        }
         let values = vec![format!("reconciler.secretNamespaces={{{HOME}}}")];
         let reconciler_args = SHORT_LEASE.map(str::to_owned).to_vec();
         let plan = Plan { webhooks: REPLICAS, values, reconciler_args, ..Plan::default() };
@@ -173,9 +185,12 @@ impl Stage {
         stack.balancer.wait_ready(REPLICAS, PATIENCE).await
     }
 
-    /// Tells how to go on by hand.
-    pub(super) fn invite(&self) {
-        let Some(set) = &self.set else { return };
+    /// Completes the cluster, and tells how to go on by hand.
+    pub(super) async fn invite(&self) -> Result<()> {
+        let Some(set) = &self.set else { return Ok(()) };
+        if let Site::Own(plane) = &set.stack.plane {
+            plane.start_controllers().await?;
+        }
         let mut lines = format!("export KUBECONFIG={}\n", set.kubeconfig.display());
         let own = |dir: PathBuf| dir.join("kubectl").is_file();
         if !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(own) {
@@ -192,6 +207,7 @@ impl Stage {
             "\nConcierge goes on running. In another terminal:\n\n{}\n\nLogs are in {logs}. Ctrl-C {end}.\n",
             lines.join("\n")
         ));
+        Ok(())
     }
 
     /// Ends everything. A cluster that was there before is left as it was.

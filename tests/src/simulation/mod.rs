@@ -12,6 +12,7 @@
 //! | [`view`] | one process's cache |
 //! | [`process`] | the reconciler's engine for some kinds, and what happens to it |
 //! | [`actors`] | a process that something happens to, and those that go on |
+//! | [`scenarios`] | many of them, on all cores |
 //! | [`condition`] | what an object says of itself |
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it finds something wrong")]
@@ -19,6 +20,7 @@
 pub mod actors;
 pub mod condition;
 pub mod process;
+pub mod scenarios;
 pub mod server;
 pub mod view;
 

@@ -1,6 +1,6 @@
 //! A process dies, or stands still, after every step while the shop treats the call in every way, with fresh and stale caches:
 //! an object never gets two orders, none is lost, and every doubt is adopted, or held with a condition that says what to do.
-//! The shop's records decide, not what anybody was told.
+//! The shop's records decide, not what anybody was told. Everyday tests play a sample, `make soak` plays all.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,7 +12,7 @@ use concierge_reconciler::engine::{
 use concierge_tests::{
     faults::{Fault, Hidden, Pause, Rule},
     shop::SEGFAULT,
-    simulation::{Actors, Fate, MINUTE, Nature},
+    simulation::{Actors, Fate, MINUTE, Nature, scenarios},
 };
 use serde_json::json;
 
@@ -151,24 +151,18 @@ fn check(world: &World, key: &ObjectKey, scenario: Scenario) {
     assert!(annotations[RESOLVE_UNKNOWN].is_null(), "{scenario:?}: obeyed and kept");
 }
 
-/// Plays all scenarios of a fate; how many reached their point, and which points were reached.
-async fn play_all(thing: Thing, fate: Fate) -> (usize, BTreeSet<CrashPoint>) {
-    let began = std::time::Instant::now();
-    let (mut runs, mut reached) = (0, BTreeSet::new());
-    for &point in CrashPoint::ALL {
-        for treatment in 0..treatments().len() {
-            let lag = [Duration::ZERO, Duration::from_secs(20)][treatment % 2];
-            for nth in [1, 2] {
-                if !play(Scenario { thing, point, nth, treatment, fate, lag }).await {
-                    break;
-                }
-                runs += 1;
-                reached.insert(point);
-            }
+/// Plays a scenario with its point reached once and, if it is, twice; how often it was reached.
+async fn play_twice(scenario: Scenario) -> usize {
+    for nth in [1, 2] {
+        if !play(Scenario { nth, ..scenario }).await {
+            return nth - 1;
         }
     }
-    println!("{}, {fate:?}: {runs} runs in {:?}", thing.kind, began.elapsed());
-    (runs, reached)
+    2
+}
+
+fn lag(turn: usize) -> Duration {
+    [Duration::ZERO, Duration::from_secs(20)][turn % 2]
 }
 
 /// The points that only a deletion, a repeatable step, an effect that is discarded, or a target that has no finalizer of its
@@ -184,50 +178,107 @@ const ELSEWHERE: [CrashPoint; 5] = [
 /// A card is tried again without a person: the shop refuses one that it has.
 const NEVER_HELD: [CrashPoint; 2] = [CrashPoint::HeldWritten, CrashPoint::Resolved];
 
-async fn all_is_well(thing: Thing, fate: Fate) {
-    let (runs, reached) = play_all(thing, fate).await;
-    let never = if thing == OWN_CARD { &NEVER_HELD[..] } else { &[] };
+/// All that is made, with all that may become of the process that makes it.
+const MAKING: [(Thing, Fate); 7] = [
+    (ORDER, Fate::Restart),
+    (ORDER, Fate::StandBy),
+    (ORDER, Fate::Freeze),
+    (SUBSCRIPTION, Fate::Restart),
+    (SUBSCRIPTION, Fate::StandBy),
+    (SUBSCRIPTION, Fate::Freeze),
+    (OWN_CARD, Fate::StandBy),
+];
+
+fn assert_reached(reached: &BTreeSet<CrashPoint>, never: &[CrashPoint]) {
     let missed = |point: &&CrashPoint| {
         !reached.contains(point) && !ELSEWHERE.contains(point) && !never.contains(point)
     };
     let missed: Vec<_> = CrashPoint::ALL.iter().filter(missed).collect();
     assert!(missed.is_empty(), "not reached: {missed:?}");
+}
+
+/// Each point with each treatment once, with a thing, a fate, a cache and a number of times that take turns.
+#[test]
+fn a_sample_of_all_that_may_happen_loses_and_doubles_nothing() {
+    let points: Vec<_> = CrashPoint::ALL.iter().copied().filter(|point| !ELSEWHERE.contains(point)).collect();
+    let sample = scenarios::pairs(points.len(), treatments().len()).map(|(row, treatment, turn)| {
+        let (thing, fate) = MAKING[turn % MAKING.len()];
+        let (point, nth) = (points[row], if turn % 5 == 4 { 2 } else { 1 });
+        Scenario { thing, point, nth, treatment, fate, lag: lag(row + treatment / 2) }
+    });
+    let sample: Vec<_> = sample.collect();
+    let struck = scenarios::play_all(&sample, play);
+    let reached = sample.iter().zip(&struck).filter(|(_, struck)| **struck);
+    let reached: Vec<_> = reached.map(|(scenario, _)| scenario.point).collect();
+    println!("a sample of {} scenarios, of which {} reach their point", sample.len(), reached.len());
+    assert!(reached.len() * 3 > sample.len(), "{} reached", reached.len());
+    assert_reached(&reached.into_iter().collect(), &[]);
+}
+
+fn all_is_well(nth: usize) {
+    let (thing, fate) = MAKING[nth];
+    let began = std::time::Instant::now();
+    let points = CrashPoint::ALL.iter();
+    let all = points.flat_map(|&point| {
+        let treatments = 0..treatments().len();
+        treatments.map(move |treatment| Scenario {
+            thing,
+            point,
+            nth: 1,
+            treatment,
+            fate,
+            lag: lag(treatment),
+        })
+    });
+    let all: Vec<_> = all.collect();
+    let times = scenarios::play_all(&all, play_twice);
+    let reached = all.iter().zip(&times).filter(|(_, times)| **times > 0).map(|(scenario, _)| scenario.point);
+    let runs: usize = times.iter().sum();
+    println!("{}, {fate:?}: {runs} runs in {:.1?}", thing.kind, began.elapsed());
+    assert_reached(&reached.collect(), if thing == OWN_CARD { &NEVER_HELD } else { &[] });
     assert!(runs >= 350, "{runs} runs");
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_order_is_lost_or_doubled_when_a_process_dies_and_is_restarted() {
-    all_is_well(ORDER, Fate::Restart).await;
+#[test]
+#[ignore = "soak"]
+fn no_order_is_lost_or_doubled_when_a_process_dies_and_is_restarted() {
+    all_is_well(0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_order_is_lost_or_doubled_when_a_process_dies_and_another_takes_over() {
-    all_is_well(ORDER, Fate::StandBy).await;
+#[test]
+#[ignore = "soak"]
+fn no_order_is_lost_or_doubled_when_a_process_dies_and_another_takes_over() {
+    all_is_well(1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_order_is_lost_or_doubled_when_a_leader_stands_still_and_comes_back() {
-    all_is_well(ORDER, Fate::Freeze).await;
+#[test]
+#[ignore = "soak"]
+fn no_order_is_lost_or_doubled_when_a_leader_stands_still_and_comes_back() {
+    all_is_well(2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_subscription_is_lost_or_doubled_when_a_process_dies_and_is_restarted() {
-    all_is_well(SUBSCRIPTION, Fate::Restart).await;
+#[test]
+#[ignore = "soak"]
+fn no_subscription_is_lost_or_doubled_when_a_process_dies_and_is_restarted() {
+    all_is_well(3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_subscription_is_lost_or_doubled_when_a_process_dies_and_another_takes_over() {
-    all_is_well(SUBSCRIPTION, Fate::StandBy).await;
+#[test]
+#[ignore = "soak"]
+fn no_subscription_is_lost_or_doubled_when_a_process_dies_and_another_takes_over() {
+    all_is_well(4);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_subscription_is_lost_or_doubled_when_a_leader_stands_still_and_comes_back() {
-    all_is_well(SUBSCRIPTION, Fate::Freeze).await;
+#[test]
+#[ignore = "soak"]
+fn no_subscription_is_lost_or_doubled_when_a_leader_stands_still_and_comes_back() {
+    all_is_well(5);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_card_is_lost_or_doubled_when_a_process_dies_and_another_takes_over() {
-    all_is_well(OWN_CARD, Fate::StandBy).await;
+#[test]
+#[ignore = "soak"]
+fn no_card_is_lost_or_doubled_when_a_process_dies_and_another_takes_over() {
+    all_is_well(6);
 }
 
 /// Without anybody dying, what the shop shows is enough.

@@ -46,6 +46,7 @@ async fn kept(stack: &Stack, service: &Petstore, id: i64) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "soak"]
 async fn another_takes_over_and_nothing_is_written_twice() {
     let _alone = alone().await;
     rustls::crypto::ring::default_provider().install_default().ok();

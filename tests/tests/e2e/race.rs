@@ -50,6 +50,7 @@ async fn assert_claims_match_pets(stack: &Stack) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "soak"]
 async fn an_id_is_admitted_once_whatever_happens() {
     let _alone = alone().await;
     // Two API servers, a database and two thousand callers share with the replicas what may be two processors, and the API

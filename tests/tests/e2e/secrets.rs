@@ -45,6 +45,7 @@ type Haystack = Vec<(String, String)>;
 type Counts = [(&'static str, usize)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "soak"]
 async fn a_secret_is_found_nowhere_but_where_it_belongs() {
     let began = Instant::now();
     let market = talkative_market().await;

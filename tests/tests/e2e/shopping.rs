@@ -56,6 +56,12 @@ impl Market {
 
     /// Starts everything; `customers` are namespaces with nothing in them, in which the reconciler may use Secrets.
     pub(crate) async fn start(customers: &[&str], plan: Plan) -> Market {
+        let secrets = format!("reconciler.secretNamespaces={{{}}}", customers.join(","));
+        Market::start_with(customers, plan, &[&secrets]).await
+    }
+
+    /// The same with the rights that these values of the chart give.
+    pub(crate) async fn start_with(customers: &[&str], plan: Plan, values: &[&str]) -> Market {
         let alone = alone().await;
         rustls::crypto::ring::default_provider().install_default().ok();
         let shop = Shop::start().await.unwrap();
@@ -64,8 +70,7 @@ impl Market {
         let client = user.client().await.unwrap();
         let names: Vec<_> = customers.iter().map(|name| (*name).to_owned()).collect();
         namespaces(&stack, &names).await.unwrap();
-        let secrets = format!("reconciler.secretNamespaces={{{}}}", customers.join(","));
-        stack.install(&[&secrets]).await.unwrap();
+        stack.install(values).await.unwrap();
         Market { stack, shop, user, client, _alone: alone }
     }
 

@@ -1,0 +1,170 @@
+//! What is run, its output passed on as it comes, and how it went.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::tally::Tally;
+
+/// A test program that took longer than this is named at the end.
+const LONG: Duration = Duration::from_secs(5);
+
+/// What was run and how it went.
+#[derive(Default)]
+pub(crate) struct Report {
+    tests: Tally,
+    steps: Vec<Step>,
+    left_out: Vec<String>,
+}
+
+struct Step {
+    command: String,
+    passed: bool,
+    took: Duration,
+    /// The test programs that took long.
+    programs: Vec<(String, Duration)>,
+}
+
+impl Report {
+    /// Runs cargo, its output passed on as it comes.
+    pub(crate) fn cargo(&mut self, args: &[&str]) -> Result<()> {
+        let command = format!("cargo {}", args.join(" "));
+        println!("\n$ {command}");
+        let start = Instant::now();
+        // Cargo names the test programs on standard error, which has to come in the same order.
+        let (reader, writer) = std::io::pipe()?;
+        let mut cargo = cargo(args);
+        cargo.stdout(writer.try_clone()?).stderr(writer);
+        let mut child = cargo.spawn().context("can't run cargo")?;
+        drop(cargo);
+        let mut programs = Programs::default();
+        for text in BufReader::new(reader).split(b'\n') {
+            let text = text?;
+            let text = String::from_utf8_lossy(&text);
+            println!("{text}");
+            self.tests.count(&text);
+            programs.hear(&text);
+        }
+        let passed = child.wait()?.success();
+        self.steps.push(Step { command, passed, took: start.elapsed(), programs: programs.long() });
+        Ok(())
+    }
+
+    /// Notes what is not run.
+    pub(crate) fn left_out(&mut self, what: &str) {
+        println!("\n{what}");
+        self.left_out.push(what.to_owned());
+    }
+
+    /// What was left to soak has been run.
+    pub(crate) fn nothing_is_left(&mut self) {
+        self.tests.ignored = 0;
+    }
+
+    /// Says what was run; the last line counts the tests.
+    pub(crate) fn end(&self) -> ExitCode {
+        println!("\nWhat was run:");
+        for Step { command, passed, took, programs } in &self.steps {
+            let how = if *passed { "passed" } else { "FAILED" };
+            println!("  {how}  {}  {command}", minutes(*took));
+            for (program, took) in programs {
+                println!("          {}    {program}", minutes(*took));
+            }
+        }
+        let all = self.steps.iter().map(|step| step.took).sum();
+        println!("          {}  in all", minutes(all));
+        for what in &self.left_out {
+            println!("  {what}");
+        }
+        let Tally { passed, failed, ignored } = self.tests;
+        if ignored > 0 {
+            println!("  {ignored} tests are left to make soak");
+        }
+        println!("\n{passed} passed, {failed} failed");
+        let _ = std::io::stdout().flush();
+        if self.steps.iter().all(|step| step.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// The test programs of a step, by the lines with which cargo starts them.
+#[derive(Default)]
+struct Programs(Vec<(String, Instant, Duration)>);
+
+impl Programs {
+    fn hear(&mut self, line: &str) {
+        let line = line.trim_start();
+        if let Some(program) = line.strip_prefix("Running ").or_else(|| line.strip_prefix("Doc-tests ")) {
+            self.0.push((program.to_owned(), Instant::now(), Duration::ZERO));
+        } else if line.starts_with("test result: ")
+            && let Some((_, start, took)) = self.0.last_mut()
+        {
+            *took = start.elapsed();
+        }
+    }
+
+    fn long(self) -> Vec<(String, Duration)> {
+        let took = self.0.into_iter().map(|(program, _, took)| (program, took));
+        took.filter(|(_, took)| *took >= LONG).collect()
+    }
+}
+
+fn minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{:3}:{:02} min", seconds / 60, seconds % 60)
+}
+
+/// Cargo as it would be run from the project's folder by hand. `cargo run` tells its program about the package it is of;
+/// build scripts that look at that would run anew, and all that depends on them.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.args(args).current_dir(project()).stdin(Stdio::null()).env_remove("DEMO_CONTEXT");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_our_package(&name.to_string_lossy())) {
+        cargo.env_remove(name);
+    }
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        cargo.env("RUST_TEST_THREADS", test_threads().to_string());
+    }
+    cargo
+}
+
+fn is_of_our_package(variable: &str) -> bool {
+    let names = ["CARGO", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+    let prefixes = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"];
+    names.contains(&variable) || prefixes.iter().any(|prefix| variable.starts_with(prefix))
+}
+
+/// As many tests at once as there are cores, but each may be a control plane of its own: 400 MB.
+fn test_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 6))
+}
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_child_keeps_what_the_user_sets_and_nothing_of_this_package() {
+        for name in ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_PKG_VERSION", "CARGO_PRIMARY_PACKAGE"] {
+            assert!(is_of_our_package(name), "{name}");
+        }
+        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CARGO_INCREMENTAL", "PATH"] {
+            assert!(!is_of_our_package(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_test_program_lasts_from_its_name_to_its_sum() {
+        let mut programs = Programs::default();
+        programs.hear("     Running unittests src/lib.rs (target/debug/deps/suite-1)");
+        programs.hear("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!(programs.0.len(), 1);
+        assert!(programs.0[0].2 > Duration::ZERO && programs.long().is_empty());
+    }
+}
