@@ -220,11 +220,18 @@ impl Cache {
     }
 }
 
+impl Shelf {
+    /// True when what is known of this namespace is what there is.
+    fn believed_in(&self, namespace: &str) -> bool {
+        let covers = |watch: &&Arc<Health>| watch.namespace.as_deref().is_none_or(|one| one == namespace);
+        self.watches.iter().filter(covers).all(|watch| watch.believed())
+    }
+}
+
 impl Lookup for Cache {
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
         let Some(shelf) = self.kinds.get(kind) else { return Found::Unknown };
-        let covers = |watch: &&Arc<Health>| watch.namespace.as_deref().is_none_or(|one| one == namespace);
-        if shelf.watches.iter().filter(covers).any(|watch| !watch.believed()) {
+        if !shelf.believed_in(namespace) {
             return Found::Unknown;
         }
         match shelf.index.read().get(namespace, name) {
@@ -248,8 +255,14 @@ impl Lookup for Cache {
         wanted: &dyn Fn(&Stored) -> bool,
     ) -> Selection {
         let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
-        let complete = self.complete(shelf);
+        let complete = if namespace.is_empty() { self.complete(shelf) } else { shelf.believed_in(namespace) };
         Selection { objects: shelf.index.read().first(namespace, key, limit, wanted), complete }
+    }
+
+    fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
+        let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
+        let complete = shelf.believed_in(namespace);
+        Selection { objects: shelf.index.read().with_key(namespace, key).cloned().collect(), complete }
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
@@ -334,8 +347,14 @@ impl<K: Kind> Sink<DeserializeGuard<K>> for Objects {
     }
 
     fn complete(&mut self) {
-        let seen = std::mem::take(&mut self.seen);
-        self.cache.retain(K::NAME, self.namespace.as_deref(), &seen);
+        self.cache.retain(K::NAME, self.namespace.as_deref(), &self.seen);
+    }
+
+    /// What changed while the list came in was not believed yet, and nobody who looked then saw it.
+    fn announce(&mut self) {
+        for (namespace, name) in std::mem::take(&mut self.seen) {
+            self.cache.tell(Change { kind: K::NAME, namespace, name });
+        }
     }
 
     /// An object that is not of its kind's form is said to be so, and looked past.
@@ -379,6 +398,8 @@ impl Sink<PartialObjectMeta<core::Namespace>> for Namespaces {
     fn complete(&mut self) {
         *self.cache.namespaces.write() = std::mem::take(&mut self.listed);
     }
+
+    fn announce(&mut self) {}
 
     fn apply(&mut self, object: PartialObjectMeta<core::Namespace>) {
         self.cache.namespaces.write().insert(name_of(&object.metadata), facts(&object.metadata));

@@ -26,7 +26,7 @@ async fn ten_thousand_orders_are_read_in_less_than_64_mib() {
         let order: CoffeeOrder = serde_json::from_value(order).unwrap();
         ids.extend(order.status.unwrap().order_id);
     };
-    cluster.for_each(&resource_of::<CoffeeOrder>(), &mut visit).await.unwrap();
+    cluster.for_each(&resource_of::<CoffeeOrder>(), "", &mut visit).await.unwrap();
 
     // The API server of this test is in it: one page more.
     let peak = kib("VmHWM") - before;

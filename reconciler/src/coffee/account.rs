@@ -7,7 +7,6 @@ use concierge_shared::{
         CoffeeProduct, TerminalAccount, TerminalAccountStatus, account::DEFAULT_ACCOUNT,
         account_ref::implicit_account_key,
     },
-    index::Stored,
     kind::{KINDS, Kind},
     status::ConditionReason,
 };
@@ -36,11 +35,8 @@ pub(super) enum Observed {
     /// The shop does not accept the token.
     NotAccepted(String),
     Open(Open),
-    /// It is being deleted.
-    Leaving {
-        /// Those that use it without naming it.
-        users: Vec<String>,
-    },
+    /// It is being deleted, and nobody uses it any more.
+    Leaving,
 }
 
 pub(super) struct Open {
@@ -73,6 +69,7 @@ impl Reconcile for AccountReconciler {
     type Remote = Option<Result<Connection, String>>;
     type Observed = Observed;
     type Step = Step;
+    const NEEDS_SECRETS: bool = true;
 
     async fn connect(
         &self,
@@ -98,7 +95,7 @@ impl Reconcile for AccountReconciler {
         account: &TerminalAccount,
     ) -> Result<Observed, Failure> {
         let shop = match remote {
-            None => return Ok(Observed::Leaving { users: implicit_users(ctx, account) }),
+            None => return Ok(Observed::Leaving),
             Some(Err(message)) => return Ok(Observed::NotAsked(message.clone())),
             Some(Ok(shop)) => shop,
         };
@@ -133,7 +130,7 @@ impl Reconcile for AccountReconciler {
             Observed::NotAccepted(message) => {
                 return refused(ConditionReason::Unauthorised, "Refused", message);
             }
-            Observed::Leaving { .. } => {
+            Observed::Leaving => {
                 return Plan::not_ready(ConditionReason::Deleting, "is being deleted");
             }
             Observed::Open(open) => open,
@@ -185,14 +182,8 @@ impl Reconcile for AccountReconciler {
         }
     }
 
-    fn plan_deletion(&self, _: &TerminalAccount, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
-        match observed {
-            Observed::Leaving { users } if !users.is_empty() => {
-                let users = concierge_shared::admission::review::abridged(users);
-                Deletion::Blocked(ConditionReason::Deleting, format!("in use by {users}; delete them first"))
-            }
-            _ => Deletion::Gone,
-        }
+    fn plan_deletion(&self, _: &TerminalAccount, _: &Observed, _now: Timestamp) -> Deletion<Step> {
+        Deletion::Gone
     }
 
     fn report(&self, account: &TerminalAccount, observed: &Observed, status: &mut TerminalAccountStatus) {
@@ -214,6 +205,10 @@ impl Reconcile for AccountReconciler {
         status.message = trouble(status);
     }
 
+    fn implicit_users(&self, account: &TerminalAccount) -> Option<String> {
+        implicit_key(account)
+    }
+
     /// Its users need the token for as long as they are there.
     fn secrets(&self, account: &TerminalAccount) -> Vec<(String, String)> {
         let namespace = account.metadata.namespace.clone().unwrap_or_default();
@@ -225,7 +220,9 @@ impl Reconcile for AccountReconciler {
     }
 
     fn wakes(&self, ctx: &Context, account: &TerminalAccount) -> Vec<ObjectKey> {
-        implicit_objects(ctx, account).iter().map(ObjectKey::from).collect()
+        let Some(key) = implicit_key(account) else { return Vec::new() };
+        let users = KINDS.iter().flat_map(|kind| ctx.lookup().select(kind.name, &key).objects);
+        users.map(|user| ObjectKey::from(&user)).collect()
     }
 }
 
@@ -236,20 +233,10 @@ fn other_user<'a>(account: &'a TerminalAccount, open: &Open) -> Option<&'a str> 
     status.user_id.as_deref().filter(|before| same_shop && *before != open.user)
 }
 
-/// The objects that use the account because it is their namespace's default.
-fn implicit_objects(ctx: &Context, account: &TerminalAccount) -> Vec<Stored> {
-    if account.metadata.name.as_deref() != Some(DEFAULT_ACCOUNT) {
-        return Vec::new();
-    }
-    let key = implicit_account_key(account.metadata.namespace.as_deref().unwrap_or_default());
-    KINDS.iter().flat_map(|kind| ctx.lookup().select(kind.name, &key).objects).collect()
-}
-
-fn implicit_users(ctx: &Context, account: &TerminalAccount) -> Vec<String> {
-    let mut users: Vec<_> =
-        implicit_objects(ctx, account).iter().map(|user| ObjectKey::from(user).to_string()).collect();
-    users.sort();
-    users
+/// The index key of the objects that use the account because it is their namespace's default.
+fn implicit_key(account: &TerminalAccount) -> Option<String> {
+    let namespace = account.metadata.namespace.as_deref().unwrap_or_default();
+    (account.metadata.name.as_deref() == Some(DEFAULT_ACCOUNT)).then(|| implicit_account_key(namespace))
 }
 
 /// The other TerminalAccounts that were seen to be this user's.

@@ -97,7 +97,8 @@ impl Reconcile for AddressReconciler {
     fn plan(&self, address: &CoffeeAddress, observed: &Observed, now: Timestamp) -> Plan<Step> {
         let status = address.status.as_ref();
         let id = status.and_then(|status| status.address_id.as_deref());
-        let edited = status.and_then(|status| status.address_digest.as_ref()) != Some(&observed.wanted);
+        let digest = status.and_then(|status| status.address_digest.as_ref());
+        let edited = digest.is_some_and(|digest| *digest != observed.wanted);
         // Nobody lost anything by an address that is made once too often, so one that vanished is made again.
         let plan = match id {
             Some(id) if !edited && observed.present => {
@@ -158,7 +159,9 @@ impl Reconcile for AddressReconciler {
 
     fn record(&self, _operation: &str, id: &str, status: &mut CoffeeAddressStatus) {
         status.retired_address_ids.extend(status.address_id.replace(id.to_owned()));
-        status.address_digest = status.intent.as_ref().map(|intent| intent.fingerprint.clone());
+        // Of what was restored and adopted it is not known how it was made.
+        let fingerprint = status.intent.as_ref().map(|intent| intent.fingerprint.clone());
+        status.address_digest = fingerprint.filter(|fingerprint| !fingerprint.is_empty());
         status.conditions.retain(|condition| condition.type_ != PRESENT);
     }
 
@@ -225,6 +228,7 @@ pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effe
         id: one.id.clone(),
         fingerprint: recognised_by(&shop.used.name, &postal(&one.place)),
         at: one.created,
+        certain: true,
     };
     Ok(listed.iter().map(effect).collect())
 }
@@ -239,7 +243,7 @@ async fn users(ctx: &Context, shop: &Connection, address: &CoffeeAddress) -> Res
     let subscriptions = shop.read(ctx, operation::LIST_SUBSCRIPTIONS, shop.client.subscriptions()).await?;
     let own = ObjectKey::of(address);
     let key = referrers_key(CoffeeAddress::NAME, &own.namespace, &own.name);
-    let orders = ctx.lookup().select(CoffeeOrder::NAME, &key).objects;
+    let orders = ctx.select(CoffeeOrder::NAME, "", &key)?;
     let orders = orders.iter().filter_map(|order| order.get::<CoffeeOrder>());
     let orders = orders.filter_map(|order| order.status.clone()?.address_id);
     Ok(orders.chain(subscriptions.into_iter().map(|one| one.address)).collect())

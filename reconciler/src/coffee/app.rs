@@ -131,24 +131,14 @@ impl Reconcile for AppReconciler {
         _: &CoffeeApp,
         _: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        // The shop does not say when an app was registered.
+        // The shop does not say when an app was registered, so it may be one that a person has registered.
         let effect = |one: App| Effect {
             fingerprint: recognised_by(&one.name, &one.redirect_uri),
             id: one.id,
             at: None,
+            certain: false,
         };
         Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
-    }
-
-    async fn discard(
-        &self,
-        guard: &Guard,
-        shop: &Connection,
-        _: &CoffeeApp,
-        _: &Intent,
-        id: &str,
-    ) -> Result<(), Failure> {
-        remove(guard, shop, id).await
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {

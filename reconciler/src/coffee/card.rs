@@ -18,8 +18,8 @@ use super::{
 };
 use crate::common::recorded;
 use crate::engine::{
-    Account, Checks, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once,
-    Outcome, Plan, Reconcile, UnknownPolicy,
+    Account, Checks, Context, Deletion, Effect, Failure, Guard, IfNotFound, ObjectKey, Once, Outcome, Plan,
+    Reconcile, UnknownPolicy,
 };
 
 /// The operation's name in intents.
@@ -171,12 +171,12 @@ impl Reconcile for CardReconciler {
 
     async fn find_effects(
         &self,
-        ctx: &Context,
-        remote: &Remote,
+        _: &Context,
+        _: &Remote,
         _: &CoffeeCard,
-        intent: &Intent,
+        _: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        effects(ctx, &remote.shop, intent).await
+        Ok(Vec::new())
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
@@ -295,23 +295,10 @@ pub(super) async fn taken(ctx: &Context) -> Result<std::collections::HashSet<Str
     Ok(taken)
 }
 
-/// The cards that could be the effect of a call whose outcome is unknown: whatever is new and no object's.
-pub(super) async fn effects(
-    ctx: &Context,
-    shop: &Connection,
-    intent: &Intent,
-) -> Result<Vec<Effect>, Failure> {
-    let taken = taken(ctx).await?;
-    let listed = cards(ctx, shop).await?;
-    let free = listed.into_iter().filter(|card| !taken.contains(&card.id));
-    Ok(free
-        .map(|card| Effect { id: card.id, fingerprint: intent.fingerprint.clone(), at: card.created })
-        .collect())
-}
-
-/// Tries again: the shop refuses a card that it has.
+/// Tries again, and adopts nothing for being new: a card that somebody added meanwhile would be charged. The shop refuses a card that it
+/// has, and then [`the_one_meant`] is told apart with certainty, or named by a person.
 pub(super) fn policy() -> UnknownPolicy {
-    UnknownPolicy { if_not_found: IfNotFound::Retry, if_found: IfFound::Adopt, ..UnknownPolicy::default() }
+    UnknownPolicy { looks: 1, if_not_found: IfNotFound::Retry, ..UnknownPolicy::default() }
 }
 
 /// Deletes a card.

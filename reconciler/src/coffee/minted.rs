@@ -1,6 +1,7 @@
 //! What tokens and apps have in common: a secret that the shop shows once, and that is kept in a Secret.
 //!
-//! The Secret is there and ours before the shop is asked. If the answer is lost, what was made is removed, and made anew.
+//! The Secret is there and ours before the shop is asked. If the answer is lost, a person decides about what may have been made: the shop
+//! does not say whose it is.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use super::{
     standing::{PRESENT, SOON, is_gone},
 };
 use crate::engine::{
-    Context, Deletion, Failure, Guard, IfFound, IfNotFound, Once, Outcome, OwnedSecret, Plan, UnknownPolicy,
+    Context, Deletion, Failure, Guard, IfNotFound, Once, Outcome, OwnedSecret, Plan, UnknownPolicy,
 };
 
 /// What is at the shop, and in the Secret.
@@ -139,7 +140,7 @@ pub(super) async fn reserve<K: Kind>(guard: &Guard, owner: &K, name: &str) -> Re
     Ok(Outcome::new(ConditionReason::Created, format!("reserved Secret {name}")))
 }
 
-/// Removes what was made: its secret was in the answer that never came.
+/// Tries again when nothing new is there.
 pub(super) fn policy() -> UnknownPolicy {
-    UnknownPolicy { if_not_found: IfNotFound::Retry, if_found: IfFound::Discard, ..UnknownPolicy::default() }
+    UnknownPolicy { if_not_found: IfNotFound::Retry, ..UnknownPolicy::default() }
 }

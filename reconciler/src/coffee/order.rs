@@ -207,7 +207,7 @@ impl Reconcile for OrderReconciler {
         let Some(shop) = remote else { return Ok(Vec::new()) };
         match intent.operation.as_str() {
             address::CREATE => address::effects(ctx, shop).await,
-            card::REGISTER => card::effects(ctx, shop, intent).await,
+            card::REGISTER => Ok(Vec::new()),
             _ => placing::effects(ctx, shop).await,
         }
     }

@@ -87,7 +87,8 @@ pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effe
     ours.extend(recorded::by_others(ctx, |cart: CoffeeCart| cart.status?.order_id).await?);
     let free = orders.iter().filter(|order| !ours.contains(&order.id));
     let effect = |order: &Order| {
-        Some(Effect { id: order.id.clone(), fingerprint: of_order(shop, order)?, at: order.created })
+        let fingerprint = of_order(shop, order)?;
+        Some(Effect { id: order.id.clone(), fingerprint, at: order.created, certain: true })
     };
     Ok(free.filter_map(effect).collect())
 }

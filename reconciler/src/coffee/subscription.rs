@@ -253,6 +253,7 @@ impl Reconcile for SubscriptionReconciler {
             fingerprint: recognised_by(&one.variant, one.quantity, &one.address, &one.card),
             id: one.id,
             at: one.created,
+            certain: true,
         };
         Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
     }

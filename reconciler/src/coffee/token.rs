@@ -133,19 +133,14 @@ impl Reconcile for TokenReconciler {
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
         let fingerprint = &intent.fingerprint;
-        let effect = |one: Token| Effect { id: one.id, fingerprint: fingerprint.clone(), at: one.created };
+        // One token looks like the other: it may be one that a person has made.
+        let effect = |one: Token| Effect {
+            id: one.id,
+            fingerprint: fingerprint.clone(),
+            at: one.created,
+            certain: false,
+        };
         Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
-    }
-
-    async fn discard(
-        &self,
-        guard: &Guard,
-        shop: &Connection,
-        _: &TerminalToken,
-        _: &Intent,
-        id: &str,
-    ) -> Result<(), Failure> {
-        revoke(guard, shop, id).await
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {

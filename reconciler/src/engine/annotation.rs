@@ -1,8 +1,9 @@
 //! The annotations that steer one object, and the finalizer.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use concierge_shared::{admission::review::annotation, kind::Kind};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Keeps an object until its remote thing is gone, or it is no longer in use.
 pub const FINALIZER: &str = "concierge.dev/finalizer";
@@ -22,6 +23,12 @@ pub const RESOLVE_UNKNOWN: &str = "concierge.dev/resolve-unknown";
 /// How often the remote side is looked at, for instance `30m`; from `10s` to `24h`.
 pub const RESYNC: &str = "concierge.dev/resync";
 
+/// Written by us: the Secrets that bear our finalizer for the object, as `namespace/name`, separated by commas.
+pub const SECRETS: &str = "concierge.dev/secrets";
+
+/// Written by us, beside the status, which backups do not bring back: the ids of what was made for the object, separated by commas.
+pub const RECORDED: &str = "concierge.dev/recorded";
+
 /// kopf's finalizer.
 pub const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 /// The prefix of kopf's annotations. One holds a copy of the whole spec, secrets included.
@@ -39,6 +46,22 @@ pub(crate) fn is_set<K: Kind>(object: &K, key: &str) -> bool {
 pub(crate) fn resync<K: Kind>(object: &K) -> Option<Duration> {
     let span: jiff::SignedDuration = annotation(object, RESYNC)?.parse().ok()?;
     Duration::try_from(span).ok().map(|span| span.clamp(SHORTEST_RESYNC, LONGEST_RESYNC))
+}
+
+/// The Secrets that are held for an object, by namespace and name, according to the annotation that we wrote. Only those of its own
+/// namespace: users can write the annotation too.
+pub(crate) fn held_secrets(meta: &ObjectMeta) -> BTreeSet<(String, String)> {
+    let text = meta.annotations.as_ref().and_then(|all| all.get(SECRETS)).map_or("", String::as_str);
+    let names = text.split(',').filter_map(|name| name.trim().split_once('/'));
+    names
+        .filter(|(namespace, _)| meta.namespace.as_deref() == Some(*namespace))
+        .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+        .collect()
+}
+
+/// The annotation that names `held`.
+pub(crate) fn secrets_text(held: &BTreeSet<(String, String)>) -> String {
+    held.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect::<Vec<_>>().join(",")
 }
 
 /// What a person wants done about a call whose outcome is unknown.

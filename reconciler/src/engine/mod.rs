@@ -5,16 +5,17 @@
 //! [`Context::read`], all others through [`Guard::write`]; both classify what comes of them as a [`Failure`].
 //! The rest is done here, in this order, in each run over an object:
 //!
-//! 1. Paused by annotation? Said so, and stop.
-//! 2. Re-validated with the admission rules: the door can be bypassed.
+//! 1. Paused by annotation? A call whose outcome is unknown is looked for all the same; then said so, and stop.
+//! 2. Restored without its status? Held until a person says what became of it.
 //! 3. Deleting? Then the way out, before anything that could fail because a dependency is gone already.
-//! 4. References there and ready, else wait to be woken.
-//! 5. Finalizer; what predecessors left is removed.
-//! 6. Connect, observe, whose is it?
-//! 7. Plan; none, or only looking: stop.
-//! 8. Guard, act, step by step; then observe and plan once more, so that the status tells what is.
-//! 9. Status, if it changed.
-//! 10. Again later: by failure class, by the plan's hint, by the kind's resync.
+//! 4. What predecessors left is removed; a call whose outcome is unknown is looked for, whatever else is wrong.
+//! 5. Re-validated with the admission rules: the door can be bypassed.
+//! 6. References there and ready, else wait to be woken.
+//! 7. Connect, observe, whose is it?
+//! 8. Plan; only looking: stop. Finalizer, on the object and on the Secrets that it needs.
+//! 9. Guard, act, step by step; then observe and plan once more, so that the status tells what is.
+//! 10. Status, if it changed.
+//! 11. Again later: by failure class, by the plan's hint, by the kind's resync.
 //!
 //! # At most once
 //!
@@ -24,7 +25,7 @@
 //! 2. writes an intent into the status, under the condition that nobody wrote meanwhile: no write, no send,
 //! 3. lets the step send one call,
 //! 4. records the id that came back ([`Reconcile::record`]) until it is recorded, or drops the intent when the call had no effect;
-//! 5. if nobody knows, waits ([`Settings::settle`]), looks ([`Reconcile::find_effects`]) and adopts the one effect, or holds until
+//! 5. if nobody knows, waits ([`Settings::settle`]), looks ([`Reconcile::find_effects`]) and adopts the one effect if it is certain, or holds until
 //!    the annotation `concierge.dev/resolve-unknown` says `retry`, `adopt=<id>` or `abandon`.
 //!
 //! So a kind with such calls has `status.intent` (see [`Conditions::intent_mut`](concierge_shared::status::Conditions::intent_mut)),

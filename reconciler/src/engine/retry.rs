@@ -12,6 +12,8 @@ use super::{cluster::objects::ObjectKey, seams::Random};
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// The longest wait of an object, whoever asks for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);
+/// After how many failures in a row what makes no progress is tried after hours only.
+const PATIENT_AFTER: u32 = 6;
 /// The middle of what counts as slow.
 const SLOW: Duration = Duration::from_secs(2 * 3600);
 
@@ -116,6 +118,8 @@ pub enum Requeue {
     After(Duration),
     /// By the object's exponential back-off.
     BackOff,
+    /// By the object's exponential back-off a few times, then after hours.
+    Stalled,
     /// By the object's back-off, but not before this.
     NotBefore(Duration),
     /// After hours; sooner only when the object or something it refers to changes.
@@ -140,6 +144,11 @@ impl Requeue {
         let failed = || back_off.failed(key, generation, random);
         match self {
             Requeue::BackOff => Some(failed()),
+            Requeue::Stalled => {
+                let wait = failed();
+                let patient = back_off.count(key) > PATIENT_AFTER;
+                Some(if patient { spread(SLOW, 0.5, random) } else { wait })
+            }
             Requeue::NotBefore(least) => Some(least.min(LONGEST_PAUSE) + failed()),
             Requeue::Slow => Some(spread(SLOW, 0.5, random)),
             Requeue::OnChange => None,
@@ -181,6 +190,10 @@ impl BackOff {
         let most = BASE.saturating_mul(1 << failures.count.min(20)).min(CAP);
         failures.count = failures.count.saturating_add(1);
         most.mul_f64(random.unit())
+    }
+
+    fn count(&self, key: &ObjectKey) -> u32 {
+        self.0.lock().get(key).map_or(0, |failures| failures.count)
     }
 
     /// Forgets the failures of `key`: it went well, or is gone, or somebody asked for it.

@@ -1,10 +1,6 @@
 //! What all runs share.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use concierge_shared::{
     admission::{lookup::Found, rule::Enforcement},
@@ -18,7 +14,7 @@ use super::{
     cluster::{
         Cluster, Target,
         objects::{ObjectKey, Objects},
-        written::{FinalizedSecrets, OwnWrites},
+        written::OwnWrites,
     },
     kinds::reader::ObjectReader,
     lease::Term,
@@ -79,7 +75,8 @@ pub(crate) struct Shared {
     pub(crate) back_off: BackOff,
     pub(crate) own_writes: OwnWrites,
     pub(crate) calls: Calls,
-    pub(crate) finalized_secrets: FinalizedSecrets,
+    /// Held while an object lets its Secrets go: of two that share one and go together, one has to be the last.
+    pub(crate) releasing: tokio::sync::Mutex<()>,
     /// The kinds that this engine reconciles.
     pub(crate) kinds: HashMap<&'static str, Arc<dyn ObjectReader>>,
 }
@@ -116,12 +113,6 @@ impl Shared {
             let names = self.objects.names(kind);
             names.into_iter().filter_map(move |key| Some((driver, self.find(&key)?)))
         })
-    }
-
-    /// The Secrets that objects other than `key` need.
-    pub(crate) fn secrets_needed_beside(&self, key: &ObjectKey) -> BTreeSet<(String, String)> {
-        let others = self.all().filter(|(_, object)| ObjectKey::from(object) != *key);
-        others.flat_map(|(driver, object)| driver.secrets(&object)).collect()
     }
 
     /// Sets the gauges that follow from the cache.

@@ -54,12 +54,14 @@ impl RemotePet {
         self.tags.iter().map(|tag| tag.name.as_str()).filter(|name| !name.starts_with(MARK)).collect()
     }
 
-    /// Sets name, tag and mark, and leaves the rest.
+    /// Sets name, tag and mark, and leaves the rest: a service may number tags itself.
     pub(super) fn set(mut self, id: i64, name: &str, tag: Option<&str>, owner: &str) -> Self {
-        let names = tag.map(str::to_owned).into_iter().chain([format!("{MARK}{owner}")]);
+        let names: Vec<_> = tag.map(str::to_owned).into_iter().chain([format!("{MARK}{owner}")]).collect();
         self.id = id;
         self.name = name.to_owned();
-        self.tags = (0..).zip(names).map(|(id, name)| Label { id, name }).collect();
+        if !self.tags.iter().map(|tag| &tag.name).eq(&names) {
+            self.tags = (0..).zip(names).map(|(id, name)| Label { id, name }).collect();
+        }
         self
     }
 }
@@ -75,6 +77,10 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(http: reqwest::Client, url: &str, key: Option<String>) -> Self {
         Self { http, url: url.trim_end_matches('/').to_owned(), key }
+    }
+
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     pub(super) fn url(&self) -> &str {

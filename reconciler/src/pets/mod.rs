@@ -28,7 +28,7 @@ pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
 
 /// Adds them with a client that is made in another way.
 pub fn kinds(kinds: Kinds, http: reqwest::Client) -> Kinds {
-    kinds.with(pet::PetReconciler { http: http.clone() }).with(petstore::PetStoreReconciler { http })
+    kinds.with(pet::PetReconciler::new(http.clone())).with(petstore::PetStoreReconciler { http })
 }
 
 /// The base URL of the service that `store` is kept in.
@@ -55,6 +55,12 @@ fn account(client: Option<&Client>) -> Account {
     client.map_or_else(Account::none, |client| {
         Account::new("petstore", client.url()).with_credentials(client.credentials_digest())
     })
+}
+
+/// Which store a pet belongs to, and how many belong to a store, can't be told from a part of them.
+fn all_known(ctx: &Context) -> Result<(), Failure> {
+    let namespace = ctx.key().namespace.as_str();
+    [Pet::NAME, PetStore::NAME].into_iter().try_for_each(|kind| ctx.select(kind, namespace, "").map(drop))
 }
 
 /// The pets that belong to `store`.

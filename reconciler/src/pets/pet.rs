@@ -1,6 +1,6 @@
 //! A pet: bound to its store, and kept in the store's service when it has one.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use concierge_shared::{
     admission::reference::Reference,
@@ -10,9 +10,10 @@ use concierge_shared::{
     status::{ConditionReason, ConditionType, Conditions},
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::{
-    account,
+    account, all_known,
     client::{Client, RemotePet},
     pets_of, service,
 };
@@ -20,8 +21,37 @@ use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
 };
 
+/// The condition while it can't be told whether the pet is still in the service that its store used before.
+const LEFT_BEHIND: &str = "LeftBehind";
+/// How soon that service is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(300);
+/// How many keys are remembered.
+const KEYS: usize = 1000;
+
 pub(super) struct PetReconciler {
     pub(super) http: reqwest::Client,
+    /// The keys that were used, by URL: a key that a store has now is no business of the service that it used before.
+    keys: Mutex<HashMap<String, Option<String>>>,
+}
+
+impl PetReconciler {
+    pub(super) fn new(http: reqwest::Client) -> Self {
+        Self { http, keys: Mutex::default() }
+    }
+
+    fn remember(&self, client: &Client) {
+        let mut keys = self.keys.lock();
+        if keys.len() >= KEYS && !keys.contains_key(client.url()) {
+            keys.clear();
+        }
+        keys.insert(client.url().to_owned(), client.key().map(str::to_owned));
+    }
+
+    /// The service at `url` as it was used before.
+    fn previous(&self, url: &str) -> Client {
+        let key = self.keys.lock().get(url).cloned().flatten();
+        Client::new(self.http.clone(), url, key)
+    }
 }
 
 /// Where the pet is kept.
@@ -38,7 +68,16 @@ pub(super) struct Observed {
     too_many: bool,
     has_service: bool,
     here: Option<RemotePet>,
-    left_behind: bool,
+    left_behind: LeftBehind,
+}
+
+/// Whether the pet is still in the service that its store used before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum LeftBehind {
+    No,
+    Yes,
+    /// The service does not tell, for this reason.
+    Unknown(String),
 }
 
 pub(super) enum Step {
@@ -68,6 +107,7 @@ impl Reconcile for PetReconciler {
     type Step = Step;
 
     async fn connect(&self, ctx: &Context, pet: &Pet) -> Result<(Account, Remote), Failure> {
+        all_known(ctx)?;
         let store = store_of(ctx, pet).1;
         let current = match &store {
             Some(store) => service(ctx, &self.http, store).await?,
@@ -75,22 +115,24 @@ impl Reconcile for PetReconciler {
         };
         let recorded = pet.status.as_ref().and_then(|status| status.remote.as_deref());
         let moved = |url: &&str| current.as_ref().is_none_or(|current| current.url() != *url);
-        let previous = recorded.filter(moved).map(|url| Client::new(self.http.clone(), url, None));
+        let previous = recorded.filter(moved).map(|url| self.previous(url));
+        if let Some(current) = &current {
+            self.remember(current);
+        }
         Ok((account(current.as_ref().or(previous.as_ref())), Remote { current, previous }))
     }
 
     async fn observe(&self, ctx: &Context, remote: &Remote, pet: &Pet) -> Result<Observed, Failure> {
         let (stores, store) = store_of(ctx, pet);
         let too_many = store.as_ref().is_some_and(|store| came_too_late(ctx, &stores, store, pet));
-        let look = async |client: &Option<Client>| match client {
-            Some(client) => ctx.read("GET /pet/{id}", client.get(pet.spec.id, ctx.now())).await,
-            None => Ok(None),
+        let here = match &remote.current {
+            Some(client) => ctx.read("GET /pet/{id}", client.get(pet.spec.id, ctx.now())).await?,
+            None => None,
         };
-        let ours = |found: &RemotePet| found.owner() == pet.metadata.uid.as_deref();
         Ok(Observed {
             has_service: remote.current.is_some(),
-            here: look(&remote.current).await?,
-            left_behind: look(&remote.previous).await?.as_ref().is_some_and(ours),
+            here,
+            left_behind: left_behind(ctx, remote, pet).await,
             store,
             too_many,
         })
@@ -116,9 +158,14 @@ impl Reconcile for PetReconciler {
             return Plan::not_ready(ConditionReason::Held, message);
         }
         let mut plan = Plan::ready();
-        if observed.left_behind {
-            plan = plan.step(Step::DeleteLeftBehind);
-        }
+        plan = match &observed.left_behind {
+            LeftBehind::No => plan,
+            // The pet is served where it belongs, whatever becomes of the old one.
+            LeftBehind::Yes => plan.independent(Step::DeleteLeftBehind),
+            LeftBehind::Unknown(why) => {
+                plan.condition(LEFT_BEHIND, true, "Unknown", why.clone()).look_again(ASK_AGAIN)
+            }
+        };
         let Some(found) = &observed.here else {
             return match observed.has_service {
                 true => plan.step(Step::Create(wanted(pet, RemotePet::default()))),
@@ -140,9 +187,17 @@ impl Reconcile for PetReconciler {
 
     async fn act(&self, guard: &Guard, remote: &Remote, pet: &Pet, step: &Step) -> Result<Outcome, Failure> {
         let (id, now) = (pet.spec.id, guard.now());
+        let elsewhere;
         let client = match step {
             Step::DeleteLeftBehind => &remote.previous,
             _ => &remote.current,
+        };
+        let guard = match step {
+            Step::DeleteLeftBehind => {
+                elsewhere = guard.elsewhere(&account(client.as_ref()));
+                &elsewhere
+            }
+            _ => guard,
         };
         let client =
             client.as_ref().ok_or_else(|| Failure::DependencyMissing("the store has no service".into()))?;
@@ -164,15 +219,25 @@ impl Reconcile for PetReconciler {
     }
 
     fn plan_deletion(&self, _pet: &Pet, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
-        let steps = [(observed.here.is_some(), Step::Delete), (observed.left_behind, Step::DeleteLeftBehind)];
+        let steps = [
+            (observed.here.is_some(), Step::Delete),
+            (observed.left_behind == LeftBehind::Yes, Step::DeleteLeftBehind),
+        ];
         let steps: Vec<_> = steps.into_iter().filter_map(|(there, step)| there.then_some(step)).collect();
-        if steps.is_empty() { Deletion::Gone } else { Deletion::steps(steps) }
+        match &observed.left_behind {
+            _ if !steps.is_empty() => Deletion::steps(steps),
+            LeftBehind::Unknown(why) => Deletion::Blocked(ConditionReason::Unauthorised, why.clone()),
+            _ => Deletion::Gone,
+        }
     }
 
     fn report(&self, _pet: &Pet, observed: &Observed, status: &mut PetStatus) {
         status.store = observed.store.as_ref().map(|store| store.name().to_owned());
         let url = observed.store.as_ref().and_then(|store| super::base_url(store));
-        if !observed.left_behind {
+        if !matches!(observed.left_behind, LeftBehind::Unknown(_)) {
+            status.conditions_mut().retain(|condition| condition.type_ != LEFT_BEHIND);
+        }
+        if observed.left_behind == LeftBehind::No {
             status.remote =
                 url.filter(|_| observed.here.is_some()).map(|url| url.trim_end_matches('/').to_owned());
         }
@@ -215,6 +280,22 @@ fn store_of(ctx: &Context, pet: &Pet) -> (Stores, Option<Arc<PetStore>>) {
     let stores = Stores::around(ctx.lookup(), namespace, pet);
     let store = stores.store_of(pet).cloned();
     (stores, store)
+}
+
+/// That service has calls of its own to count, and that it fails hinders nothing here.
+async fn left_behind(ctx: &Context, remote: &Remote, pet: &Pet) -> LeftBehind {
+    let Some(client) = &remote.previous else { return LeftBehind::No };
+    let ctx = ctx.elsewhere(&account(Some(client)));
+    let ours = |found: &RemotePet| found.owner() == pet.metadata.uid.as_deref();
+    match ctx.read("GET /pet/{id}", client.get(pet.spec.id, ctx.now())).await {
+        Ok(found) if found.as_ref().is_some_and(ours) => LeftBehind::Yes,
+        Ok(_) => LeftBehind::No,
+        Err(failure) => LeftBehind::Unknown(format!(
+            "it can't be told whether the pet is still at {}, which its store used before ({failure}); delete it there, and set the \
+             annotation concierge.dev/abandon to delete the object",
+            client.url()
+        )),
+    }
 }
 
 /// Whether `pet` is not among the oldest that `store` has room for.

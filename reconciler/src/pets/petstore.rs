@@ -10,7 +10,7 @@ use concierge_shared::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{account, client::Client, pet::is_error, pets_of, service};
+use super::{account, all_known, client::Client, pet::is_error, pets_of, service};
 use crate::engine::{
     Account, Checks, Context, Deletion, ExtraCondition, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };
@@ -44,6 +44,7 @@ impl Reconcile for PetStoreReconciler {
     type Remote = Option<Client>;
     type Observed = Observed;
     type Step = Step;
+    const NEEDS_SECRETS: bool = true;
 
     async fn connect(&self, ctx: &Context, store: &PetStore) -> Result<(Account, Option<Client>), Failure> {
         let client = service(ctx, &self.http, store).await?;
@@ -59,6 +60,7 @@ impl Reconcile for PetStoreReconciler {
         if let Some(client) = remote {
             ctx.read("GET /store/inventory", client.inventory(ctx.now())).await?;
         }
+        all_known(ctx)?;
         let stores = Stores::of(ctx.lookup(), store.metadata.namespace.as_deref().unwrap_or_default());
         let pets = pets_of(ctx, &stores, store);
         let allowed = |pet: &Pet| store.allows(pet.spec.tag.as_deref());

@@ -45,6 +45,8 @@ pub(super) trait Sink<T>: Send {
     fn listed(&mut self, object: T);
     /// The list has no more.
     fn complete(&mut self);
+    /// What was listed is believed now: whoever waits for news hears of all of it.
+    fn announce(&mut self);
     /// An object was made or changed.
     fn apply(&mut self, object: T);
     /// An object was deleted.
@@ -119,6 +121,7 @@ where
             self.version = Some(version.clone());
             self.refusals = 0;
             self.health.open();
+            self.sink.announce();
             return Ok(version);
         }
     }

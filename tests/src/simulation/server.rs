@@ -1,7 +1,7 @@
 //! A simulated API server: versions, preconditions, generations, finalizers, and faults on demand.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -38,6 +38,17 @@ pub enum Fault {
     Unanswered,
 }
 
+/// What goes wrong until it is mended.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble {
+    /// Kinds whose objects may not be read or written.
+    pub forbidden: BTreeSet<String>,
+    /// Kinds that are said not to be there when their metadata is written.
+    pub vanished: BTreeSet<String>,
+    /// Kinds whose caches are not believed.
+    pub blind: BTreeSet<String>,
+}
+
 #[derive(Default)]
 struct State {
     objects: BTreeMap<Name, Value>,
@@ -52,13 +63,25 @@ struct State {
 pub struct Server {
     began: Instant,
     state: Mutex<State>,
+    trouble: Mutex<Trouble>,
     grown: watch::Sender<usize>,
 }
 
 impl Server {
     /// One without objects, whose clock begins at a certain noon.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), state: Mutex::default(), grown: watch::Sender::new(0) })
+        let (state, trouble) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { began: Instant::now(), state, trouble, grown: watch::Sender::new(0) })
+    }
+
+    /// Lets something go wrong, or mends it.
+    pub fn trouble(&self, change: impl FnOnce(&mut Trouble)) {
+        change(&mut self.trouble.lock());
+    }
+
+    /// Whether the caches of this kind are not believed.
+    pub fn is_blind(&self, kind: &str) -> bool {
+        self.trouble.lock().blind.contains(kind)
     }
 
     /// Its present time.
@@ -265,6 +288,13 @@ pub struct Connection {
 }
 
 impl Connection {
+    fn permitted(&self, kind: &str) -> Result<(), ClusterError> {
+        match self.server.trouble.lock().forbidden.contains(kind) {
+            true => Err(ClusterError::Forbidden(format!("{kind} objects are forbidden"))),
+            false => Ok(()),
+        }
+    }
+
     async fn thawed(&self) {
         let _ = self.frozen.clone().wait_for(|frozen| !frozen).await;
         tokio::task::yield_now().await;
@@ -275,6 +305,7 @@ impl Cluster for Connection {
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>> {
         Box::pin(async move {
             self.thawed().await;
+            self.permitted(&target.resource.kind)?;
             let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
             Ok(self.server.state.lock().objects.get(&name).cloned())
         })
@@ -283,11 +314,14 @@ impl Cluster for Connection {
     fn for_each<'a>(
         &'a self,
         resource: &'a ApiResource,
+        namespace: &'a str,
         visit: &'a mut (dyn FnMut(Value) + Send),
     ) -> Answer<'a, ()> {
         Box::pin(async move {
             self.thawed().await;
-            self.server.of_kind(&resource.kind).into_iter().for_each(visit);
+            self.permitted(&resource.kind)?;
+            let here = |object: &Value| namespace.is_empty() || object["metadata"]["namespace"] == namespace;
+            self.server.of_kind(&resource.kind).into_iter().filter(here).for_each(visit);
             Ok(())
         })
     }
@@ -342,14 +376,21 @@ impl Cluster for Connection {
     fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
+            self.permitted(&target.resource.kind)?;
+            if self.server.trouble.lock().vanished.contains(&target.resource.kind) {
+                return Err(ClusterError::NotFound);
+            }
             let body = patch.to_json();
             self.server.write("metadata", target, Some(&patch.resource_version), |stored| {
                 if let Some(finalizers) = body["metadata"].get("finalizers") {
                     stored["metadata"]["finalizers"] = finalizers.clone();
                 }
-                for key in body["metadata"]["annotations"].as_object().into_iter().flat_map(|all| all.keys())
-                {
-                    stored["metadata"]["annotations"].as_object_mut().unwrap().remove(key);
+                for (key, value) in body["metadata"]["annotations"].as_object().into_iter().flatten() {
+                    let all = &mut stored["metadata"]["annotations"];
+                    match value.is_null() {
+                        true => drop(all.as_object_mut().and_then(|all| all.remove(key))),
+                        false => all[key] = value.clone(),
+                    }
                 }
             })
         })

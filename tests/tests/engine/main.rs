@@ -9,6 +9,8 @@ mod leases;
 mod lifecycle;
 mod order;
 mod remote;
+mod restored;
+mod secrets;
 mod steady;
 mod toys;
 mod wakes;

@@ -122,6 +122,7 @@ impl Reconcile for Toys {
     type Remote = Arc<Service>;
     type Observed = Option<Thing>;
     type Step = ToyStep;
+    const NEEDS_SECRETS: bool = true;
     const LEGACY_FINALIZERS: &'static [&'static str] = &["old.example.com/toys"];
     const LEGACY_ANNOTATIONS: &'static [&'static str] = &["old.example.com/"];
 
@@ -339,6 +340,7 @@ impl Reconcile for Tickets {
             id: order.id,
             fingerprint: order.what,
             at: Some(order.at),
+            certain: true,
         };
         Ok(orders.into_iter().filter(|order| !order.cancelled).map(effect).collect())
     }

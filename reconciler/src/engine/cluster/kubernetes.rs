@@ -137,11 +137,15 @@ impl Cluster for Kubernetes {
     fn for_each<'a>(
         &'a self,
         resource: &'a ApiResource,
+        namespace: &'a str,
         visit: &'a mut (dyn FnMut(Value) + Send),
     ) -> Answer<'a, ()> {
         Box::pin(async move {
             // Claims have no namespace, and are listed whole.
             let whole = self.namespaces.is_empty() || resource.kind == "Claim";
+            if !namespace.is_empty() {
+                return self.each_page(&self.api(resource, namespace), visit).await;
+            }
             if whole {
                 return self.each_page(&self.api(resource, ""), visit).await;
             }
@@ -252,6 +256,7 @@ fn classify(error: &Error) -> ClusterError {
             (409, _) => ClusterError::Conflict,
             (404, _) => ClusterError::NotFound,
             (429, _) => ClusterError::Unknown(status.message.clone()),
+            (401 | 403, _) => ClusterError::Forbidden(status.message.clone()),
             (400..=499, _) => ClusterError::Refused(status.message.clone()),
             _ => ClusterError::Unknown(status.message.clone()),
         },

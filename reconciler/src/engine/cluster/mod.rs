@@ -28,7 +28,10 @@ pub enum ClusterError {
     /// Nothing was written: there is no such object.
     #[error("the object does not exist")]
     NotFound,
-    /// Nothing was written, nor will be: forbidden, invalid.
+    /// Nothing was read or written: this program may not. An administrator may allow it at any time.
+    #[error("the API server forbids it: {0}")]
+    Forbidden(String),
+    /// Nothing was written, nor will be: invalid.
     #[error("the API server refused: {0}")]
     Refused(String),
     /// Nobody knows whether it was written: a time-out, a reset, a 5xx.
@@ -79,6 +82,8 @@ pub struct MetadataPatch {
     pub resource_version: String,
     /// All finalizers, if they are to change.
     pub finalizers: Option<Vec<String>>,
+    /// Annotations to set.
+    pub set_annotations: BTreeMap<String, String>,
     /// Annotations to remove.
     pub remove_annotations: Vec<String>,
 }
@@ -86,7 +91,7 @@ pub struct MetadataPatch {
 impl MetadataPatch {
     /// True when it changes nothing.
     pub fn is_empty(&self) -> bool {
-        self.finalizers.is_none() && self.remove_annotations.is_empty()
+        self.finalizers.is_none() && self.set_annotations.is_empty() && self.remove_annotations.is_empty()
     }
 
     /// The patch as JSON.
@@ -96,10 +101,11 @@ impl MetadataPatch {
         if let Some(finalizers) = &self.finalizers {
             metadata.insert("finalizers".into(), finalizers.clone().into());
         }
-        if !self.remove_annotations.is_empty() {
-            let nulls: BTreeMap<_, _> =
-                self.remove_annotations.iter().map(|key| (key, Value::Null)).collect();
-            metadata.insert("annotations".into(), serde_json::json!(nulls));
+        let set = self.set_annotations.iter().map(|(key, value)| (key, Value::from(value.as_str())));
+        let removed = self.remove_annotations.iter().map(|key| (key, Value::Null));
+        let annotations: BTreeMap<_, _> = set.chain(removed).collect();
+        if !annotations.is_empty() {
+            metadata.insert("annotations".into(), serde_json::json!(annotations));
         }
         serde_json::json!({ "metadata": metadata })
     }
@@ -110,11 +116,12 @@ pub trait Cluster: Send + Sync + 'static {
     /// The object as it is now, from a quorum; `None` when there is none.
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>>;
 
-    /// Shows `visit` each object of a resource as it is now, in all namespaces that are watched. They are read page by
-    /// page: no more than one page is in memory, beside what `visit` keeps.
+    /// Shows `visit` each object of a resource as it is now, in `namespace`, or in all namespaces that are watched when it is
+    /// empty. They are read page by page: no more than one page is in memory, beside what `visit` keeps.
     fn for_each<'a>(
         &'a self,
         resource: &'a ApiResource,
+        namespace: &'a str,
         visit: &'a mut (dyn FnMut(Value) + Send),
     ) -> Answer<'a, ()>;
 

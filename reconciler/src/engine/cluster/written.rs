@@ -1,9 +1,6 @@
 //! What this process wrote and the cache may not show yet.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use concierge_shared::{
     index::{Facts, Stored},
@@ -12,7 +9,7 @@ use concierge_shared::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use parking_lot::Mutex;
 
-use super::{Target, objects::ObjectKey};
+use super::objects::ObjectKey;
 
 /// The newest version of each object that a write of ours returned.
 #[derive(Default)]
@@ -55,26 +52,4 @@ fn is_older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
         // Versions that are no numbers can't be compared; every write has a precondition, so the cache will do.
         _ => false,
     }
-}
-
-/// The Secrets that bear our finalizer already, so that they are not read in every run.
-#[derive(Default)]
-pub(crate) struct FinalizedSecrets(Mutex<HashSet<(String, String)>>);
-
-impl FinalizedSecrets {
-    pub(crate) fn contains(&self, target: &Target) -> bool {
-        self.0.lock().contains(&name_of(target))
-    }
-
-    pub(crate) fn insert(&self, target: &Target) {
-        self.0.lock().insert(name_of(target));
-    }
-
-    pub(crate) fn remove(&self, target: &Target) {
-        self.0.lock().remove(&name_of(target));
-    }
-}
-
-fn name_of(target: &Target) -> (String, String) {
-    (target.namespace.clone(), target.name.clone())
 }

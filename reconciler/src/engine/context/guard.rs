@@ -2,7 +2,9 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use crate::engine::{context::Context, once::calls::SendState, retry::Failure, seams::CrashPoint};
+use crate::engine::{
+    account::Account, context::Context, once::calls::SendState, retry::Failure, seams::CrashPoint,
+};
 
 /// Lets changing calls pass while this process leads, and will lead until the call has ended. Also a [`Context`].
 pub struct Guard {
@@ -14,6 +16,11 @@ pub struct Guard {
 impl Guard {
     pub(crate) fn new(ctx: Context, token: String, once: Option<Arc<SendState>>) -> Self {
         Self { ctx, token, once }
+    }
+
+    /// The same guard at another account.
+    pub(crate) fn elsewhere(&self, account: &Account) -> Self {
+        Self { ctx: self.ctx.elsewhere(account), token: self.token.clone(), once: self.once.clone() }
     }
 
     /// Makes a call that changes something at the account of this run, in its turn and with the engine's time-out.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, future::poll_fn, pin::pin, sync::Arc, task
 
 use concierge_shared::{
     admission::lookup::{Found, Lookup},
+    index::Stored,
     kind::Kind,
 };
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ pub(crate) mod guard;
 pub(crate) mod owned;
 
 use crate::engine::{
-    account::Limiter,
+    account::{Account, Limiter},
     cluster::{ClusterError, Target, objects::ObjectKey},
     retry::Failure,
     schedule::queue::Lane,
@@ -41,6 +42,11 @@ impl Context {
     pub(crate) fn at(mut self, limiter: Arc<Limiter>) -> Self {
         self.limiter = limiter;
         self
+    }
+
+    /// The same run at another account.
+    pub(crate) fn elsewhere(&self, account: &Account) -> Self {
+        self.clone().at(self.shared.accounts.limiter(account))
     }
 
     /// The object.
@@ -83,6 +89,26 @@ impl Context {
         self.shared.objects.names(kind)
     }
 
+    /// All objects of a kind with an index key, which only objects of `namespace` have unless it is empty.
+    ///
+    /// # Errors
+    /// [`Failure::Transient`] when there can be others than the cache shows: that nothing is seen is no reason to remove anything.
+    pub(crate) fn select(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+    ) -> Result<Vec<Stored>, Failure> {
+        let selection = match namespace {
+            "" => self.lookup().select(kind, key),
+            namespace => self.lookup().select_in(kind, namespace, key),
+        };
+        match selection.complete {
+            true => Ok(selection.objects),
+            false => Err(Failure::Transient(format!("the {kind} objects can't be looked up now"))),
+        }
+    }
+
     /// The object of kind `K` and this name, as far as the cache knows.
     pub fn get<K: Kind>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         match self.lookup().find(K::NAME, namespace, name) {
@@ -96,7 +122,12 @@ impl Context {
     /// # Errors
     /// [`Failure::DependencyMissing`] when there is none.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, Failure> {
-        let found = self.shared.cluster.get(&secret_target(namespace, name)).await.map_err(kubernetes)?;
+        let found = self.shared.cluster.get(&secret_target(namespace, name)).await.map_err(|error| match error {
+            ClusterError::Forbidden(_) => Failure::DependencyMissing(format!(
+                "Secret {namespace}/{name} may not be read; an administrator can allow it (chart: reconciler.secretNamespaces)"
+            )),
+            error => kubernetes(error),
+        })?;
         let Some(object) = found else {
             let message = format!("Secret {namespace}/{name} does not exist; create it");
             return Err(Failure::DependencyMissing(message));
@@ -160,7 +191,7 @@ async fn within<T>(
 pub(crate) fn kubernetes(error: ClusterError) -> Failure {
     match error {
         ClusterError::Conflict | ClusterError::Exists => Failure::Conflict(error.to_string()),
-        ClusterError::NotFound => Failure::DependencyMissing(error.to_string()),
+        ClusterError::NotFound | ClusterError::Forbidden(_) => Failure::DependencyMissing(error.to_string()),
         ClusterError::Refused(_) => Failure::Invalid(error.to_string()),
         ClusterError::Unknown(_) => Failure::Transient(error.to_string()),
     }

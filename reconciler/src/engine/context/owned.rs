@@ -51,7 +51,7 @@ impl Context {
                 unreadable += 1;
             }
         };
-        self.shared.cluster.for_each(&resource_of::<K>(), &mut read).await.map_err(kubernetes)?;
+        self.shared.cluster.for_each(&resource_of::<K>(), "", &mut read).await.map_err(kubernetes)?;
         match unreadable {
             0 => Ok(()),
             _ => Err(Failure::Transient(format!("{unreadable} stored {}s can't be read", K::NAME))),

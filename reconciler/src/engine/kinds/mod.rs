@@ -110,6 +110,10 @@ impl<R: Reconcile> ObjectReader for Typed<R> {
         }
     }
 
+    fn has_status(&self, object: &Stored) -> bool {
+        object.get::<R::Kind>().is_some_and(|object| object.status().is_some())
+    }
+
     fn is_ready(&self, object: &Stored) -> Option<bool> {
         let object = object.get::<R::Kind>()?;
         let ready =
@@ -117,6 +121,10 @@ impl<R: Reconcile> ObjectReader for Typed<R> {
         Some(ready.is_some_and(|ready| {
             ready.status == "True" && ready.observed_generation == object.meta().generation
         }))
+    }
+
+    fn needs_secrets(&self) -> bool {
+        R::NEEDS_SECRETS
     }
 
     fn secrets(&self, object: &Stored) -> Vec<(String, String)> {

@@ -138,6 +138,9 @@ pub struct Effect {
     pub fingerprint: String,
     /// When the service says it came to be; `None` when it does not say.
     pub at: Option<jiff::Timestamp>,
+    /// Whether the fingerprint tells it from what anybody else makes at the same time. What only could be the effect is neither adopted
+    /// nor removed: people decide.
+    pub certain: bool,
 }
 
 /// What to do about a [`Once`] call whose outcome is unknown.

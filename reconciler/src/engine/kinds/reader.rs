@@ -8,7 +8,11 @@ use serde_json::Value;
 pub(crate) trait ObjectReader: Send + Sync {
     fn resource(&self) -> ApiResource;
     fn wake_digest(&self, object: &Stored) -> WakeDigest;
+    /// Whether anybody has written a status.
+    fn has_status(&self, object: &Stored) -> bool;
     fn is_ready(&self, object: &Stored) -> Option<bool>;
+    /// Whether objects of this kind need Secrets at all.
+    fn needs_secrets(&self) -> bool;
     fn secrets(&self, object: &Stored) -> Vec<(String, String)>;
     fn claims(&self, object: &Stored) -> Vec<Claim>;
     fn intent(&self, object: &Stored) -> Option<Intent>;

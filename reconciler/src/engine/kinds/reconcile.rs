@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use concierge_shared::{
     admission::reference::Reference,
     kind::Kind,
-    status::{Conditions, intent::Intent},
+    status::{
+        Conditions,
+        intent::{Intent, IntentState},
+    },
 };
 use jiff::Timestamp;
 use kube::core::object::HasStatus;
@@ -54,6 +57,9 @@ pub trait Reconcile: Send + Sync + 'static {
     const LEGACY_FINALIZERS: &'static [&'static str] = &[];
     /// Prefixes of annotations that a predecessor left on objects of this kind, beside kopf's.
     const LEGACY_ANNOTATIONS: &'static [&'static str] = &[];
+
+    /// Whether [`secrets`](Self::secrets) names any.
+    const NEEDS_SECRETS: bool = false;
 
     /// Finds the credentials and the account. Reads Kubernetes, not the remote service.
     ///
@@ -189,6 +195,24 @@ pub trait Reconcile: Send + Sync + 'static {
     /// Whether deleting the object has to wait for us even when nothing refers to it.
     fn needs_finalizer(&self, _object: &Self::Kind) -> bool {
         true
+    }
+
+    /// Whether the object's status says that its remote thing exists, or may. What was never made is let go without a look at the
+    /// service, which may not be reachable at all. A kind without intents makes things without a record: then it may always.
+    fn may_exist(&self, _object: &Self::Kind, status: Option<&StatusOf<Self>>) -> bool
+    where
+        Self: Sized,
+    {
+        let mut status = status.cloned().unwrap_or_default();
+        let sent = |intent: &Intent| intent.state != IntentState::Abandoned;
+        status.intent_mut().is_none()
+            || status.intent().is_some_and(sent)
+            || !self.recorded(&status).is_empty()
+    }
+
+    /// The index key of the objects that use this one without naming it. Like those that name it, they keep it from being deleted.
+    fn implicit_users(&self, _object: &Self::Kind) -> Option<String> {
+        None
     }
 
     /// The Secrets, by namespace and name, without which the remote thing can't be deleted. They are kept until

@@ -37,10 +37,12 @@ async fn calls_under_way(shared: &Shared) -> Result<Vec<(String, String, ObjectK
     for reader in shared.kinds.values().filter(|reader| reader.has_intents()) {
         let mut visit = |object| {
             let Some(object) = reader.read(object) else { return };
-            let intent = reader.intent(&object).filter(|intent| intent.state != IntentState::Abandoned);
+            let intent = reader
+                .intent(&object)
+                .filter(|intent| matches!(intent.state, IntentState::Open | IntentState::Unknown));
             found.extend(intent.map(|intent| (intent.account, intent.fingerprint, ObjectKey::from(&object))));
         };
-        shared.cluster.for_each(&reader.resource(), &mut visit).await?;
+        shared.cluster.for_each(&reader.resource(), "", &mut visit).await?;
     }
     Ok(found)
 }

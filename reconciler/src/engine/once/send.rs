@@ -78,15 +78,14 @@ impl<R: Reconcile> Run<R> {
             (Ok(outcome), Sent::Yes | Sent::No | Sent::WithoutEffect) => {
                 let id = outcome.id.clone().unwrap_or_default();
                 self.record(intent, &id, outcome.reason, &outcome.message).await?;
+                self.update_metadata().await?;
                 Continue(Ok(()))
             }
             (Err(failure), Sent::No | Sent::WithoutEffect) => {
-                if sent == Sent::WithoutEffect {
-                    let at = self.shared.clock.now();
-                    let refusal = Refusal { operation: &intent.operation, failure: &failure, at };
-                    self.reconciler.refused(&self.object, &refusal, &mut self.status);
+                match sent {
+                    Sent::WithoutEffect => self.record_refusal(intent, &failure).await?,
+                    _ => self.drop_intent(&intent.id).await?,
                 }
-                self.drop_intent(&intent.id).await?;
                 Continue(Err(failure))
             }
             (Err(failure), Sent::Yes | Sent::Perhaps) => Break(self.mark_unknown(&failure.to_string()).await),
@@ -151,7 +150,7 @@ impl<R: Reconcile> Run<R> {
         if let Err(error) = self.write_status().await {
             self.status = before;
             self.shared.calls.release(self.ctx.key());
-            return Break(error.into());
+            return Break(self.own_write_failed(error).await);
         }
         Continue(intent)
     }
@@ -188,6 +187,34 @@ impl<R: Reconcile> Run<R> {
         Continue(())
     }
 
+    /// Drops the intent of a call that had no effect, together with what the service said, however long it takes: a bank that is
+    /// asked again because the answer was forgotten blocks the card.
+    async fn record_refusal(&mut self, intent: &Intent, failure: &Failure) -> Flow {
+        let refusal = Refusal { operation: &intent.operation, failure, at: self.shared.clock.now() };
+        let mut wait = RECORD_AGAIN;
+        loop {
+            let before = self.status.clone();
+            self.reconciler.refused(&self.object, &refusal, &mut self.status);
+            self.without_intent();
+            let Err(error) = self.write_status().await else { break };
+            tracing::warn!(%error, intent = intent.id, "the refusal is not recorded yet; trying again");
+            self.status = before;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RECORD_AGAIN_CAP);
+            match self.reread(intent, "").await {
+                Ok(Live::Open) | Err(_) => {}
+                Ok(Live::Recorded | Live::Otherwise) => break,
+                Ok(Live::Gone) => {
+                    self.call_ended(&intent.id);
+                    return Break(End::Gone);
+                }
+            }
+        }
+        self.call_ended(&intent.id);
+        self.reached(CrashPoint::IntentCleared).await;
+        Continue(())
+    }
+
     async fn reread(&mut self, intent: &Intent, id: &str) -> Result<Live, ClusterError> {
         let Some(live) = self.shared.cluster.get(&self.target).await? else { return Ok(Live::Gone) };
         let same = live["metadata"]["uid"].as_str() == self.meta().uid.as_deref();
@@ -218,7 +245,7 @@ impl<R: Reconcile> Run<R> {
     /// Takes the intent back: its call had no effect.
     pub(crate) async fn drop_intent(&mut self, id: &str) -> Flow {
         self.without_intent();
-        self.write_status().await.or_end()?;
+        self.save_status().await?;
         self.call_ended(id);
         self.reached(CrashPoint::IntentCleared).await;
         Continue(())
@@ -242,7 +269,7 @@ impl<R: Reconcile> Run<R> {
                 self.emit(true, ConditionReason::Ambiguous.as_str(), &message).await;
                 End::Requeue(Requeue::After(self.until_look(&intent)))
             }
-            Err(error) => error.into(),
+            Err(error) => self.own_write_failed(error).await,
         }
     }
 

@@ -33,6 +33,17 @@ use crate::engine::{
 const SKEW: Duration = Duration::from_secs(120);
 
 impl<R: Reconcile> Run<R> {
+    /// Concludes a call whose outcome is not recorded, whatever else is wrong with the object: what it refers to may not be
+    /// ready, and yet something was charged.
+    pub(crate) async fn settle_pending(&mut self) -> Flow {
+        let pending = |intent: &Intent| intent.state != IntentState::Abandoned;
+        if !self.status.intent().is_some_and(pending) {
+            return Continue(());
+        }
+        let connected = self.connect().await?;
+        self.settle(&connected.remote).await
+    }
+
     /// Concludes the intent in the status, if there is one, as far as it can be concluded now.
     ///
     /// Without error, no call is in flight: there is no intent, or it is abandoned.
@@ -49,7 +60,10 @@ impl<R: Reconcile> Run<R> {
             Some(Sent::Perhaps | Sent::Yes) => {}
             None => self.wait_for_others()?,
         }
-        self.reserve(&intent.fingerprint)?;
+        // One that is held may be so for ever; others that ask for the same do not wait for it.
+        if intent.state != IntentState::Held {
+            self.reserve(&intent.fingerprint)?;
+        }
         if intent.state == IntentState::Open {
             return Break(self.mark_unknown("its outcome was not recorded").await);
         }
@@ -85,6 +99,9 @@ impl<R: Reconcile> Run<R> {
         let policy = self.policy(intent);
         match candidates.as_slice() {
             [] => self.found_none(intent, &policy).await,
+            [one] if !one.certain => {
+                Break(self.hold(intent, &format!("{} could be it, or somebody else's", one.id)).await)
+            }
             [one] => match policy.if_found {
                 IfFound::Adopt => self.adopt(intent, &one.id).await,
                 IfFound::Discard => self.discard(remote, intent, &one.id).await,
@@ -177,6 +194,7 @@ impl<R: Reconcile> Run<R> {
         if let Break(end) = held {
             return end;
         }
+        self.shared.calls.release(self.ctx.key());
         self.reached(CrashPoint::HeldWritten).await;
         self.emit(true, ConditionReason::Held.as_str(), &message).await;
         self.resync()
@@ -236,7 +254,7 @@ impl<R: Reconcile> Run<R> {
         };
         change(intent);
         let changed = intent.clone();
-        self.write_status().await.or_end()?;
+        self.save_status().await?;
         Continue(changed)
     }
 

@@ -52,6 +52,7 @@ impl<R: Reconcile> Run<R> {
         if self.only_observes() {
             return Break(self.publish_plan(&plan));
         }
+        self.add_finalizers().await?;
         if plan.steps.is_empty() {
             return Break(self.in_sync(&plan));
         }
@@ -59,7 +60,7 @@ impl<R: Reconcile> Run<R> {
         if !failures.0.is_empty() {
             return Break(self.report_failures(&failures));
         }
-        self.verify(&connected.remote).await
+        self.verify(&connected.remote, &texts(&plan)).await
     }
 
     /// Finds the account and takes a place at it.
@@ -195,7 +196,7 @@ impl<R: Reconcile> Run<R> {
     }
 
     /// Looks once more after the steps, so that the status tells what is, not what was hoped for.
-    async fn verify(&mut self, remote: &R::Remote) -> Ended {
+    async fn verify(&mut self, remote: &R::Remote, taken: &[String]) -> Ended {
         let observed = self.observe(remote).await?;
         let plan = self.plan(&observed);
         self.describe(&plan, &observed);
@@ -203,10 +204,15 @@ impl<R: Reconcile> Run<R> {
             self.note_mended();
             return Break(self.in_sync(&plan));
         }
-        let left = listed(plan.steps.iter().map(|planned| planned.step.to_string()));
-        let message = format!("still to do: {left}");
+        let left = texts(&plan);
+        let (message, requeue) = match left == taken {
+            // A service that shows something else than it was told would be told for ever.
+            true => ("the service accepted it, but shows no change", Requeue::Stalled),
+            false => ("still to do", Requeue::BackOff),
+        };
+        let message = format!("{message}: {}", listed(left));
         self.set(ConditionType::Synced, false, ConditionReason::Reconciling, &message);
-        Break(End::Requeue(Requeue::BackOff))
+        Break(End::Requeue(requeue))
     }
 
     fn note_mended(&mut self) {
@@ -214,6 +220,10 @@ impl<R: Reconcile> Run<R> {
             self.set(ConditionType::Drifted, false, ConditionReason::InSync, "");
         }
     }
+}
+
+fn texts<S: std::fmt::Display>(plan: &Plan<S>) -> Vec<String> {
+    plan.steps.iter().map(|planned| planned.step.to_string()).collect()
 }
 
 impl Failures {

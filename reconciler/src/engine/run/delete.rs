@@ -38,8 +38,8 @@ impl<R: Reconcile> Run<R> {
                 )
                 .await;
         }
-        self.wait_for_referrers()?;
-        if !self.reconciler.needs_finalizer(&self.object) {
+        self.wait_for_referrers().await?;
+        if !self.reconciler.needs_finalizer(&self.object) || !self.may_exist() {
             self.release().await?;
             return Break(End::Gone);
         }
@@ -54,10 +54,14 @@ impl<R: Reconcile> Run<R> {
         self.delete_remote().await
     }
 
-    fn wait_for_referrers(&mut self) -> Flow {
+    async fn wait_for_referrers(&mut self) -> Flow {
+        if annotation::is_set(&*self.object, DELETE_IN_USE_ANNOTATION) {
+            return Continue(());
+        }
+        let referrers = self.referrers().await?;
         let mut names: Vec<_> =
-            self.referrers().iter().map(|referrer| ObjectKey::from(referrer).to_string()).collect();
-        if names.is_empty() || annotation::is_set(&*self.object, DELETE_IN_USE_ANNOTATION) {
+            referrers.iter().map(|referrer| ObjectKey::from(referrer).to_string()).collect();
+        if names.is_empty() {
             return Continue(());
         }
         names.sort();

@@ -50,9 +50,6 @@ impl From<Failure> for End {
 
 impl From<ClusterError> for End {
     fn from(error: ClusterError) -> Self {
-        match error {
-            ClusterError::NotFound => End::Gone,
-            error => End::Cluster(error),
-        }
+        End::Cluster(error)
     }
 }

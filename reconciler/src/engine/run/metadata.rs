@@ -1,38 +1,63 @@
 //! Finalizers, ours and others', and what predecessors left behind.
 
-use std::{collections::BTreeSet, ops::ControlFlow::Continue};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow::{Break, Continue},
+};
 
 use concierge_shared::{
     admission::{lookup::Found, reference::referrers_key},
     index::Stored,
     kind::Kind,
+    status::{ConditionReason, Conditions},
 };
-use serde_json::Value;
+use kube::core::object::HasStatus;
 
 use crate::engine::{
     annotation::{self, FINALIZER, KOPF_ANNOTATIONS, KOPF_FINALIZER},
     cluster::{ClusterError, MetadataPatch, Target, objects::ObjectKey},
-    context::secret_target,
     kinds::reconcile::Reconcile,
+    retry::Failure,
     run::{
         Run,
-        end::{Flow, OrEnd},
+        end::{End, Flow, OrEnd},
     },
     seams::CrashPoint,
 };
 
 impl<R: Reconcile> Run<R> {
-    /// Sets our finalizer if deletion has to wait for us, and removes what predecessors left.
+    /// Removes what predecessors left, which may be a copy of the spec with its secrets; and keeps an object that something rests on already,
+    /// whatever else is wrong with it.
     pub(crate) async fn update_metadata(&mut self) -> Flow {
-        let needed = self.reconciler.needs_finalizer(&self.object) || !self.referrers().is_empty();
-        let mut finalizers = self.finalizers_without_legacy();
-        if needed && !finalizers.iter().any(|one| one == FINALIZER) {
-            finalizers.push(FINALIZER.to_owned());
+        let inherited = self.meta().finalizers.iter().flatten().any(|one| is_legacy::<R>(one));
+        let needed = (inherited && self.reconciler.needs_finalizer(&self.object))
+            || self.is_recorded()
+            || !self.known_referrers().is_empty();
+        let recorded = self.note_recorded().await?;
+        self.write_metadata(needed, recorded.into_iter().collect()).await
+    }
+
+    /// Before the remote side is changed: from here on deletion waits for us, and so do the Secrets that it takes.
+    ///
+    /// Before the Secrets could be read nothing was made with them, and nothing is kept.
+    pub(crate) async fn add_finalizers(&mut self) -> Flow {
+        let wanted: BTreeSet<_> = self.reconciler.secrets(&self.object).into_iter().collect();
+        let readable = self.are_readable(&wanted).await?;
+        if readable && (self.reconciler.needs_finalizer(&self.object) || !wanted.is_empty()) {
+            // Noted on the object first: a Secret that it no longer names is to be released all the same.
+            let held = annotation::held_secrets(self.meta()).union(&wanted).cloned().collect();
+            self.write_metadata(true, note(&held)).await?;
         }
-        if self.patch_metadata(finalizers, self.legacy_annotations()).await? {
-            self.reached(CrashPoint::MetadataWritten).await;
+        self.protect_targets().await?;
+        if readable {
+            self.hold_secrets(&wanted).await?;
         }
         Continue(())
+    }
+
+    /// True when the status tells of something that was made, or perhaps was.
+    fn is_recorded(&self) -> bool {
+        self.status.intent().is_some() || !self.reconciler.recorded(&self.status).is_empty()
     }
 
     /// True while deletion of the object waits for us, or for the predecessor whose place we took.
@@ -42,10 +67,18 @@ impl<R: Reconcile> Run<R> {
 
     /// Lets the object go, and the Secrets that nobody else needs.
     pub(crate) async fn release(&mut self) -> Flow {
-        self.release_secrets().await.or_end()?;
+        let shared = self.shared.clone();
+        let named = self.reconciler.secrets(&self.object).into_iter();
+        let secrets: BTreeSet<_> = named.chain(annotation::held_secrets(self.meta())).collect();
+        // Until the own finalizer is gone, the next object that shares a Secret with this one sees that it is needed.
+        let _releasing = match secrets.is_empty() {
+            true => None,
+            false => Some(shared.releasing.lock().await),
+        };
+        self.release_secrets(&secrets).await?;
         let mut finalizers = self.finalizers_without_legacy();
         finalizers.retain(|one| one != FINALIZER);
-        self.patch_metadata(finalizers, self.legacy_annotations()).await?;
+        self.patch_metadata(finalizers, BTreeMap::new(), self.legacy_annotations()).await?;
         self.reached(CrashPoint::FinalizerRemoved).await;
         Continue(())
     }
@@ -53,23 +86,44 @@ impl<R: Reconcile> Run<R> {
     /// Removes an annotation that has been obeyed.
     pub(crate) async fn remove_annotation(&mut self, key: &str) -> Flow {
         let finalizers = self.meta().finalizers.clone().unwrap_or_default();
-        self.patch_metadata(finalizers, vec![key.to_owned()]).await?;
+        self.patch_metadata(finalizers, BTreeMap::new(), vec![key.to_owned()]).await?;
+        Continue(())
+    }
+
+    async fn write_metadata(&mut self, finalizer: bool, annotations: BTreeMap<String, String>) -> Flow {
+        let mut finalizers = self.finalizers_without_legacy();
+        if finalizer && !finalizers.iter().any(|one| one == FINALIZER) {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        if self.patch_metadata(finalizers, annotations, self.legacy_annotations()).await? {
+            self.reached(CrashPoint::MetadataWritten).await;
+        }
         Continue(())
     }
 
     /// True when there was something to write.
-    async fn patch_metadata(&mut self, finalizers: Vec<String>, annotations: Vec<String>) -> Flow<bool> {
+    async fn patch_metadata(
+        &mut self,
+        finalizers: Vec<String>,
+        mut annotations: BTreeMap<String, String>,
+        removed: Vec<String>,
+    ) -> Flow<bool> {
         let current = self.meta().finalizers.as_deref().unwrap_or_default();
+        annotations.retain(|key, value| self.annotation(key) != Some(value));
         let patch = MetadataPatch {
             resource_version: self.meta().resource_version.clone().unwrap_or_default(),
             finalizers: (current != finalizers.as_slice()).then_some(finalizers),
-            remove_annotations: annotations,
+            set_annotations: annotations,
+            remove_annotations: removed,
         };
         if patch.is_empty() {
             return Continue(false);
         }
         self.shared.metrics.write(R::Kind::NAME, "metadata");
-        let written = self.shared.cluster.patch_metadata(&self.target, &patch).await.or_end()?;
+        let written = match self.shared.cluster.patch_metadata(&self.target, &patch).await {
+            Ok(written) => written,
+            Err(error) => return Break(self.own_write_failed(error).await),
+        };
         // Without its last finalizer a deleted object is gone, and what is returned may be the bare answer to that.
         if self.meta().deletion_timestamp.is_none() {
             self.take(written).or_end()?;
@@ -92,34 +146,73 @@ impl<R: Reconcile> Run<R> {
         self.meta().annotations.iter().flat_map(|all| all.keys()).filter(legacy).cloned().collect()
     }
 
-    /// The objects that may not lose this one.
-    pub(crate) fn referrers(&self) -> Vec<Stored> {
-        let key = referrers_key(R::Kind::NAME, &self.target.namespace, &self.target.name);
-        self.shared.kinds.keys().flat_map(|kind| self.ctx.lookup().select(kind, &key).objects).collect()
+    /// The objects that may not lose this one, as far as the cache knows.
+    fn known_referrers(&self) -> Vec<Stored> {
+        let keys = self.keys_of_users();
+        let kinds = self.kinds_of_the_group();
+        let select = |kind| keys.iter().flat_map(move |key| self.ctx.lookup().select(kind, key).objects);
+        kinds.into_iter().flat_map(select).collect()
     }
 
-    /// Sees to it that what the object can't do without stays as long as the object does: a target may be
+    /// The objects that may not lose this one. That the cache knows of none is no proof: then they are read.
+    pub(crate) async fn referrers(&self) -> Flow<Vec<Stored>> {
+        let known = self.known_referrers();
+        let can_be_used = R::Kind::IN_USE.is_some() || self.reconciler.implicit_users(&self.object).is_some();
+        if !known.is_empty() || !can_be_used {
+            return Continue(known);
+        }
+        let keys = self.keys_of_users();
+        // Objects of other namespaces refer to this one only if it allows that.
+        let allows = self.annotation(concierge_shared::admission::reference::ALLOWED_NAMESPACES_ANNOTATION);
+        let namespace = if allows.is_none() { self.target.namespace.as_str() } else { "" };
+        let mut referrers = Vec::new();
+        for kind in self.kinds_of_the_group() {
+            let Some(reader) = self.shared.kinds.get(kind) else { continue };
+            let uses = |object: &Stored| {
+                object.meta().uid != self.meta().uid && keys.iter().any(|key| object.has_key(key))
+            };
+            let mut visit = |object| referrers.extend(reader.read(object).filter(uses));
+            match self.shared.cluster.for_each(&reader.resource(), namespace, &mut visit).await {
+                // Without its CustomResourceDefinition there are no objects of a kind.
+                Ok(()) | Err(ClusterError::NotFound) => {}
+                Err(error) => {
+                    let message = format!("it can't be told whether a {kind} uses the object: {error}");
+                    return Break(End::Failed(Failure::Transient(message)));
+                }
+            }
+        }
+        Continue(referrers)
+    }
+
+    fn keys_of_users(&self) -> Vec<String> {
+        let own = referrers_key(R::Kind::NAME, &self.target.namespace, &self.target.name);
+        [own].into_iter().chain(self.reconciler.implicit_users(&self.object)).collect()
+    }
+
+    /// Groups do not refer to each other, so one that is not installed hinders no other.
+    fn kinds_of_the_group(&self) -> Vec<&'static str> {
+        let group = &self.target.resource.group;
+        let kinds = self.shared.kinds.iter().filter(|(_, reader)| reader.resource().group == *group);
+        kinds.map(|(kind, _)| *kind).collect()
+    }
+
+    /// Sees to it that what the object refers to stays as long as the object does: a target may be
     /// deleted in the same instant in which it is referred to.
-    pub(crate) async fn protect(&mut self) -> Flow {
+    async fn protect_targets(&mut self) -> Flow {
         let mut wrote = false;
         for reference in self.object.references().into_iter().filter(|reference| reference.protects) {
             let namespace = reference.namespace.unwrap_or_else(|| self.target.namespace.clone());
             let key = ObjectKey::new(reference.kind, namespace, reference.name);
-            if let (Found::Present(found), Some(target)) =
-                (self.ctx.lookup().find(key.kind, &key.namespace, &key.name), self.shared.target(&key))
-            {
-                wrote |= self
-                    .add_finalizer(
-                        &target,
-                        found.meta().finalizers.clone(),
-                        found.meta().resource_version.clone(),
-                    )
-                    .await
-                    .or_end()?;
+            let found = self.ctx.lookup().find(key.kind, &key.namespace, &key.name);
+            if let (Found::Present(found), Some(target)) = (found, self.shared.target(&key)) {
+                // One that nobody has looked at yet gets its finalizer when somebody does.
+                if !self.shared.kinds.get(key.kind).is_some_and(|reader| reader.has_status(&found)) {
+                    continue;
+                }
+                let finalizers = found.meta().finalizers.clone().unwrap_or_default();
+                let version = found.meta().resource_version.clone();
+                wrote |= self.add_finalizer(&target, finalizers, version).await.or_end()?;
             }
-        }
-        for (namespace, name) in self.reconciler.secrets(&self.object) {
-            wrote |= self.add_secret_finalizer(&secret_target(&namespace, &name)).await.or_end()?;
         }
         if wrote {
             self.reached(CrashPoint::TargetsProtected).await;
@@ -127,13 +220,12 @@ impl<R: Reconcile> Run<R> {
         Continue(())
     }
 
-    async fn add_finalizer(
+    pub(super) async fn add_finalizer(
         &self,
         target: &Target,
-        finalizers: Option<Vec<String>>,
+        mut finalizers: Vec<String>,
         version: Option<String>,
     ) -> Result<bool, ClusterError> {
-        let mut finalizers = finalizers.unwrap_or_default();
         if finalizers.iter().any(|one| one == FINALIZER) {
             return Ok(false);
         }
@@ -142,74 +234,72 @@ impl<R: Reconcile> Run<R> {
         Ok(true)
     }
 
-    async fn write_finalizers(
+    pub(super) async fn write_finalizers(
         &self,
         target: &Target,
         finalizers: Vec<String>,
         version: Option<String>,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<(), ClusterError> {
         let patch = MetadataPatch {
             resource_version: version.unwrap_or_default(),
             finalizers: Some(finalizers),
-            remove_annotations: Vec::new(),
+            ..MetadataPatch::default()
         };
         self.shared.metrics.write(R::Kind::NAME, "target");
-        self.shared.cluster.patch_metadata(target, &patch).await
+        self.shared.cluster.patch_metadata(target, &patch).await.map(drop)
     }
 
-    /// A Secret that is missing or going is told of when it is read.
-    async fn add_secret_finalizer(&self, target: &Target) -> Result<bool, ClusterError> {
-        if self.shared.finalized_secrets.contains(target) {
-            return Ok(false);
-        }
-        let Some(secret) = self.shared.cluster.get(target).await? else { return Ok(false) };
-        let (finalizers, version, going) = of_metadata(&secret);
-        if going {
-            return Ok(false);
-        }
-        let wrote = self.add_finalizer(target, Some(finalizers), version).await?;
-        self.shared.finalized_secrets.insert(target);
-        Ok(wrote)
+    /// Notes on the object which Secrets are held for it.
+    pub(super) async fn note_held(&mut self, held: &BTreeSet<(String, String)>) -> Flow {
+        self.write_metadata(true, note(held)).await
     }
 
-    async fn release_secrets(&self) -> Result<(), ClusterError> {
-        let own: BTreeSet<_> = self.reconciler.secrets(&self.object).into_iter().collect();
-        let needed =
-            if own.is_empty() { BTreeSet::new() } else { self.shared.secrets_needed_beside(self.ctx.key()) };
-        for (namespace, name) in own.difference(&needed) {
-            let target = secret_target(namespace, name);
-            let Some(secret) = self.shared.cluster.get(&target).await? else { continue };
-            let (mut finalizers, version, _) = of_metadata(&secret);
-            let before = finalizers.len();
-            finalizers.retain(|one| one != FINALIZER);
-            if finalizers.len() < before {
-                match self.write_finalizers(&target, finalizers, version).await {
-                    Ok(_) | Err(ClusterError::NotFound) => {}
-                    Err(error) => return Err(error),
-                }
+    /// A write to the object itself failed. Only a read that finds nothing means that the object is gone: an old
+    /// CustomResourceDefinition without a status answers 404 as well.
+    pub(crate) async fn own_write_failed(&self, error: ClusterError) -> End {
+        if error != ClusterError::NotFound {
+            return End::Cluster(error);
+        }
+        match self.shared.cluster.get(&self.target).await {
+            Ok(Some(live)) if live["metadata"]["uid"].as_str() == self.meta().uid.as_deref() => {
+                tracing::warn!(
+                    "the object is there, but can't be written; is its CustomResourceDefinition up to date?"
+                );
+                End::Cluster(error)
             }
-            self.shared.finalized_secrets.remove(&target);
+            Ok(_) => End::Gone,
+            Err(error) => End::Cluster(error),
         }
-        Ok(())
     }
 
     /// True when a person wants the remote thing left behind.
     pub(crate) fn is_abandoned(&self) -> bool {
         annotation::is_set(&*self.object, annotation::ABANDON)
     }
+
+    /// Tells people what keeps a Secret of the object from being released.
+    pub(super) async fn report_kept_secret(&self, target: &Target, error: &ClusterError) {
+        let message = format!(
+            "the finalizer {FINALIZER} stays on Secret {}/{}: {error}; remove it when nobody else uses the Secret",
+            target.namespace, target.name
+        );
+        tracing::warn!("{message}");
+        self.emit(true, ConditionReason::Abandoned.as_str(), &message).await;
+    }
+
+    /// Whether what is stored of the object tells that it exists remotely, or may.
+    pub(crate) fn may_exist(&self) -> bool {
+        self.reconciler.may_exist(&self.object, self.object.status())
+    }
+}
+
+fn note(held: &BTreeSet<(String, String)>) -> BTreeMap<String, String> {
+    match held.is_empty() {
+        true => BTreeMap::new(),
+        false => [(annotation::SECRETS.to_owned(), annotation::secrets_text(held))].into(),
+    }
 }
 
 fn is_legacy<R: Reconcile>(finalizer: &str) -> bool {
     finalizer == KOPF_FINALIZER || R::LEGACY_FINALIZERS.contains(&finalizer)
-}
-
-/// Finalizers, version, and whether it is being deleted.
-fn of_metadata(object: &Value) -> (Vec<String>, Option<String>, bool) {
-    let metadata = &object["metadata"];
-    let finalizers = metadata["finalizers"].as_array().into_iter().flatten();
-    (
-        finalizers.filter_map(|one| one.as_str().map(str::to_owned)).collect(),
-        metadata["resourceVersion"].as_str().map(str::to_owned),
-        !metadata["deletionTimestamp"].is_null(),
-    )
 }

@@ -1,6 +1,10 @@
 //! One run over one object: the way it goes, and what is written about it.
 
-use std::{ops::ControlFlow::Break, sync::Arc, time::Duration};
+use std::{
+    ops::ControlFlow::{Break, Continue},
+    sync::Arc,
+    time::Duration,
+};
 
 use concierge_shared::{
     admission::lookup::Found,
@@ -17,6 +21,8 @@ mod converge;
 mod delete;
 pub(crate) mod end;
 mod metadata;
+mod restored;
+mod secrets;
 
 use crate::engine::{
     annotation,
@@ -28,7 +34,7 @@ use crate::engine::{
     },
     once::calls::SendState,
     retry::{Failure, Requeue},
-    run::end::{End, Ended},
+    run::end::{End, Ended, Flow},
     seams::CrashPoint,
     shared::Shared,
 };
@@ -88,19 +94,24 @@ impl<R: Reconcile> Run<R> {
     async fn go(&mut self) -> Ended {
         self.acknowledge();
         if annotation::is_set(&*self.object, annotation::PAUSED) {
-            return self.pause();
+            return self.pause().await;
         }
         self.status.clear(ConditionType::Paused.as_str());
         *self.status.observed_generation_mut() = self.object.meta().generation;
-        if self.object.meta().deletion_timestamp.is_some() {
+        let deleting = self.object.meta().deletion_timestamp.is_some();
+        let abandoned = deleting && self.is_abandoned();
+        if !self.only_observes() && !abandoned {
+            self.hold_restored().await?;
+        }
+        if deleting {
             return self.delete().await;
+        }
+        if !self.only_observes() {
+            self.update_metadata().await?;
+            self.settle_pending().await?;
         }
         self.validate()?;
         self.resolve_references()?;
-        if !self.only_observes() {
-            self.update_metadata().await?;
-            self.protect().await?;
-        }
         self.converge().await
     }
 
@@ -122,9 +133,13 @@ impl<R: Reconcile> Run<R> {
         self.annotation(annotation::RECONCILE_AT).is_some_and(|token| before.as_deref() != Some(token))
     }
 
-    fn pause(&mut self) -> Ended {
+    async fn pause(&mut self) -> Ended {
         let message = format!("paused; remove the annotation {} to go on", annotation::PAUSED);
         self.set(ConditionType::Paused, true, ConditionReason::Paused, &message);
+        // Whether a call took effect is a question that others wait for too, and looking changes nothing at the service.
+        if !self.only_observes() {
+            self.settle_pending().await?;
+        }
         Break(End::Requeue(Requeue::OnChange))
     }
 
@@ -137,7 +152,9 @@ impl<R: Reconcile> Run<R> {
         self.reconciler.phase(&self.object, &self.checks, &mut self.status);
         match self.publish().await {
             Ok(()) => (result, requeue),
-            Err(ClusterError::NotFound) => ("ok".into(), Requeue::OnChange),
+            Err(error) if matches!(self.own_write_failed(error.clone()).await, End::Gone) => {
+                ("ok".into(), Requeue::OnChange)
+            }
             Err(error) => {
                 tracing::info!(%error, "the status is not written; trying again");
                 ("Conflict".into(), Requeue::BackOff)
@@ -228,6 +245,14 @@ impl<R: Reconcile> Run<R> {
         self.shared.metrics.write(R::Kind::NAME, "status");
         let written = self.shared.cluster.apply_status(&self.target, &version, &status).await?;
         self.take(written)
+    }
+
+    /// Writes the status, or ends the run.
+    pub(crate) async fn save_status(&mut self) -> Flow {
+        match self.write_status().await {
+            Ok(()) => Continue(()),
+            Err(error) => Break(self.own_write_failed(error).await),
+        }
     }
 
     /// Goes on with a version of the object that the API server returned.

@@ -38,7 +38,7 @@ async fn repair_claims(shared: &Shared, token: &str) -> Result<(), ClusterError>
     let resource = ApiResource::erase::<ClaimObject>(&());
     let mut claims: Vec<ClaimObject> = Vec::new();
     let mut visit = |claim| claims.extend(serde_json::from_value(claim).ok());
-    shared.cluster.for_each(&resource, &mut visit).await?;
+    shared.cluster.for_each(&resource, "", &mut visit).await?;
     let mut missing = wanted(shared);
     for claim in &claims {
         let name = claim.meta().name.clone().unwrap_or_default();

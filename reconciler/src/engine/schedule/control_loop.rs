@@ -12,10 +12,7 @@ use tracing::Instrument;
 
 use crate::engine::{
     account::Accounts,
-    cluster::{
-        objects::ObjectKey,
-        written::{FinalizedSecrets, OwnWrites},
-    },
+    cluster::{objects::ObjectKey, written::OwnWrites},
     kinds::Kinds,
     metrics::Metrics,
     once::{self, calls::Calls},
@@ -64,7 +61,7 @@ impl Engine {
             queue,
             back_off: BackOff::default(),
             own_writes: OwnWrites::default(),
-            finalized_secrets: FinalizedSecrets::default(),
+            releasing: tokio::sync::Mutex::default(),
             kinds: kinds.readers,
         };
         Self {

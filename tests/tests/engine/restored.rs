@@ -1,0 +1,100 @@
+//! Objects that come out of a backup without their status are held until a person says what became of them.
+
+use concierge_reconciler::engine::ObjectKey;
+use concierge_tests::simulation::MINUTE;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::world::World;
+
+fn sends(world: &World) -> usize {
+    world.service.state.lock().sends.values().sum()
+}
+
+/// Orders a ticket, and returns its metadata as a backup has it.
+async fn ordered(world: &World) -> Value {
+    let key = world.ticket("one", "opera");
+    sleep(MINUTE).await;
+    assert_eq!(sends(world), 1);
+    let metadata = world.server.read(&key).unwrap()["metadata"].clone();
+    let kept = ["finalizers", "annotations"].map(|part| (part.to_owned(), metadata[part].clone()));
+    Value::Object(kept.into_iter().collect())
+}
+
+fn restore(world: &World, metadata: Value) -> ObjectKey {
+    world.put("Ticket", "copy", metadata, json!({ "what": "opera" }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_order_is_not_sent_again() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let metadata = ordered(&world).await;
+    assert_eq!(metadata["annotations"]["concierge.dev/recorded"], "ord-1");
+    let marks = [
+        metadata.clone(),
+        json!({ "finalizers": metadata["finalizers"] }),
+        json!({ "annotations": metadata["annotations"] }),
+    ];
+    for (n, marks) in marks.into_iter().enumerate() {
+        let copy = world.put("Ticket", &format!("copy-{n}"), marks, json!({ "what": "opera" }));
+        sleep(24 * 60 * MINUTE).await;
+        assert_eq!(sends(&world), 1, "copy {n}");
+        assert_eq!(world.server.condition(&copy, "Unknown"), "True Held");
+        assert!(world.server.message(&copy, "Ready").contains("resolve-unknown"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_says_that_a_restored_order_is_to_be_sent() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let copy = restore(&world, ordered(&world).await);
+    sleep(MINUTE).await;
+    world.server.user_annotates(&copy, json!({ "concierge.dev/resolve-unknown": "retry" }));
+    sleep(MINUTE).await;
+    assert_eq!(sends(&world), 2);
+    assert!(world.server.is_ready(&copy));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_says_which_order_a_restored_object_is_about() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let metadata = ordered(&world).await;
+    // The object is gone, and its order with it, or the two would be one too many.
+    world.server.user_deletes(&ObjectKey::new("Ticket", "default", "one"));
+    sleep(MINUTE).await;
+    let copy = restore(&world, metadata);
+    sleep(MINUTE).await;
+    world.server.user_annotates(&copy, json!({ "concierge.dev/resolve-unknown": "adopt=ord-1" }));
+    sleep(MINUTE).await;
+    assert_eq!(sends(&world), 1);
+    assert_eq!(world.server.status(&copy)["orderId"], "ord-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_object_is_not_deleted_as_if_it_had_made_nothing() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let copy = restore(&world, ordered(&world).await);
+    world.server.user_deletes(&copy);
+    sleep(60 * MINUTE).await;
+    assert!(world.server.read(&copy).is_some());
+    world.server.user_annotates(&copy, json!({ "concierge.dev/abandon": "true" }));
+    sleep(MINUTE).await;
+    assert!(world.server.read(&copy).is_none());
+    assert_eq!(sends(&world), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_object_is_not_taken_for_a_restored_one() {
+    let world = World::new();
+    // Referred to before anybody has looked at it.
+    world.toy("box", json!({ "colour": "brown" }));
+    world.toy("bear", json!({ "colour": "brown", "inside": "box" }));
+    let _process = world.healthy().await;
+    ordered(&world).await;
+    let bear = ObjectKey::new("Toy", "default", "bear");
+    assert!(world.server.is_ready(&bear));
+}
