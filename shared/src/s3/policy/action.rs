@@ -1,6 +1,9 @@
 //! What may be done.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use super::{
     Lint, Profile,
@@ -51,6 +54,9 @@ pub(super) static S3_ACTIONS: LazyLock<Vec<S3Action>> = LazyLock::new(|| {
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static S3Action>> =
     LazyLock::new(|| S3_ACTIONS.iter().map(|action| (action.lower.as_str(), action)).collect());
+
+static KNOWN_SERVICES: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| SERVICES.split_whitespace().collect());
 
 /// The services nearest to S3: only a misspelling of one of these is taken for one.
 const NEAR_SERVICES: &[&str] = &["s3", "iam", "sts", "kms", "sns", "sqs", "lambda", "logs"];
@@ -191,7 +197,7 @@ fn check_in_identity_policy(lint: &mut Lint<'_>, item: &Item, pattern: &Pattern)
         let message = format!("{:?} reaches several services; name each", item.text);
         return lint.add(&ACT_04, item.span.clone(), message);
     }
-    if !SERVICES.split_whitespace().any(|known| known == service) {
+    if !KNOWN_SERVICES.contains(service) {
         let near = NEAR_SERVICES.iter().find(|known| {
             known.as_bytes().first() == service.as_bytes().first() && strsim::levenshtein(known, service) == 1
         });

@@ -2,17 +2,24 @@
 
 /// Whether `text` fits `pattern`. Linear in practice, quadratic at worst.
 pub fn matches(pattern: &str, text: &str) -> bool {
+    if pattern.is_ascii() && text.is_ascii() {
+        return matches_slice(pattern.as_bytes(), text.as_bytes(), b'*', b'?');
+    }
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    matches_slice(&pattern, &text, '*', '?')
+}
+
+fn matches_slice<C: Copy + PartialEq>(pattern: &[C], text: &[C], any: C, one: C) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to go on when what follows the last `*` does not fit: behind that `*`, one character later.
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
-            Some('*') => {
+            Some(&c) if c == any => {
                 retry = Some((p + 1, t));
                 p += 1;
             }
-            Some(&c) if c == '?' || c == text[t] => {
+            Some(&c) if c == one || c == text[t] => {
                 p += 1;
                 t += 1;
             }
@@ -26,13 +33,16 @@ pub fn matches(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    pattern[p..].iter().all(|&c| c == '*')
+    pattern[p..].iter().all(|&c| c == any)
 }
 
 /// Whether every text that fits `inner` fits `outer`. Takes at most the product of the lengths.
 ///
 /// A `true` is always right. With several `*` in both, a rare containment may be missed.
 pub fn covers(outer: &str, inner: &str) -> bool {
+    if !outer.contains(['*', '?']) {
+        return outer == inner;
+    }
     if !inner.contains(['*', '?']) {
         return matches(outer, inner);
     }
