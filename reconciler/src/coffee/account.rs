@@ -16,8 +16,8 @@ use super::{
     client::operation,
     connection::{Connection, Shops},
     products::{self, Differences},
-    standing::{SOON, last_look, trouble},
 };
+use crate::common::standing::{SOON, last_look, trouble};
 use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };

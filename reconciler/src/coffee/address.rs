@@ -17,8 +17,8 @@ use super::{
     client::{Address, operation},
     connection::{Connection, Shops, account_to_wake},
     placing::{addresses, place_of, postal},
-    standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
 };
+use crate::common::standing::{PRESENT, SOON, Standing, is_gone, standing, trouble};
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once,
     Outcome, Plan, Reconcile, UnknownPolicy,

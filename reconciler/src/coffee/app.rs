@@ -1,7 +1,7 @@
 //! An application: registered once, its credentials kept in a Secret, removed for certain.
 
 use concierge_shared::{
-    coffee::{AppPhase, CoffeeApp, CoffeeAppStatus},
+    coffee::{AppPhase, CoffeeApp, CoffeeAppStatus, UsedAccount},
     common::SecretRef,
     status::{ConditionReason, intent::Intent},
 };
@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use super::{
     client::{App, NewApp, operation},
     connection::{Connection, Shops, account_to_wake},
+};
+use crate::common::{
     minted::{self, Observed, Step},
     standing::{Standing, last_look, standing, trouble},
 };
@@ -26,7 +28,7 @@ pub(super) struct AppReconciler(pub(super) Shops);
 impl Reconcile for AppReconciler {
     type Kind = CoffeeApp;
     type Remote = Connection;
-    type Observed = Observed<App>;
+    type Observed = Observed<App, UsedAccount>;
     type Step = Step;
 
     async fn connect(&self, ctx: &Context, app: &CoffeeApp) -> Result<(Account, Connection), Failure> {
@@ -39,7 +41,7 @@ impl Reconcile for AppReconciler {
         ctx: &Context,
         shop: &Connection,
         app: &CoffeeApp,
-    ) -> Result<Observed<App>, Failure> {
+    ) -> Result<Observed<App, UsedAccount>, Failure> {
         let listed = list(ctx, shop).await?;
         let id = recorded_id(app);
         let fingerprint = recognised_by(&app.spec.name, &app.spec.redirect_uri);
@@ -56,10 +58,10 @@ impl Reconcile for AppReconciler {
         })
     }
 
-    fn plan(&self, app: &CoffeeApp, observed: &Observed<App>, now: Timestamp) -> Plan<Step> {
+    fn plan(&self, app: &CoffeeApp, observed: &Observed<App, UsedAccount>, now: Timestamp) -> Plan<Step> {
         let status = app.status.clone().unwrap_or_default();
         let secret = secret_name(app);
-        minted::plan::<CoffeeApp, _>(recorded_id(app), &status, &secret, observed, now)
+        minted::plan::<CoffeeApp, _, _>(recorded_id(app), &status, &secret, observed, now)
     }
 
     async fn act(
@@ -90,11 +92,16 @@ impl Reconcile for AppReconciler {
         }
     }
 
-    fn plan_deletion(&self, app: &CoffeeApp, observed: &Observed<App>, _now: Timestamp) -> Deletion<Step> {
+    fn plan_deletion(
+        &self,
+        app: &CoffeeApp,
+        observed: &Observed<App, UsedAccount>,
+        _now: Timestamp,
+    ) -> Deletion<Step> {
         minted::plan_deletion(recorded_id(app), observed)
     }
 
-    fn report(&self, app: &CoffeeApp, observed: &Observed<App>, status: &mut CoffeeAppStatus) {
+    fn report(&self, app: &CoffeeApp, observed: &Observed<App, UsedAccount>, status: &mut CoffeeAppStatus) {
         let before = status.clone();
         status.account = Some(observed.used.clone());
         if status.app_id.is_some() && status.secret_ref.is_none() {

@@ -14,9 +14,11 @@ use jiff::Timestamp;
 use super::{
     client::{Card, Error, Secret, operation},
     connection::{Connection, Shops, account_to_wake, failure},
+};
+use crate::common::{
+    recorded,
     standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
 };
-use crate::common::recorded;
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, IfNotFound, ObjectKey, Once, Outcome, Plan,
     Reconcile, UnknownPolicy,

@@ -19,10 +19,13 @@ use jiff::Timestamp;
 use super::{
     client::{NewOrder, Order},
     connection::{Connection, Shops, account_to_wake},
-    placing::{self, PLACED, Placeable},
-    standing::{SOON, Standing, is_asked, standing, trouble},
+    placing::{self, PLACED, Placeable, REFUSALS},
 };
-use crate::common::targets;
+use crate::common::{
+    refusals,
+    standing::{SOON, Standing, is_asked, standing, trouble},
+    targets,
+};
 use crate::engine::{
     Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan,
     Reconcile, Refusal, UnknownPolicy,
@@ -103,14 +106,14 @@ impl Reconcile for CartReconciler {
             let seen = observed.order.is_some() || status.total.is_some();
             return if seen { plan } else { plan.look_again(SOON) };
         }
-        if let Some(intent) = placing::given_up(&status) {
-            return placing::abandoned(intent);
+        if let Some(intent) = refusals::abandoned(&status) {
+            return refusals::plan_abandoned(intent);
         }
         if cart.spec.convert_to_order != Some(true) {
             return Plan::ready();
         }
-        if placing::is_refused(&status) && !is_asked(cart, status.reconciled_at.as_deref()) {
-            return placing::refused(&status);
+        if REFUSALS.is_refused(&status) && !is_asked(cart, status.reconciled_at.as_deref()) {
+            return REFUSALS.plan(&status);
         }
         match &observed.placeable {
             Some(placeable) => {
@@ -166,7 +169,7 @@ impl Reconcile for CartReconciler {
     }
 
     fn phase(&self, cart: &CoffeeCart, checks: &Checks, status: &mut CoffeeCartStatus) {
-        status.message = placing::refusal(status).or_else(|| trouble(status));
+        status.message = REFUSALS.message(status).or_else(|| trouble(status));
         status.phase = Some(phase(cart, status));
         let namespace = cart.metadata.namespace.as_deref().unwrap_or_default();
         let CoffeeCartSpec { address_ref, card_ref, .. } = &cart.spec;
@@ -183,7 +186,7 @@ impl Reconcile for CartReconciler {
     }
 
     fn refused(&self, cart: &CoffeeCart, refusal: &Refusal<'_>, status: &mut CoffeeCartStatus) {
-        placing::note_refusal(cart, refusal, status);
+        REFUSALS.note(cart, refusal, status);
     }
 
     fn recorded(&self, status: &CoffeeCartStatus) -> Vec<String> {
@@ -250,7 +253,7 @@ fn phase(cart: &CoffeeCart, status: &CoffeeCartStatus) -> CartPhase {
     match &status.intent {
         _ if status.order_id.is_some() => return CartPhase::Converted,
         Some(intent) if intent.state != IntentState::Abandoned => return CartPhase::Converting,
-        _ if standing(status) == Standing::Broken || placing::is_refused(status) => return CartPhase::Failed,
+        _ if standing(status) == Standing::Broken || REFUSALS.is_refused(status) => return CartPhase::Failed,
         _ => {}
     }
     match (items(cart).next().is_some(), spec.address_ref.is_some(), spec.card_ref.is_some()) {

@@ -11,12 +11,10 @@ mod card;
 mod cart;
 pub mod client;
 mod connection;
-mod minted;
 mod order;
 mod placing;
 mod products;
 mod profile;
-mod standing;
 mod subscription;
 mod token;
 

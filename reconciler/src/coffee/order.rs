@@ -18,9 +18,9 @@ use super::{
     address, card,
     client::{NewOrder, Order},
     connection::{Connection, Shops, account_to_wake},
-    placing,
-    standing::is_asked,
+    placing::{self, REFUSALS},
 };
+use crate::common::standing::is_asked;
 use crate::engine::{
     Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan,
     Reconcile, Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
@@ -188,7 +188,7 @@ impl Reconcile for OrderReconciler {
 
     fn refused(&self, order: &CoffeeOrder, refusal: &Refusal<'_>, status: &mut CoffeeOrderStatus) {
         if refusal.operation == placing::PLACE {
-            placing::note_refusal(order, refusal, status);
+            REFUSALS.note(order, refusal, status);
         }
     }
 

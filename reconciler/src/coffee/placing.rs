@@ -8,10 +8,6 @@ use concierge_shared::{
     },
     common::ObjectRef,
     kind::Kind,
-    status::{
-        ConditionReason, Conditions,
-        intent::{Intent, IntentState},
-    },
 };
 
 use super::{
@@ -19,18 +15,17 @@ use super::{
     connection::Connection,
     profile,
 };
-use crate::common::recorded;
+use crate::common::{recorded, refusals::Refusals};
 use crate::engine::{
-    Context, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, Plan, Refusal,
-    UnknownPolicy, annotation,
+    Context, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once, Outcome, UnknownPolicy,
 };
 
 /// The operation's name in intents.
 pub(super) const PLACE: &str = "POST /order";
 /// The condition that tells whether what was asked for is placed.
 pub(super) const PLACED: &str = "Placed";
-/// The reason of [`PLACED`] once the shop has refused.
-const REFUSED: &str = "Refused";
+/// Refused orders, and subscriptions.
+pub(super) const REFUSALS: Refusals = Refusals { condition: PLACED, nothing: "nothing was ordered" };
 
 /// An order that can be placed, and how it will be recognised.
 pub(super) struct Placeable {
@@ -152,50 +147,6 @@ pub(super) async fn hindrance(
     };
     let different = profile::differences(&wanted.spec, &user);
     Ok(different.map(|fields| format!("waits until the account has the {fields} of {key}")))
-}
-
-/// Notes that the shop said no: a refused call charges nothing, but a bank that is asked again and again blocks the card.
-pub(super) fn note_refusal<K: Kind>(object: &K, refusal: &Refusal<'_>, status: &mut impl Conditions) {
-    if matches!(refusal.failure, Failure::Invalid(_)) {
-        let message = format!(
-            "{}; nothing was ordered. To try again, create another {}, or set the annotation {} to a new value",
-            refusal.failure,
-            K::NAME,
-            annotation::RECONCILE_AT
-        );
-        status.set(PLACED, false, REFUSED, &message, object.meta().generation, refusal.at);
-    }
-}
-
-/// What the shop said no with, and what to do now.
-pub(super) fn refusal(status: &impl Conditions) -> Option<String> {
-    let placed = status.condition(PLACED).filter(|placed| placed.status == "False");
-    placed.filter(|placed| placed.reason == REFUSED).map(|placed| placed.message.clone())
-}
-
-/// Whether the shop said no, and nobody asked again.
-pub(super) fn is_refused(status: &impl Conditions) -> bool {
-    refusal(status).is_some()
-}
-
-/// What is to be done after a no: nothing, until somebody asks again.
-pub(super) fn refused<S>(status: &impl Conditions) -> Plan<S> {
-    let said = refusal(status).unwrap_or_default();
-    Plan::not_ready(ConditionReason::Refused, said.clone()).condition(PLACED, false, REFUSED, said)
-}
-
-/// What is to be done after a call was given up on request: nothing, until somebody asks again.
-pub(super) fn abandoned<S>(intent: &Intent) -> Plan<S> {
-    let remedy = format!("set the annotation {}: retry to send it", annotation::RESOLVE_UNKNOWN);
-    Plan::not_ready(
-        ConditionReason::Abandoned,
-        format!("{} was given up on request; {remedy}", intent.operation),
-    )
-}
-
-/// The intent of this status, if it was given up on request.
-pub(super) fn given_up(status: &impl Conditions) -> Option<&Intent> {
-    status.intent().filter(|intent| intent.state == IntentState::Abandoned)
 }
 
 /// The shop's id of the address that `target` names.

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::{
     client::{User, operation},
     connection::{Connection, Shops, account_to_wake},
-    standing::{Standing, last_look, standing, trouble},
 };
+use crate::common::standing::{Standing, last_look, standing, trouble};
 use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };

@@ -15,10 +15,13 @@ use jiff::Timestamp;
 use super::{
     client::{NewSubscription, Schedule, Subscription, SubscriptionChange, operation},
     connection::{Connection, Shops, account_to_wake},
-    placing,
-    standing::{PRESENT, SOON, Standing, is_asked, is_gone, last_look, standing, trouble, written},
+    placing::{self, REFUSALS},
 };
-use crate::common::{recorded, targets};
+use crate::common::{
+    recorded, refusals,
+    standing::{PRESENT, SOON, Standing, is_asked, is_gone, last_look, standing, trouble, written},
+    targets,
+};
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Owner, Plan,
     Reconcile, Refusal, UnknownPolicy, annotation::ADOPT,
@@ -212,7 +215,7 @@ impl Reconcile for SubscriptionReconciler {
             Standing::Waiting => SubscriptionPhase::Pending,
             Standing::Broken => SubscriptionPhase::Failed,
         });
-        status.message = placing::refusal(status).or_else(|| trouble(status));
+        status.message = REFUSALS.message(status).or_else(|| trouble(status));
         let namespace = subscription.metadata.namespace.as_deref().unwrap_or_default();
         let CoffeeSubscriptionSpec { profile_ref, address_ref, card_ref, .. } = &subscription.spec;
         let (profile, address, card) =
@@ -234,7 +237,7 @@ impl Reconcile for SubscriptionReconciler {
         refusal: &Refusal<'_>,
         status: &mut CoffeeSubscriptionStatus,
     ) {
-        placing::note_refusal(subscription, refusal, status);
+        REFUSALS.note(subscription, refusal, status);
     }
 
     fn recorded(&self, status: &CoffeeSubscriptionStatus) -> Vec<String> {
@@ -318,11 +321,11 @@ async fn look(
 /// A subscription that is to be made.
 fn subscribe(subscription: &CoffeeSubscription, observed: &Observed) -> Plan<Step> {
     let status = subscription.status.clone().unwrap_or_default();
-    if let Some(intent) = placing::given_up(&status) {
-        return placing::abandoned(intent);
+    if let Some(intent) = refusals::abandoned(&status) {
+        return refusals::plan_abandoned(intent);
     }
-    if placing::is_refused(&status) && !is_asked(subscription, status.reconciled_at.as_deref()) {
-        return placing::refused(&status);
+    if REFUSALS.is_refused(&status) && !is_asked(subscription, status.reconciled_at.as_deref()) {
+        return REFUSALS.plan(&status);
     }
     if let Some(hindrance) = &observed.hindrance {
         return Plan::not_ready(ConditionReason::Reconciling, hindrance.clone()).look_again(SOON);

@@ -1,7 +1,7 @@
 //! An access token: minted once, kept in a Secret, revoked for certain.
 
 use concierge_shared::{
-    coffee::{TerminalToken, TerminalTokenStatus, TokenPhase},
+    coffee::{TerminalToken, TerminalTokenStatus, TokenPhase, UsedAccount},
     common::SecretRef,
     status::{ConditionReason, intent::Intent},
 };
@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use super::{
     client::{Token, operation},
     connection::{Connection, Shops, account_to_wake},
+};
+use crate::common::{
     minted::{self, Observed, Step},
     standing::{Standing, last_look, standing, trouble, written},
 };
@@ -28,7 +30,7 @@ pub(super) struct TokenReconciler(pub(super) Shops);
 impl Reconcile for TokenReconciler {
     type Kind = TerminalToken;
     type Remote = Connection;
-    type Observed = Observed<Token>;
+    type Observed = Observed<Token, UsedAccount>;
     type Step = Step;
 
     async fn connect(&self, ctx: &Context, token: &TerminalToken) -> Result<(Account, Connection), Failure> {
@@ -41,7 +43,7 @@ impl Reconcile for TokenReconciler {
         ctx: &Context,
         shop: &Connection,
         token: &TerminalToken,
-    ) -> Result<Observed<Token>, Failure> {
+    ) -> Result<Observed<Token, UsedAccount>, Failure> {
         let listed = list(ctx, shop).await?;
         let id = recorded_id(token);
         let before = listed.iter().map(|one| one.id.clone()).collect();
@@ -56,10 +58,15 @@ impl Reconcile for TokenReconciler {
         })
     }
 
-    fn plan(&self, token: &TerminalToken, observed: &Observed<Token>, now: Timestamp) -> Plan<Step> {
+    fn plan(
+        &self,
+        token: &TerminalToken,
+        observed: &Observed<Token, UsedAccount>,
+        now: Timestamp,
+    ) -> Plan<Step> {
         let status = token.status.clone().unwrap_or_default();
         let secret = secret_name(token);
-        minted::plan::<TerminalToken, _>(recorded_id(token), &status, &secret, observed, now)
+        minted::plan::<TerminalToken, _, _>(recorded_id(token), &status, &secret, observed, now)
     }
 
     async fn act(
@@ -88,13 +95,18 @@ impl Reconcile for TokenReconciler {
     fn plan_deletion(
         &self,
         token: &TerminalToken,
-        observed: &Observed<Token>,
+        observed: &Observed<Token, UsedAccount>,
         _now: Timestamp,
     ) -> Deletion<Step> {
         minted::plan_deletion(recorded_id(token), observed)
     }
 
-    fn report(&self, token: &TerminalToken, observed: &Observed<Token>, status: &mut TerminalTokenStatus) {
+    fn report(
+        &self,
+        token: &TerminalToken,
+        observed: &Observed<Token, UsedAccount>,
+        status: &mut TerminalTokenStatus,
+    ) {
         let before = status.clone();
         status.account = Some(observed.used.clone());
         if status.token_id.is_some() && status.secret_ref.is_none() {

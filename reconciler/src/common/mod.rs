@@ -1,4 +1,19 @@
 //! What the reconcilers of every group share beside the engine.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `http` | one request is sent once, and what its answer means |
+//! | `minted` | secrets that a service shows once, kept in a Secret |
+//! | `recorded` | the ids that other objects have made |
+//! | `redaction` | a service's words without what was sent |
+//! | `refusals` | a call that was refused or given up is not made again by itself |
+//! | `standing` | what the conditions come to |
+//! | `targets` | whether the targets of references are ready |
 
+pub(crate) mod http;
+pub(crate) mod minted;
 pub(crate) mod recorded;
+pub(crate) mod redaction;
+pub(crate) mod refusals;
+pub(crate) mod standing;
 pub(crate) mod targets;

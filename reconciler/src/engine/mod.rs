@@ -36,7 +36,6 @@ pub mod account;
 pub mod annotation;
 pub mod cluster;
 mod context;
-pub mod http;
 mod kinds;
 pub mod lease;
 pub mod metrics;

@@ -16,10 +16,8 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::engine::{
-    Failure,
-    http::{Reply, send},
-};
+use crate::common::http::{Reply, send};
+use crate::engine::Failure;
 
 /// Begins the name of the tag with which we mark a pet as an object's.
 const MARK: &str = "concierge.dev/uid=";

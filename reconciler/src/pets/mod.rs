@@ -14,7 +14,10 @@ use concierge_shared::{
     pets::{Pet, PetStore, Stores},
 };
 
-use crate::engine::{Account, Context, Failure, Kinds, http};
+use crate::{
+    common::http,
+    engine::{Account, Context, Failure, Kinds},
+};
 use client::Client;
 
 /// Adds the reconcilers of this group.

@@ -2,18 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{Doubt, Error, Refusal};
 use super::operation::Operation;
-use super::redaction::Redaction;
 use super::transport::Answer;
-
-/// Longest wait believed from a `Retry-After`.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+use crate::common::{http, redaction::Redaction};
 
 #[derive(Deserialize)]
 struct Envelope<T> {
@@ -73,23 +68,8 @@ fn refusal(status: u16, body: &[u8], redaction: &Redaction) -> Option<Refusal> {
     })
 }
 
-/// `Retry-After` in seconds or as a date, the latter read by the shop's own clock.
 fn wait(answer: &Answer) -> Option<Duration> {
-    let text = answer.retry_after.as_deref()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => until(text, answer.date.as_deref()?)?,
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
-fn until(then: &str, now: &str) -> Option<Duration> {
-    let wait = http_date(then)?.duration_since(http_date(now)?);
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
-}
-
-fn http_date(text: &str) -> Option<Timestamp> {
-    rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+    http::pause(answer.retry_after.as_deref()?, answer.date.as_deref().and_then(http::http_date))
 }
 
 #[cfg(test)]

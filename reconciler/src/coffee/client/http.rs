@@ -8,12 +8,13 @@ use futures::future::BoxFuture;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use reqwest::{Method, Url, redirect, retry};
+use reqwest::{Method, Url};
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::operation::Verb;
 use super::transport::{Answer, Failure, Request, Transport};
+use crate::common::http::{self, Broken};
 
 /// How to reach a shop.
 #[derive(Clone, Debug)]
@@ -76,15 +77,11 @@ impl Http {
         let client = |kept: usize| {
             let builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
-                .user_agent(concat!("concierge/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(*connect_timeout)
                 .pool_max_idle_per_host(kept)
-                .redirect(redirect::Policy::none())
-                .retry(retry::never())
                 .referer(false)
                 .http1_only();
             let builder = if *proxy_from_env { builder } else { builder.no_proxy() };
-            builder.build()
+            http::client(builder, *connect_timeout)
         };
         let base = base_url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { base, kept: client(4)?, fresh: client(0)?, limit: *answer_limit })
@@ -102,22 +99,17 @@ impl Http {
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = builder.send().await.map_err(|error| failure(&error))?;
+        let response = builder
+            .send()
+            .await
+            .map_err(|error| http::never_sent(&error).map_or(Failure::Lost, Failure::NeverSent))?;
         let header = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let (status, retry_after, date) = (response.status().as_u16(), header(RETRY_AFTER), header(DATE));
-        let body = self.body(response).await?;
+        let body = http::body(response, self.limit).await.map_err(|broken| match broken {
+            Broken::Lost(_) => Failure::Lost,
+            Broken::TooLong => Failure::TooLong,
+        })?;
         Ok(Answer { status, retry_after, date, body })
-    }
-
-    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| Failure::Lost)? {
-            if body.len() + chunk.len() > self.limit {
-                return Err(Failure::TooLong);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
     }
 }
 
@@ -166,20 +158,4 @@ fn headers(request: &Request) -> Result<HeaderMap, Failure> {
     bearer.set_sensitive(true);
     let accept = (ACCEPT, HeaderValue::from_static("application/json"));
     Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), accept]))
-}
-
-/// Sorts an error of sending. Three prove that nothing was sent: the request could not be built, no connection
-/// came about, or the connection closed before hyper took the request up. All others prove nothing.
-fn failure(error: &reqwest::Error) -> Failure {
-    let mut root: &dyn std::error::Error = error;
-    let mut untouched = error.is_builder() || error.is_connect();
-    while let Some(source) = root.source() {
-        root = source;
-        untouched |= root.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
-    }
-    match untouched {
-        true if error.is_timeout() => Failure::NeverSent("no connection in time".to_owned()),
-        true => Failure::NeverSent(format!("no connection: {root}")),
-        false => Failure::Lost,
-    }
 }

@@ -13,7 +13,6 @@ mod answer;
 mod error;
 mod http;
 pub mod operation;
-mod redaction;
 mod secret;
 mod transport;
 mod types;
@@ -28,12 +27,21 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
+use concierge_shared::coffee::SECRET_PREFIXES;
+
 pub use self::error::{Doubt, Error, Outcome, Refusal};
 pub use self::http::{Http, HttpError, HttpSettings};
 pub use self::operation::Operation;
 pub use self::secret::Secret;
 pub use self::transport::{Answer, Failure, Request, Transport};
 pub use self::types::*;
+
+use crate::common::redaction::{Prefixes, Redaction};
+
+const PREFIXES: Prefixes = Prefixes {
+    secrets: SECRET_PREFIXES,
+    ids: &["var_", "shp_", "crd_", "ord_", "sub_", "pat_", "cli_", "prd_", "itm_"],
+};
 
 /// Where the shop takes real money.
 pub const PRODUCTION: &str = "https://api.terminal.shop";
@@ -362,7 +370,7 @@ impl Client {
     ) -> Result<T, Error> {
         let path = path(operation, id)?.into_owned();
         let body = body.map(|body| body.to_string().into_bytes());
-        let redaction = redaction::Redaction::new(&self.token, body.as_deref());
+        let redaction = Redaction::new(PREFIXES, self.token.expose(), body.as_deref());
         let request = Request { operation, path, token: self.token.clone(), body };
         match timeout(self.timeout, self.transport.send(request)).await {
             Ok(Ok(answer)) => answer::read(operation, &answer, &redaction),

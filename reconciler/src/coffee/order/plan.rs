@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use super::{
     super::{
         client::{Order, TrackingStatus},
-        placing::{PLACED, abandoned, given_up, is_refused, refused},
-        standing::{PRESENT, SOON, is_asked, is_gone},
+        placing::{PLACED, REFUSALS},
     },
     Step, TRACKING,
     open::{Need, Open},
+};
+use crate::common::{
+    refusals,
+    standing::{PRESENT, SOON, is_asked, is_gone},
 };
 use crate::engine::Plan;
 
@@ -31,7 +34,7 @@ pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
         Some(OrderPhase::Cancelled) => {
             Plan::not_ready(ConditionReason::Abandoned, "was given up before it was placed")
         }
-        Some(OrderPhase::Failed) if status.order_id.is_none() => refused(&status),
+        Some(OrderPhase::Failed) if status.order_id.is_none() => REFUSALS.plan(&status),
         _ => {
             let message = status.tracking_status.unwrap_or_default();
             Plan::not_ready(ConditionReason::Held, format!("the carrier reports {message}; ask the shop"))
@@ -93,11 +96,11 @@ fn patience(created: Option<Timestamp>, now: Timestamp) -> Duration {
 /// An order that is not placed.
 pub(super) fn place(order: &CoffeeOrder, open: &Open) -> Plan<Step> {
     let status = order.status.clone().unwrap_or_default();
-    if let Some(intent) = given_up(&status) {
-        return abandoned(intent);
+    if let Some(intent) = refusals::abandoned(&status) {
+        return refusals::plan_abandoned(intent);
     }
-    if is_refused(&status) && !is_asked(order, status.reconciled_at.as_deref()) {
-        return refused(&status);
+    if REFUSALS.is_refused(&status) && !is_asked(order, status.reconciled_at.as_deref()) {
+        return REFUSALS.plan(&status);
     }
     let waits = |message: &str| {
         let plan = Plan::not_ready(ConditionReason::Reconciling, message);

@@ -11,12 +11,15 @@ use concierge_shared::{
 use super::{
     super::{
         client::{Order, TrackingStatus},
-        placing::{is_refused, refusal},
-        standing::{last_look, trouble, written},
+        placing::REFUSALS,
     },
     Observed, Stage,
 };
-use crate::{common::targets, engine::Checks};
+use crate::common::{
+    standing::{last_look, trouble, written},
+    targets,
+};
+use crate::engine::Checks;
 
 /// Fills in what was observed.
 pub(super) fn report(observed: &Observed, status: &mut CoffeeOrderStatus) {
@@ -71,7 +74,7 @@ pub(super) fn phase(order: &CoffeeOrder, checks: &Checks, status: &mut CoffeeOrd
         Some(_) => placed(status),
         None => open(status),
     });
-    status.message = refusal(status).or_else(|| trouble(status));
+    status.message = REFUSALS.message(status).or_else(|| trouble(status));
     let namespace = order.metadata.namespace.as_deref().unwrap_or_default();
     let CoffeeOrderSpec { profile_ref, address_ref, card_ref, .. } = &order.spec;
     let (profile, address, card) =
@@ -99,7 +102,7 @@ fn open(status: &CoffeeOrderStatus) -> OrderPhase {
     match &status.intent {
         Some(intent) if intent.state == IntentState::Abandoned => OrderPhase::Cancelled,
         Some(_) => OrderPhase::Processing,
-        None if is_refused(status) => OrderPhase::Failed,
+        None if REFUSALS.is_refused(status) => OrderPhase::Failed,
         None => OrderPhase::Pending,
     }
 }

@@ -1,50 +1,56 @@
 //! Hides what was sent, and what looks like a secret, in words that come back.
 
-use concierge_shared::coffee::SECRET_PREFIXES;
 use serde_json::Value;
 
-use super::secret::Secret;
-
-/// Longest text of the shop that is passed on, in characters.
+/// Longest text of a service that is passed on, in characters.
 const LONGEST: usize = 300;
 /// Below this length a sent text is a common word; hiding it would only garble the message.
 const SHORTEST: usize = 3;
 const HIDDEN: &str = "[hidden]";
-/// How the shop's ids begin: they are no secrets, and messages that name them are worth reading.
-const ID_PREFIXES: [&str; 9] = ["var_", "shp_", "crd_", "ord_", "sub_", "pat_", "cli_", "prd_", "itm_"];
 
-/// What must not be read in the shop's words.
+/// How the words of one service look.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Prefixes {
+    /// How its secrets begin.
+    pub(crate) secrets: &'static [&'static str],
+    /// How its ids begin: they are no secrets, and messages that name them are worth reading.
+    pub(crate) ids: &'static [&'static str],
+}
+
+/// What must not be read in a service's words.
 #[derive(Default)]
-pub(super) struct Redaction {
+pub(crate) struct Redaction {
+    prefixes: Prefixes,
     sent: Vec<String>,
 }
 
 impl Redaction {
-    /// Hides the token and every text in the request's body but ids.
-    pub(super) fn new(token: &Secret, body: Option<&[u8]>) -> Self {
-        let mut sent = vec![token.expose().to_owned()];
+    /// Hides the credentials and every text in the request's body but ids.
+    pub(crate) fn new(prefixes: Prefixes, credentials: &str, body: Option<&[u8]>) -> Self {
+        let mut sent = vec![credentials.to_owned()];
         if let Some(Ok(body)) = body.map(serde_json::from_slice::<Value>) {
-            collect(&body, &mut sent);
+            prefixes.collect(&body, &mut sent);
         }
         sent.retain(|text| text.chars().count() >= SHORTEST);
         sent.iter_mut().for_each(|text| text.make_ascii_lowercase());
         // Longest first: hiding a part of a longer text would leave the rest readable.
         sent.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        Self { sent }
+        Self { prefixes, sent }
     }
 
     /// `words` without anything hidden, on one line and of bounded length.
-    pub(super) fn apply(&self, words: &str) -> String {
+    pub(crate) fn apply(&self, words: &str) -> String {
         let mut text = words.to_owned();
         for sent in &self.sent {
             text = hide(&text, sent);
         }
-        let words = text.split_whitespace().map(|word| if looks_secret(word) { HIDDEN } else { word });
+        let words =
+            text.split_whitespace().map(|word| if self.prefixes.looks_secret(word) { HIDDEN } else { word });
         words.collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).take(LONGEST).collect()
     }
 }
 
-/// Replaces `sent`, which is in lower case, also where the shop changed its case.
+/// Replaces `sent`, which is in lower case, also where the service changed its case.
 fn hide(text: &str, sent: &str) -> String {
     // Lower case by ASCII keeps every place in the text.
     let lower = text.to_ascii_lowercase();
@@ -57,30 +63,35 @@ fn hide(text: &str, sent: &str) -> String {
     shown + &text[from..]
 }
 
-fn collect(value: &Value, sent: &mut Vec<String>) {
-    match value {
-        Value::String(text) if !ID_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) => {
-            sent.push(text.clone());
+impl Prefixes {
+    /// The texts in `value` that are no ids.
+    fn collect(&self, value: &Value, sent: &mut Vec<String>) {
+        match value {
+            Value::String(text) if !self.ids.iter().any(|prefix| text.starts_with(prefix)) => {
+                sent.push(text.clone());
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item, sent)),
+            Value::Object(fields) => fields.values().for_each(|field| self.collect(field, sent)),
+            _ => {}
         }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, sent)),
-        Value::Object(fields) => fields.values().for_each(|field| collect(field, sent)),
-        _ => {}
     }
-}
 
-/// A word with a secret's prefix anywhere in it, or with as many digits as a card number.
-fn looks_secret(word: &str) -> bool {
-    let digits = word.chars().filter(char::is_ascii_digit).count();
-    let id = ID_PREFIXES.iter().any(|prefix| word.contains(prefix));
-    SECRET_PREFIXES.iter().any(|prefix| word.contains(prefix)) || (digits >= 12 && !id)
+    /// A word with a secret's prefix anywhere in it, or with as many digits as a card number.
+    fn looks_secret(&self, word: &str) -> bool {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        let id = self.ids.iter().any(|prefix| word.contains(prefix));
+        self.secrets.iter().any(|prefix| word.contains(prefix)) || (digits >= 12 && !id)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PREFIXES: Prefixes = Prefixes { secrets: &["trm_", "tok_", "sec_"], ids: &["crd_"] };
+
     fn check(body: &str, words: &str, expect: &str) {
-        let redaction = Redaction::new(&Secret::new("trm_test_me"), Some(body.as_bytes()));
+        let redaction = Redaction::new(PREFIXES, "trm_test_me", Some(body.as_bytes()));
         assert_eq!(redaction.apply(words), expect);
     }
 

@@ -1,41 +1,41 @@
-//! What tokens and apps have in common: a secret that the shop shows once, and that is kept in a Secret.
+//! Things that come with a secret: a secret that a service shows once, and that is kept in a Secret.
 //!
-//! The Secret is there and ours before the shop is asked. If the answer is lost, a person decides about what may have been made: the shop
+//! The Secret is there and ours before the service is asked. If the answer is lost, a person decides about what may have been made: the service
 //! does not say whose it is.
 
 use std::fmt;
 
 use concierge_shared::{
-    coffee::UsedAccount,
     kind::Kind,
     status::{ConditionReason, Conditions},
 };
 use jiff::Timestamp;
 
 use super::{
-    placing,
+    refusals,
     standing::{PRESENT, SOON, is_gone},
 };
 use crate::engine::{
     Context, Deletion, Failure, Guard, IfNotFound, Once, Outcome, OwnedSecret, Plan, UnknownPolicy,
 };
 
-/// What is at the shop, and in the Secret.
-pub(super) struct Observed<T> {
-    pub(super) used: UsedAccount,
-    pub(super) at: Timestamp,
-    /// The recorded thing, if the shop lists it.
-    pub(super) listed: Option<T>,
-    pub(super) secret: SecretState,
+/// What is at the service, and in the Secret.
+pub(crate) struct Observed<T, A> {
+    /// The account.
+    pub(crate) used: A,
+    pub(crate) at: Timestamp,
+    /// The recorded thing, if the service lists it.
+    pub(crate) listed: Option<T>,
+    pub(crate) secret: SecretState,
     /// What makes making it safe.
-    pub(super) once: Once,
-    /// Whether the shop has confirmed its removal.
-    pub(super) removed: bool,
+    pub(crate) once: Once,
+    /// Whether the service has confirmed its removal.
+    pub(crate) removed: bool,
 }
 
-/// The Secret that is to hold what the shop shows.
+/// The Secret that is to hold what the service shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SecretState {
+pub(crate) enum SecretState {
     Absent,
     /// Ours, and without what it is for.
     Empty,
@@ -44,7 +44,7 @@ pub(super) enum SecretState {
     Foreign,
 }
 
-pub(super) enum Step {
+pub(crate) enum Step {
     Reserve,
     Make,
     Remove(String),
@@ -61,7 +61,7 @@ impl fmt::Display for Step {
 }
 
 /// What is in the Secret `name`; an object that had its secret before us keeps the Secret that it had.
-pub(super) async fn secret_state<K: Kind>(
+pub(crate) async fn secret_state<K: Kind>(
     ctx: &Context,
     owner: &K,
     name: &str,
@@ -81,11 +81,11 @@ pub(super) async fn secret_state<K: Kind>(
 }
 
 /// What is to be done.
-pub(super) fn plan<K: Kind, T>(
+pub(crate) fn plan<K: Kind, T, A>(
     id: Option<&str>,
     status: &impl Conditions,
     secret: &str,
-    observed: &Observed<T>,
+    observed: &Observed<T, A>,
     now: Timestamp,
 ) -> Plan<Step> {
     let Some(id) = id else { return make(status, secret, observed) };
@@ -110,9 +110,9 @@ pub(super) fn plan<K: Kind, T>(
     plan.condition(PRESENT, true, "Listed", format!("the shop lists {id}"))
 }
 
-fn make<T>(status: &impl Conditions, secret: &str, observed: &Observed<T>) -> Plan<Step> {
-    if let Some(intent) = placing::given_up(status) {
-        return placing::abandoned(intent);
+fn make<T, A>(status: &impl Conditions, secret: &str, observed: &Observed<T, A>) -> Plan<Step> {
+    if let Some(intent) = refusals::abandoned(status) {
+        return refusals::plan_abandoned(intent);
     }
     let plan = Plan::not_ready(ConditionReason::Reconciling, "is being made");
     match observed.secret {
@@ -127,7 +127,7 @@ fn make<T>(status: &impl Conditions, secret: &str, observed: &Observed<T>) -> Pl
 }
 
 /// What is to be done about an object that is being deleted. Its Secret goes with it.
-pub(super) fn plan_deletion<T>(id: Option<&str>, observed: &Observed<T>) -> Deletion<Step> {
+pub(crate) fn plan_deletion<T, A>(id: Option<&str>, observed: &Observed<T, A>) -> Deletion<Step> {
     match id.filter(|_| observed.listed.is_some() || !observed.removed) {
         Some(id) => Deletion::steps([Step::Remove(id.to_owned())]),
         None => Deletion::Gone,
@@ -135,12 +135,12 @@ pub(super) fn plan_deletion<T>(id: Option<&str>, observed: &Observed<T>) -> Dele
 }
 
 /// Makes sure that there is a Secret to write into.
-pub(super) async fn reserve<K: Kind>(guard: &Guard, owner: &K, name: &str) -> Result<Outcome, Failure> {
+pub(crate) async fn reserve<K: Kind>(guard: &Guard, owner: &K, name: &str) -> Result<Outcome, Failure> {
     guard.reserve_secret(owner, name).await?;
     Ok(Outcome::new(ConditionReason::Created, format!("reserved Secret {name}")))
 }
 
 /// Tries again when nothing new is there.
-pub(super) fn policy() -> UnknownPolicy {
+pub(crate) fn policy() -> UnknownPolicy {
     UnknownPolicy { if_not_found: IfNotFound::Retry, ..UnknownPolicy::default() }
 }

@@ -1,15 +1,15 @@
 //! HTTP as a group's client uses it: one request is sent once, and what came of it is a [`Failure`] or a reply.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     StatusCode,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{DATE, HeaderMap, RETRY_AFTER},
 };
 use serde::de::DeserializeOwned;
 
-use super::retry::{Failure, LONGEST_PAUSE};
+use crate::engine::{Failure, retry::LONGEST_PAUSE};
 
 /// The largest answer that is read.
 const LARGEST: usize = 8 << 20;
@@ -21,7 +21,10 @@ const IDLE: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// When the machine's trust store can't be read.
-pub fn client(builder: reqwest::ClientBuilder, connect: Duration) -> Result<reqwest::Client, reqwest::Error> {
+pub(crate) fn client(
+    builder: reqwest::ClientBuilder,
+    connect: Duration,
+) -> Result<reqwest::Client, reqwest::Error> {
     builder
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
@@ -33,47 +36,79 @@ pub fn client(builder: reqwest::ClientBuilder, connect: Duration) -> Result<reqw
 
 /// An answer of any status.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// Its status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Its headers.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// Its body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Sends `request`.
 ///
 /// # Errors
 /// [`Failure::NeverSent`] when there was no connection; [`Failure::Ambiguous`] for everything later, which
-/// [`Context::read`](super::Context::read) takes for [`Failure::Transient`].
-pub async fn send(request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
-    let mut response = request.send().await.map_err(failure)?;
+/// [`Context::read`](crate::engine::Context::read) takes for [`Failure::Transient`].
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
+    let response = request.send().await.map_err(failure)?;
     let (status, headers) = (response.status(), response.headers().clone());
+    match body(response, LARGEST).await {
+        Ok(body) => Ok(Reply { status, headers, body }),
+        Err(Broken::TooLong) => Err(Failure::Ambiguous(format!("the answer is larger than {LARGEST} bytes"))),
+        Err(Broken::Lost(cause)) => Err(Failure::Ambiguous(format!("the call broke off: {cause}"))),
+    }
+}
+
+/// Why an answer could not be read to its end.
+pub(crate) enum Broken {
+    /// The connection ended before; why.
+    Lost(String),
+    /// It is longer than the limit.
+    TooLong,
+}
+
+/// The body of `response`, if it has no more than `most` bytes.
+pub(crate) async fn body(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, Broken> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > LARGEST {
-            return Err(Failure::Ambiguous(format!("the answer is larger than {LARGEST} bytes")));
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| Broken::Lost(innermost(&error).to_string()))?
+    {
+        if body.len() + chunk.len() > most {
+            return Err(Broken::TooLong);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status, headers, body })
+    Ok(body)
 }
 
 fn failure(error: reqwest::Error) -> Failure {
     // The address may hold what nobody is to read.
     let error = error.without_url();
-    match error.is_connect() || error.is_builder() {
-        true => Failure::NeverSent(format!("no connection: {}", innermost(&error))),
-        false => Failure::Ambiguous(format!("the call broke off: {}", innermost(&error))),
+    match never_sent(&error) {
+        Some(cause) => Failure::NeverSent(cause),
+        None => Failure::Ambiguous(format!("the call broke off: {}", innermost(&error))),
     }
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => innermost(source),
-        None => error.to_string(),
+/// Why nothing of the request left, if that is certain: the request could not be built, no connection came about, or it closed
+/// before hyper took the request up. All other errors prove nothing.
+pub(crate) fn never_sent(error: &reqwest::Error) -> Option<String> {
+    let mut unsent = error.is_builder() || error.is_connect();
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+        unsent |= cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
     }
+    match unsent {
+        true if error.is_timeout() => Some("no connection in time".to_owned()),
+        true => Some(format!("no connection: {cause}")),
+        false => None,
+    }
+}
+
+fn innermost(error: &dyn Error) -> &dyn Error {
+    error.source().map_or(error, innermost)
 }
 
 impl Reply {
@@ -81,7 +116,7 @@ impl Reply {
     ///
     /// # Errors
     /// As [`Reply::failure`]; [`Failure::Ambiguous`] when the body is not a `T`.
-    pub fn json<T: DeserializeOwned>(&self, operation: &str, now: Timestamp) -> Result<T, Failure> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, operation: &str, now: Timestamp) -> Result<T, Failure> {
         self.success(operation, now)?;
         serde_json::from_slice(&self.body)
             .map_err(|_| Failure::Ambiguous(format!("{operation} was answered with what can't be read")))
@@ -91,7 +126,7 @@ impl Reply {
     ///
     /// # Errors
     /// As [`Reply::failure`].
-    pub fn success(&self, operation: &str, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) fn success(&self, operation: &str, now: Timestamp) -> Result<(), Failure> {
         match self.status.is_success() {
             true => Ok(()),
             false => Err(self.failure(operation, "", now)),
@@ -99,7 +134,7 @@ impl Reply {
     }
 
     /// What an answer without success means. `said` is what the service said about it, if that is fit for users.
-    pub fn failure(&self, operation: &str, said: &str, now: Timestamp) -> Failure {
+    pub(crate) fn failure(&self, operation: &str, said: &str, now: Timestamp) -> Failure {
         let colon = if said.is_empty() { "" } else { ": " };
         let message = format!("{operation} was answered {}{colon}{said}", self.status.as_u16());
         match self.status.as_u16() {
@@ -115,14 +150,25 @@ impl Reply {
     }
 }
 
-/// How long the service asks to be left alone, in seconds or until a date; no longer than [`LONGEST_PAUSE`].
-pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));
-    }
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Duration::try_from(date.duration_since(now)).ok().map(|wait| wait.min(LONGEST_PAUSE))
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    pause(text(RETRY_AFTER)?, text(DATE).and_then(http_date).or(Some(now)))
+}
+
+/// How long a service asks to be left alone by `Retry-After`, in seconds or until a date by its own clock, which says `now`;
+/// no longer than [`LONGEST_PAUSE`].
+pub(crate) fn pause(retry_after: &str, now: Option<Timestamp>) -> Option<Duration> {
+    let text = retry_after.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(http_date(text)?.duration_since(now?)).unwrap_or_default(),
+    };
+    Some(wait.min(LONGEST_PAUSE))
+}
+
+/// A date as HTTP writes it.
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 #[cfg(test)]
@@ -159,7 +205,7 @@ mod tests {
         };
         assert_eq!(asks("17"), Some(17));
         assert_eq!(asks("Sat, 21 Nov 2026 12:01:00 GMT"), Some(60));
-        assert_eq!(asks("Sat, 21 Nov 2026 11:01:00 GMT"), None);
+        assert_eq!(asks("Sat, 21 Nov 2026 11:01:00 GMT"), Some(0));
         assert_eq!(asks("soon"), None);
         assert_eq!(asks("18446744073709551615"), Some(3600));
         assert_eq!(asks("Sat, 21 Nov 2099 12:01:00 GMT"), Some(3600));

@@ -12,17 +12,17 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::annotation::RECONCILE_AT;
 
 /// Whether the shop shows the thing whose id is recorded.
-pub(super) const PRESENT: &str = "Present";
+pub(crate) const PRESENT: &str = "Present";
 /// How long the shop may take to show what it has made.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
 /// How soon something that is not shown yet is looked at again.
-pub(super) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A time of the last look in a status is not moved more often than this while nothing else changes.
 const LAST_LOOK: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where an object stands, in a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// Usable.
     Ready,
     /// It will be, if nothing goes wrong.
@@ -32,7 +32,7 @@ pub(super) enum Standing {
 }
 
 /// Where an object with this status stands.
-pub(super) fn standing(status: &impl Conditions) -> Standing {
+pub(crate) fn standing(status: &impl Conditions) -> Standing {
     let broken = [
         ConditionReason::Invalid,
         ConditionReason::OwnedByOther,
@@ -49,7 +49,7 @@ pub(super) fn standing(status: &impl Conditions) -> Standing {
 }
 
 /// What is wrong or being waited for, in a sentence.
-pub(super) fn trouble(status: &impl Conditions) -> Option<String> {
+pub(crate) fn trouble(status: &impl Conditions) -> Option<String> {
     let kinds = [ConditionType::Ready, ConditionType::Synced];
     let conditions = kinds.into_iter().filter_map(|kind| status.condition(kind.as_str()));
     let mut troubled = conditions.filter(|one| one.status == "False" && !one.message.is_empty());
@@ -57,7 +57,7 @@ pub(super) fn trouble(status: &impl Conditions) -> Option<String> {
 }
 
 /// Whether the thing whose id is recorded has not been shown for so long that it can't be merely late.
-pub(super) fn is_gone(status: Option<&impl Conditions>, now: Timestamp) -> bool {
+pub(crate) fn is_gone(status: Option<&impl Conditions>, now: Timestamp) -> bool {
     let present = status.and_then(|status| status.condition(PRESENT));
     present.is_some_and(|present| {
         present.status == "False" && now.duration_since(present.last_transition_time.0) > LATE
@@ -65,12 +65,12 @@ pub(super) fn is_gone(status: Option<&impl Conditions>, now: Timestamp) -> bool 
 }
 
 /// Whether the annotation `reconcile-at` asks for something that was not done yet.
-pub(super) fn is_asked<K: Kind>(object: &K, acted_on: Option<&str>) -> bool {
+pub(crate) fn is_asked<K: Kind>(object: &K, acted_on: Option<&str>) -> bool {
     annotation(object, RECONCILE_AT).is_some_and(|token| acted_on != Some(token))
 }
 
 /// `last` as it is, or `now` when it is so old that people would wonder.
-pub(super) fn last_look(last: &mut Option<String>, now: Timestamp, changed: bool) {
+pub(crate) fn last_look(last: &mut Option<String>, now: Timestamp, changed: bool) {
     let before = last.as_deref().and_then(|last| last.parse::<Timestamp>().ok());
     if changed || before.is_none_or(|before| now.duration_since(before) > LAST_LOOK) {
         *last = Some(written(now));
@@ -78,6 +78,6 @@ pub(super) fn last_look(last: &mut Option<String>, now: Timestamp, changed: bool
 }
 
 /// A time as statuses have it.
-pub(super) fn written(at: Timestamp) -> String {
+pub(crate) fn written(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
