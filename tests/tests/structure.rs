@@ -165,6 +165,22 @@ fn no_file_is_too_long_to_be_read_at_once() {
 }
 
 #[test]
+fn the_way_of_an_order_leads_through_at_most_25_files_that_exist() {
+    let text = fs::read_to_string(project().join("ARCHITECTURE.md")).unwrap();
+    let section = text.split("\n## ").find(|section| section.starts_with("The way of an order")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ") && line.contains("| `"));
+    let files: Vec<_> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    assert!((15..=25).contains(&files.len()), "{} files", files.len());
+    for file in files {
+        let path = match file.split_once('/').unwrap().0 {
+            "engine" | "coffee" => project().join("reconciler/src").join(file),
+            _ => project().join(file),
+        };
+        assert!(path.is_file(), "{file} is not there");
+    }
+}
+
+#[test]
 fn the_rule_reference_is_as_generated() {
     let committed = fs::read_to_string(project().join(docs::RULES)).unwrap();
     assert!(committed == docs::rules().unwrap(), "{} is stale; run: make generate", docs::RULES);

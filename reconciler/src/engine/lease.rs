@@ -139,7 +139,8 @@ impl Leadership {
         found.map(readable).transpose()
     }
 
-    /// Remembers the lease, and since when it has been as it is, by our own clock.
+    /// Remembers the lease, and since when it has been as it is. The time in the lease is its holder's, whose clock may differ
+    /// from ours, so a lease has run out when *we* have seen it unchanged for its duration.
     fn see(&mut self, lease: Lease) -> Instant {
         let same = self.seen.as_ref().filter(|seen| seen.lease.spec == lease.spec);
         let since = same.map_or_else(Instant::now, |seen| seen.since);
@@ -165,6 +166,9 @@ impl Leadership {
     }
 
     /// Takes a lease that has run out, or that nobody holds.
+    ///
+    /// A predecessor that did not release it may have begun a call just before it ran out: its intents are left alone for as long
+    /// as its lease and one call last. One that released it has waited for its calls, and says for how long others' may last.
     async fn take_over(&mut self, released: bool) -> Result<(), ClusterError> {
         let Some(seen) = &self.seen else { return Ok(()) };
         let before = seen.lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0);

@@ -218,7 +218,7 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
 }
 
 /// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.
-/// Who asks again about a stored object gives it as an update of nothing.
+/// The reconciler re-validates a stored object as an UPDATE without `old`.
 fn stored_status<K: Kind>(request: &Request<'_>, old: Option<&K>) -> Option<K::Status> {
     match (request.operation, old) {
         (_, Some(old)) => old.status().cloned(),

@@ -73,6 +73,9 @@ impl Kubernetes {
     }
 
     /// The event to send, and whether it is one that was sent before and happens again.
+    ///
+    /// kube's `Recorder` does not serve here: it takes two events of one reason for the same whatever their messages say, and the
+    /// id of what a call made is told in a message.
     fn event(&self, notice: &ObjectEvent) -> (Event, bool) {
         let now = SystemClock.now();
         let mut told = self.told.lock();

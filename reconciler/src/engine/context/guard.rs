@@ -26,6 +26,8 @@ impl Guard {
     /// Makes a call that changes something at the account of this run, in its turn and with the engine's time-out.
     /// In a step that was planned as `once`, it sends one call and no more.
     ///
+    /// Leadership is checked after the turn has come, not before: waiting for it can take longer than a lease lasts.
+    ///
     /// # Errors
     /// What `call` returns; [`Failure::NeverSent`] without a call when this process no longer leads;
     /// [`Failure::Ambiguous`] when the time-out strikes.

@@ -49,6 +49,10 @@ enum Live {
 
 impl<R: Reconcile> Run<R> {
     /// Takes a step whose call may be sent at most once.
+    ///
+    /// The order matters. The call is reserved first: two objects that ask for the same at one account could not be told apart
+    /// in the service's list afterwards. The intent is written before the call is sent, so that whoever leads next knows of it
+    /// even if this process dies in between. Nothing is sent unless that write is certain.
     pub(crate) async fn act_once(
         &mut self,
         remote: &R::Remote,
@@ -61,6 +65,7 @@ impl<R: Reconcile> Run<R> {
         self.reached(CrashPoint::IntentPrepared).await;
         let intent = self.write_intent(once).await?;
         self.reached(CrashPoint::IntentWritten).await;
+        // Set by the guard in the instant before the call is sent: what it says of "not sent" is certain.
         let send_state = self.shared.calls.send_state(&intent.id).unwrap_or_default();
         let guard = self.guard(Some(send_state.clone()));
         let result = self.reconciler.act(&guard, remote, &self.object, step).await;
@@ -68,6 +73,8 @@ impl<R: Reconcile> Run<R> {
         self.conclude_call(&intent, send_state.sent(), result).await
     }
 
+    /// Draws the conclusion that is certain, and no other: "no effect" needs a refusal, or a call that was never sent. Whatever
+    /// else went wrong may have been done, and paid for, so it is looked for before anything is sent again.
     async fn conclude_call(
         &mut self,
         intent: &Intent,
@@ -155,7 +162,9 @@ impl<R: Reconcile> Run<R> {
         Continue(intent)
     }
 
-    /// Records the id of what a call made, however long it takes.
+    /// Records the id of what a call made, however long it takes: an id that is given up belongs to nobody, and what it names may
+    /// have been paid for. It is tried also when this process no longer leads. That does no harm, because a status is only
+    /// written to the version of the object that was read.
     pub(crate) async fn record(
         &mut self,
         intent: &Intent,

@@ -46,7 +46,10 @@ impl<R: Reconcile> Run<R> {
 
     /// Concludes the intent in the status, if there is one, as far as it can be concluded now.
     ///
-    /// Without error, no call is in flight: there is no intent, or it is abandoned.
+    /// When the run goes on after this, no call is in flight: there is no intent, or it is abandoned.
+    ///
+    /// What this process knows not to have sent is dropped at once. For anything else it waits until no other process can be
+    /// sending it, then marks the call as unknown, then looks; a person's annotation comes before what a look would find.
     pub(crate) async fn settle(&mut self, remote: &R::Remote) -> Flow {
         let Some(intent) = self.status.intent().cloned() else {
             return self.remove_resolution().await;
@@ -130,6 +133,8 @@ impl<R: Reconcile> Run<R> {
         Continue(effects)
     }
 
+    /// Nothing made before the intent was written can be its effect, and nothing made after the last instant in which a call
+    /// under it could have been under way.
     fn in_window(&self, intent: &Intent, at: Timestamp) -> bool {
         let Some(created) = created(intent) else { return true };
         let settings = &self.shared.settings;

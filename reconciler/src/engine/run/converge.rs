@@ -38,6 +38,9 @@ pub(crate) struct Failures(Vec<(String, Failure)>);
 
 impl<R: Reconcile> Run<R> {
     /// Makes the remote side what the spec says.
+    ///
+    /// A call in doubt is settled before anything is observed: a plan that is made while it may still take effect would plan
+    /// the same call again. Observing is repeated after the steps, and only that decides whether the object is in sync.
     pub(crate) async fn converge(&mut self) -> Ended {
         let connected = self.connect().await?;
         if !self.only_observes() {
@@ -159,7 +162,7 @@ impl<R: Reconcile> Run<R> {
         End::Requeue(Requeue::Resync(plan.look_again.map_or(resync, |sooner| sooner.min(resync))))
     }
 
-    /// Takes the steps, those that depend on a failed one left out.
+    /// Takes the steps in order. After one has failed, only those that do not build upon it are taken.
     pub(crate) async fn act(&mut self, remote: &R::Remote, steps: &[Planned<R::Step>]) -> Flow<Failures> {
         let mut failures = Failures::default();
         for planned in steps {
