@@ -16,7 +16,7 @@ use concierge_shared::{
         envelope::{self, Envelope, Operation},
         lookup::{Found, Fresh, Lookup, Need},
         object::Raw,
-        problem::Problem,
+        problem::{Problem, shortened},
         review::{Context, Evaluation, Request, Stage, held_message, level},
         rule::{Enforcement, Level},
     },
@@ -48,6 +48,8 @@ pub(crate) struct Door {
 const ROUNDS: usize = 3;
 /// Requests that take longer than this are logged.
 const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
+/// The longest name that an object can have, and how much of one is logged.
+const NAME: usize = 253;
 
 impl Door {
     /// The answer to the review in `body`. Always has the request's UID when the body has one.
@@ -76,10 +78,10 @@ impl Door {
             tracing::info!(
                 kind = kind.name,
                 operation = operation.as_str(),
-                namespace = &*envelope.namespace,
-                name = &*envelope.name,
-                user = &*envelope.user_info.username,
-                uid = &*envelope.uid,
+                namespace = &*shortened(&envelope.namespace, NAME),
+                name = &*shortened(&envelope.name, NAME),
+                user = &*shortened(&envelope.user_info.username, NAME),
+                uid = &*shortened(&envelope.uid, NAME),
                 rules = answer.rules(),
                 decision = ?decision,
                 milliseconds = elapsed.as_secs_f64() * 1000.0,
@@ -316,7 +318,7 @@ fn kind_of(envelope: &Envelope<'_>) -> Option<&'static KindInfo> {
 
 /// The object as the holder of its claims. Its name is in its metadata also when the API server made it up.
 fn claimant(kind: &KindInfo, request: &Request<'_>, envelope: &Envelope<'_>) -> Option<Claimant> {
-    let (name, uid) = request.object?.identity()?;
+    let (name, uid) = request.object?.identity().filter(|(name, uid)| name.len().max(uid.len()) <= NAME)?;
     let holder = Holder {
         kind: kind.name.to_owned(),
         namespace: envelope.namespace.to_string(),

@@ -32,6 +32,10 @@ const DISCARD_LIMIT: usize = 32 * 1024 * 1024;
 const BEGINNING: usize = 4096;
 /// The memory that bodies may take together, in KiB.
 const BODIES_KIB: usize = 128 * 1024;
+/// How long the bodies may be together that are decided at once, in KiB. Decoded, they take up to eight times that.
+const DECIDED_KIB: usize = 16 * 1024;
+/// How long a body may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(5);
 /// How many requests may be under way at once.
 const CONCURRENCY: usize = 1024;
 /// The API server's time-out when it does not say.
@@ -42,16 +46,18 @@ pub(crate) struct ServerState {
     door: Door,
     requests: Semaphore,
     bodies: Semaphore,
+    decided: Semaphore,
     leaving: CancellationToken,
 }
 
 /// The routes. Once `leaving` is cancelled, answers ask the API server to open its next connection elsewhere.
 pub(crate) fn router(door: Door, leaving: CancellationToken) -> Router {
     let (requests, bodies) = (Semaphore::new(CONCURRENCY), Semaphore::new(BODIES_KIB));
+    let decided = Semaphore::new(DECIDED_KIB);
     Router::new()
         .route("/mutate", post(|state, request| answer(Stage::Mutate, state, request)))
         .route("/validate", post(|state, request| answer(Stage::Validate, state, request)))
-        .with_state(Arc::new(ServerState { door, requests, bodies, leaving }))
+        .with_state(Arc::new(ServerState { door, requests, bodies, decided, leaving }))
 }
 
 async fn answer(stage: Stage, State(state): State<Arc<ServerState>>, request: Request) -> Response {
@@ -66,8 +72,8 @@ async fn answer(stage: Stage, State(state): State<Arc<ServerState>>, request: Re
 async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: Instant) -> Response {
     let (head, body) = request.into_parts();
     let announced = announced_length(&head.headers).min(BODY_LIMIT);
-    let kib = u32::try_from(announced.div_ceil(1024).max(4)).unwrap_or(u32::MAX);
-    let (Ok(_request), Ok(_memory)) = (state.requests.try_acquire(), state.bodies.try_acquire_many(kib))
+    let (Ok(_request), Ok(_memory)) =
+        (state.requests.try_acquire(), state.bodies.try_acquire_many(kib(announced)))
     else {
         state.door.metrics.shed.inc();
         let why = "there are too many reviews at once; try again";
@@ -78,8 +84,17 @@ async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: 
         return undecided(Stage::Validate, body, deadline, Refusal::BadRequest, why).await;
     }
     let mut buffer = Vec::with_capacity(announced);
-    match read(body, &mut buffer, BODY_LIMIT, deadline).await {
-        Read::Whole => json(&state.door.answer(stage, &buffer, deadline).await),
+    match read(body, &mut buffer, BODY_LIMIT, deadline.min(Instant::now() + ARRIVAL)).await {
+        Read::Whole => {
+            // Large reviews wait for each other; the semaphore is never closed.
+            let turn = state.decided.acquire_many(kib(buffer.len()));
+            let Ok(_turn) = tokio::time::timeout_at(deadline.into(), turn).await else {
+                state.door.metrics.deadlines.inc();
+                let why = "there are too many large reviews at once; try again";
+                return json(&refused(stage, &buffer, Refusal::Timeout, why));
+            };
+            json(&state.door.answer(stage, &buffer, deadline).await)
+        }
         Read::TooLarge => {
             let why = format!("the review is larger than {} MiB; make the object smaller", BODY_LIMIT >> 20);
             closing(&refused(Stage::Validate, &buffer, Refusal::BadRequest, why))
@@ -160,8 +175,16 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
+fn kib(length: usize) -> u32 {
+    u32::try_from(length.div_ceil(1024).max(4)).unwrap_or(u32::MAX)
+}
+
+/// How long the body is, the longest when nobody says.
 fn announced_length(headers: &HeaderMap) -> usize {
-    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(4096)
+    headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(BODY_LIMIT)
 }
 
 /// When the answer must be on its way: a tenth before the API server's own time-out, which it sends as
