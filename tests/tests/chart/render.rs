@@ -46,6 +46,18 @@ async fn values_that_make_no_sense_are_refused() -> Result<()> {
             "at '/certificates/caBundle'",
         ),
         (json!({"certificates": {"secretName": "tls"}}), "need certificates.mode: directory"),
+        (
+            json!({"podLabels": {"app.kubernetes.io/name": "x"}}),
+            "the label app.kubernetes.io/name is the chart's own",
+        ),
+        (json!({"commonLabels": {"helm.sh/chart": "x"}}), "the label helm.sh/chart is the chart's own"),
+        (json!({"webhook": {"adminPort": 8081}}), "webhook.adminPort and reconciler.adminPort must differ"),
+        (json!({"webhook": {"port": 8080}}), "webhook.port and webhook.adminPort must differ"),
+        (
+            json!({"webhook": {"clientCA": {"names": ["x"]}}}),
+            "needs webhook.clientCA.configMapName or secretName",
+        ),
+        (json!({"webhook": {"clientCA": {"configMapName": "a", "secretName": "b"}}}), "set one of them"),
         (json!({"deploy": false}), "deploy: false needs service.externalName"),
         (json!({"service": {"externalName": "localhost"}}), "needs deploy: false"),
         (json!({"serviceAccount": {"create": false}}), "needs serviceAccount.name"),

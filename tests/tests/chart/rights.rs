@@ -33,6 +33,18 @@ struct Grants {
 }
 
 impl Grants {
+    /// The RoleBindings of the namespaces that are named one by one outlast them, so the reconciler may mark them, and no others.
+    fn kept_bindings(&self) -> Vec<Right> {
+        let bindings = "rbac.authorization.k8s.io/rolebindings";
+        let kept = self.reconciled.iter().chain(self.secrets).any(|namespace| !namespace.is_empty());
+        let named = |name| deeds(&["get", "patch"], bindings, "", "cafe", name, false, kept);
+        let all = ["get", "list", "watch", "create", "update", "patch", "delete", "bind"];
+        let others = ["", "another"].map(|name| deeds(&all, bindings, "", "cafe", name, false, false));
+        let more = deeds(&["update", "delete"], bindings, "", "cafe", "concierge-secrets", false, false);
+        let named = ["concierge-reconciler", "concierge-secrets"].map(named);
+        named.into_iter().chain(others).flatten().chain(more).collect()
+    }
+
     /// Everything that must and must not be allowed.
     fn rights(&self) -> Vec<Right> {
         let mut rights = Vec::new();
@@ -66,6 +78,7 @@ impl Grants {
             }
             add(&["get", "create", "update"], "coordination.k8s.io/leases", false, false);
         }
+        rights.extend(self.kept_bindings());
         rights.extend(cluster_rights());
         rights.extend(own_rights(self.secrets.contains(&"")));
         rights
@@ -92,9 +105,9 @@ fn cluster_rights() -> Vec<Right> {
     };
     add(&["get", "list", "watch"], "/namespaces", "", true, true);
     add(&["create", "update", "patch", "delete"], "/namespaces", "", false, false);
-    add(&["get", "create", "update", "delete"], "concierge.dev/claims", "", true, true);
+    add(&["get", "create", "delete"], "concierge.dev/claims", "", true, true);
     add(&["list", "watch"], "concierge.dev/claims", "", false, true);
-    add(&["deletecollection", "patch"], "concierge.dev/claims", "", false, false);
+    add(&["update", "deletecollection", "patch"], "concierge.dev/claims", "", false, false);
     add(&["create"], "authorization.k8s.io/subjectaccessreviews", "", true, false);
     for resource in [
         "admissionregistration.k8s.io/mutatingwebhookconfigurations",

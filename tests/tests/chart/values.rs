@@ -44,6 +44,27 @@ pub(crate) fn combinations() -> Vec<(&'static str, Value)> {
                 "runAsUser": null,
             }),
         ),
+        (
+            "host network",
+            json!({
+                "webhook": {"hostNetwork": true, "port": 10260, "adminPort": 10261},
+                "reconciler": {"adminPort": 10262},
+            }),
+        ),
+        (
+            "known callers",
+            json!({
+                "webhook": {"clientCA": {"configMapName": "admission-ca", "names": ["kube-apiserver"]}},
+                "networkPolicy": {"webhookFrom": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]},
+            }),
+        ),
+        (
+            "known callers and a certificate from elsewhere",
+            json!({
+                "webhook": {"clientCA": {"secretName": "admission-ca", "key": "tls.crt"}},
+                "certificates": {"mode": "directory", "secretName": "tls", "injectionAnnotations": {"a": "b"}},
+            }),
+        ),
         ("much", much()),
     ]
 }
