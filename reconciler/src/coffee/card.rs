@@ -279,6 +279,11 @@ async fn the_one_meant(ctx: &Context, shop: &Connection, named: Option<&str>) ->
             let free = listed.iter().filter(|card| !taken.contains(&card.id));
             let free: Vec<_> =
                 free.map(|card| format!("{} ({} {})", card.id, card.brand, card.last4)).collect();
+            if free.is_empty() && listed.iter().all(|card| !taken.contains(&card.id)) {
+                return Err(Failure::Transient(
+                    "the account has this card, and the shop does not list it yet".into(),
+                ));
+            }
             let free = if free.is_empty() { "none".to_owned() } else { free.join(", ") };
             Err(Failure::Invalid(format!(
                 "the account has this card already, and the shop does not say which it is; refer to the object that has \
@@ -300,7 +305,7 @@ pub(super) async fn taken(ctx: &Context) -> Result<std::collections::HashSet<Str
 /// Tries again, and adopts nothing for being new: a card that somebody added meanwhile would be charged. The shop refuses a card that it
 /// has, and then [`the_one_meant`] is told apart with certainty, or named by a person.
 pub(super) fn policy() -> UnknownPolicy {
-    UnknownPolicy { looks: 1, if_not_found: IfNotFound::Retry, ..UnknownPolicy::default() }
+    UnknownPolicy { if_not_found: IfNotFound::Retry, ..UnknownPolicy::default() }
 }
 
 /// Deletes a card.

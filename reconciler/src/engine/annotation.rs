@@ -1,6 +1,6 @@
 //! The annotations that steer one object, and the finalizer.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use concierge_shared::{admission::review::annotation, kind::Kind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -20,8 +20,6 @@ pub const ABANDON: &str = "concierge.dev/abandon";
 pub const RECONCILE_AT: &str = "concierge.dev/reconcile-at";
 /// What is to be done about a call whose outcome is unknown: `retry`, `adopt=<id>` or `abandon`. Removed once obeyed.
 pub const RESOLVE_UNKNOWN: &str = "concierge.dev/resolve-unknown";
-/// How often the remote side is looked at, for instance `30m`; from `10s` to `24h`.
-pub const RESYNC: &str = "concierge.dev/resync";
 
 /// Written by us: the Secrets that bear our finalizer for the object, as `namespace/name`, separated by commas.
 pub const SECRETS: &str = "concierge.dev/secrets";
@@ -34,18 +32,9 @@ pub const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 /// The prefix of kopf's annotations. One holds a copy of the whole spec, secrets included.
 pub const KOPF_ANNOTATIONS: &str = "kopf.zalando.org/";
 
-const SHORTEST_RESYNC: Duration = Duration::from_secs(10);
-const LONGEST_RESYNC: Duration = Duration::from_secs(24 * 3600);
-
 /// True when the annotation `key` of `object` is `"true"`.
 pub(crate) fn is_set<K: Kind>(object: &K, key: &str) -> bool {
     annotation(object, key).is_some_and(|value| value == "true")
-}
-
-/// The resync that an annotation asks for.
-pub(crate) fn resync<K: Kind>(object: &K) -> Option<Duration> {
-    let span: jiff::SignedDuration = annotation(object, RESYNC)?.parse().ok()?;
-    Duration::try_from(span).ok().map(|span| span.clamp(SHORTEST_RESYNC, LONGEST_RESYNC))
 }
 
 /// The Secrets that are held for an object, by namespace and name, according to the annotation that we wrote. Only those of its own

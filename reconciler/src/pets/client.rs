@@ -133,3 +133,16 @@ fn done(reply: Reply, operation: &str, now: Timestamp) -> Result<(), Failure> {
 fn of_a_repeatable<T>(result: Result<T, Failure>) -> Result<T, Failure> {
     result.map_err(Failure::of_a_read)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_the_service_gives_to_tags_are_no_difference() {
+        let mut stored = RemotePet::default().set(1, "Rex", Some("dog"), "uid");
+        stored.tags.iter_mut().for_each(|tag| tag.id += 4711);
+        assert_eq!(stored.clone().set(1, "Rex", Some("dog"), "uid"), stored);
+        assert_ne!(stored.clone().set(1, "Rex", Some("cat"), "uid"), stored);
+    }
+}

@@ -140,6 +140,8 @@ impl Reconcile for PetReconciler {
 
     fn owner(&self, pet: &Pet, observed: &Observed) -> Owner {
         match observed.here.as_ref().map(RemotePet::owner) {
+            // One that is left where the store was before is not nobody's.
+            None if observed.left_behind != LeftBehind::No => Owner::Ours,
             None => Owner::Nobody,
             Some(Some(uid)) if pet.metadata.uid.as_deref() == Some(uid) => Owner::Ours,
             Some(Some(uid)) => {

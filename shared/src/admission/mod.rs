@@ -17,6 +17,7 @@ pub mod lookup;
 pub mod object;
 pub mod problem;
 pub mod reference;
+pub mod resync;
 pub mod review;
 pub mod rule;
 pub mod seen;

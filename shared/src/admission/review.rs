@@ -13,6 +13,7 @@ use super::{
     object::Raw,
     problem::{Cause, Problem, Problems, Unresolved},
     reference::{self, DELETE_IN_USE_ANNOTATION, Reference, referrers_key},
+    resync::check_resync,
     rule::{AdmissionRule, Enforcement, Level, STATUS_IGNORED},
     seen::{FEW, Seen, Users},
 };
@@ -258,6 +259,7 @@ fn examine<K: Kind>(
         lookup: context.lookup,
     };
     K::check(&review, &mut found.problems);
+    check_resync(object.meta(), &mut found.problems);
     for reference in object.references() {
         check_reference(&review, &reference, &mut found.problems);
     }

@@ -83,6 +83,7 @@ pub const fn joined<const N: usize>(lists: &[&[&'static AdmissionRule]]) -> [&'s
 rules! {
     SCHEMA = Deny "object.schema", "The object has the fields and types that its CRD's schema demands.";
     LOOKUP = Deny "object.lookup", "What the rules have to look up could be looked up.";
+    RESYNC = Deny "object.resync", "The annotation concierge.dev/resync is a time from 10s to 24h.";
     STATUS_IGNORED = Warn "object.status-ignored", "Status is written by Concierge; a status in a manifest is dropped.";
 }
 

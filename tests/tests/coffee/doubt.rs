@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::world::{TOKEN, World, place};
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const LONG: Duration = Duration::from_secs(2 * 3600);
 
 /// A person with the account's token and a browser.
 fn person(world: &World) -> client::Client {
@@ -37,7 +37,7 @@ async fn a_card_in_use_stays_while_the_watch_of_orders_is_broken() {
     let card = key("CoffeeCard", "default");
     world.server.trouble(|trouble| trouble.blind = ["CoffeeOrder".to_owned()].into());
     world.server.user_deletes(&card);
-    sleep(DAY).await;
+    sleep(LONG).await;
     assert!(world.server.read(&card).is_some());
     assert_eq!(world.shop.account(TOKEN).cards().len(), 1);
     world.server.trouble(|trouble| trouble.blind.clear());
@@ -55,7 +55,7 @@ async fn an_account_in_use_keeps_its_token_while_the_watch_of_its_users_is_broke
     world.server.trouble(|trouble| trouble.blind = ["CoffeeAddress".to_owned()].into());
     world.server.user_deletes(&account);
     world.server.user_deletes(&secret);
-    sleep(DAY).await;
+    sleep(LONG).await;
     assert!(world.server.read(&account).is_some() && world.server.read(&secret).is_some());
     assert!(world.server.message(&account, "Deleting").contains("CoffeeAddress default/home"));
     world.server.trouble(|trouble| trouble.blind.clear());
@@ -110,7 +110,7 @@ async fn a_token_that_a_person_made_is_left_alone() {
     world.until("unknown", 10 * MINUTE, |world| is_unknown(world, &token)).await;
     let made = person(&world).create_token().await.unwrap();
     world.until("held", 60 * MINUTE, |world| world.server.condition(&token, "Unknown") == "True Held").await;
-    sleep(DAY).await;
+    sleep(LONG).await;
     let left: Vec<_> = world.shop.account(TOKEN).tokens().into_iter().map(|one| one.id).collect();
     assert_eq!(left, std::slice::from_ref(&made.id));
     let told = world.server.message(&token, "Unknown");

@@ -71,6 +71,22 @@ async fn an_edit_does_not_wait_for_the_resyncs_of_thousands() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_service_accepts_and_does_not_show_is_not_repeated_for_ever() {
+    let world = World::new();
+    world.service.state.lock().deaf = true;
+    let bear = world.toy("bear", json!({ "colour": "brown" }));
+    let _process = world.healthy().await;
+    sleep(12 * 60 * MINUTE).await;
+    let writes = world.service.state.lock().writes;
+    assert!(writes < 25, "{writes} writes in twelve hours");
+    assert!(world.server.message(&bear, "Synced").contains("shows no change"));
+    world.service.state.lock().deaf = false;
+    world.server.user_annotates(&bear, json!({ "concierge.dev/reconcile-at": "now" }));
+    sleep(MINUTE).await;
+    assert!(world.server.is_ready(&bear));
+}
+
 async fn until_ready(world: &World, key: &ObjectKey) -> Duration {
     let began = Instant::now();
     while !world.server.is_ready(key) && began.elapsed() < 60 * MINUTE {

@@ -121,6 +121,8 @@ pub(crate) struct State {
     pub(crate) sends: BTreeMap<String, usize>,
     /// Treatments of the next orders; well when there is none.
     pub(crate) treats: VecDeque<Treat>,
+    /// Whether it accepts things and does not show them.
+    pub(crate) deaf: bool,
     /// Failures of the next calls about things.
     pub(crate) failures: VecDeque<Failure>,
     pub(crate) reads: usize,
@@ -198,6 +200,7 @@ impl Service {
         state.writes += 1;
         match state.failures.pop_front() {
             Some(failure) => Err(failure),
+            None if state.deaf => Ok(()),
             None => {
                 state.things.insert(name.to_owned(), thing);
                 Ok(())

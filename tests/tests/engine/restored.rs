@@ -38,7 +38,7 @@ async fn a_restored_order_is_not_sent_again() {
     ];
     for (n, marks) in marks.into_iter().enumerate() {
         let copy = world.put("Ticket", &format!("copy-{n}"), marks, json!({ "what": "opera" }));
-        sleep(24 * 60 * MINUTE).await;
+        sleep(90 * MINUTE).await;
         assert_eq!(sends(&world), 1, "copy {n}");
         assert_eq!(world.server.condition(&copy, "Unknown"), "True Held");
         assert!(world.server.message(&copy, "Ready").contains("resolve-unknown"));

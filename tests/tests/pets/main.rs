@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
 
+mod service;
 mod status;
 mod world;

@@ -14,6 +14,7 @@ use concierge_shared::{
         problem::{Cause, Problem},
         reference::{self, Reference},
         review::{self, Request, Stage},
+        rule::RESYNC,
     },
     index::Stored,
     kind::Kind,
@@ -68,6 +69,8 @@ impl<R: Reconcile> Run<R> {
             return Err(Failure::Transient(unresolved.message.clone()));
         }
         let mut problems = evaluation.denials;
+        // A wait that makes no sense keeps nobody from being reconciled: the nearest that does is taken.
+        problems.retain(|problem| problem.rule != &RESYNC);
         problems.retain(|problem| !self.is_of_a_reference(problem) && !self.is_of_a_claim_it_wins(problem));
         Ok(problems)
     }

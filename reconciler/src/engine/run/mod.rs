@@ -7,7 +7,7 @@ use std::{
 };
 
 use concierge_shared::{
-    admission::lookup::Found,
+    admission::{lookup::Found, resync},
     kind::Kind,
     status::{Condition, ConditionReason, ConditionType, Conditions},
 };
@@ -325,8 +325,7 @@ impl<R: Reconcile> Run<R> {
 
     /// How often the object is reconciled while nothing changes, as far as its account can bear it.
     pub(crate) fn resync_interval(&self) -> Duration {
-        let wanted =
-            annotation::resync(&*self.object).unwrap_or_else(|| self.reconciler.resync(&self.object));
+        let wanted = resync::resync(self.meta()).unwrap_or_else(|| self.reconciler.resync(&self.object));
         self.ctx.limiter.bearable(wanted)
     }
 }

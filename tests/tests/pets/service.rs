@@ -1,0 +1,92 @@
+//! Pets and stores that a service keeps: over real sockets, so in real time.
+
+use std::time::{Duration, Instant};
+
+use concierge_reconciler::engine::ObjectKey;
+use concierge_tests::{
+    petstore::Petstore,
+    simulation::{Nature, Stage, server::finalizers},
+};
+use k8s_openapi::ByteString;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::world::World;
+
+const KEY: &str = "s3cret";
+
+fn login(world: &World) -> ObjectKey {
+    world.server.user_puts(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "login", "namespace": "default" },
+        "data": { "key": ByteString(KEY.as_bytes().to_vec()) },
+    }));
+    ObjectKey::new("Secret", "default", "login")
+}
+
+fn store(world: &World, url: &str) -> ObjectKey {
+    let spec = json!({
+        "name": "Zoo", "endpoints": { "baseUrl": url },
+        "security": { "apiKeySecretRef": { "name": "login", "key": "key" } },
+    });
+    world.put("PetStore", "zoo", spec)
+}
+
+async fn until(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(90), "not {what}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_releases_its_secret() {
+    let service = Petstore::start().await.unwrap();
+    service.require_key(KEY);
+    let world = World::new();
+    let login = login(&world);
+    let store = store(&world, &service.url());
+    let _process = world.start("a", Nature::default());
+    let held = || finalizers(&world.server.read(&login).unwrap()) == ["concierge.dev/finalizer"];
+    until("held", || world.server.is_ready(&store) && held()).await;
+    world.server.user_deletes(&login);
+    world.server.user_deletes(&store);
+    until("gone", || world.server.read(&store).is_none() && world.server.read(&login).is_none()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pets_follow_a_store_that_moves_with_its_key() {
+    let (old, new) = (Petstore::start().await.unwrap(), Petstore::start().await.unwrap());
+    [&old, &new].into_iter().for_each(|service| service.require_key(KEY));
+    let world = World::new();
+    login(&world);
+    store(&world, &old.url());
+    let pet = |id: i64| world.put("Pet", &format!("rex-{id}"), json!({ "id": id, "name": "Rex" }));
+    let pets: Vec<_> = (1..=3).map(pet).collect();
+    let _process = world.start("a", Nature::default());
+    until("there", || old.pets().len() == 3).await;
+    store(&world, &new.url());
+    until("moved", || new.pets().len() == 3 && old.pets().is_empty()).await;
+    world.server.user_deletes(&pets[0]);
+    until("deleted", || world.server.read(&pets[0]).is_none() && new.pets().len() == 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_refuses_what_is_left_behind_keeps_no_pet_from_the_new_one() {
+    let (old, new) = (Petstore::start().await.unwrap(), Petstore::start().await.unwrap());
+    let world = World::new();
+    login(&world);
+    store(&world, &old.url());
+    let pet = world.put("Pet", "rex", json!({ "id": 1, "name": "Rex" }));
+    let _process = world.start("a", Nature::default());
+    until("there", || old.pets().len() == 1).await;
+    old.require_key("another");
+    store(&world, &new.url());
+    until("moved", || new.pets().len() == 1).await;
+    until("told", || world.server.condition(&pet, "LeftBehind") == "True Unknown").await;
+    // It is not let go as if nothing were left.
+    world.server.user_deletes(&pet);
+    until("blocked", || world.server.message(&pet, "Deleting").contains("abandon")).await;
+    world.server.user_annotates(&pet, json!({ "concierge.dev/abandon": "true" }));
+    until("gone", || world.server.read(&pet).is_none()).await;
+}
