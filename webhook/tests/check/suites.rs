@@ -51,6 +51,23 @@ fn a_fixture_of_an_exported_object_is_an_update_without_what_the_server_wrote() 
 }
 
 #[test]
+fn fixtures_of_one_file_are_told_apart() {
+    let case = |name: &str, id: i32| {
+        format!(
+            "apiVersion: check.concierge.dev/v1\nkind: Fixture\nobject: {{apiVersion: petstore.example.com/v1, kind: Pet, \
+             metadata: {{name: {name}, namespace: zoo}}, spec: {{id: {id}, name: Rex}}}}\nexpect: {{verdict: admitted}}\n"
+        )
+    };
+    let found = check(&["-", "-o", "json"], &format!("{}---\n{}", case("rex", 7), case("tom", 0))).json();
+    let told = |index: usize| {
+        let one = &found["fixtures"][index];
+        (one["line"].as_u64(), one["name"].as_str(), one["passed"].as_bool())
+    };
+    assert_eq!(told(0), (Some(2), Some("CREATE Pet zoo/rex is admitted"), Some(true)), "{found:#}");
+    assert_eq!(told(1), (Some(7), Some("CREATE Pet zoo/tom is admitted"), Some(false)), "{found:#}");
+}
+
+#[test]
 fn a_fixture_is_about_one_object() {
     let two = pet("rex", "  id: 7\n  name: Rex\n") + "---\n" + SHOP;
     let run = check(&["--init", "-", "-"], &two);

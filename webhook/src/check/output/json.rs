@@ -7,7 +7,8 @@
 //!    "problems": [{"rule": "pets.pet.tag-allowed", "level": "deny", "path": "spec.tag",
 //!      "reason": "FieldValueNotSupported", "message": "...", "line": 12, "column": 8}],
 //!    "warnings": [], "patch": [{"op": "replace", "path": "/spec/name", "value": "Rex"}]}],
-//!  "fixtures": [{"file": "case.yaml", "passed": true, "differences": []}],
+//!  "fixtures": [{"file": "case.yaml", "line": 2, "name": "CREATE Pet zoo/rex is refused", "passed": true,
+//!    "differences": []}],
 //!  "errors": [{"file": "bad.yaml", "line": 3, "column": 1, "message": "..."}],
 //!  "summary": {"checked": 1, "admitted": 0, "refused": 1, "warnings": 0, "passedOver": 0,
 //!    "fixtures": 1, "failed": 0, "errors": 1}}
@@ -63,6 +64,8 @@ struct ProblemResult<'a> {
 #[derive(Serialize)]
 struct FixtureResult<'a> {
     file: &'a str,
+    line: usize,
+    name: &'a str,
     passed: bool,
     differences: Vec<String>,
 }
@@ -142,7 +145,13 @@ fn problem<'a>(checked: &Checked, problem: &'a Problem, level: Level) -> Problem
 fn fixture(run: &RunFixture) -> FixtureResult<'_> {
     let differences = run.result.as_ref().err().map(ToString::to_string).unwrap_or_default();
     let differences = differences.lines().map(str::to_owned).collect();
-    FixtureResult { file: &run.source.name, passed: run.result.is_ok(), differences }
+    FixtureResult {
+        file: &run.source.name,
+        line: run.span.start.line,
+        name: &run.name,
+        passed: run.result.is_ok(),
+        differences,
+    }
 }
 
 fn input_error(bad: &BadInput) -> InputError<'_> {
