@@ -110,7 +110,7 @@ pub struct CheckArgs {
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "CONCIERGE_CHECK_OUTPUT", value_delimiter = ',')]
     output: Vec<Output>,
     /// Write a fixture of the one object given and what comes of it today, and check nothing
-    #[arg(long, value_name = "FILE", conflicts_with = "output")]
+    #[arg(long, value_name = "FILE", env = "CONCIERGE_CHECK_INIT", conflicts_with = "output")]
     init: Option<PathBuf>,
     /// When to print in colour; auto heeds NO_COLOR and whether this is a terminal
     #[arg(long, value_enum, value_name = "WHEN", env = "CONCIERGE_CHECK_COLOR", default_value = "auto")]
