@@ -74,6 +74,13 @@ pub trait Kind:
     /// Whether deleting an object can be refused. The API server asks about deletions of no other kind, so that an
     /// outage of the webhook does not hold them up.
     const ASKED_ON_DELETE: bool = Self::IN_USE.is_some();
+    /// The labels that the rules read. A change of one is judged like a change of the spec.
+    ///
+    /// No annotation is among what rules read of the object under review, by choice. `concierge.dev/delete-in-use`
+    /// means something on deletion only. `concierge.dev/allow-references-from` can be taken away while somebody
+    /// uses it: whoever owns an object may always withdraw a permission, and the reconciler says to
+    /// the referrers that they have lost it. `concierge.dev/rules` stands on namespaces.
+    const READ_LABELS: &'static [&'static str] = &[];
     /// Whether the reconciler looks after objects of this kind.
     const RECONCILED: bool = true;
     /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
@@ -129,6 +136,8 @@ pub struct KindInfo {
     pub rules: &'static [&'static AdmissionRule],
     /// Whether deleting an object can be refused.
     pub asked_on_delete: bool,
+    /// The labels that its rules read.
+    pub read_labels: &'static [&'static str],
     /// Whether the reconciler looks after its objects.
     pub reconciled: bool,
     /// What the reconciler touches for an object, beside it.
@@ -155,6 +164,7 @@ impl KindInfo {
             crd: K::crd,
             rules: K::RULES,
             asked_on_delete: K::ASKED_ON_DELETE,
+            read_labels: K::READ_LABELS,
             reconciled: K::RECONCILED,
             access: K::ACCESS,
             secret_fields: K::SECRET_FIELDS,

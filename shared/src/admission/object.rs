@@ -84,9 +84,17 @@ impl Raw<'_> {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// True when both have a spec, and the same byte by byte. Equal ones can be written differently.
-    pub fn has_spec_of(&self, other: &Raw<'_>) -> bool {
-        self.spec.is_some_and(|spec| other.spec.is_some_and(|other| spec.get() == other.get()))
+    /// True when both have a spec, and the same byte by byte, and all of the metadata that rules of `K` read. Equal
+    /// specs can be written differently.
+    pub fn is_judged_like<K: Kind>(&self, other: &Raw<'_>) -> bool {
+        let has_spec_of =
+            self.spec.is_some_and(|spec| other.spec.is_some_and(|other| spec.get() == other.get()));
+        has_spec_of && K::READ_LABELS.iter().all(|key| self.label(key) == other.label(key))
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        let labels = self.metadata.labels.as_ref()?;
+        labels.iter().find(|(label, _)| label.0 == key).map(|(_, value)| &*value.0)
     }
 
     fn assemble<K: Kind>(&self, status: Option<<K as HasStatus>::Status>) -> Result<K, Problem> {
@@ -243,9 +251,12 @@ mod tests {
 
     #[test]
     fn specs_are_the_same_when_both_are_there_and_written_alike() {
-        let same = |one: &str, other: &str| Raw::from(one).has_spec_of(&Raw::from(other));
+        let same = |one: &str, other: &str| Raw::from(one).is_judged_like::<Pet>(&Raw::from(other));
         assert!(same(r#"{"spec":{"a":1}}"#, r#"{"metadata":{"labels":{"b":"c"}},"spec":{"a":1}}"#));
         assert!(!same(r#"{"spec":{"a":1}}"#, r#"{"spec":{"a":2}}"#));
+        let labelled = r#"{"metadata":{"labels":{"petstore.example.com/store":"a"}},"spec":{"a":1}}"#;
+        assert!(!same(r#"{"spec":{"a":1}}"#, labelled));
+        assert!(same(labelled, labelled));
         assert!(!same("{}", "{}"));
         assert!(!same("[1]", "[1]"));
     }

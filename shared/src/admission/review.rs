@@ -174,7 +174,7 @@ pub fn held_message(message: &str, kind: &str, namespace: &str, name: &str) -> S
 pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evaluation {
     match (request.operation, request.object, request.old) {
         (Operation::Create | Operation::Update, Some(new), old) => {
-            if new.terminating() || old.is_some_and(|old| new.has_spec_of(old)) {
+            if new.terminating() || old.is_some_and(|old| new.is_judged_like::<K>(old)) {
                 return Evaluation::default();
             }
             match new.decode::<K>() {
@@ -194,7 +194,7 @@ pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evalua
 fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut object: K) -> Evaluation {
     // An old object that no longer fits the schema has no spec to compare with: then all rules apply.
     let old = request.old.and_then(|old| old.decode_stored::<K>().ok());
-    if old.as_ref().is_some_and(|old| old.spec() == object.spec()) {
+    if old.as_ref().is_some_and(|old| is_judged_like(old, &object)) {
         return Evaluation::default();
     }
     *object.status_mut() = stored_status(request, old.as_ref());
@@ -216,6 +216,12 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
         _ => Vec::new(),
     };
     found.into_evaluation(request, context, patch, &tolerated)
+}
+
+/// True when nothing that rules read differs.
+fn is_judged_like<K: Kind>(old: &K, new: &K) -> bool {
+    let label = |object: &K, key: &str| object.meta().labels.as_ref()?.get(key).cloned();
+    old.spec() == new.spec() && K::READ_LABELS.iter().all(|key| label(old, key) == label(new, key))
 }
 
 /// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::{PetStore, alphabet, binding, check_alphabet, explicit_store};
+use super::{PetStore, STORE_LABEL, alphabet, binding, check_alphabet, explicit_store};
 use crate::{
     admission::{
         claim::Claim,
@@ -112,6 +112,8 @@ rules! {
 
 impl Kind for Pet {
     const NAME: &'static str = "Pet";
+    /// The label names the store.
+    const READ_LABELS: &'static [&'static str] = &[STORE_LABEL];
     const RULES: &'static [&'static crate::admission::rule::AdmissionRule] = RULES;
 
     fn fill_defaults(&mut self, fill: &mut Fill) {

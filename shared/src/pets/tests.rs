@@ -7,8 +7,9 @@ use crate::{
         envelope::Operation,
         lookup::{Lookup, Nothing, World},
         object::Raw,
+        reference::{ALLOWED_NAMESPACES_ANNOTATION, DELETE_IN_USE_ANNOTATION},
         review::{Context, Evaluation, Request, Stage},
-        rule::Enforcement,
+        rule::{Enforcement, RULES_ANNOTATION},
     },
     kind::{Kind, by_name},
     settings::Settings,
@@ -177,6 +178,39 @@ fn metadata_only_updates_and_terminating_objects_pass() {
     assert!(
         denials(&evaluate(&World::default(), Operation::Update, Some(&terminating), Some(&old))).is_empty()
     );
+}
+
+#[test]
+fn a_label_that_moves_a_pet_is_judged_like_a_change_of_its_spec() {
+    let world = world(&[
+        store("tiny", json!({"allowedTags": ["cat"], "maxPets": 1})),
+        store("zoo", json!({"allowedTags": ["parrot"]})),
+        pet("tom", json!({"id": 1, "name": "Tom", "tag": "cat", "storeRef": {"name": "tiny"}})),
+    ]);
+    let polly = pet("polly", json!({"id": 7, "name": "Polly", "tag": "parrot", "storeRef": {"name": "zoo"}}));
+    let moved = |store: &str| {
+        let mut moved = polly.clone();
+        moved["metadata"]["labels"] = json!({STORE_LABEL: store});
+        denials(&evaluate(&world, Operation::Update, Some(&moved), Some(&polly)))
+    };
+    let label = format!("metadata.labels[{STORE_LABEL}]");
+    assert_eq!(moved("tiny"), [format!("pets.pet.capacity {label}"), "pets.pet.tag-allowed spec.tag".into()]);
+    assert_eq!(moved("none"), [format!("pets.pet.store-exists {label}")]);
+    assert!(moved("zoo").is_empty());
+}
+
+/// The owner of an object may always take a permission back, and nobody's update is held up by an annotation.
+#[test]
+fn annotations_are_changed_without_being_judged() {
+    for key in [ALLOWED_NAMESPACES_ANNOTATION, DELETE_IN_USE_ANNOTATION, RULES_ANNOTATION] {
+        let plain = pet("rex", json!({"id": 0, "name": ""}));
+        let mut annotated = plain.clone();
+        annotated["metadata"]["annotations"] = json!({key: "zoo"});
+        for (old, new) in [(&plain, &annotated), (&annotated, &plain)] {
+            let found = evaluate(&World::default(), Operation::Update, Some(new), Some(old));
+            assert!(found.denials.is_empty() && found.warnings.is_empty(), "{key}: {found:?}");
+        }
+    }
 }
 
 #[test]

@@ -83,11 +83,27 @@ pub(super) fn match_conditions(namespace: &str, reconciler: &str) -> Vec<MatchCo
         ),
         condition(
             "spec-changes",
-            "request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || \
-             (has(object.spec) && object.spec != oldObject.spec)"
-                .to_owned(),
+            format!(
+                "request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || \
+                 (has(object.spec) && object.spec != oldObject.spec){}",
+                KINDS
+                    .iter()
+                    .flat_map(|kind| kind.read_labels)
+                    .map(|key| label_changes(key))
+                    .collect::<String>()
+            ),
         ),
     ]
+}
+
+/// That a label which rules read is set, removed or changed.
+fn label_changes(key: &str) -> String {
+    let has =
+        |object: &str| format!("(has({object}.metadata.labels) && '{key}' in {object}.metadata.labels)");
+    let (new, old) = (has("object"), has("oldObject"));
+    format!(
+        " || {new} != {old} || ({new} && object.metadata.labels['{key}'] != oldObject.metadata.labels['{key}'])"
+    )
 }
 
 /// API group, version, scope and operations.
