@@ -57,6 +57,12 @@ impl FieldPath {
     }
 }
 
+impl FromIterator<Segment> for FieldPath {
+    fn from_iter<T: IntoIterator<Item = Segment>>(segments: T) -> Self {
+        Self(segments.into_iter().collect())
+    }
+}
+
 impl From<&str> for FieldPath {
     fn from(dotted: &str) -> Self {
         at(dotted)

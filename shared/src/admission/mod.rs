@@ -21,3 +21,4 @@ pub mod resync;
 pub mod review;
 pub mod rule;
 pub mod seen;
+mod tolerance;

@@ -16,6 +16,7 @@ use super::{
     resync::check_resync,
     rule::{AdmissionRule, Enforcement, Level, STATUS_IGNORED},
     seen::{FEW, Seen, Users},
+    tolerance::Tolerance,
 };
 use crate::{
     field::FieldPath,
@@ -211,11 +212,11 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
     if request.stage == Stage::Validate {
         examine(request, context, &object, old.as_ref(), &mut found);
     }
-    let tolerated = match &old {
-        Some(old) if !found.problems.is_empty() => problems_before(request, context, old),
-        _ => Vec::new(),
+    let tolerance = match &old {
+        Some(old) if !found.problems.is_empty() => tolerance(request, context, old, &object),
+        _ => Tolerance::none(),
     };
-    found.into_evaluation(request, context, patch, &tolerated)
+    found.into_evaluation(request, context, patch, tolerance)
 }
 
 /// True when nothing that rules read differs.
@@ -234,12 +235,12 @@ fn stored_status<K: Kind>(request: &Request<'_>, old: Option<&K>) -> Option<K::S
     }
 }
 
-/// The problems that the stored object has already: an update may keep them.
-fn problems_before<K: Kind>(request: &Request<'_>, context: &Context<'_>, old: &K) -> Vec<Problem> {
+/// What the stored object has wrong already: an update may keep it.
+fn tolerance<K: Kind>(request: &Request<'_>, context: &Context<'_>, old: &K, new: &K) -> Tolerance {
     let (old, _) = Defaulted::new(old.clone());
     let mut found = Findings::default();
     examine(request, context, &old, Some(&old), &mut found);
-    found.problems.into_sorted()
+    Tolerance::new(&*old, new, found.problems.into_sorted())
 }
 
 #[derive(Default)]
@@ -353,7 +354,7 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
     if let Some(rule) = K::IN_USE {
         check_in_use::<K>(rule, review.referrers(), &mut found.problems);
     }
-    found.into_evaluation(request, context, Vec::new(), &[])
+    found.into_evaluation(request, context, Vec::new(), Tolerance::none())
 }
 
 /// Adds the problem of deleting an object of kind `K` that others use.
@@ -391,18 +392,15 @@ impl Findings {
         request: &Request<'_>,
         context: &Context<'_>,
         patch: Vec<PatchOperation>,
-        tolerated: &[Problem],
+        mut tolerance: Tolerance,
     ) -> Evaluation {
         let level = |rule: &AdmissionRule| level(context, request.namespace, rule);
-        let kept = |problem: &Problem| {
-            tolerated.iter().any(|old| old.rule == problem.rule && old.field == problem.field)
-        };
         let (problems, unresolved, needs) = self.problems.into_parts();
         let mut evaluation = Evaluation { patch, taken: self.taken, ..Evaluation::default() };
         for problem in problems {
             match level(problem.rule) {
                 Level::Off => {}
-                Level::Deny if !kept(&problem) => evaluation.denials.push(problem),
+                Level::Deny if !tolerance.takes(&problem) => evaluation.denials.push(problem),
                 Level::Deny | Level::Warn => evaluation.warnings.push(problem),
             }
         }

@@ -168,6 +168,43 @@ fn an_update_may_keep_an_old_problem_but_not_bring_a_new_one() {
 }
 
 #[test]
+fn an_update_keeps_only_values_that_stay_as_they_are() {
+    let around =
+        [store("shop", json!({"allowedTags": ["cat"]})), store("spa", json!({"allowedTags": ["cat"]}))];
+    let old = pet("polly", json!({"id": 7, "name": "Polly", "tag": "parrot", "storeRef": {"name": "shop"}}));
+    let changed = |changes: Value| {
+        let mut new = old.clone();
+        json_patch::merge(&mut new["spec"], &changes);
+        denials(&evaluate(&world(&around), Operation::Update, Some(&new), Some(&old)))
+    };
+    assert!(changed(json!({"name": "Pollux"})).is_empty());
+    assert_eq!(changed(json!({"tag": "lion"})), ["pets.pet.tag-allowed spec.tag"]);
+    assert_eq!(changed(json!({"storeRef": {"name": "spa"}})), ["pets.pet.tag-allowed spec.tag"]);
+    let nowhere = pet("rex", json!({"id": 8, "name": "Rex", "storeRef": {"name": "nowhere"}}));
+    let elsewhere = pet("rex", json!({"id": 8, "name": "Rex", "storeRef": {"name": "elsewhere"}}));
+    let found = evaluate(&world(&around), Operation::Update, Some(&elsewhere), Some(&nowhere));
+    assert_eq!(denials(&found), ["pets.pet.store-exists spec.storeRef.name"]);
+}
+
+#[test]
+fn items_of_a_list_are_kept_wherever_they_come_to_stand() {
+    let tags = |tags: &[&str]| store("shop", json!({"allowedTags": tags, "maxPets": 5, "defaultLimit": 5}));
+    let check = |old: &[&str], new: &[&str], expect: &[&str]| {
+        let found = evaluate(&World::default(), Operation::Update, Some(&tags(new)), Some(&tags(old)));
+        let expect: Vec<_> = expect
+            .iter()
+            .map(|index| format!("pets.petstore.allowed-tags spec.config.allowedTags[{index}]"))
+            .collect();
+        assert_eq!(denials(&found), expect, "{old:?} {new:?}");
+    };
+    check(&["a/b", "c/d", "e"], &["c/d", "e"], &[]);
+    check(&["a/b", "c/d"], &["c/d", "a/b"], &[]);
+    check(&["a/b"], &["g", "a/b"], &[]);
+    check(&["a/b"], &["a/c"], &["0"]);
+    check(&["a/b", "c"], &["a/b", "a/c"], &["1"]);
+}
+
+#[test]
 fn metadata_only_updates_and_terminating_objects_pass() {
     let old = pet("rex", json!({"id": 0, "name": ""}));
     let mut labelled = old.clone();
