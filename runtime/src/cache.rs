@@ -432,10 +432,9 @@ fn prune(meta: &mut ObjectMeta) {
 
 fn facts(meta: &ObjectMeta) -> Arc<Namespace> {
     let text = meta.annotations.as_ref().and_then(|annotations| annotations.get(RULES_ANNOTATION));
-    let enforcement = text.map(|text| text.parse()).transpose().unwrap_or_else(|error| {
-        tracing::warn!(namespace = name_of(meta), %error, "the annotation {RULES_ANNOTATION} can't be read");
-        None
-    });
-    let terminating = meta.deletion_timestamp.is_some();
-    Arc::new(Namespace { enforcement: enforcement.unwrap_or_default(), terminating })
+    let namespace = Namespace::read(text.map(String::as_str), meta.deletion_timestamp.is_some());
+    for error in &namespace.mistakes {
+        tracing::warn!(namespace = name_of(meta), %error, "the annotation {RULES_ANNOTATION} is wrong");
+    }
+    Arc::new(namespace)
 }

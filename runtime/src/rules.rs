@@ -14,7 +14,7 @@ use concierge_shared::{
 #[command(next_help_heading = "Rules")]
 pub struct RuleArgs {
     /// Levels that differ from the rules' own, by rule id or prefix: deny, warn or off, for instance
-    /// pets.pet.tag-allowed=warn,coffee=off. A namespace's annotation concierge.dev/rules goes before
+    /// pets.pet.tag-allowed=warn,coffee=off. A namespace's annotation concierge.dev/rules can raise them
     #[arg(long, env = "CONCIERGE_ENFORCEMENT", default_value = "", value_name = "RULE=LEVEL,...")]
     pub enforcement: Enforcement,
     #[command(flatten)]

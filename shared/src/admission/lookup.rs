@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use super::rule::Enforcement;
+use super::rule::{Enforcement, EnforcementError};
 use crate::{
     index::{Index, Stored},
     kind::Kind,
@@ -35,6 +35,16 @@ pub struct Namespace {
     pub enforcement: Enforcement,
     /// True while it is being deleted, with everything in it.
     pub terminating: bool,
+    /// What of its annotation can't be read, and so means nothing.
+    pub mistakes: Vec<EnforcementError>,
+}
+
+impl Namespace {
+    /// What `annotation`, if there is one, says about rules.
+    pub fn read(annotation: Option<&str>, terminating: bool) -> Self {
+        let (enforcement, mistakes) = Enforcement::read(annotation.unwrap_or_default());
+        Self { enforcement, terminating, mistakes }
+    }
 }
 
 /// The objects around the one under review.

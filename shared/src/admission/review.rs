@@ -9,12 +9,12 @@ use super::{
     claim::Claim,
     defaults::Defaulted,
     envelope::Operation,
-    lookup::{Found, Lookup, Need},
+    lookup::{Found, Lookup, Namespace, Need},
     object::Raw,
     problem::{Cause, Problem, Problems, Unresolved},
     reference::{self, DELETE_IN_USE_ANNOTATION, Reference, referrers_key},
     resync::check_resync,
-    rule::{AdmissionRule, Enforcement, Level, STATUS_IGNORED},
+    rule::{AdmissionRule, Enforcement, Level, NAMESPACE_RULES, RULES_ANNOTATION, STATUS_IGNORED},
     seen::{FEW, Seen, Users},
     tolerance::Tolerance,
 };
@@ -211,12 +211,22 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
     }
     if request.stage == Stage::Validate {
         examine(request, context, &object, old.as_ref(), &mut found);
+        add_mistakes(&context.lookup.namespace(request.namespace), &mut found.problems);
     }
     let tolerance = match &old {
         Some(old) if !found.problems.is_empty() => tolerance(request, context, old, &object),
         _ => Tolerance::none(),
     };
     found.into_evaluation(request, context, patch, tolerance)
+}
+
+/// Tells whoever writes objects that the namespace's levels are not what somebody meant them to be.
+fn add_mistakes(namespace: &Namespace, problems: &mut Problems) {
+    for mistake in &namespace.mistakes {
+        let message =
+            format!("has the annotation {RULES_ANNOTATION}, of which a part has no effect: {mistake}");
+        problems.add(&NAMESPACE_RULES, Cause::Invalid, "metadata.namespace", message);
+    }
 }
 
 /// True when nothing that rules read differs.
@@ -248,6 +258,9 @@ struct Findings {
     problems: Problems,
     claims: Vec<Claim>,
     taken: Vec<Taken>,
+    /// References to other namespaces that do not permit them. Those who own the targets are protected by the
+    /// cluster's level of the rule, whatever the referrer's namespace says.
+    intrusions: Vec<(&'static AdmissionRule, FieldPath)>,
 }
 
 fn examine<K: Kind>(
@@ -268,7 +281,11 @@ fn examine<K: Kind>(
     K::check(&review, &mut found.problems);
     check_resync(object.meta(), &mut found.problems);
     for reference in object.references() {
-        check_reference(&review, &reference, &mut found.problems);
+        check_reference(&review, &reference, found);
+    }
+    // What is not permitted is not looked at either: neither what an account has, nor what is taken there.
+    if found.intrudes(context) {
+        return;
     }
     let held = old.map(Kind::claims).unwrap_or_default();
     for claim in object.claims() {
@@ -276,13 +293,17 @@ fn examine<K: Kind>(
     }
 }
 
-fn check_reference<K: Kind>(review: &Review<'_, K>, reference: &Reference, problems: &mut Problems) {
+fn check_reference<K: Kind>(review: &Review<'_, K>, reference: &Reference, found: &mut Findings) {
     let Reference { field, kind, name, rule, .. } = reference;
     let namespace = reference.namespace.as_deref().unwrap_or(review.namespace);
     let target = review.look(|lookup| lookup.find(kind, namespace, name));
+    let Findings { problems, intrusions, .. } = found;
     target.check(problems, field.clone(), &[rule], |target, problems| {
         if let Some(message) = wrong_target(review.namespace, namespace, reference, &target) {
             problems.add(rule, Cause::NotFound, field.clone(), message);
+            if namespace != review.namespace {
+                intrusions.push((rule, field.clone()));
+            }
         }
     });
 }
@@ -321,7 +342,7 @@ fn wrong_target(own: &str, namespace: &str, reference: &Reference, target: &Foun
 fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], found: &mut Findings) {
     let is_other = |holder: &Stored| !review.is_self(holder);
     let holders = review.look(|lookup| lookup.first(K::NAME, "", &claim.index_key(), 1, &is_other).objects);
-    let Findings { problems, taken, claims } = found;
+    let Findings { problems, taken, claims, .. } = found;
     let before = taken.len();
     holders.by_name().check(problems, claim.field.clone(), &[claim.rule], |holders, problems| {
         let Some(holder) = holders.into_iter().next() else { return };
@@ -387,6 +408,11 @@ pub fn annotation<'a, K: Kind>(object: &'a K, key: &str) -> Option<&'a str> {
 }
 
 impl Findings {
+    /// Whether the object refers to something that does not permit it, and is refused for that.
+    fn intrudes(&self, context: &Context<'_>) -> bool {
+        self.intrusions.iter().any(|(rule, _)| cluster_level(context, rule) == Level::Deny)
+    }
+
     fn into_evaluation(
         self,
         request: &Request<'_>,
@@ -394,31 +420,42 @@ impl Findings {
         patch: Vec<PatchOperation>,
         mut tolerance: Tolerance,
     ) -> Evaluation {
-        let level = |rule: &AdmissionRule| level(context, request.namespace, rule);
+        let intrusions = self.intrusions;
+        let is_intrusion = |rule: &AdmissionRule, field: &FieldPath| {
+            intrusions.iter().any(|(broken, place)| *broken == rule && place == field)
+        };
+        let level_of = |problem: &Problem| match is_intrusion(problem.rule, &problem.field) {
+            true => cluster_level(context, problem.rule),
+            false => level(context, request.namespace, problem.rule),
+        };
+        let refuses = |rule: &AdmissionRule| {
+            level(context, request.namespace, rule) == Level::Deny
+                || intrusions
+                    .iter()
+                    .any(|(broken, _)| *broken == rule && cluster_level(context, rule) == Level::Deny)
+        };
         let (problems, unresolved, needs) = self.problems.into_parts();
         let mut evaluation = Evaluation { patch, taken: self.taken, ..Evaluation::default() };
         for problem in problems {
-            match level(problem.rule) {
+            match level_of(&problem) {
                 Level::Off => {}
                 Level::Deny if !tolerance.takes(&problem) => evaluation.denials.push(problem),
                 Level::Deny | Level::Warn => evaluation.warnings.push(problem),
             }
         }
-        let refuses = |rule: &&'static AdmissionRule| level(rule) == Level::Deny;
         for Unresolved { problem, rules } in unresolved {
             let told = evaluation.unresolved.contains(&problem) || evaluation.warnings.contains(&problem);
-            if told || !rules.iter().any(refuses) {
+            if told || !rules.iter().any(|rule| refuses(rule)) {
                 continue;
             }
-            match level(problem.rule) {
+            match level_of(&problem) {
                 Level::Off => {}
                 Level::Warn => evaluation.warnings.push(problem),
                 Level::Deny => evaluation.unresolved.push(problem),
             }
         }
-        evaluation.needs = needs_of(needs, |rule| level(rule) == Level::Deny);
-        evaluation.claims =
-            self.claims.into_iter().filter(|claim| level(claim.rule) == Level::Deny).collect();
+        evaluation.needs = needs_of(needs, refuses);
+        evaluation.claims = self.claims.into_iter().filter(|claim| refuses(claim.rule)).collect();
         evaluation
     }
 }
@@ -437,8 +474,19 @@ fn needs_of(
     kept
 }
 
-/// The level of `rule` in `namespace`: the namespace's word, else the cluster's, else the rule's own.
+/// The level of `rule` in `namespace`. The namespace's word goes before the rule's own level; it can't lower what the
+/// cluster's operator set, nor a rule that protects what other namespaces have.
 pub fn level(context: &Context<'_>, namespace: &str, rule: &AdmissionRule) -> Level {
-    let local = context.lookup.namespace(namespace);
-    local.enforcement.level(rule).or_else(|| context.enforcement.level(rule)).unwrap_or(rule.level)
+    let cluster = cluster_level(context, rule);
+    match context.lookup.namespace(namespace).enforcement.level(rule) {
+        Some(local) if rule.protects_others || context.enforcement.level(rule).is_some() => {
+            local.max(cluster)
+        }
+        Some(local) => local,
+        None => cluster,
+    }
+}
+
+fn cluster_level(context: &Context<'_>, rule: &AdmissionRule) -> Level {
+    context.enforcement.level(rule).unwrap_or(rule.level)
 }

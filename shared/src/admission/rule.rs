@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use crate::kind::all_rules;
+
 /// The annotation on a Namespace that overrides rule levels in it: `pets.pet.tag-allowed=warn,coffee=off`.
 pub const RULES_ANNOTATION: &str = "concierge.dev/rules";
 
@@ -26,20 +28,26 @@ pub struct AdmissionRule {
     pub level: Level,
     /// What the rule demands, in one sentence.
     pub summary: &'static str,
+    /// Whether it protects what other namespaces have. A namespace can't lower it.
+    pub protects_others: bool,
 }
 
 /// Declares rules: a constant for each, and `RULES` with all of them, so that none can be left out.
 ///
 /// A kind's file names in front, after `use`, lists with the rules of the values in it: a rule belongs to the value
-/// that it judges, wherever that stands.
+/// that it judges, wherever that stands. `protects_others` behind the level marks a rule that protects what other
+/// namespaces have.
 #[macro_export]
 macro_rules! rules {
-    (use $($values:expr),+; $($name:ident = $level:ident $id:literal, $summary:literal;)*) => {
+    (@protects) => { false };
+    (@protects protects_others) => { true };
+    (use $($values:expr),+; $($name:ident = $level:ident $($protects:ident)? $id:literal, $summary:literal;)*) => {
         $(#[doc = $summary]
         pub static $name: $crate::admission::rule::AdmissionRule = $crate::admission::rule::AdmissionRule {
             id: $id,
             level: $crate::admission::rule::Level::$level,
             summary: $summary,
+            protects_others: $crate::rules!(@protects $($protects)?),
         };)*
         /// Every rule of this module, and those of the values in it.
         pub const RULES: &[&$crate::admission::rule::AdmissionRule] = {
@@ -49,8 +57,8 @@ macro_rules! rules {
             &ALL
         };
     };
-    ($($name:ident = $level:ident $id:literal, $summary:literal;)+) => {
-        $crate::rules! { use &[]; $($name = $level $id, $summary;)+ }
+    ($($name:ident = $level:ident $($protects:ident)? $id:literal, $summary:literal;)+) => {
+        $crate::rules! { use &[]; $($name = $level $($protects)? $id, $summary;)+ }
     };
 }
 
@@ -84,6 +92,7 @@ rules! {
     SCHEMA = Deny "object.schema", "The object has the fields and types that its CRD's schema demands.";
     LOOKUP = Deny "object.lookup", "What the rules have to look up could be looked up.";
     RESYNC = Deny "object.resync", "The annotation concierge.dev/resync is a time from 10s to 24h.";
+    NAMESPACE_RULES = Warn "object.namespace-rules", "The annotation concierge.dev/rules of a namespace names rules and levels that exist.";
     STATUS_IGNORED = Warn "object.status-ignored", "Status is written by Concierge; a status in a manifest is dropped.";
 }
 
@@ -112,6 +121,9 @@ pub enum EnforcementError {
     /// A level that does not exist.
     #[error("{1:?} is not a level of rule {0:?}: use deny, warn or off")]
     Level(String, String),
+    /// A rule that does not exist, and how to go on.
+    #[error("there is no rule {0:?}{1}; see concierge-webhook check --rules")]
+    Unknown(String, String),
 }
 
 impl Enforcement {
@@ -124,6 +136,19 @@ impl Enforcement {
             }
             prefix = prefix.rsplit_once('.')?.0;
         }
+    }
+
+    /// What of `text` can be read, and what is wrong with the rest.
+    pub fn read(text: &str) -> (Self, Vec<EnforcementError>) {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let (mut read, mut wrong) = (BTreeMap::new(), Vec::new());
+        for part in parts {
+            match parse_override(part) {
+                Ok((rule, level)) => drop(read.insert(rule, level)),
+                Err(error) => wrong.push(error),
+            }
+        }
+        (Self(read), wrong)
     }
 
     /// True when nothing is overridden.
@@ -141,9 +166,33 @@ impl FromStr for Enforcement {
     type Err = EnforcementError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(parse_override).collect::<Result<_, _>>().map(Self)
+        let (read, wrong) = Self::read(text);
+        wrong.into_iter().next().map_or(Ok(read), Err)
     }
+}
+
+/// The rules of the command `check` alone. It knows them; the others take and ignore them, so that one list serves all.
+const CHECK: &str = "check";
+
+/// How to go on with what is neither a rule nor a prefix of some.
+fn find_rule(prefix: &str) -> Result<(), EnforcementError> {
+    let ids: Vec<_> = all_rules().iter().map(|(rule, _)| rule.id).collect();
+    let is_of =
+        |id: &&str| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    if prefix.split('.').next() == Some(CHECK) || ids.iter().any(is_of) {
+        return Ok(());
+    }
+    let hint = nearest(prefix, ids).map(|near| format!("; did you mean {near}?"));
+    Err(EnforcementError::Unknown(prefix.into(), hint.unwrap_or_default()))
+}
+
+/// The one of `known` that `written` is a slip of.
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = written.to_lowercase();
+    let distance = |word: &str| strsim::damerau_levenshtein(&lower, &word.to_lowercase());
+    let best = known.into_iter().map(|word| (distance(word), word)).min_by_key(|(distance, _)| *distance)?;
+    let tolerated = (written.chars().count().max(best.1.len()) / 3).max(1);
+    (best.0 <= tolerated).then_some(best.1)
 }
 
 fn parse_override(part: &str) -> Result<(String, Level), EnforcementError> {
@@ -154,6 +203,7 @@ fn parse_override(part: &str) -> Result<(String, Level), EnforcementError> {
         "off" => Level::Off,
         other => return Err(EnforcementError::Level(rule.trim().into(), other.into())),
     };
+    find_rule(rule.trim())?;
     Ok((rule.trim().into(), level))
 }
 
@@ -161,7 +211,8 @@ fn parse_override(part: &str) -> Result<(String, Level), EnforcementError> {
 mod tests {
     use super::*;
 
-    static RULE: AdmissionRule = AdmissionRule { id: "pets.pet.unique-id", level: Level::Deny, summary: "" };
+    static RULE: AdmissionRule =
+        AdmissionRule { id: "pets.pet.unique-id", level: Level::Deny, summary: "", protects_others: true };
 
     fn check(overrides: &str, expect: Option<Level>) {
         assert_eq!(overrides.parse::<Enforcement>().unwrap().level(&RULE), expect, "{overrides}");
@@ -173,7 +224,18 @@ mod tests {
         check("pets=off", Some(Level::Off));
         check("pets=off, pets.pet=warn", Some(Level::Warn));
         check("pets=off,pets.pet.unique-id=deny", Some(Level::Deny));
-        check("pet=off,pets.pet.unique=off", None);
+    }
+
+    #[test]
+    fn what_is_no_rule_is_said_to_be_none_and_the_rest_is_read() {
+        for slip in ["pet=off", "pets.pet.unique=off", "nonsense=deny", "=deny"] {
+            let error = slip.parse::<Enforcement>().unwrap_err();
+            assert!(matches!(error, EnforcementError::Unknown(..)), "{slip}: {error}");
+        }
+        let (read, wrong) = Enforcement::read("pets.pet.unique-ids=off,pets=warn,coffee=perhaps");
+        assert_eq!((read.level(&RULE), wrong.len()), (Some(Level::Warn), 2));
+        assert!(wrong[0].to_string().contains("did you mean pets.pet.unique-id?"), "{}", wrong[0]);
+        assert!("check.unknown-field=warn".parse::<Enforcement>().is_ok());
     }
 
     #[test]

@@ -103,7 +103,7 @@ rules! {
     BASE_URL_PLAIN = Warn "coffee.account.base-url-plain", "An account's baseUrl is https, or leads to this machine or cluster.";
     TOKEN_SECRET = Deny "coffee.account.token-secret", "An account's tokenSecretRef names a Secret and a key in it.";
     IMMUTABLE = Deny "coffee.account.immutable", "An account's environment and baseUrl never change.";
-    IN_USE = Deny "coffee.account.in-use", "An account is deleted after the objects that use it.";
+    IN_USE = Deny protects_others "coffee.account.in-use", "An account is deleted after the objects that use it.";
 }
 
 impl Kind for TerminalAccount {

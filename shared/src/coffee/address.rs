@@ -127,7 +127,7 @@ rules! {
     ONE_PROVINCE = Deny "coffee.address.one-province", "An address's state, the older spelling, says the same as its province.";
     IMMUTABLE = Deny "coffee.address.immutable", "An address's accountRef never changes.";
     USED = Warn "coffee.address.used", "An address is not edited while orders or subscriptions use it.";
-    IN_USE = Deny "coffee.address.in-use", "An address is deleted after what uses it is final.";
+    IN_USE = Deny protects_others "coffee.address.in-use", "An address is deleted after what uses it is final.";
 }
 
 impl Kind for CoffeeAddress {

@@ -109,10 +109,10 @@ status! {
 
 rules! {
     use account_ref::RULES, card_token::RULES, &[&texts::DESCRIPTION, &texts::CARD_NUMBER];
-    UNIQUE = Deny "coffee.card.unique", "No two cards of an account have the same token.";
+    UNIQUE = Deny protects_others "coffee.card.unique", "No two cards of an account have the same token.";
     IMMUTABLE = Deny "coffee.card.immutable", "A card's token and accountRef never change.";
     MOVED = Warn "coffee.card.moved", "A card's token that moves into a Secret stays the same.";
-    IN_USE = Deny "coffee.card.in-use", "A card is deleted after what uses it is final.";
+    IN_USE = Deny protects_others "coffee.card.in-use", "A card is deleted after what uses it is final.";
 }
 
 impl Kind for CoffeeCard {

@@ -146,7 +146,7 @@ rules! {
     use account_ref::RULES, variant::ORDERED, &[&target::ADDRESS_EXISTS, &target::CARD_EXISTS, &target::SAME_ACCOUNT];
     ITEMS = Deny "coffee.cart.items", "A cart lists a variant once, and up to 100 of them.";
     CONVERT = Deny "coffee.cart.convert", "A cart that is to become an order has items, addressRef and cardRef.";
-    UNIQUE = Deny "coffee.cart.unique", "An account has one cart that is not an order yet.";
+    UNIQUE = Deny protects_others "coffee.cart.unique", "An account has one cart that is not an order yet.";
     IMMUTABLE = Deny "coffee.cart.immutable", "A cart's accountRef never changes, and nothing does once it becomes an order.";
 }
 

@@ -94,9 +94,9 @@ status! {
 rules! {
     use account_ref::RULES, &[&texts::NAME, &texts::CARD_NUMBER];
     EMAIL = Deny "coffee.profile.email", "A profile's email is an e-mail address of up to 254 characters.";
-    UNIQUE = Deny "coffee.profile.unique", "An account has one profile.";
+    UNIQUE = Deny protects_others "coffee.profile.unique", "An account has one profile.";
     IMMUTABLE = Deny "coffee.profile.immutable", "A profile's accountRef never changes.";
-    IN_USE = Deny "coffee.profile.in-use", "A profile is deleted after the orders and subscriptions that use it are final.";
+    IN_USE = Deny protects_others "coffee.profile.in-use", "A profile is deleted after the orders and subscriptions that use it are final.";
 }
 
 impl Kind for CoffeeProfile {

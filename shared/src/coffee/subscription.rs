@@ -149,7 +149,7 @@ rules! {
     INTERVAL = Deny "coffee.subscription.interval", "A weekly schedule has an interval of at least 1.";
     INTERVAL_IGNORED = Warn "coffee.subscription.interval-ignored", "A fixed schedule has no interval.";
     FIXED_ONLY = Warn "coffee.subscription.fixed-only", "The schedule of a product that comes only by subscription is fixed.";
-    UNIQUE = Deny "coffee.subscription.unique", "An account has one subscription to a variant.";
+    UNIQUE = Deny protects_others "coffee.subscription.unique", "An account has one subscription to a variant.";
     IMMUTABLE = Deny "coffee.subscription.immutable", "A subscription's productVariantId, quantity and accountRef never change.";
     ACTIVE = Warn "coffee.subscription.active", "A subscription is deleted once it is cancelled: deleting it cancels it.";
 }

@@ -101,7 +101,7 @@ status! {
 rules! {
     ID = Deny "pets.pet.id", "A pet's id is a whole number from 1 to 9223372036854775807.";
     ID_IMMUTABLE = Deny "pets.pet.id-immutable", "A pet's id never changes.";
-    UNIQUE_ID = Deny "pets.pet.unique-id", "No two pets in the cluster have the same id.";
+    UNIQUE_ID = Deny protects_others "pets.pet.unique-id", "No two pets in the cluster have the same id.";
     NAME = Deny "pets.pet.name", "A pet's name has 1 to 255 letters, digits, spaces, '-', '_' and '.', and is not blank.";
     TAG = Deny "pets.pet.tag", "A pet's tag has up to 100 letters, digits, spaces, '-', '_' and '.'.";
     STORE_EXISTS = Deny "pets.pet.store-exists", "The PetStore that a pet names exists in its namespace.";

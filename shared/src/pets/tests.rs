@@ -5,7 +5,7 @@ use crate::{
     admission::{
         defaults,
         envelope::Operation,
-        lookup::{Lookup, Nothing, World},
+        lookup::{Lookup, Namespace, Nothing, World},
         object::Raw,
         reference::{ALLOWED_NAMESPACES_ANNOTATION, DELETE_IN_USE_ANNOTATION},
         review::{Context, Evaluation, Request, Stage},
@@ -215,6 +215,45 @@ fn metadata_only_updates_and_terminating_objects_pass() {
     assert!(
         denials(&evaluate(&World::default(), Operation::Update, Some(&terminating), Some(&old))).is_empty()
     );
+}
+
+/// The level of a rule for the cluster and for the namespace, and what becomes of an object that breaks it.
+#[test]
+fn a_namespace_lowers_neither_what_the_cluster_set_nor_what_protects_others() {
+    let around = [
+        store("shop", json!({"allowedTags": ["cat"]})),
+        pet("max", json!({"id": 7, "name": "Max", "tag": "cat"})),
+    ];
+    let verdict = |cluster: &str, local: &str, object: &Value| {
+        let mut world = world(&around);
+        world.insert_namespace("zoo", Namespace::read(Some(local), false));
+        let object = object.to_string();
+        let raw = Raw::from(&*object);
+        let request = Request {
+            stage: Stage::Validate,
+            operation: Operation::Create,
+            namespace: "zoo",
+            object: Some(&raw),
+            old: None,
+        };
+        let enforcement = cluster.parse().unwrap();
+        let context = Context { lookup: &world, enforcement: &enforcement, settings: &Settings::default() };
+        denials(&(by_name("Pet").unwrap().evaluate)(&request, &context)).len()
+    };
+    let dog = pet("rex", json!({"id": 8, "name": "Rex", "tag": "dog"}));
+    let double = pet("rex", json!({"id": 7, "name": "Rex", "tag": "cat"}));
+    for (cluster, local, object, denied) in [
+        ("", "", &dog, 1),
+        ("", "pets=warn", &dog, 0),
+        ("pets=warn", "", &dog, 0),
+        ("pets=warn", "pets.pet.tag-allowed=deny", &dog, 1),
+        ("pets.pet.tag-allowed=deny", "pets=off", &dog, 1),
+        ("", "pets.pet.unique-id=warn", &double, 1),
+        ("", "pets=off", &double, 1),
+        ("pets.pet.unique-id=warn", "", &double, 0),
+    ] {
+        assert_eq!(verdict(cluster, local, object), denied, "{cluster:?} {local:?}");
+    }
 }
 
 #[test]

@@ -2,14 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The one of `known` that `written` is a slip of.
-pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = written.to_lowercase();
-    let distance = |word: &str| strsim::damerau_levenshtein(&lower, &word.to_lowercase());
-    let best = known.into_iter().map(|word| (distance(word), word)).min_by_key(|(distance, _)| *distance)?;
-    let tolerated = (written.chars().count().max(best.1.len()) / 3).max(1);
-    (best.0 <= tolerated).then_some(best.1)
-}
+pub(crate) use concierge_shared::admission::rule::nearest;
 
 /// `text` on one line and without commands to a terminal: it may come from a file that nobody has looked at, and
 /// what is printed ends up in the logs of CI, which read lines as commands too.

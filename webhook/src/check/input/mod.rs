@@ -12,7 +12,7 @@ use concierge_shared::{
     admission::{
         envelope::{self, Operation},
         lookup::Namespace,
-        rule::{Enforcement, RULES_ANNOTATION},
+        rule::RULES_ANNOTATION,
     },
     field::at,
     kind::{KINDS, KindInfo, by_gvk, by_name},
@@ -224,20 +224,18 @@ fn namespace(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
         BadInput::at(source, node.locate(&field), message)
     };
     let json = node.to_json();
-    let namespace = read_namespace(&json).map_err(of_annotation)?;
-    rules::check_enforcement(&namespace.enforcement)
-        .map_err(|error| of_annotation(format!("the annotation {RULES_ANNOTATION}: {error}")))?;
+    let namespace = read_namespace(&json);
+    if let Some(error) = namespace.mistakes.first() {
+        return Err(of_annotation(format!("the annotation {RULES_ANNOTATION}: {error}")));
+    }
     Ok(Item::Namespace(name.to_owned(), namespace, json))
 }
 
-/// What the JSON of a Namespace says about rules; what is wrong with its annotation.
-pub(crate) fn read_namespace(json: &Value) -> Result<Namespace, String> {
+/// What the JSON of a Namespace says about rules.
+pub(crate) fn read_namespace(json: &Value) -> Namespace {
     let metadata = &json["metadata"];
-    let annotation = metadata["annotations"][RULES_ANNOTATION].as_str().unwrap_or_default();
-    let enforcement: Enforcement = annotation
-        .parse()
-        .map_err(|error| format!("the annotation {RULES_ANNOTATION} can't be read: {error}"))?;
-    Ok(Namespace { enforcement, terminating: metadata.get("deletionTimestamp").is_some() })
+    let annotation = metadata["annotations"][RULES_ANNOTATION].as_str();
+    Namespace::read(annotation, metadata.get("deletionTimestamp").is_some())
 }
 
 fn review(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
