@@ -23,6 +23,7 @@ use crate::{
         rule::{self, AdmissionRule},
     },
     index::{Facts, Stored},
+    s3::policy,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -76,7 +77,8 @@ pub trait Kind:
     const ASKED_ON_DELETE: bool = Self::IN_USE.is_some();
     /// The labels that the rules read. A change of one is judged like a change of the spec.
     ///
-    /// No annotation is among what rules read of the object under review, by choice. `concierge.dev/delete-in-use`
+    /// A change of an annotation alone is not judged, by choice. `concierge.dev/resync` is kept within its bounds by the
+    /// reconciler. `concierge.dev/delete-in-use`
     /// means something on deletion only. `concierge.dev/allow-references-from` can be taken away while somebody
     /// uses it: whoever owns an object may always withdraw a permission, and the reconciler says to
     /// the referrers that they have lost it. `concierge.dev/rules` stands on namespaces.
@@ -251,6 +253,12 @@ pub fn all_rules() -> Vec<(&'static AdmissionRule, Vec<&'static str>)> {
         rule.map(|rule| (rule, kinds.iter().map(|kind| kind.name).collect()))
     };
     ids.into_iter().filter_map(with_kinds).collect()
+}
+
+/// The ids of all rules, also of those that no kind has: they are about documents.
+pub fn rule_ids() -> Vec<&'static str> {
+    let of_kinds = all_rules().into_iter().map(|(rule, _)| rule.id);
+    of_kinds.chain(policy::rules::RULES.iter().map(|rule| rule.id)).collect()
 }
 
 fn rules_of(kind: &KindInfo) -> impl Iterator<Item = &'static AdmissionRule> + use<> {

@@ -67,8 +67,9 @@ pub fn rules() -> Result<String> {
         for (rule, of) in rules {
             let of = if of.len() == kinds.len() { String::new() } else { format!(" ({})", of.join(", ")) };
             let summary = rule.summary.replace('|', "\\|");
+            let floor = if rule.protects_others { " A namespace can't lower it." } else { "" };
             let id = rule.id;
-            writeln!(text, "| <a id=\"{id}\"></a>`{id}` | {} | {summary}{of} |", rule.level)?;
+            writeln!(text, "| <a id=\"{id}\"></a>`{id}` | {} | {summary}{of}{floor} |", rule.level)?;
         }
     }
     contents.push("[What an operator may set](#what-an-operator-may-set)".to_owned());
@@ -118,7 +119,9 @@ fn anchor(title: &str) -> String {
 /// The file of `sources` in which a rule's id stands as the second word of its declaration.
 fn declared_in<'a>(rule: &AdmissionRule, sources: &'a [(String, String)]) -> Result<&'a str> {
     let declaration = |text: &str| {
-        ["Deny", "Warn", "Off"].iter().any(|level| text.contains(&format!("{level} \"{}\"", rule.id)))
+        ["Deny", "Warn", "Off", "protects_others"]
+            .iter()
+            .any(|word| text.contains(&format!("{word} \"{}\"", rule.id)))
     };
     let mut files = sources.iter().filter(|(_, text)| declaration(text));
     let file = files.next().with_context(|| format!("no file declares {}", rule.id))?;

@@ -92,7 +92,7 @@
   name: not-the-reconciler
 - expression: request.operation == 'CREATE' || !has(oldObject.metadata.deletionTimestamp)
   name: not-terminating
-- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec)
+- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store'])
   name: spec-changes
 {{- end }}
 

@@ -91,21 +91,29 @@ impl<K: Kind> Review<'_, K> {
         Seen::new(self.lookup, look)
     }
 
-    /// The objects, of any kind of the group, that protect the object under review from deletion. Groups do not refer
-    /// to each other.
+    /// The objects, of any kind of the group, that protect the object under review from deletion: those that refer to it
+    /// and may. Groups do not refer to each other.
     pub fn referrers(&self) -> Seen<Users> {
         let name = self.object.meta().name.as_deref().unwrap_or_default();
-        self.users(&[referrers_key(K::NAME, self.namespace, name)])
+        let key = referrers_key(K::NAME, self.namespace, name);
+        let permits = |user: &Stored| {
+            user.namespace() == self.namespace
+                || reference::permits(self.object.meta().annotations.as_ref(), user.namespace())
+        };
+        self.users(&key, |_, user| permits(user))
     }
 
-    /// The objects, of any kind of the group, that have one of these index keys.
-    pub fn users(&self, keys: &[String]) -> Seen<Users> {
+    /// The objects, of any kind of the group, that have an index key and, as far as `uses` can see, use the object
+    /// under review.
+    pub fn users(&self, key: &str, uses: impl Fn(&dyn Lookup, &Stored) -> bool) -> Seen<Users> {
         let group = K::group(&());
         let kinds: Vec<_> = KINDS.iter().filter(|kind| (kind.group)() == group).collect();
+        let wanted = |user: &Stored| !user.terminating() && uses(self.lookup, user);
         self.using(|lookup, namespace, limit| {
-            let pairs = kinds.iter().flat_map(|kind| keys.iter().map(move |key| (kind.name, key)));
-            let alive = |user: &Stored| !user.terminating();
-            pairs.flat_map(|(kind, key)| lookup.first(kind, namespace, key, limit, &alive).objects).collect()
+            let of_kinds = kinds.iter();
+            of_kinds
+                .flat_map(|kind| lookup.first(kind.name, namespace, key, limit, &wanted).objects)
+                .collect()
         })
     }
 
@@ -280,8 +288,9 @@ fn examine<K: Kind>(
     };
     K::check(&review, &mut found.problems);
     check_resync(object.meta(), &mut found.problems);
-    for reference in object.references() {
-        check_reference(&review, &reference, found);
+    let references = object.references();
+    for reference in &references {
+        check_reference(&review, reference, found);
     }
     // What is not permitted is not looked at either: neither what an account has, nor what is taken there.
     if found.intrudes(context) {
@@ -289,7 +298,7 @@ fn examine<K: Kind>(
     }
     let held = old.map(Kind::claims).unwrap_or_default();
     for claim in object.claims() {
-        check_claim(&review, claim, &held, found);
+        check_claim(&review, claim, &references, &held, found);
     }
 }
 
@@ -339,9 +348,21 @@ fn wrong_target(own: &str, namespace: &str, reference: &Reference, target: &Foun
     }
 }
 
-fn check_claim<K: Kind>(review: &Review<'_, K>, claim: Claim, held: &[Claim], found: &mut Findings) {
+fn check_claim<K: Kind>(
+    review: &Review<'_, K>,
+    claim: Claim,
+    references: &[Reference],
+    held: &[Claim],
+    found: &mut Findings,
+) {
     let is_other = |holder: &Stored| !review.is_self(holder);
-    let holders = review.look(|lookup| lookup.first(K::NAME, "", &claim.index_key(), 1, &is_other).objects);
+    let holders = review.look(|lookup| {
+        // Nothing would be taken there if they were not permitted.
+        for Reference { kind, namespace, name, .. } in references {
+            namespace.iter().for_each(|namespace| drop(lookup.find(kind, namespace, name)));
+        }
+        lookup.first(K::NAME, "", &claim.index_key(), 1, &is_other).objects
+    });
     let Findings { problems, taken, claims, .. } = found;
     let before = taken.len();
     holders.by_name().check(problems, claim.field.clone(), &[claim.rule], |holders, problems| {

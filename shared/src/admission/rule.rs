@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use crate::kind::all_rules;
+use crate::kind::rule_ids;
 
 /// The annotation on a Namespace that overrides rule levels in it: `pets.pet.tag-allowed=warn,coffee=off`.
 pub const RULES_ANNOTATION: &str = "concierge.dev/rules";
@@ -113,7 +113,7 @@ impl fmt::Display for Level {
 pub struct Enforcement(BTreeMap<String, Level>);
 
 /// Why a list of overrides can't be read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EnforcementError {
     /// A part without `=`.
     #[error("{0:?} is not of the form rule=level")]
@@ -176,7 +176,7 @@ const CHECK: &str = "check";
 
 /// How to go on with what is neither a rule nor a prefix of some.
 fn find_rule(prefix: &str) -> Result<(), EnforcementError> {
-    let ids: Vec<_> = all_rules().iter().map(|(rule, _)| rule.id).collect();
+    let ids = rule_ids();
     let is_of =
         |id: &&str| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     if prefix.split('.').next() == Some(CHECK) || ids.iter().any(is_of) {

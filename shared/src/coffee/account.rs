@@ -6,19 +6,22 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use validator::Validate;
 
-use super::account_ref::implicit_account_key;
+use super::account_ref::{IMPLICIT_ACCOUNT, implicit_account_key};
 use crate::{
     access::Access,
     admission::{
         defaults::Fill,
+        lookup::{Found, Lookup},
         problem::{Cause, Problems},
         review::{Review, check_in_use},
         rule::AdmissionRule,
+        seen::{Seen, Users},
     },
     common::{
         SecretKeyRef,
         url::{is_loopback, parse_base_url},
     },
+    index::Stored,
     kind::Kind,
     rules, status,
 };
@@ -139,12 +142,29 @@ impl Kind for TerminalAccount {
     }
 
     fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
-        // Objects that name no account use the namespace's default one.
-        if review.object.metadata.name.as_deref() == Some(DEFAULT_ACCOUNT) {
-            let users = review.users(&[implicit_account_key(review.namespace)]);
+        if let Some(users) = implicit_users(review) {
             check_in_use::<Self>(&IN_USE, users, problems);
         }
     }
+}
+
+/// The objects that name no account and so use this one: as their namespace's default, or as the cluster's.
+fn implicit_users(review: &Review<'_, TerminalAccount>) -> Option<Seen<Users>> {
+    let name = review.object.metadata.name.as_deref().unwrap_or_default();
+    let is_default = name == DEFAULT_ACCOUNT;
+    let of_cluster = review.settings.coffee.default_account.as_deref();
+    if of_cluster != Some(&*format!("{}/{name}", review.namespace)) {
+        return is_default.then(|| review.users(&implicit_account_key(review.namespace), |_, _| true));
+    }
+    let uses_it = |lookup: &dyn Lookup, user: &Stored| match user.namespace() == review.namespace {
+        true if is_default => true,
+        // What can't be looked up may use it.
+        _ => !matches!(
+            lookup.find(TerminalAccount::NAME, user.namespace(), DEFAULT_ACCOUNT),
+            Found::Present(_)
+        ),
+    };
+    Some(review.users(IMPLICIT_ACCOUNT, uses_it))
 }
 
 fn check_base_url(text: &str, problems: &mut Problems) {

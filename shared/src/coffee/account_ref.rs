@@ -64,11 +64,17 @@ pub fn implicit_account_key(namespace: &str) -> String {
     format!("implicit-account:{namespace}")
 }
 
+/// The index key of all objects of the cluster that name no account.
+pub(super) const IMPLICIT_ACCOUNT: &str = "implicit-account";
+
 /// The index keys of `object` by which it is found from an account that it uses without naming it.
 pub(super) fn account_index_keys<K: UsesAccount>(object: &K, in_use: bool) -> Vec<String> {
     let implicit = in_use && object.account_ref().is_none();
     let namespace = object.meta().namespace.as_deref().unwrap_or_default();
-    implicit.then(|| implicit_account_key(namespace)).into_iter().collect()
+    match implicit {
+        true => vec![implicit_account_key(namespace), IMPLICIT_ACCOUNT.to_owned()],
+        false => Vec::new(),
+    }
 }
 
 /// Adds a problem when the account's name can't be one.

@@ -257,6 +257,24 @@ fn a_namespace_lowers_neither_what_the_cluster_set_nor_what_protects_others() {
 }
 
 #[test]
+fn a_slip_in_the_annotation_of_a_namespace_is_warned_about_and_has_no_effect() {
+    let mut world = world(&[store("shop", json!({"allowedTags": ["cat"]}))]);
+    world.insert_namespace(
+        "zoo",
+        Namespace::read(Some("pets.pet.tag-alowed=warn, pets.pet.name=perhaps"), false),
+    );
+    let dog = pet("rex", json!({"id": 8, "name": "Rex", "tag": "dog"}));
+    let found = evaluate(&world, Operation::Create, Some(&dog), None);
+    assert_eq!(denials(&found), ["pets.pet.tag-allowed spec.tag"]);
+    let told: Vec<_> = found.warnings.iter().map(|one| (one.rule.id, one.message.as_str())).collect();
+    assert!(told.iter().all(|(rule, _)| *rule == "object.namespace-rules") && told.len() == 2, "{told:?}");
+    assert!(
+        told.iter().any(|(_, message)| message.contains("did you mean pets.pet.tag-allowed?")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_label_that_moves_a_pet_is_judged_like_a_change_of_its_spec() {
     let world = world(&[
         store("tiny", json!({"allowedTags": ["cat"], "maxPets": 1})),

@@ -101,6 +101,11 @@ pub(crate) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String>
     slip.map_or(Ok(()), |prefix| Err(unknown(prefix, ids())))
 }
 
+/// The rules that only this command knows: its own, and those of policy documents.
+fn own_rules() -> impl Iterator<Item = &'static AdmissionRule> {
+    RULES.iter().chain(policy::rules::RULES).copied()
+}
+
 fn unknown(id: &str, known: impl IntoIterator<Item = &'static str>) -> String {
     let hint = nearest(id, known).map(|near| format!("; did you mean {near}?"));
     format!("there is no rule {id:?}{}; see check --rules", hint.unwrap_or_default())

@@ -25,7 +25,6 @@ use self::{
 };
 use crate::check::{
     fixture::{self, world},
-    rules,
     words::nearest,
 };
 
