@@ -166,9 +166,20 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         () = cache.wait_synced() => {}
         () = signal.cancelled() => return Ok(()),
     }
-    // The lease is given up after the last run has ended, not before.
-    let left = CancellationToken::new();
     tokio::spawn(bindings.keep(closed.clone()));
+    run_while_leading(engine, leadership, signal).await?;
+    closed.cancel();
+    tracing::info!("left");
+    Ok(())
+}
+
+/// Runs until `signal`. The lease is given up after the last run has ended, not before.
+async fn run_while_leading(
+    engine: Engine,
+    leadership: Leadership,
+    signal: CancellationToken,
+) -> anyhow::Result<()> {
+    let left = CancellationToken::new();
     let mut leading = tokio::spawn(leadership.keep(left.clone()));
     tokio::select! {
         () = engine.run(signal) => {}
@@ -179,10 +190,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         }
     }
     left.cancel();
-    leading.await.context("the lease could not be given up")?;
-    closed.cancel();
-    tracing::info!("left");
-    Ok(())
+    leading.await.context("the lease could not be given up")
 }
 
 /// The reconcilers of all groups: one line for each.

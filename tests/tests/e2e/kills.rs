@@ -192,6 +192,7 @@ impl Stage {
         let placed = market.until("CoffeeOrder", *orders, "placed", PATIENCE, ready).await;
         let running = market.until("CoffeeSubscription", *subscriptions, "active", PATIENCE, ready).await;
         let homes = market.until("CoffeeAddress", *addresses, "ready", PATIENCE, ready).await;
+        self.name_cards().await;
         let plastic = market.until("CoffeeCard", *cards, "ready", PATIENCE, ready).await;
         market.assert_books_agree(&placed);
         assert_eq!(market.shop.charges().len(), *orders);
@@ -205,6 +206,20 @@ impl Stage {
         self.assert_each_once("addressId", &homes.collect(), |account| {
             ids(account.addresses(), |one| one.id)
         });
+    }
+
+    /// Does what a person is told to do about a card that is at the shop already: names it. It is never taken for being new.
+    async fn name_cards(&self) {
+        let named = |one: &Value| {
+            let told = one["status"]["message"].as_str()?.split_once("(no object has: ")?.1;
+            told.split_whitespace().next().map(str::to_owned)
+        };
+        let known = |one: &Value, _: &Objects| is_ready(one) || named(one).is_some();
+        for card in self.market.until("CoffeeCard", self.cards, "known", PATIENCE, known).await.values() {
+            if let Some(id) = named(card) {
+                self.market.annotate("CoffeeCard", card, "coffee.terminal.sh/card-id", &id).await;
+            }
+        }
     }
 
     /// Fails unless the ids that objects have recorded are those that the shop has, each once.
