@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use concierge_shared::kind::KINDS;
+use concierge_tests::controlplane::ControlPlane;
 use concierge_tests::petstore::{Petstore, Served};
 use concierge_tests::shop::DARK_MODE;
 use concierge_tests::stack::{Plan, get};
@@ -111,9 +112,13 @@ impl House {
         house
     }
 
+    pub(super) fn plane(&self) -> &ControlPlane {
+        &self.market.stack.plane
+    }
+
     /// Runs kubectl as the administrator; it has to succeed.
     pub(super) async fn kubectl(&self, args: &[&str]) -> String {
-        self.market.stack.plane.kubectl().run(args).await.unwrap().ok().unwrap()
+        self.plane().kubectl().run(args).await.unwrap().ok().unwrap()
     }
 
     async fn create(&self, object: &Value) {

@@ -7,6 +7,8 @@ mod house;
 
 use std::time::{Duration, Instant};
 
+use concierge_tests::process::Signal;
+use concierge_tests::soak;
 use concierge_tests::stack::Plan;
 
 use self::house::House;
@@ -14,6 +16,45 @@ use crate::world::pet;
 
 /// How soon all is as before, once the cause is gone.
 const SOON: Duration = Duration::from_secs(5);
+/// The same where another has to get the lease first.
+const WITH_LEASE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "soak"]
+async fn an_api_server_that_stands_still_is_waited_for() {
+    let house = House::open(Plan::default()).await;
+    let pauses = [(10, SOON), (60, WITH_LEASE), (120, WITH_LEASE)];
+    for &(seconds, within) in soak::sample("pauses of the API server", &pauses, 2) {
+        house.plane().signal_apiserver(0, Signal::Stop).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        house.plane().signal_apiserver(0, Signal::Cont).await.unwrap();
+        house
+            .assert_well(&format!("the API server stood still for {seconds} s"), Instant::now(), within)
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "soak"]
+async fn an_api_server_that_is_killed_and_comes_back_is_found_again() {
+    let house = House::open(Plan::default()).await;
+    for _ in 0..2 {
+        house.plane().restart_apiserver(0).await.unwrap();
+        house.assert_well("the API server was killed and started", Instant::now(), SOON).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "soak"]
+async fn a_database_that_stands_still_is_waited_for() {
+    let house = House::open(Plan::default()).await;
+    for &(seconds, within) in soak::sample("pauses of etcd", &[(10, SOON), (60, WITH_LEASE)], 1) {
+        house.plane().etcd().signal(Signal::Stop).unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        house.plane().etcd().signal(Signal::Cont).unwrap();
+        house.assert_well(&format!("etcd stood still for {seconds} s"), Instant::now(), within).await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "soak"]
