@@ -1,0 +1,256 @@
+//! The way to one account: places for runs, and turns for calls.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{
+    limits::{Account, Limits},
+    throttle::{Breaker, Bucket},
+};
+use crate::engine::{
+    cluster::objects::ObjectKey,
+    retry::{Failure, LONGEST_PAUSE, after},
+    schedule::queue::{Lane, Queue, Turns},
+};
+
+/// The share of an account's rate that resyncs may take; the rest is for changes.
+const FOR_RESYNCS: f64 = 0.5;
+/// Over how many runs the calls of a run are averaged.
+const AVERAGED: u32 = 1000;
+/// An account that nobody has used for so long is forgotten.
+pub(super) const UNUSED: Duration = Duration::from_secs(2 * 3600);
+/// How long a call may wait for its turn, before the object goes back into the queue.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The way to one account.
+pub(crate) struct Limiter {
+    pub(crate) id: String,
+    pub(crate) service: &'static str,
+    account: String,
+    state: Mutex<State>,
+    queue: Arc<Queue>,
+}
+
+struct State {
+    limits: Limits,
+    credentials: String,
+    busy: usize,
+    parked: Parked,
+    bucket: Bucket,
+    breaker: Breaker,
+    load: Load,
+    used: Instant,
+}
+
+/// What the account's objects ask of it.
+#[derive(Default)]
+struct Load {
+    objects: HashSet<ObjectKey>,
+    runs: u32,
+    calls: u32,
+}
+
+/// The objects that found all places taken, each once, in the order in which they came.
+#[derive(Default)]
+struct Parked {
+    change: VecDeque<ObjectKey>,
+    clock: VecDeque<ObjectKey>,
+    all: HashMap<ObjectKey, Lane>,
+    turns: Turns,
+}
+
+/// One run's place at an account; given back when dropped.
+pub(crate) struct Permit(Arc<Limiter>);
+
+impl Limiter {
+    pub(super) fn new(account: &Account, queue: Arc<Queue>) -> Self {
+        let Account { service, name, credentials, limits } = account.clone();
+        Self {
+            id: account.id(),
+            service,
+            account: name,
+            state: Mutex::new(State {
+                limits,
+                credentials,
+                busy: 0,
+                parked: Parked::default(),
+                bucket: Bucket::full(limits, Instant::now()),
+                breaker: Breaker::default(),
+                load: Load::default(),
+                used: Instant::now(),
+            }),
+            queue,
+        }
+    }
+
+    pub(super) fn update(&self, account: &Account) {
+        let mut state = self.state.lock();
+        state.limits = account.limits;
+        if state.credentials != account.credentials {
+            state.credentials.clone_from(&account.credentials);
+            state.breaker = Breaker::default();
+            state.bucket.resume();
+        }
+        state.used = Instant::now();
+    }
+
+    /// A place for a run over `key`. When all are taken, `key` is queued again as soon as one is free.
+    pub(crate) fn permit(self: &Arc<Self>, key: &ObjectKey, lane: Lane) -> Option<Permit> {
+        let mut state = self.state.lock();
+        if state.busy >= state.limits.concurrency {
+            state.parked.push(key, lane);
+            return None;
+        }
+        state.busy += 1;
+        state.load.run_of(key);
+        Some(Permit(self.clone()))
+    }
+
+    /// Queues as many parked objects as there are free places.
+    pub(super) fn wake_parked(&self) {
+        let mut state = self.state.lock();
+        let free = state.limits.concurrency.saturating_sub(state.busy);
+        for _ in 0..free {
+            let Some((key, lane)) = state.parked.pop() else { break };
+            self.queue.add_in(lane, key);
+        }
+    }
+
+    /// Somebody wants to know whether the account can be used by now.
+    pub(crate) fn allow_probe(&self) {
+        let mut state = self.state.lock();
+        state.breaker.allow_probe();
+        state.bucket.resume();
+    }
+
+    /// `wanted`, or longer where the resyncs of all its objects would take more than their share of the account's rate.
+    pub(crate) fn bearable(&self, wanted: Duration) -> Duration {
+        let state = self.state.lock();
+        let round = state.load.calls_of_a_round() / (state.limits.rate * FOR_RESYNCS);
+        Duration::try_from_secs_f64(round).map_or(wanted, |round| wanted.max(round))
+    }
+
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        self.state.lock().load.objects.remove(key);
+    }
+
+    pub(super) fn is_unused(&self) -> bool {
+        let state = self.state.lock();
+        state.busy == 0 && state.parked.is_empty() && state.used.elapsed() > UNUSED
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        !self.state.lock().breaker.is_closed()
+    }
+
+    /// Waits for the turn of one call.
+    pub(crate) async fn turn(&self) -> Result<(), Failure> {
+        let wait = {
+            let mut state = self.state.lock();
+            let (now, limits) = (Instant::now(), state.limits);
+            if !state.breaker.admits(now) {
+                return Err(Failure::Auth(format!(
+                    "{} refused the credentials of account {}; correct them",
+                    self.service, self.account
+                )));
+            }
+            state.load.called();
+            match state.bucket.take(limits, now) {
+                wait if wait > PATIENCE => {
+                    state.bucket.put_back();
+                    return Err(Failure::Throttled {
+                        message: format!("account {} is busy", self.account),
+                        retry_after: Some(wait),
+                    });
+                }
+                wait => wait,
+            }
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// Draws conclusions from a call.
+    pub(crate) fn note_result<T>(&self, result: &Result<T, Failure>) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        match result {
+            Err(Failure::Auth(_)) => state.breaker.refused(now),
+            Err(Failure::Throttled { retry_after: Some(wait), .. }) => {
+                state.bucket.pause(after((*wait).min(LONGEST_PAUSE)));
+            }
+            Err(Failure::NeverSent(_) | Failure::Transient(_) | Failure::Ambiguous(_)) => {}
+            Ok(_) | Err(_) => state.breaker = Breaker::default(),
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.state.lock().busy -= 1;
+        self.0.wake_parked();
+    }
+}
+
+impl Parked {
+    fn lane(&mut self, lane: Lane) -> &mut VecDeque<ObjectKey> {
+        match lane {
+            Lane::Change => &mut self.change,
+            Lane::Clock => &mut self.clock,
+        }
+    }
+
+    fn push(&mut self, key: &ObjectKey, lane: Lane) {
+        match self.all.insert(key.clone(), lane) {
+            None => {}
+            Some(Lane::Change) => {
+                self.all.insert(key.clone(), Lane::Change);
+                return;
+            }
+            Some(Lane::Clock) if lane == Lane::Clock => return,
+            Some(Lane::Clock) => self.clock.retain(|other| other != key),
+        }
+        self.lane(lane).push_back(key.clone());
+    }
+
+    fn pop(&mut self) -> Option<(ObjectKey, Lane)> {
+        let lane = self.turns.choose(!self.change.is_empty(), !self.clock.is_empty())?;
+        let key = self.lane(lane).pop_front()?;
+        self.all.remove(&key);
+        Some((key, lane))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
+impl Load {
+    fn run_of(&mut self, key: &ObjectKey) {
+        if !self.objects.contains(key) {
+            self.objects.insert(key.clone());
+        }
+        self.runs += 1;
+        if self.runs >= AVERAGED {
+            (self.runs, self.calls) = (self.runs / 2, self.calls / 2);
+        }
+    }
+
+    fn called(&mut self) {
+        self.calls = self.calls.saturating_add(1);
+    }
+
+    /// How many calls it takes to look at every object once.
+    fn calls_of_a_round(&self) -> f64 {
+        let of_a_run = f64::from(self.calls) / f64::from(self.runs.max(1));
+        u32::try_from(self.objects.len()).map_or(0.0, f64::from) * of_a_run
+    }
+}

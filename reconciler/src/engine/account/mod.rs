@@ -1,0 +1,76 @@
+//! Remote accounts: how many calls at a time, how many a second, and none while the credentials are refused.
+
+mod limiter;
+mod limits;
+mod throttle;
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+pub(crate) use self::limiter::{Limiter, Permit};
+pub use self::limits::{Account, Limits};
+use super::{
+    cluster::objects::ObjectKey,
+    metrics::{Metrics, ServiceLabel},
+    schedule::queue::Queue,
+};
+
+/// All accounts that have been used.
+pub(crate) struct Accounts {
+    all: Mutex<HashMap<(&'static str, String), Arc<Limiter>>>,
+    none: Arc<Limiter>,
+    queue: Arc<Queue>,
+    metrics: Metrics,
+}
+
+impl Accounts {
+    pub(crate) fn new(queue: Arc<Queue>, metrics: Metrics) -> Self {
+        let none = Arc::new(Limiter::new(&Account::none(), queue.clone()));
+        Self { all: Mutex::default(), none, queue, metrics }
+    }
+
+    /// The way to `account`, with the limits and credentials that it has now.
+    pub(crate) fn limiter(&self, account: &Account) -> Arc<Limiter> {
+        if *account == Account::none() {
+            return self.none.clone();
+        }
+        let mut all = self.all.lock();
+        let limiter = all
+            .entry((account.service, account.name.clone()))
+            .or_insert_with(|| Arc::new(Limiter::new(account, self.queue.clone())));
+        limiter.update(account);
+        limiter.clone()
+    }
+
+    /// Fills the free places: an object that was woken for one may not have taken it.
+    pub(crate) fn wake_parked(&self) {
+        self.all.lock().values().for_each(|limiter| limiter.wake_parked());
+    }
+
+    /// An object is no more.
+    pub(crate) fn forget(&self, key: &ObjectKey) {
+        self.all.lock().values().for_each(|limiter| limiter.forget(key));
+    }
+
+    /// Forgets the accounts that nobody uses any more: users name them, so there is no end to them.
+    pub(crate) fn prune(&self) {
+        let mut all = self.all.lock();
+        all.retain(|_, limiter| Arc::strong_count(limiter) > 1 || !limiter.is_unused());
+        let mut open: HashMap<&'static str, i64> = HashMap::new();
+        for limiter in all.values() {
+            *open.entry(limiter.service).or_default() += i64::from(limiter.is_refused());
+        }
+        for (service, count) in open {
+            self.metrics.breaker_open.get_or_create(&ServiceLabel { service }).set(count);
+        }
+    }
+
+    /// The way to nowhere: no limits.
+    pub(crate) fn none(&self) -> Arc<Limiter> {
+        self.none.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{limiter::UNUSED, *};
+use crate::engine::{retry::Failure, schedule::queue::Lane};
+
+fn refuse<T>() -> Result<T, Failure> {
+    Err(Failure::Auth("401".into()))
+}
+
+fn accounts() -> Accounts {
+    Accounts::new(Arc::default(), Metrics::default())
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new("Toy", "default", name)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_is_let_through_and_then_the_rate_holds() {
+    let limits = Limits { concurrency: 1, rate: 2.0, burst: 4 };
+    let limiter = accounts().limiter(&Account::new("toys", "a").with_limits(limits));
+    let began = Instant::now();
+    for _ in 0..4 {
+        limiter.turn().await.unwrap();
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    for _ in 0..6 {
+        limiter.turn().await.unwrap();
+    }
+    assert_eq!(began.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rest_fills_the_bucket_no_higher_than_the_burst() {
+    let limits = Limits { concurrency: 1, rate: 1.0, burst: 2 };
+    let limiter = accounts().limiter(&Account::new("toys", "a").with_limits(limits));
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let began = Instant::now();
+    for _ in 0..5 {
+        limiter.turn().await.unwrap();
+    }
+    assert_eq!(began.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_pauses_the_whole_account() {
+    let limiter = accounts().limiter(&Account::new("toys", "a"));
+    let began = Instant::now();
+    limiter.note_result::<()>(&Err(Failure::Throttled {
+        message: String::new(),
+        retry_after: Some(Duration::from_secs(9)),
+    }));
+    limiter.turn().await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_queue_is_not_waited_in() {
+    let limits = Limits { concurrency: 1, rate: 0.01, burst: 1 };
+    let limiter = accounts().limiter(&Account::new("toys", "a").with_limits(limits));
+    limiter.turn().await.unwrap();
+    assert!(matches!(limiter.turn().await, Err(Failure::Throttled { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_open_the_breaker_and_one_probe_goes_per_cool_down() {
+    let limiter = accounts().limiter(&Account::new("toys", "a"));
+    limiter.turn().await.unwrap();
+    limiter.note_result::<()>(&refuse());
+    let mut probes = Vec::new();
+    for second in 0..300 {
+        if limiter.turn().await.is_ok() {
+            probes.push(second);
+            limiter.note_result::<()>(&refuse());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(probes, [30, 90, 210]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn success_new_credentials_and_a_person_close_the_breaker() {
+    let accounts = accounts();
+    let account = Account::new("toys", "a").with_credentials("old");
+    let limiter = accounts.limiter(&account);
+    limiter.note_result::<()>(&refuse());
+    assert!(limiter.turn().await.is_err());
+    accounts.limiter(&account.clone().with_credentials("new"));
+    assert!(limiter.turn().await.is_ok());
+    limiter.note_result::<()>(&refuse());
+    assert!(limiter.turn().await.is_err());
+    limiter.allow_probe();
+    assert!(limiter.turn().await.is_ok());
+    assert!(limiter.turn().await.is_err(), "one probe, no more");
+    limiter.note_result(&Ok(()));
+    assert!(limiter.turn().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_account_parks_objects_and_wakes_them_in_order() {
+    let queue = Arc::new(Queue::default());
+    let accounts = Accounts::new(queue.clone(), Metrics::default());
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let limiter = accounts.limiter(&Account::new("toys", "a").with_limits(limits));
+    let permit = limiter.permit(&key("a"), Lane::Change).unwrap();
+    assert!(limiter.permit(&key("b"), Lane::Change).is_none());
+    assert!(queue.is_empty());
+    assert!(limiter.permit(&key("c"), Lane::Change).is_none());
+    drop(permit);
+    assert_eq!(queue.next().await.key, key("b"));
+    assert!(queue.is_empty(), "one place, one object");
+    accounts.wake_parked();
+    assert_eq!(queue.next().await.key, key("c"), "b did not take its place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_pause_outlasts_an_hour_a_person_or_new_credentials() {
+    let accounts = accounts();
+    let account = Account::new("toys", "a").with_credentials("old");
+    let limiter = accounts.limiter(&account);
+    let pause = |wait| {
+        let throttled = Failure::Throttled { message: String::new(), retry_after: Some(wait) };
+        limiter.note_result::<()>(&Err(throttled));
+    };
+    pause(Duration::MAX);
+    assert!(limiter.turn().await.is_err());
+    tokio::time::sleep(Duration::from_secs(3601)).await;
+    assert!(limiter.turn().await.is_ok());
+    pause(Duration::MAX);
+    limiter.allow_probe();
+    assert!(limiter.turn().await.is_ok());
+    pause(Duration::MAX);
+    accounts.limiter(&account.with_credentials("new"));
+    assert!(limiter.turn().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn resyncs_take_half_of_what_an_account_can_bear() {
+    let limiter = accounts().limiter(&Account::new("toys", "a"));
+    let usual = Duration::from_secs(600);
+    assert_eq!(limiter.bearable(usual), usual);
+    for n in 0..6000 {
+        drop(limiter.permit(&key(&format!("toy-{n}")), Lane::Clock));
+        limiter.turn().await.unwrap();
+    }
+    assert_eq!(limiter.bearable(usual).as_secs() / 60, 20, "6,000 calls at 5 a second");
+    (0..6000).for_each(|n| limiter.forget(&key(&format!("toy-{n}"))));
+    assert_eq!(limiter.bearable(usual), usual);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_nobody_uses_is_forgotten() {
+    let accounts = accounts();
+    for n in 0..100 {
+        accounts.limiter(&Account::new("toys", format!("{n}")));
+    }
+    accounts.prune();
+    assert_eq!(accounts.all.lock().len(), 100);
+    tokio::time::sleep(UNUSED * 2).await;
+    let used = accounts.limiter(&Account::new("toys", "7"));
+    accounts.prune();
+    assert_eq!(accounts.all.lock().len(), 1);
+    drop(used);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_gets_the_next_free_place() {
+    let queue = Arc::new(Queue::default());
+    let accounts = Accounts::new(queue.clone(), Metrics::default());
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let limiter = accounts.limiter(&Account::new("toys", "a").with_limits(limits));
+    let permit = limiter.permit(&key("a"), Lane::Clock).unwrap();
+    assert!(limiter.permit(&key("b"), Lane::Clock).is_none());
+    assert!(limiter.permit(&key("c"), Lane::Clock).is_none());
+    assert!(limiter.permit(&key("c"), Lane::Change).is_none());
+    drop(permit);
+    let next = queue.next().await;
+    assert_eq!((next.key, next.lane), (key("c"), Lane::Change));
+}
