@@ -4,19 +4,19 @@ mod open;
 mod plan;
 mod status;
 
-use std::fmt;
-
 use concierge_shared::{
     admission::{reference::Reference, review::annotation},
-    coffee::{CoffeeOrder, CoffeeOrderStatus, OrderPhase, UsedAccount},
+    coffee::{CoffeeOrder, CoffeeOrderStatus, OrderPhase},
     status::intent::{Intent, IntentState},
 };
 use jiff::Timestamp;
 
-use self::open::Open;
+use self::{
+    open::{Observed, Part, Stage},
+    plan::Step,
+};
 use super::{
     address, card,
-    client::{NewOrder, Order},
     connection::{Connection, Shops, account_to_wake},
     placing::{self, REFUSALS},
 };
@@ -26,54 +26,7 @@ use crate::engine::{
     Reconcile, Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
 };
 
-/// How far it has come.
-const TRACKING: &str = "Tracking";
-
 pub(super) struct OrderReconciler(pub(super) Shops);
-
-pub(super) struct Observed {
-    /// `None` when the shop was not asked.
-    used: Option<UsedAccount>,
-    at: Timestamp,
-    stage: Stage,
-}
-
-enum Stage {
-    /// Nothing more happens to it.
-    Over,
-    /// It is placed; this is what the shop shows of it, if it does.
-    Placed(Option<Box<Order>>),
-    /// It is to be placed.
-    Open(Box<Open>),
-    /// It is being deleted; these of its own parts are left at the shop.
-    Leaving(Vec<Part>),
-}
-
-/// Something that was made for the order alone.
-#[derive(Clone, Debug)]
-pub(super) enum Part {
-    Address(String),
-    Card(String),
-}
-
-pub(super) enum Step {
-    CreateAddress,
-    RegisterCard,
-    Place(NewOrder),
-    Remove(Part),
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::CreateAddress => f.write_str("create the address"),
-            Step::RegisterCard => f.write_str("register the card"),
-            Step::Place(_) => f.write_str("place the order"),
-            Step::Remove(Part::Address(id)) => write!(f, "delete address {id}"),
-            Step::Remove(Part::Card(id)) => write!(f, "delete card {id}"),
-        }
-    }
-}
 
 impl Reconcile for OrderReconciler {
     type Kind = CoffeeOrder;

@@ -1,23 +1,46 @@
-//! What an order needs before it can be placed.
+//! What is seen of an order at the shop, and what it needs before it can be placed.
 
 use std::collections::BTreeMap;
 
 use concierge_shared::coffee::{CoffeeCard, CoffeeOrder, UsedAccount, card_token::TokenSource};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{
-    super::{
-        address, card,
-        client::{Card, NewOrder},
-        connection::Connection,
-        placing::{self, Placeable},
-    },
-    Part,
+use super::super::{
+    address, card,
+    client::{Card, NewOrder, Order},
+    connection::Connection,
+    placing::{self, Placeable},
 };
 use crate::engine::{Context, Failure, Once};
 
+pub(in crate::coffee) struct Observed {
+    /// `None` when the shop was not asked.
+    pub(super) used: Option<UsedAccount>,
+    pub(super) at: Timestamp,
+    pub(super) stage: Stage,
+}
+
+pub(in crate::coffee) enum Stage {
+    /// Nothing more happens to it.
+    Over,
+    /// It is placed; this is what the shop shows of it, if it does.
+    Placed(Option<Box<Order>>),
+    /// It is to be placed.
+    Open(Box<Open>),
+    /// It is being deleted; these of its own parts are left at the shop.
+    Leaving(Vec<Part>),
+}
+
+/// Something that was made for the order alone.
+#[derive(Clone, Debug)]
+pub(in crate::coffee) enum Part {
+    Address(String),
+    Card(String),
+}
+
 /// What is there, and what is not.
-pub(super) struct Open {
+pub(in crate::coffee) struct Open {
     /// What hinders it, if something does.
     pub(super) hindrance: Option<String>,
     pub(super) address: Need,
@@ -27,7 +50,7 @@ pub(super) struct Open {
 }
 
 /// Something that an order needs.
-pub(super) enum Need {
+pub(in crate::coffee) enum Need {
     /// The shop has it under this id.
     Met(String),
     /// The object that is referred to has no id yet.

@@ -1,6 +1,6 @@
 //! What is to be done about an order.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use concierge_shared::{
     coffee::{CoffeeOrder, OrderPhase},
@@ -10,11 +10,10 @@ use jiff::Timestamp;
 
 use super::{
     super::{
-        client::{Order, TrackingStatus},
+        client::{NewOrder, Order, TrackingStatus},
         placing::{PLACED, REFUSALS},
     },
-    Step, TRACKING,
-    open::{Need, Open},
+    open::{Need, Open, Part},
 };
 use crate::common::{
     refusals,
@@ -22,9 +21,30 @@ use crate::common::{
 };
 use crate::engine::Plan;
 
+/// How far it has come.
+const TRACKING: &str = "Tracking";
 /// The shortest and the longest wait between two looks at an order on its way; in between a tenth of its age.
 /// Coffee is not shipped within minutes, and each look takes a turn from orders that wait to be placed.
 const LOOKS: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(3600));
+
+pub(in crate::coffee) enum Step {
+    CreateAddress,
+    RegisterCard,
+    Place(NewOrder),
+    Remove(Part),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::CreateAddress => f.write_str("create the address"),
+            Step::RegisterCard => f.write_str("register the card"),
+            Step::Place(_) => f.write_str("place the order"),
+            Step::Remove(Part::Address(id)) => write!(f, "delete address {id}"),
+            Step::Remove(Part::Card(id)) => write!(f, "delete card {id}"),
+        }
+    }
+}
 
 /// A finished order stays as it is.
 pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {

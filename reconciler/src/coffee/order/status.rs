@@ -13,12 +13,9 @@ use super::{
         client::{Order, TrackingStatus},
         placing::REFUSALS,
     },
-    Observed, Stage,
+    open::{Observed, Stage},
 };
-use crate::common::{
-    standing::{last_look, trouble, written},
-    targets,
-};
+use crate::common::standing::{is_target_ready, last_look, trouble, written};
 use crate::engine::Checks;
 
 /// Fills in what was observed.
@@ -80,12 +77,12 @@ pub(super) fn phase(order: &CoffeeOrder, checks: &Checks, status: &mut CoffeeOrd
     let (profile, address, card) =
         (status.profile_ready_status, status.address_ready_status, status.card_ready_status);
     status.profile_ready_status =
-        Some(targets::is_ready::<CoffeeProfile>(checks, namespace, profile_ref, profile));
+        Some(is_target_ready::<CoffeeProfile>(checks, namespace, profile_ref, profile));
     status.address_ready_status = address_ref
         .as_ref()
-        .map(|target| targets::is_ready::<CoffeeAddress>(checks, namespace, target, address));
+        .map(|target| is_target_ready::<CoffeeAddress>(checks, namespace, target, address));
     status.card_ready_status =
-        card_ref.as_ref().map(|target| targets::is_ready::<CoffeeCard>(checks, namespace, target, card));
+        card_ref.as_ref().map(|target| is_target_ready::<CoffeeCard>(checks, namespace, target, card));
 }
 
 fn placed(status: &CoffeeOrderStatus) -> OrderPhase {
