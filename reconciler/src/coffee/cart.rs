@@ -23,8 +23,7 @@ use super::{
 };
 use crate::common::{
     refusals,
-    standing::{SOON, Standing, is_asked, standing, trouble},
-    targets,
+    standing::{SOON, Standing, is_asked, is_target_ready, standing, trouble},
 };
 use crate::engine::{
     Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan,
@@ -176,9 +175,9 @@ impl Reconcile for CartReconciler {
         let (address, card) = (status.address_ready_status, status.card_ready_status);
         status.address_ready_status = address_ref
             .as_ref()
-            .map(|target| targets::is_ready::<CoffeeAddress>(checks, namespace, target, address));
+            .map(|target| is_target_ready::<CoffeeAddress>(checks, namespace, target, address));
         status.card_ready_status =
-            card_ref.as_ref().map(|target| targets::is_ready::<CoffeeCard>(checks, namespace, target, card));
+            card_ref.as_ref().map(|target| is_target_ready::<CoffeeCard>(checks, namespace, target, card));
     }
 
     fn record(&self, _operation: &str, id: &str, status: &mut CoffeeCartStatus) {

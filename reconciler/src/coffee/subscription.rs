@@ -19,8 +19,9 @@ use super::{
 };
 use crate::common::{
     recorded, refusals,
-    standing::{PRESENT, SOON, Standing, is_asked, is_gone, last_look, standing, trouble, written},
-    targets,
+    standing::{
+        PRESENT, SOON, Standing, is_asked, is_gone, is_target_ready, last_look, standing, trouble, written,
+    },
 };
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Owner, Plan,
@@ -221,10 +222,10 @@ impl Reconcile for SubscriptionReconciler {
         let (profile, address, card) =
             (status.profile_ready_status, status.address_ready_status, status.card_ready_status);
         status.profile_ready_status =
-            Some(targets::is_ready::<CoffeeProfile>(checks, namespace, profile_ref, profile));
+            Some(is_target_ready::<CoffeeProfile>(checks, namespace, profile_ref, profile));
         status.address_ready_status =
-            Some(targets::is_ready::<CoffeeAddress>(checks, namespace, address_ref, address));
-        status.card_ready_status = Some(targets::is_ready::<CoffeeCard>(checks, namespace, card_ref, card));
+            Some(is_target_ready::<CoffeeAddress>(checks, namespace, address_ref, address));
+        status.card_ready_status = Some(is_target_ready::<CoffeeCard>(checks, namespace, card_ref, card));
     }
 
     fn record(&self, _operation: &str, id: &str, status: &mut CoffeeSubscriptionStatus) {

@@ -7,8 +7,7 @@
 //! | `recorded` | the ids that other objects have made |
 //! | `redaction` | a service's words without what was sent |
 //! | `refusals` | a call that was refused or given up is not made again by itself |
-//! | `standing` | what the conditions come to |
-//! | `targets` | whether the targets of references are ready |
+//! | `standing` | what the conditions come to, and whether references' targets are ready |
 
 pub(crate) mod http;
 pub(crate) mod minted;
@@ -16,4 +15,3 @@ pub(crate) mod recorded;
 pub(crate) mod redaction;
 pub(crate) mod refusals;
 pub(crate) mod standing;
-pub(crate) mod targets;

@@ -1,15 +1,16 @@
-//! What the conditions of an object come to, and what its status remembers.
+//! What the conditions of an object come to, what its status says of its references' targets, and what it remembers.
 
 use std::time::Duration;
 
 use concierge_shared::{
     admission::review::annotation,
+    common::ObjectRef,
     kind::Kind,
     status::{ConditionReason, ConditionType, Conditions},
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::annotation::RECONCILE_AT;
+use crate::engine::{Checks, ObjectKey, annotation::RECONCILE_AT};
 
 /// Whether the shop shows the thing whose id is recorded.
 pub(crate) const PRESENT: &str = "Present";
@@ -54,6 +55,18 @@ pub(crate) fn trouble(status: &impl Conditions) -> Option<String> {
     let conditions = kinds.into_iter().filter_map(|kind| status.condition(kind.as_str()));
     let mut troubled = conditions.filter(|one| one.status == "False" && !one.message.is_empty());
     troubled.next().map(|one| one.message.clone())
+}
+
+/// Whether the object has what it needs of `target`, an object of kind `K`. Where this run has not checked, the status goes
+/// on saying what it said `before`.
+pub(crate) fn is_target_ready<K: Kind>(
+    checks: &Checks,
+    namespace: &str,
+    target: &ObjectRef,
+    before: Option<bool>,
+) -> bool {
+    let key = ObjectKey::new(K::NAME, target.namespace_in(namespace), target.name.clone());
+    checks.is_ready(&key).or(before).unwrap_or(false)
 }
 
 /// Whether the thing whose id is recorded has not been shown for so long that it can't be merely late.

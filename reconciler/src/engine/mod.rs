@@ -48,16 +48,18 @@ mod shared;
 
 pub use account::{Account, Limits};
 pub use cluster::objects::ObjectKey;
-pub use context::{Context, Secret, guard::Guard, owned::OwnedSecret};
+pub use context::{
+    Context, Secret,
+    guard::{Guard, OwnedSecret},
+};
 pub use kinds::{
     Kinds,
-    checks::Checks,
     plan::{
         Deletion, DeletionPolicy, Effect, ExtraCondition, IfFound, IfNotFound, Once, Outcome, Owner, Plan,
         Readiness, UnknownPolicy,
     },
-    reconcile::{Reconcile, Refusal, StatusOf},
+    reconcile::{Checks, Reconcile, Refusal, StatusOf},
 };
 pub use retry::{Failure, Requeue};
-pub use schedule::control_loop::Engine;
+pub use schedule::Engine;
 pub use shared::{Dependencies, Settings};

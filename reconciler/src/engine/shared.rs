@@ -13,10 +13,8 @@ use super::{
     account::Accounts,
     cluster::{
         Cluster, Target,
-        objects::{ObjectKey, Objects},
-        written::OwnWrites,
+        objects::{ObjectKey, ObjectReader, Objects, OwnWrites},
     },
-    kinds::reader::ObjectReader,
     lease::Term,
     metrics::Metrics,
     once::calls::Calls,

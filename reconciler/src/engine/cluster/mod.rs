@@ -11,7 +11,6 @@ use self::objects::ObjectKey;
 
 pub mod kubernetes;
 pub mod objects;
-pub(crate) mod written;
 
 /// The field manager of everything the engine applies.
 pub const FIELD_MANAGER: &str = "concierge";

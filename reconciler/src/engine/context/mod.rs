@@ -13,11 +13,10 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) mod guard;
-pub(crate) mod owned;
 
 use crate::engine::{
     account::{Account, Limiter},
-    cluster::{ClusterError, Target, objects::ObjectKey},
+    cluster::{ClusterError, Target, objects::ObjectKey, resource_of},
     retry::Failure,
     schedule::queue::Lane,
     shared::Shared,
@@ -133,6 +132,30 @@ impl Context {
             return Err(Failure::DependencyMissing(message));
         };
         Secret::read(format!("{namespace}/{name}"), &object)
+    }
+
+    /// Shows `visit` each stored object of a kind as the API server has it now, page by page.
+    ///
+    /// # Errors
+    /// When the API server can't be asked; [`Failure::Transient`] when an object can't be read: what it has recorded is then
+    /// not known, and whoever asks must not take it for nothing.
+    pub(crate) async fn for_each_stored<K: Kind>(
+        &self,
+        mut visit: impl FnMut(K) + Send,
+    ) -> Result<(), Failure> {
+        let mut unreadable = 0;
+        let mut read = |object| match serde_json::from_value(object) {
+            Ok(object) => visit(object),
+            Err(error) => {
+                tracing::warn!(kind = K::NAME, %error, "a stored object can't be read");
+                unreadable += 1;
+            }
+        };
+        self.shared.cluster.for_each(&resource_of::<K>(), "", &mut read).await.map_err(kubernetes)?;
+        match unreadable {
+            0 => Ok(()),
+            _ => Err(Failure::Transient(format!("{unreadable} stored {}s can't be read", K::NAME))),
+        }
     }
 
     /// Makes a call that changes nothing at the account of this run, in its turn and with the engine's time-out.

@@ -1,8 +1,6 @@
 //! The kinds that an engine reconciles, each a reconciler without its types.
 
-pub(crate) mod checks;
 pub(crate) mod plan;
-pub(crate) mod reader;
 pub(crate) mod reconcile;
 
 use std::{
@@ -26,12 +24,12 @@ use kube::{
 };
 use serde_json::Value;
 
-use self::{
-    reader::{ObjectReader, WakeDigest},
-    reconcile::{Reconcile, StatusOf},
-};
+use self::reconcile::{Reconcile, StatusOf};
 use crate::engine::{
-    cluster::{objects::ObjectKey, resource_of},
+    cluster::{
+        objects::{ObjectKey, ObjectReader, WakeDigest},
+        resource_of,
+    },
     context::Context,
     run::Run,
     schedule::queue::Lane,

@@ -23,10 +23,7 @@ use crate::engine::{
     },
     once::calls::{Busy, Sent},
     retry::{Failure, Requeue},
-    run::{
-        Run,
-        end::{End, Flow, OrEnd},
-    },
+    run::{End, Flow, OrEnd, Run},
     seams::CrashPoint,
 };
 

@@ -22,10 +22,7 @@ use crate::engine::{
     },
     once::calls::Sent,
     retry::{Failure, Requeue},
-    run::{
-        Run,
-        end::{End, Flow, OrEnd},
-    },
+    run::{End, Flow, OrEnd, Run},
     seams::CrashPoint,
 };
 

@@ -26,11 +26,7 @@ use crate::engine::{
     cluster::objects::ObjectKey,
     kinds::reconcile::Reconcile,
     retry::{Failure, Requeue},
-    run::{
-        Run,
-        end::{End, Flow, OrEnd},
-        listed,
-    },
+    run::{End, Flow, OrEnd, Run, status::listed},
 };
 
 impl<R: Reconcile> Run<R> {

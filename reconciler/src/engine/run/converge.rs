@@ -18,11 +18,7 @@ use crate::engine::{
     },
     metrics::DriftLabels,
     retry::{Failure, Requeue},
-    run::{
-        Run,
-        end::{End, Ended, Flow, OrEnd},
-        listed,
-    },
+    run::{End, Ended, Flow, OrEnd, Run, status::listed},
     seams::CrashPoint,
 };
 

@@ -7,6 +7,8 @@ use concierge_shared::{
     status::{ConditionReason, ConditionType},
 };
 
+use kube::core::object::HasStatus;
+
 use crate::engine::{
     annotation,
     cluster::objects::ObjectKey,
@@ -15,11 +17,7 @@ use crate::engine::{
         reconcile::Reconcile,
     },
     retry::Requeue,
-    run::{
-        Run,
-        end::{End, Ended, Flow},
-        listed,
-    },
+    run::{End, Ended, Flow, Run, status::listed},
     seams::CrashPoint,
 };
 
@@ -144,5 +142,15 @@ impl<R: Reconcile> Run<R> {
         self.emit(false, reason.as_str(), message).await;
         self.release().await?;
         Break(End::Gone)
+    }
+
+    /// True when a person wants the remote thing left behind.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        annotation::is_set(&*self.object, annotation::ABANDON)
+    }
+
+    /// Whether what is stored of the object tells that it exists remotely, or may.
+    pub(crate) fn may_exist(&self) -> bool {
+        self.reconciler.may_exist(&self.object, self.object.status())
     }
 }

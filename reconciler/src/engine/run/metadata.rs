@@ -9,19 +9,15 @@ use concierge_shared::{
     admission::{lookup::Found, reference::referrers_key},
     index::Stored,
     kind::Kind,
-    status::{ConditionReason, Conditions},
+    status::Conditions,
 };
-use kube::core::object::HasStatus;
 
 use crate::engine::{
     annotation::{self, FINALIZER, KOPF_ANNOTATIONS, KOPF_FINALIZER},
     cluster::{ClusterError, MetadataPatch, Target, objects::ObjectKey},
     kinds::reconcile::Reconcile,
     retry::Failure,
-    run::{
-        Run,
-        end::{End, Flow, OrEnd},
-    },
+    run::{End, Flow, OrEnd, Run},
     seams::CrashPoint,
 };
 
@@ -252,44 +248,6 @@ impl<R: Reconcile> Run<R> {
     /// Notes on the object which Secrets are held for it.
     pub(super) async fn note_held(&mut self, held: &BTreeSet<(String, String)>) -> Flow {
         self.write_metadata(true, note(held)).await
-    }
-
-    /// A write to the object itself failed. Only a read that finds nothing means that the object is gone: an old
-    /// CustomResourceDefinition without a status answers 404 as well.
-    pub(crate) async fn own_write_failed(&self, error: ClusterError) -> End {
-        if error != ClusterError::NotFound {
-            return End::Cluster(error);
-        }
-        match self.shared.cluster.get(&self.target).await {
-            Ok(Some(live)) if live["metadata"]["uid"].as_str() == self.meta().uid.as_deref() => {
-                tracing::warn!(
-                    "the object is there, but can't be written; is its CustomResourceDefinition up to date?"
-                );
-                End::Cluster(error)
-            }
-            Ok(_) => End::Gone,
-            Err(error) => End::Cluster(error),
-        }
-    }
-
-    /// True when a person wants the remote thing left behind.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        annotation::is_set(&*self.object, annotation::ABANDON)
-    }
-
-    /// Tells people what keeps a Secret of the object from being released.
-    pub(super) async fn report_kept_secret(&self, target: &Target, error: &ClusterError) {
-        let message = format!(
-            "the finalizer {FINALIZER} stays on Secret {}/{}: {error}; remove it when nobody else uses the Secret",
-            target.namespace, target.name
-        );
-        tracing::warn!("{message}");
-        self.emit(true, ConditionReason::Abandoned.as_str(), &message).await;
-    }
-
-    /// Whether what is stored of the object tells that it exists remotely, or may.
-    pub(crate) fn may_exist(&self) -> bool {
-        self.reconciler.may_exist(&self.object, self.object.status())
     }
 }
 

@@ -5,18 +5,16 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow::Continue};
 
+use concierge_shared::status::ConditionReason;
 use kube::Resource;
 use serde_json::Value;
 
 use crate::engine::{
     annotation::{self, FINALIZER},
-    cluster::ClusterError,
+    cluster::{ClusterError, Target},
     context::secret_target,
     kinds::reconcile::Reconcile,
-    run::{
-        Run,
-        end::{Flow, OrEnd},
-    },
+    run::{Flow, OrEnd, Run},
     seams::CrashPoint,
 };
 
@@ -103,6 +101,16 @@ impl<R: Reconcile> Run<R> {
             self.report_kept_secret(&secret_target(namespace, name), &error).await;
         }
         Continue(())
+    }
+
+    /// Tells people what keeps a Secret of the object from being released.
+    async fn report_kept_secret(&self, target: &Target, error: &ClusterError) {
+        let message = format!(
+            "the finalizer {FINALIZER} stays on Secret {}/{}: {error}; remove it when nobody else uses the Secret",
+            target.namespace, target.name
+        );
+        tracing::warn!("{message}");
+        self.emit(true, ConditionReason::Abandoned.as_str(), &message).await;
     }
 
     /// The Secrets that other objects need, as they are stored now.

@@ -1,6 +1,193 @@
-//! When which object is reconciled.
+//! The loop: what changes is queued, what is due is given to a worker, and only while this process leads.
 
-pub(crate) mod claims;
-pub(crate) mod control_loop;
+mod claims;
 pub(crate) mod queue;
-pub(crate) mod wake;
+mod wake;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::broadcast::error::RecvError,
+    task::{Id, JoinError, JoinSet},
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use self::{
+    queue::{Due, Queue},
+    wake::{Runners, Seen},
+};
+use crate::engine::{
+    account::Accounts,
+    cluster::objects::{ObjectKey, OwnWrites},
+    kinds::Kinds,
+    metrics::Metrics,
+    once::{self, calls::Calls},
+    retry::{BackOff, Requeue, after},
+    shared::{Dependencies, Settings, Shared},
+};
+
+/// How often objects are counted for the metrics.
+const COUNT: Duration = Duration::from_secs(30);
+/// How long runs under way may take to end after shutdown, beside one remote call.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// One loop for every kind.
+pub struct Engine {
+    shared: Arc<Shared>,
+    runners: Runners,
+    seen: Seen,
+    running: JoinSet<Option<Duration>>,
+    keys: HashMap<Id, ObjectKey>,
+    /// Work of the leader beside the runs; dropped with the term.
+    chores: JoinSet<()>,
+    token: Option<String>,
+}
+
+impl Engine {
+    /// An engine for `kinds`, which does nothing before it [runs](Self::run).
+    pub fn new(outside: Dependencies, settings: Settings, metrics: Metrics, kinds: Kinds) -> Self {
+        let Dependencies { cluster, objects, clock, random, term, hook } = outside;
+        let queue = Arc::new(Queue::default());
+        let shared = Shared {
+            cluster,
+            objects,
+            clock,
+            random,
+            term,
+            hook,
+            settings,
+            accounts: Accounts::new(queue.clone(), metrics.clone()),
+            calls: Calls::new(queue.clone()),
+            metrics,
+            queue,
+            back_off: BackOff::default(),
+            own_writes: OwnWrites::default(),
+            releasing: tokio::sync::Mutex::default(),
+            kinds: kinds.readers,
+        };
+        Self {
+            shared: Arc::new(shared),
+            runners: kinds.runners,
+            seen: Seen::default(),
+            running: JoinSet::new(),
+            keys: HashMap::new(),
+            chores: JoinSet::new(),
+            token: None,
+        }
+    }
+
+    /// Works until `shutdown`, then until the runs under way have ended, within bounds. Dropping the future stops everything at once, as
+    /// the death of the process would.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let shared = self.shared.clone();
+        let mut changes = shared.objects.changes();
+        let mut term = shared.term.clone();
+        let mut count = tokio::time::interval(COUNT);
+        count.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.follow_term();
+        loop {
+            let free = self.token.is_some() && self.running.len() < shared.settings.concurrency;
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Ok(()) = term.changed() => self.follow_term(),
+                change = changes.recv() => match change {
+                    Ok(change) => self.changed(&ObjectKey::from(change)),
+                    Err(RecvError::Lagged(_)) => self.everything(),
+                    Err(RecvError::Closed) => break,
+                },
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended),
+                _ = count.tick() => {
+                    shared.count_objects();
+                    shared.accounts.prune();
+                }
+                due = shared.queue.next(), if free => self.start(due),
+            }
+        }
+        self.drain().await;
+    }
+
+    /// Begins or ends a term.
+    fn follow_term(&mut self) {
+        let token = self.shared.term.borrow().as_ref().map(|term| term.token.clone());
+        if token == self.token {
+            return;
+        }
+        self.shared.metrics.leader.set(i64::from(token.is_some()));
+        self.chores.abort_all();
+        self.token.clone_from(&token);
+        match token {
+            Some(token) => {
+                tracing::info!(token, "leading");
+                self.chores.spawn(once::count_calls(self.shared.clone(), token.clone()));
+                self.chores.spawn(claims::keep(self.shared.clone(), token));
+                self.everything();
+            }
+            None => {
+                tracing::info!("not leading");
+                self.shared.queue.clear();
+                self.seen.clear();
+            }
+        }
+    }
+
+    fn everything(&mut self) {
+        if self.token.is_some() {
+            self.seen.all(&self.shared);
+        }
+    }
+
+    fn changed(&mut self, key: &ObjectKey) {
+        if self.token.is_some() {
+            self.seen.changed(&self.shared, &self.runners, key);
+        }
+    }
+
+    fn start(&mut self, Due { key, since, lane }: Due) {
+        let (Some(token), Some(runner)) = (self.token.clone(), self.runners.get(key.kind)) else {
+            return self.shared.queue.done(&key, None);
+        };
+        self.shared.metrics.queue_age.observe(since.elapsed().as_secs_f64());
+        let id = self.shared.random.id()[..16].to_owned();
+        let span = tracing::info_span!(
+            "reconcile",
+            kind = key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            run = id
+        );
+        let run = runner.run(self.shared.clone(), key.clone(), lane, id, token);
+        let handle = self.running.spawn(run.instrument(span));
+        self.keys.insert(handle.id(), key);
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Option<Duration>), JoinError>) {
+        let id = ended.as_ref().map_or_else(|error| error.id(), |(id, _)| *id);
+        if let Some(key) = self.keys.remove(&id) {
+            let wait = match ended {
+                Ok((_, wait)) => wait,
+                Err(error) => {
+                    // A kind's code panicked, and the panic hook has logged where.
+                    tracing::error!(%key, %error, "a run broke off");
+                    let Shared { back_off, random, .. } = &*self.shared;
+                    Requeue::BackOff.wait(back_off, &**random, &key, None)
+                }
+            };
+            self.shared.queue.done(&key, wait.map(after));
+        }
+        self.shared.accounts.wake_parked();
+    }
+
+    /// Starts nothing more, and lets what has begun end.
+    async fn drain(&mut self) {
+        self.chores.abort_all();
+        let most = self.shared.settings.request_timeout + GRACE;
+        let ended =
+            tokio::time::timeout(most, async { while self.running.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            tracing::warn!(runs = self.running.len(), "runs did not end in time and are aborted");
+        }
+    }
+}

@@ -11,7 +11,9 @@ use concierge_shared::{
 };
 
 use crate::engine::{
-    cluster::objects::ObjectKey, kinds::KindRunner, kinds::reader::WakeDigest, schedule::queue::Lane,
+    cluster::objects::{ObjectKey, WakeDigest},
+    kinds::KindRunner,
+    schedule::queue::Lane,
     shared::Shared,
 };
 
