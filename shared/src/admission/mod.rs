@@ -7,7 +7,7 @@
 //! 5. [`reference`](mod@reference), [`claim`]: what the object refers to and what it wants to be unique,
 //!    resolved through a [`lookup`]. What rules look up is [`seen`]: no denial rests on it unconfirmed.
 //! 6. [`review`]: the stages joined: one pure function from a request to an evaluation.
-//! 7. [`answer`]: the evaluation as an `AdmissionReview`.
+//! 7. [`answer`], [`warnings`]: the evaluation as an `AdmissionReview`.
 
 pub mod answer;
 pub mod claim;
@@ -22,3 +22,4 @@ pub mod review;
 pub mod rule;
 pub mod seen;
 mod tolerance;
+pub mod warnings;

@@ -1,0 +1,167 @@
+//! The stages joined: one pure function from a request to an evaluation.
+//!
+//! It never waits. What a cache could not tell for sure comes out as [`Need`]s; whoever can read the cluster
+//! reads them and evaluates again with the answers in front of the cache.
+
+mod evaluation;
+mod others;
+mod request;
+
+use self::{
+    evaluation::Findings,
+    others::{check_claim, check_reference},
+};
+pub use self::{
+    evaluation::{Evaluation, Taken, held_message, level},
+    others::{abridged, check_in_use},
+    request::{Context, Request, Review, Stage, annotation},
+};
+use super::{
+    defaults::Defaulted,
+    envelope::Operation,
+    lookup::Namespace,
+    object::Raw,
+    problem::{Cause, Problems},
+    reference::DELETE_IN_USE_ANNOTATION,
+    resync::check_resync,
+    rule::{NAMESPACE_RULES, RULES_ANNOTATION, STATUS_IGNORED},
+    tolerance::Tolerance,
+};
+use crate::kind::Kind;
+
+/// Evaluates a request about an object of kind `K`.
+pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evaluation {
+    match (request.operation, request.object, request.old) {
+        (Operation::Create | Operation::Update, Some(new), old) => {
+            if new.terminating() || old.is_some_and(|old| new.is_judged_like::<K>(old)) {
+                return Evaluation::default();
+            }
+            match new.decode::<K>() {
+                Ok(object) => evaluate_object(request, context, object),
+                // Before the API server's own schema check; it will say the same, and more.
+                Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
+                Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
+            }
+        }
+        (Operation::Delete, _, Some(old)) if request.stage == Stage::Validate => {
+            old.decode_stored::<K>().map(|old| evaluate_deletion(request, context, old)).unwrap_or_default()
+        }
+        _ => Evaluation::default(),
+    }
+}
+
+fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut object: K) -> Evaluation {
+    // An old object that no longer fits the schema has no spec to compare with: then all rules apply.
+    let old = request.old.and_then(|old| old.decode_stored::<K>().ok());
+    if old.as_ref().is_some_and(|old| is_judged_like(old, &object)) {
+        return Evaluation::default();
+    }
+    *object.status_mut() = stored_status(request, old.as_ref());
+    let (object, patch) = Defaulted::new(object);
+    let mut found = Findings::default();
+    if request.operation == Operation::Create && request.object.is_some_and(Raw::has_status) {
+        found.problems.add(
+            &STATUS_IGNORED,
+            Cause::Forbidden,
+            "status",
+            "is written by Concierge and dropped here; remove it from the manifest",
+        );
+    }
+    if request.stage == Stage::Validate {
+        examine(request, context, &object, old.as_ref(), &mut found);
+        add_mistakes(&context.lookup.namespace(request.namespace), &mut found.problems);
+    }
+    let tolerance = match &old {
+        Some(old) if !found.problems.is_empty() => tolerance(request, context, old, &object),
+        _ => Tolerance::none(),
+    };
+    found.into_evaluation(request, context, patch, tolerance)
+}
+
+/// Tells whoever writes objects that the namespace's levels are not what somebody meant them to be.
+fn add_mistakes(namespace: &Namespace, problems: &mut Problems) {
+    for mistake in &namespace.mistakes {
+        let message =
+            format!("has the annotation {RULES_ANNOTATION}, of which a part has no effect: {mistake}");
+        problems.add(&NAMESPACE_RULES, Cause::Invalid, "metadata.namespace", message);
+    }
+}
+
+/// True when nothing that rules read differs.
+fn is_judged_like<K: Kind>(old: &K, new: &K) -> bool {
+    let label = |object: &K, key: &str| object.meta().labels.as_ref()?.get(key).cloned();
+    old.spec() == new.spec() && K::READ_LABELS.iter().all(|key| label(old, key) == label(new, key))
+}
+
+/// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.
+/// The reconciler re-validates a stored object as an UPDATE without `old`.
+fn stored_status<K: Kind>(request: &Request<'_>, old: Option<&K>) -> Option<K::Status> {
+    match (request.operation, old) {
+        (_, Some(old)) => old.status().cloned(),
+        (Operation::Update, None) => request.object?.status::<K>(),
+        _ => None,
+    }
+}
+
+/// What the stored object has wrong already: an update may keep it.
+fn tolerance<K: Kind>(request: &Request<'_>, context: &Context<'_>, old: &K, new: &K) -> Tolerance {
+    let (old, _) = Defaulted::new(old.clone());
+    let mut found = Findings::default();
+    examine(request, context, &old, Some(&old), &mut found);
+    Tolerance::new(&*old, new, found.problems.into_sorted())
+}
+
+fn examine<K: Kind>(
+    request: &Request<'_>,
+    context: &Context<'_>,
+    object: &Defaulted<K>,
+    old: Option<&K>,
+    found: &mut Findings,
+) {
+    let review = Review {
+        operation: request.operation,
+        object,
+        old,
+        namespace: request.namespace,
+        settings: context.settings,
+        lookup: context.lookup,
+    };
+    K::check(&review, &mut found.problems);
+    check_resync(object.meta(), &mut found.problems);
+    let references = object.references();
+    for reference in &references {
+        check_reference(&review, reference, found);
+    }
+    // What is not permitted is not looked at either: neither what an account has, nor what is taken there.
+    if found.intrudes(context) {
+        return;
+    }
+    let held = old.map(Kind::claims).unwrap_or_default();
+    for claim in object.claims() {
+        check_claim(&review, claim, &references, &held, found);
+    }
+}
+
+fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old: K) -> Evaluation {
+    let override_set = annotation(&old, DELETE_IN_USE_ANNOTATION).is_some_and(|value| value == "true");
+    if override_set || context.lookup.namespace(request.namespace).terminating {
+        return Evaluation::default();
+    }
+    let (object, _) = Defaulted::new(old);
+    let review = Review {
+        operation: request.operation,
+        object: &object,
+        old: None,
+        namespace: request.namespace,
+        settings: context.settings,
+        lookup: context.lookup,
+    };
+    let mut found = Findings::default();
+    if K::ASKED_ON_DELETE {
+        K::check_deletion(&review, &mut found.problems);
+    }
+    if let Some(rule) = K::IN_USE {
+        check_in_use::<K>(rule, review.referrers(), &mut found.problems);
+    }
+    found.into_evaluation(request, context, Vec::new(), Tolerance::none())
+}

@@ -1,0 +1,128 @@
+//! What is asked, what it is asked against, and what a kind's rules see of both.
+
+use crate::{
+    admission::{
+        defaults::Defaulted,
+        envelope::Operation,
+        lookup::Lookup,
+        object::Raw,
+        reference::{self, referrers_key},
+        rule::Enforcement,
+        seen::{Seen, Users},
+    },
+    index::Stored,
+    kind::{KINDS, Kind},
+    settings::Settings,
+};
+
+/// Which of the two admission calls this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Fill in defaults; no rule is looked at.
+    Mutate,
+    /// Decide.
+    Validate,
+}
+
+impl Stage {
+    /// The spelling in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Mutate => "mutate",
+            Stage::Validate => "validate",
+        }
+    }
+}
+
+/// A request about an object.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Which call.
+    pub stage: Stage,
+    /// What is to be done.
+    pub operation: Operation,
+    /// The object's namespace; empty for a cluster-scoped object.
+    pub namespace: &'a str,
+    /// The object; absent on deletion.
+    pub object: Option<&'a Raw<'a>>,
+    /// The stored object; absent on creation.
+    pub old: Option<&'a Raw<'a>>,
+}
+
+/// What a request is evaluated against.
+pub struct Context<'a> {
+    /// The objects around.
+    pub lookup: &'a dyn Lookup,
+    /// The operator's levels for the whole cluster.
+    pub enforcement: &'a Enforcement,
+    /// The operator's settings.
+    pub settings: &'a Settings,
+}
+
+/// What a kind's rules see.
+pub struct Review<'a, K> {
+    /// What is to be done.
+    pub operation: Operation,
+    /// The object, with its status as it is stored; on deletion, the one to be deleted.
+    pub object: &'a Defaulted<K>,
+    /// The stored object, on update.
+    pub old: Option<&'a K>,
+    /// The object's namespace.
+    pub namespace: &'a str,
+    /// The operator's settings.
+    pub settings: &'a Settings,
+    /// The objects around. Rules look at them through [`Review::look`] alone.
+    pub(super) lookup: &'a dyn Lookup,
+}
+
+impl<K: Kind> Review<'_, K> {
+    /// What `look` sees of the objects around. It tells nothing before it is checked.
+    pub fn look<T>(&self, look: impl FnOnce(&dyn Lookup) -> T) -> Seen<T> {
+        Seen::new(self.lookup, look)
+    }
+
+    /// The objects, of any kind of the group, that protect the object under review from deletion: those that refer to it
+    /// and may. Groups do not refer to each other.
+    pub fn referrers(&self) -> Seen<Users> {
+        let name = self.object.meta().name.as_deref().unwrap_or_default();
+        let key = referrers_key(K::NAME, self.namespace, name);
+        let permits = |user: &Stored| {
+            user.namespace() == self.namespace
+                || reference::permits(self.object.meta().annotations.as_ref(), user.namespace())
+        };
+        self.users(&key, |_, user| permits(user))
+    }
+
+    /// The objects, of any kind of the group, that have an index key and, as far as `uses` can see, use the object
+    /// under review.
+    pub fn users(&self, key: &str, uses: impl Fn(&dyn Lookup, &Stored) -> bool) -> Seen<Users> {
+        let group = K::group(&());
+        let kinds: Vec<_> = KINDS.iter().filter(|kind| (kind.group)() == group).collect();
+        let wanted = |user: &Stored| !user.terminating() && uses(self.lookup, user);
+        self.using(|lookup, namespace, limit| {
+            let of_kinds = kinds.iter();
+            of_kinds
+                .flat_map(|kind| lookup.first(kind.name, namespace, key, limit, &wanted).objects)
+                .collect()
+        })
+    }
+
+    /// The objects of which `first` finds the first few in a namespace, or in all when it is empty.
+    pub fn using(&self, first: impl Fn(&dyn Lookup, &str, usize) -> Vec<Stored>) -> Seen<Users> {
+        let seen =
+            self.look(|lookup| Users::of(self.namespace, |namespace, limit| first(lookup, namespace, limit)));
+        seen.by_name()
+    }
+
+    /// True when `other` is the object under review, or its stored version.
+    pub fn is_self(&self, other: &Stored) -> bool {
+        other.kind() == K::NAME
+            && other.namespace() == self.namespace
+            && self.object.meta().name.as_deref() == Some(other.name())
+    }
+}
+
+/// The value of an annotation of `object`.
+pub fn annotation<'a, K: Kind>(object: &'a K, key: &str) -> Option<&'a str> {
+    object.meta().annotations.as_ref()?.get(key).map(String::as_str)
+}
