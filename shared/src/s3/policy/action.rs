@@ -1,138 +1,22 @@
 //! What may be done.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::LazyLock,
-};
+use std::{collections::HashSet, sync::LazyLock};
 
 use super::{
     Lint, Profile,
-    catalogue::{ACCOUNT_ACTIONS, BUCKET_ACTIONS, NO_ACTIONS, OBJECT_ACTIONS, OTHER_ACTIONS, SERVICES},
+    catalogue::{NO_ACTIONS, SERVICES},
     document::{Item, Statement},
-    glob, is_near,
+    grants, is_near,
+    pattern::{About, Pattern, S3_ACTIONS},
     resource::{self, Target},
     rules::*,
 };
-
-/// What an S3 action is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
-    /// An object.
-    Object,
-    /// A bucket.
-    Bucket,
-    /// The account.
-    Account,
-    /// Something else.
-    Other,
-}
-
-/// An action of S3.
-#[derive(Debug)]
-pub(super) struct S3Action {
-    /// Its name as AWS writes it, without `s3:`.
-    pub(super) name: &'static str,
-    /// Its name in lower case.
-    lower: String,
-    /// What it is about.
-    pub(super) about: About,
-}
-
-/// All actions of S3.
-pub(super) static S3_ACTIONS: LazyLock<Vec<S3Action>> = LazyLock::new(|| {
-    let lists = [
-        (About::Object, OBJECT_ACTIONS),
-        (About::Bucket, BUCKET_ACTIONS),
-        (About::Account, ACCOUNT_ACTIONS),
-        (About::Other, OTHER_ACTIONS),
-    ];
-    let all = lists.into_iter().flat_map(|(about, names)| {
-        names.split_whitespace().map(move |name| S3Action { name, lower: name.to_ascii_lowercase(), about })
-    });
-    all.collect()
-});
-
-static BY_NAME: LazyLock<HashMap<&'static str, &'static S3Action>> =
-    LazyLock::new(|| S3_ACTIONS.iter().map(|action| (action.lower.as_str(), action)).collect());
 
 static KNOWN_SERVICES: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| SERVICES.split_whitespace().collect());
 
 /// The services nearest to S3: only a misspelling of one of these is taken for one.
 const NEAR_SERVICES: &[&str] = &["s3", "iam", "sts", "kms", "sns", "sqs", "lambda", "logs"];
-
-/// Actions that change who may do what.
-const PERMISSIONS: &[&str] = &[
-    "PutBucketPolicy",
-    "DeleteBucketPolicy",
-    "PutBucketAcl",
-    "PutObjectAcl",
-    "PutObjectVersionAcl",
-    "PutBucketPublicAccessBlock",
-    "PutBucketOwnershipControls",
-    "BypassGovernanceRetention",
-    "ObjectOwnerOverrideToBucketOwner",
-];
-
-/// IAM actions by which a user raises its own rights.
-const ESCALATION: &[&str] = &[
-    "AddUserToGroup",
-    "AttachUserPolicy",
-    "CreateAccessKey",
-    "CreateLoginProfile",
-    "CreatePolicyVersion",
-    "PutUserPolicy",
-    "SetDefaultPolicyVersion",
-    "UpdateAssumeRolePolicy",
-    "UpdateLoginProfile",
-];
-
-/// An action or a pattern of actions, in lower case: service and name.
-#[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    pub(super) service: String,
-    pub(super) name: String,
-}
-
-impl Pattern {
-    /// `None` when the text is no action.
-    pub(super) fn of(text: &str) -> Option<Self> {
-        if text == "*" {
-            return Some(Self { service: "*".into(), name: "*".into() });
-        }
-        let (service, name) = text.split_once(':')?;
-        let is_service = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '*' || c == '?';
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '*' || c == '?';
-        let is_good = !service.is_empty()
-            && service.chars().all(is_service)
-            && !name.is_empty()
-            && name.chars().all(is_name);
-        is_good.then(|| Self { service: service.to_ascii_lowercase(), name: name.to_ascii_lowercase() })
-    }
-
-    /// True when the action `name` of `service`, both in lower case, fits.
-    pub(super) fn fits(&self, service: &str, name: &str) -> bool {
-        glob::matches(&self.service, service) && glob::matches(&self.name, name)
-    }
-
-    fn is_s3(&self) -> bool {
-        glob::matches(&self.service, "s3")
-    }
-
-    /// The actions of S3 that fit.
-    pub(super) fn s3_actions(&self) -> Vec<&'static S3Action> {
-        match (self.is_s3(), self.name.contains(['*', '?'])) {
-            (false, _) => Vec::new(),
-            (true, false) => BY_NAME.get(self.name.as_str()).copied().into_iter().collect(),
-            (true, true) => S3_ACTIONS.iter().filter(|one| glob::matches(&self.name, &one.lower)).collect(),
-        }
-    }
-
-    /// True when every action that fits `other` fits this.
-    pub(super) fn covers(&self, other: &Self) -> bool {
-        glob::covers(&self.service, &other.service) && glob::covers(&self.name, &other.name)
-    }
-}
 
 /// What is wrong with the actions of a statement.
 pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
@@ -154,7 +38,7 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     if !statement.actions.negated {
         check_types(lint, statement, &patterns);
         if statement.allows() {
-            check_grants(lint, statement, &patterns);
+            grants::check(lint, statement, &patterns);
         }
     }
 }
@@ -292,86 +176,6 @@ fn check_types(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&Item, P
             let message =
                 format!("no action of the statement is about {}; remove it, or add the action", item.text);
             lint.add(&ACT_10, item.span.clone(), message);
-        }
-    }
-}
-
-fn check_grants(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&Item, Pattern)]) {
-    for (item, pattern) in patterns {
-        if pattern.name == "*" {
-            let message =
-                format!("allows every action of {}; list those that are needed", service_name(pattern));
-            lint.add(&ACT_12, item.span.clone(), message);
-        }
-    }
-    check_permissions(lint, statement, patterns);
-    check_reach(lint, patterns);
-    if !lint.subject.is_of_bucket() {
-        check_escalation(lint, statement, patterns);
-    }
-}
-
-fn service_name(pattern: &Pattern) -> &str {
-    if pattern.service == "*" { "every service" } else { &pattern.service }
-}
-
-fn check_permissions(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&Item, Pattern)]) {
-    let Some(principals) = &statement.principals else { return };
-    let is_public = super::public::is_statement_public(statement);
-    let own = lint.subject.account;
-    let is_foreign = principals
-        .items
-        .iter()
-        .any(|(key, item)| key == "AWS" && own.is_some_and(|own| !item.text.contains(own)));
-    for (item, pattern) in patterns {
-        let Some(action) = PERMISSIONS.iter().find(|action| pattern.fits("s3", &action.to_ascii_lowercase()))
-        else {
-            continue;
-        };
-        if is_public {
-            let message = format!("lets everybody call s3:{action}; name who may");
-            lint.add(&ACT_14_PUBLIC, item.span.clone(), message);
-        } else if is_foreign {
-            let message = format!("lets another account call s3:{action}; leave it to your own");
-            lint.add(&ACT_14, item.span.clone(), message);
-        }
-    }
-}
-
-/// Who may rewrite the policy, the ACL or the lifecycle can read or delete the objects sooner or later.
-fn check_reach(lint: &mut Lint<'_>, patterns: &[(&Item, Pattern)]) {
-    let allows = |action: &str| patterns.iter().any(|(_, pattern)| pattern.fits("s3", action));
-    let reads_and_writes = allows("putobject") && allows("getobject") && allows("deleteobject");
-    for (item, pattern) in patterns {
-        let fits = |action| pattern.fits("s3", action);
-        if (fits("putbucketpolicy") || fits("putbucketacl")) && !reads_and_writes {
-            let message = "whoever may change the bucket's policy or ACL can give themselves its objects";
-            lint.add(&ACT_15, item.span.clone(), message);
-        } else if fits("putlifecycleconfiguration") && !allows("deleteobject") {
-            lint.add(&ACT_15, item.span.clone(), "a lifecycle rule deletes objects, as s3:DeleteObject does");
-        }
-    }
-}
-
-fn check_escalation(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&Item, Pattern)]) {
-    let is_wide =
-        statement.resources.negated || statement.resources.items.iter().any(|item| item.text == "*");
-    let is_bound = statement.conditions.iter().any(|one| {
-        ["iam:PassedToService", "iam:AWSServiceName"].iter().any(|key| one.key.text.eq_ignore_ascii_case(key))
-    });
-    for (item, pattern) in patterns.iter().filter(|_| is_wide) {
-        let passes = pattern.fits("iam", "passrole") || pattern.fits("iam", "createservicelinkedrole");
-        if passes && !is_bound {
-            let message =
-                "allows to hand on any role; name the roles, or add a condition on iam:PassedToService";
-            lint.add(&ACT_16, item.span.clone(), message);
-        }
-        if let Some(action) =
-            ESCALATION.iter().find(|action| pattern.fits("iam", &action.to_ascii_lowercase()))
-        {
-            let message =
-                format!("iam:{action} on everything lets the user raise its own rights; name the users");
-            lint.add(&ACT_17, item.span.clone(), message);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Whom a policy lets do what: the evaluation that a provider makes for each request.
 
-use std::{collections::BTreeMap, net::IpAddr};
-
-use ipnet::IpNet;
-use jiff::{Timestamp, civil};
+use std::collections::BTreeMap;
 
 use super::{
-    action::Pattern,
+    compare::compare,
     document::{Condition, Effect, Items, Policy, Principals, Statement, Version},
-    glob, variable,
+    glob,
+    operator::{Comparison, Operator, Set},
+    pattern::Pattern,
+    variable,
 };
 
 /// A request to a provider.
@@ -112,143 +112,6 @@ fn expand(version: Version, text: &str, request: &Request<'_>) -> Option<String>
     Some(result)
 }
 
-/// An operator of conditions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operator {
-    /// How several values of the request are taken.
-    pub set: Option<Set>,
-    /// The comparison.
-    pub comparison: Comparison,
-    /// Whether it holds when the key is missing.
-    pub if_exists: bool,
-}
-
-/// How several values of a key are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Set {
-    /// All have to fit; none is enough too.
-    All,
-    /// One has to fit.
-    Any,
-}
-
-/// A relation of numbers and dates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
-    /// `=`
-    Equal,
-    /// Not `=`
-    NotEqual,
-    /// `<`
-    Less,
-    /// `<=`
-    LessOrEqual,
-    /// `>`
-    Greater,
-    /// `>=`
-    GreaterOrEqual,
-}
-
-/// What is compared, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// Texts.
-    Text {
-        /// Whether `*` and `?` are wildcards.
-        like: bool,
-        /// Whether upper and lower case are the same.
-        ignore_case: bool,
-        /// Whether it holds when the texts differ.
-        negated: bool,
-    },
-    /// Numbers.
-    Numeric(Relation),
-    /// Dates.
-    Date(Relation),
-    /// `true` or `false`.
-    Bool,
-    /// Bytes in base64.
-    Binary,
-    /// Addresses in ranges.
-    Ip {
-        /// Whether it holds outside the ranges.
-        negated: bool,
-    },
-    /// ARNs, part by part.
-    Arn {
-        /// Whether it holds when the ARNs differ.
-        negated: bool,
-    },
-    /// Whether the key is missing.
-    Null,
-}
-
-const fn text(like: bool, ignore_case: bool, negated: bool) -> Comparison {
-    Comparison::Text { like, ignore_case, negated }
-}
-
-impl Comparison {
-    /// All by name.
-    pub const ALL: &'static [(&'static str, Comparison)] = &[
-        ("StringEquals", text(false, false, false)),
-        ("StringNotEquals", text(false, false, true)),
-        ("StringEqualsIgnoreCase", text(false, true, false)),
-        ("StringNotEqualsIgnoreCase", text(false, true, true)),
-        ("StringLike", text(true, false, false)),
-        ("StringNotLike", text(true, false, true)),
-        ("NumericEquals", Comparison::Numeric(Relation::Equal)),
-        ("NumericNotEquals", Comparison::Numeric(Relation::NotEqual)),
-        ("NumericLessThan", Comparison::Numeric(Relation::Less)),
-        ("NumericLessThanEquals", Comparison::Numeric(Relation::LessOrEqual)),
-        ("NumericGreaterThan", Comparison::Numeric(Relation::Greater)),
-        ("NumericGreaterThanEquals", Comparison::Numeric(Relation::GreaterOrEqual)),
-        ("DateEquals", Comparison::Date(Relation::Equal)),
-        ("DateNotEquals", Comparison::Date(Relation::NotEqual)),
-        ("DateLessThan", Comparison::Date(Relation::Less)),
-        ("DateLessThanEquals", Comparison::Date(Relation::LessOrEqual)),
-        ("DateGreaterThan", Comparison::Date(Relation::Greater)),
-        ("DateGreaterThanEquals", Comparison::Date(Relation::GreaterOrEqual)),
-        ("Bool", Comparison::Bool),
-        ("BinaryEquals", Comparison::Binary),
-        ("IpAddress", Comparison::Ip { negated: false }),
-        ("NotIpAddress", Comparison::Ip { negated: true }),
-        ("ArnEquals", Comparison::Arn { negated: false }),
-        ("ArnLike", Comparison::Arn { negated: false }),
-        ("ArnNotEquals", Comparison::Arn { negated: true }),
-        ("ArnNotLike", Comparison::Arn { negated: true }),
-        ("Null", Comparison::Null),
-    ];
-}
-
-impl Operator {
-    /// The operator with this name; `None` when there is none.
-    pub fn of(name: &str) -> Option<Self> {
-        let (set, name) = match name.split_once(':') {
-            Some(("ForAllValues", rest)) => (Some(Set::All), rest),
-            Some(("ForAnyValue", rest)) => (Some(Set::Any), rest),
-            Some(_) => return None,
-            None => (None, name),
-        };
-        let (base, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |base| (base, true));
-        let (_, comparison) = Comparison::ALL.iter().find(|(known, _)| *known == base)?;
-        (!(if_exists && *comparison == Comparison::Null)).then_some(Self {
-            set,
-            comparison: *comparison,
-            if_exists,
-        })
-    }
-
-    /// Whether it holds for values that do not fit.
-    pub fn is_negated(self) -> bool {
-        use Comparison as C;
-        match self.comparison {
-            C::Text { negated, .. } | C::Ip { negated } | C::Arn { negated } => negated,
-            C::Numeric(relation) | C::Date(relation) => relation == Relation::NotEqual,
-            C::Bool | C::Binary | C::Null => false,
-        }
-    }
-}
-
 fn holds(version: Version, condition: &Condition, request: &Request<'_>) -> bool {
     let Some(operator) = Operator::of(&condition.operator.text) else { return false };
     let actual = request.context.get(&condition.key.text.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
@@ -272,114 +135,5 @@ fn holds(version: Version, condition: &Condition, request: &Request<'_>) -> bool
         ([], None) => operator.if_exists || operator.is_negated(),
         (all, Some(Set::All)) => all.iter().all(fits),
         (all, _) => all.iter().any(fits),
-    }
-}
-
-fn compare(comparison: Comparison, actual: &str, expected: &str) -> bool {
-    use Comparison as C;
-    match comparison {
-        C::Text { like, ignore_case, negated } => {
-            let (actual, expected) = match ignore_case {
-                true => (actual.to_lowercase(), expected.to_lowercase()),
-                false => (actual.to_owned(), expected.to_owned()),
-            };
-            (if like { glob::matches(&expected, &actual) } else { expected == actual }) != negated
-        }
-        C::Numeric(relation) => match (actual.parse::<f64>(), expected.parse::<f64>()) {
-            (Ok(actual), Ok(expected)) => related(relation, actual.total_cmp(&expected)),
-            _ => false,
-        },
-        C::Date(relation) => match (date(actual), date(expected)) {
-            (Some(actual), Some(expected)) => related(relation, actual.cmp(&expected)),
-            _ => false,
-        },
-        C::Bool => actual.eq_ignore_ascii_case(expected),
-        C::Binary => actual == expected,
-        C::Ip { negated } => match (actual.parse::<IpAddr>(), Range::of(expected)) {
-            (Ok(address), Some(range)) => range.contains(address) != negated,
-            _ => negated,
-        },
-        C::Arn { negated } => is_arn_like(expected, actual) != negated,
-        C::Null => false,
-    }
-}
-
-fn related(relation: Relation, order: std::cmp::Ordering) -> bool {
-    match relation {
-        Relation::Equal => order.is_eq(),
-        Relation::NotEqual => order.is_ne(),
-        Relation::Less => order.is_lt(),
-        Relation::LessOrEqual => order.is_le(),
-        Relation::Greater => order.is_gt(),
-        Relation::GreaterOrEqual => order.is_ge(),
-    }
-}
-
-/// A wildcard of an ARN does not reach over a colon, but in its last part.
-fn is_arn_like(pattern: &str, arn: &str) -> bool {
-    let (pattern, arn): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
-    pattern == ["*"]
-        || (pattern.len() == arn.len()
-            && pattern.iter().zip(&arn).all(|(pattern, part)| glob::matches(pattern, part)))
-}
-
-/// A date or date-time with zone, or the seconds since 1970.
-pub(super) fn date(text: &str) -> Option<Timestamp> {
-    let day = |text: &str| {
-        let date = text.parse::<civil::Date>().ok()?;
-        date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
-    };
-    let minutes = || text.strip_suffix('Z').and_then(|rest| format!("{rest}:00Z").parse().ok());
-    match text.parse::<i64>() {
-        Ok(seconds) if text.len() > 4 => Timestamp::from_second(seconds).ok(),
-        _ => text.parse().ok().or_else(|| if text.contains('T') { minutes() } else { day(text) }),
-    }
-}
-
-/// A range of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range(IpNet);
-
-impl Range {
-    /// The range in CIDR notation, or one address.
-    pub fn of(text: &str) -> Option<Self> {
-        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(Self)
-    }
-
-    /// Whether it holds this address.
-    pub fn contains(self, address: IpAddr) -> bool {
-        self.0.contains(&address)
-    }
-
-    /// Whether nothing stands behind the prefix.
-    pub fn is_exact(self) -> bool {
-        self.0.addr() == self.0.network()
-    }
-
-    /// The range without what stands behind the prefix.
-    pub fn exact(self) -> IpNet {
-        self.0.trunc()
-    }
-
-    /// Whether all of it is private or reserved: nobody calls from there over the internet.
-    pub fn is_private(self) -> bool {
-        const PRIVATE: [&str; 9] = [
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "100.64.0.0/10",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "fc00::/7",
-            "fe80::/10",
-            "::1/128",
-        ];
-        PRIVATE.iter().filter_map(|range| range.parse::<IpNet>().ok()).any(|range| range.contains(&self.0))
-    }
-
-    /// Whether it is so narrow that it says who calls: at least /8, or /32 for version 6. Private ranges are.
-    pub(super) fn is_narrow(self) -> bool {
-        let most = if self.0.network().is_ipv4() { 8 } else { 32 };
-        self.0.prefix_len() >= most || self.is_private()
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    decide::{Comparison, Operator, Range, date},
+    compare::{Range, date},
     document::{Effect, Items, Policy, Statement},
+    operator::{Comparison, Operator},
 };
 
 /// A statement without what does not matter: order, repetition, spelling, its Sid.

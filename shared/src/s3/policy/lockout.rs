@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Lint,
-    decide::{Comparison, Operator, Request},
+    decide::Request,
     document::{Condition, Effect, Policy, Statement},
+    operator::{Comparison, Operator},
     rules::{LCK_01, LCK_03},
 };
 

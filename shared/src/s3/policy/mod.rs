@@ -12,12 +12,16 @@
 
 mod action;
 mod catalogue;
+mod compare;
 mod condition;
 pub mod decide;
 pub mod document;
 mod equal;
 pub mod glob;
+mod grants;
 mod lockout;
+mod operator;
+mod pattern;
 mod principal;
 mod public;
 mod read;

@@ -10,7 +10,6 @@ use super::{
 /// What is wrong with whom a statement is about.
 pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     let Some(principals) = &statement.principals else { return };
-    let has_star = |key: &str| principals.items.iter().any(|(one, item)| one == key && item.text == "*");
     for (key, item) in &principals.items {
         match key.as_str() {
             "AWS" => check_aws(lint, item),
@@ -23,10 +22,7 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
             }
             _ => continue,
         }
-        if item.text == "*"
-            && principals.items.iter().filter(|(one, _)| one == key).count() > 1
-            && has_star(key)
-        {
+        if item.text == "*" && principals.items.iter().filter(|(one, _)| one == key).count() > 1 {
             lint.add(&PRN_07, item.span.clone(), "* means everybody; remove it, or the others");
         }
     }

@@ -3,8 +3,9 @@
 
 use super::{
     Lint,
-    decide::{Comparison, Operator, Range, Set},
+    compare::Range,
     document::{Condition, Policy, Statement},
+    operator::{Comparison, Operator, Set},
     resource::Arn,
     rules::PUB_02,
 };

@@ -142,10 +142,10 @@ fn check_all(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
 /// An Allow of what could be narrower, on everything.
 fn check_width(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
     let narrower = statement.actions.items.iter().any(|action| {
-        super::action::Pattern::of(&action.text).is_some_and(|pattern| {
+        super::pattern::Pattern::of(&action.text).is_some_and(|pattern| {
             pattern.service == "s3"
                 && pattern.s3_actions().iter().any(|action| {
-                    matches!(action.about, super::action::About::Object | super::action::About::Bucket)
+                    matches!(action.about, super::pattern::About::Object | super::pattern::About::Bucket)
                 })
         })
     });

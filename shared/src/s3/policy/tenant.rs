@@ -1,6 +1,6 @@
 //! What the policies of a namespace may reach.
 
-use super::{Lint, action::Pattern, document::Statement, resource::Arn, rules::*};
+use super::{Lint, document::Statement, pattern::Pattern, resource::Arn, rules::*};
 
 const KMS_GRANTS: &[&str] = &["creategrant", "putkeypolicy"];
 

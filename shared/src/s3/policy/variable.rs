@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::{
     Lint,
-    condition::key,
-    decide::{Comparison, Operator},
+    catalogue::key,
     document::{Item, Statement, Version},
+    operator::{Comparison, Operator},
     rules::*,
 };
 

@@ -1,0 +1,96 @@
+//! The actions of S3, and patterns of actions.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use super::{
+    catalogue::{ACCOUNT_ACTIONS, BUCKET_ACTIONS, OBJECT_ACTIONS, OTHER_ACTIONS},
+    glob,
+};
+
+/// What an S3 action is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// An object.
+    Object,
+    /// A bucket.
+    Bucket,
+    /// The account.
+    Account,
+    /// Something else.
+    Other,
+}
+
+/// An action of S3.
+#[derive(Debug)]
+pub(super) struct S3Action {
+    /// Its name as AWS writes it, without `s3:`.
+    pub(super) name: &'static str,
+    /// Its name in lower case.
+    pub(super) lower: String,
+    /// What it is about.
+    pub(super) about: About,
+}
+
+/// All actions of S3.
+pub(super) static S3_ACTIONS: LazyLock<Vec<S3Action>> = LazyLock::new(|| {
+    let lists = [
+        (About::Object, OBJECT_ACTIONS),
+        (About::Bucket, BUCKET_ACTIONS),
+        (About::Account, ACCOUNT_ACTIONS),
+        (About::Other, OTHER_ACTIONS),
+    ];
+    let all = lists.into_iter().flat_map(|(about, names)| {
+        names.split_whitespace().map(move |name| S3Action { name, lower: name.to_ascii_lowercase(), about })
+    });
+    all.collect()
+});
+
+static BY_NAME: LazyLock<HashMap<&'static str, &'static S3Action>> =
+    LazyLock::new(|| S3_ACTIONS.iter().map(|action| (action.lower.as_str(), action)).collect());
+
+/// An action or a pattern of actions, in lower case: service and name.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    pub(super) service: String,
+    pub(super) name: String,
+}
+
+impl Pattern {
+    /// `None` when the text is no action.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self { service: "*".into(), name: "*".into() });
+        }
+        let (service, name) = text.split_once(':')?;
+        let is_service = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '*' || c == '?';
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '*' || c == '?';
+        let is_good = !service.is_empty()
+            && service.chars().all(is_service)
+            && !name.is_empty()
+            && name.chars().all(is_name);
+        is_good.then(|| Self { service: service.to_ascii_lowercase(), name: name.to_ascii_lowercase() })
+    }
+
+    /// True when the action `name` of `service`, both in lower case, fits.
+    pub(super) fn fits(&self, service: &str, name: &str) -> bool {
+        glob::matches(&self.service, service) && glob::matches(&self.name, name)
+    }
+
+    pub(super) fn is_s3(&self) -> bool {
+        glob::matches(&self.service, "s3")
+    }
+
+    /// The actions of S3 that fit.
+    pub(super) fn s3_actions(&self) -> Vec<&'static S3Action> {
+        match (self.is_s3(), self.name.contains(['*', '?'])) {
+            (false, _) => Vec::new(),
+            (true, false) => BY_NAME.get(self.name.as_str()).copied().into_iter().collect(),
+            (true, true) => S3_ACTIONS.iter().filter(|one| glob::matches(&self.name, &one.lower)).collect(),
+        }
+    }
+
+    /// True when every action that fits `other` fits this.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        glob::covers(&self.service, &other.service) && glob::covers(&self.name, &other.name)
+    }
+}

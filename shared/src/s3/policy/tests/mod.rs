@@ -1,0 +1,186 @@
+//! Documents, the rules that they break, and near misses that break nothing.
+
+mod actions;
+mod conditions;
+mod documents;
+mod effects;
+mod meaning;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{rules::RULES, *};
+
+/// A statement of a bucket policy and one of a user's policy that nothing is wrong with.
+fn sound(kind: PolicyKind) -> Value {
+    match kind {
+        PolicyKind::Bucket => {
+            json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:user/ann"},
+            "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b/*"]})
+        }
+        _ => json!({"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b/*"]}),
+    }
+}
+
+/// The sound statement with the elements of `change`, those that are null taken out; or, if it is no JSON object of elements,
+/// `change` itself as the whole document.
+fn document(kind: PolicyKind, change: &str) -> String {
+    let elements = match serde_json::from_str::<Value>(change) {
+        Ok(Value::Object(all)) if !all.contains_key("Statement") && !all.contains_key("Version") => all,
+        _ => return change.to_owned(),
+    };
+    let mut statement = sound(kind);
+    for (name, value) in elements {
+        match value {
+            Value::Null => statement.as_object_mut().unwrap().remove(&name),
+            value => statement.as_object_mut().unwrap().insert(name, value),
+        };
+    }
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+fn subject(kind: PolicyKind) -> Subject<'static> {
+    Subject {
+        bucket: Some("b"),
+        account: Some("123456789012"),
+        controller: Some("arn:aws:iam::123456789012:user/concierge"),
+        own_buckets: None,
+        ..Subject::new(kind)
+    }
+}
+
+fn ids(kind: PolicyKind, change: &str, subject: &Subject<'_>) -> BTreeSet<&'static str> {
+    lint(&document(kind, change), subject).iter().map(|finding| finding.rule.id).collect()
+}
+
+/// A rule, the kind of policy, what breaks it, and what nearly does.
+type Row = (&'static str, PolicyKind, &'static str, &'static str);
+
+use PolicyKind::{Bucket as B, Inline as N, Managed as M};
+
+/// All rows.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [documents::ROWS, actions::ROWS, conditions::ROWS, effects::ROWS].into_iter().flatten()
+}
+
+const ELSEWHERE: &[&str] =
+    &["siz-01", "siz-01-near", "siz-02", "siz-03", "res-10", "act-07-account", "ten-01", "ten-02"];
+
+#[test]
+fn every_rule_finds_its_document_and_leaves_the_near_miss() {
+    for (rule, kind, bad, good) in rows() {
+        let (rule, subject) = (format!("s3.policy.{rule}"), subject(*kind));
+        let (bad, good) = (ids(*kind, bad, &subject), ids(*kind, good, &subject));
+        assert!(bad.contains(&*rule), "{rule} is not found: {bad:?}");
+        assert!(!good.contains(&*rule), "{rule} is found in the near miss");
+    }
+}
+
+#[test]
+fn every_rule_has_a_document() {
+    let covered: BTreeSet<_> = rows().map(|row| row.0).chain(ELSEWHERE.iter().copied()).collect();
+    let all: BTreeSet<_> = RULES.iter().filter_map(|rule| rule.id.strip_prefix("s3.policy.")).collect();
+    assert_eq!(covered, all);
+}
+
+#[test]
+fn what_is_sound_has_no_finding() {
+    for kind in [B, M, N] {
+        assert_eq!(ids(kind, "{}", &subject(kind)), BTreeSet::new(), "{kind:?}");
+    }
+}
+
+#[test]
+fn sizes_are_counted_without_white_space_outside_strings() {
+    assert_eq!(size::compact_len("{ \"a b\" :\n\"\\\" c\" }"), r#"{"a b":"\" c"}"#.len());
+    let sized = |kind, bytes: usize, beside| {
+        let subject = Subject { inline_beside: beside, ..subject(kind) };
+        let empty = document(kind, r#"{"Sid": ""}"#).len();
+        ids(kind, &format!(r#"{{"Sid": "{}"}}"#, "a".repeat(bytes - empty)), &subject)
+    };
+    assert!(!sized(B, 16_384, 0).contains("s3.policy.siz-01-near"));
+    assert!(sized(B, 16_385, 0).contains("s3.policy.siz-01-near"));
+    assert!(!sized(B, 20_480, 0).contains("s3.policy.siz-01"));
+    assert!(sized(B, 20_481, 0).contains("s3.policy.siz-01"));
+    assert!(!sized(M, 6_144, 0).contains("s3.policy.siz-02"));
+    assert!(sized(M, 6_145, 0).contains("s3.policy.siz-02"));
+    assert!(!sized(N, 1_048, 1_000).contains("s3.policy.siz-03"));
+    assert!(sized(N, 1_049, 1_000).contains("s3.policy.siz-03"));
+}
+
+#[test]
+fn a_key_has_at_most_1024_bytes() {
+    let of = |bytes: usize| {
+        ids(B, &format!(r#"{{"Resource": "arn:aws:s3:::b/{}"}}"#, "a".repeat(bytes)), &subject(B))
+    };
+    assert!(!of(1024).contains("s3.policy.res-10"));
+    assert!(of(1025).contains("s3.policy.res-10"));
+}
+
+#[test]
+fn wasabi_only_warns_of_listing_all_buckets() {
+    let of = |profile| ids(B, r#"{"Action": ["s3:ListAllMyBuckets"]}"#, &Subject { profile, ..subject(B) });
+    assert!(of(Profile::Wasabi).contains("s3.policy.act-07-account"));
+    assert!(!of(Profile::Wasabi).contains("s3.policy.act-07"));
+    assert!(!of(Profile::Aws).contains("s3.policy.act-07-account"));
+}
+
+#[test]
+fn a_namespace_reaches_only_its_own_buckets() {
+    let own: &[&str] = &["b"];
+    let of = |change: &str| ids(M, change, &Subject { own_buckets: Some(own), ..subject(M) });
+    for foreign in [
+        r#"{"Resource": "arn:aws:s3:::other/*"}"#,
+        r#"{"Resource": "arn:aws:s3:::b*"}"#,
+        r#"{"Resource": "*"}"#,
+        r#"{"Action": "*", "Resource": "*"}"#,
+        r#"{"Resource": null, "NotResource": "arn:aws:s3:::b"}"#,
+        r#"{"Action": null, "NotAction": "iam:*", "Resource": "*"}"#,
+        r#"{"Resource": "arn:aws:s3:::${aws:username}/*"}"#,
+    ] {
+        assert!(of(foreign).contains("s3.policy.ten-01"), "{foreign}");
+    }
+    assert!(!of("{}").contains("s3.policy.ten-01"));
+    assert!(!of(r#"{"Effect": "Deny", "Resource": "*"}"#).contains("s3.policy.ten-01"));
+    for power in ["iam:*", "*", "kms:CreateGrant", "sts:AssumeRole"] {
+        let change = format!(r#"{{"Action": "{power}", "Resource": "*"}}"#);
+        assert!(of(&change).contains("s3.policy.ten-02"), "{power}");
+    }
+    assert!(!of(r#"{"Action": "iam:GetUser", "Resource": "*"}"#).contains("s3.policy.ten-02"));
+}
+
+#[test]
+fn a_finding_stands_at_the_word_that_is_wrong() {
+    let text = document(B, r#"{"Action": ["s3:GetObject", "s3:GetObjekt"]}"#);
+    let finding = lint(&text, &subject(B)).into_iter().find(|one| one.rule.id == "s3.policy.act-05").unwrap();
+    assert_eq!(&text[finding.span], "\"s3:GetObjekt\"");
+    assert_eq!(finding.message, "S3 has no action \"s3:GetObjekt\"; did you mean s3:GetObject?");
+}
+
+mod any_text {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn is_looked_at_without_panic(text in "\\PC{0,200}") {
+            for kind in [B, M, N] {
+                lint(&text, &subject(kind));
+            }
+        }
+
+        #[test]
+        fn in_any_word_is_looked_at_without_panic(
+            element in "(Sid|Effect|Action|Resource|Principal)",
+            word in "[a-z0-9*?:${}',/. é-]{0,40}",
+            operator in "(ForAllValues:)?(StringLike|Bool|IpAddress|ArnLike|DateLessThan|Null)(IfExists)?",
+        ) {
+            for kind in [B, M] {
+                let change = json!({element.clone(): word, "Condition": {operator.clone(): {word.clone(): word}}});
+                lint(&document(kind, &change.to_string()), &subject(kind));
+            }
+        }
+    }
+}
