@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::process::{MINUTE, Nature, Process, Stage};
+use super::process::{MINUTE, Process, ProcessOptions, Stage};
 
 /// How long a process that is frozen stands still: longer than its lease.
 const FROZEN: Duration = MINUTE;
@@ -13,7 +13,7 @@ const LATER: Duration = Duration::from_secs(2);
 
 /// What becomes of the first process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
+pub enum Interruption {
     /// It dies, and another is started.
     Restart,
     /// It dies while another stands by.
@@ -25,20 +25,20 @@ pub enum Fate {
 /// The processes of a scenario.
 pub struct Actors<'a, S> {
     stage: &'a S,
-    fate: Fate,
+    interruption: Interruption,
     lag: Duration,
     first: Option<Process>,
     others: Vec<Process>,
     /// Whether what was to happen has happened.
-    pub struck: bool,
+    pub interrupted: bool,
 }
 
 impl<'a, S: Stage> Actors<'a, S> {
-    /// Starts the first process, whose nature says where its fate strikes.
-    pub fn new(stage: &'a S, fate: Fate, nature: Nature) -> Self {
-        let frozen_for = (fate == Fate::Freeze).then_some(FROZEN);
-        let first = Some(stage.start("a", Nature { frozen_for, ..nature }));
-        Self { stage, fate, lag: nature.lag, first, others: Vec::new(), struck: false }
+    /// Starts the first process, whose options say where it is interrupted.
+    pub fn new(stage: &'a S, interruption: Interruption, options: ProcessOptions) -> Self {
+        let frozen_for = (interruption == Interruption::Freeze).then_some(FROZEN);
+        let first = Some(stage.start("a", ProcessOptions { frozen_for, ..options }));
+        Self { stage, interruption, lag: options.lag, first, others: Vec::new(), interrupted: false }
     }
 
     /// Lets things happen until `done`, and says true; false when that takes longer than `most`. Whenever something
@@ -66,21 +66,21 @@ impl<'a, S: Stage> Actors<'a, S> {
 
     /// Waits until something happens, and no longer than `most`.
     async fn step(&mut self, most: Duration) {
-        if self.others.is_empty() && self.fate != Fate::Restart {
+        if self.others.is_empty() && self.interruption != Interruption::Restart {
             sleep(LATER).await;
             self.one_more();
         }
         let mut grown = self.stage.server().grown();
-        let watched = self.first.as_ref().filter(|_| !self.struck);
-        let mut struck = watched.map(|first| first.struck.clone());
+        let watched = self.first.as_ref().filter(|_| !self.interrupted);
+        let mut interrupted = watched.map(|first| first.interrupted.clone());
         tokio::select! {
             _ = grown.changed() => {}
-            Some(_) = async { Some(struck.as_mut()?.changed().await) } => {}
+            Some(_) = async { Some(interrupted.as_mut()?.changed().await) } => {}
             () = sleep(most) => {}
         }
-        let struck = self.first.as_ref().is_some_and(|first| *first.struck.borrow());
-        self.struck |= struck;
-        if struck && self.fate != Fate::Freeze {
+        let interrupted = self.first.as_ref().is_some_and(|first| *first.interrupted.borrow());
+        self.interrupted |= interrupted;
+        if interrupted && self.interruption != Interruption::Freeze {
             self.first = None;
         }
         if self.first.is_none() && self.others.is_empty() {
@@ -89,7 +89,7 @@ impl<'a, S: Stage> Actors<'a, S> {
     }
 
     fn one_more(&mut self) {
-        let health = Nature { lag: self.lag, ..Nature::default() };
+        let health = ProcessOptions { lag: self.lag, ..ProcessOptions::default() };
         self.others.push(self.stage.start("b", health));
     }
 }

@@ -24,6 +24,6 @@ pub mod scenarios;
 pub mod server;
 pub mod view;
 
-pub use actors::{Actors, Fate};
-pub use process::{Chance, LEASE, MINUTE, Nature, Process, REQUEST, ServerClock, Stage};
+pub use actors::{Actors, Interruption};
+pub use process::{Chance, LEASE, MINUTE, Process, ProcessOptions, REQUEST, ServerClock, Stage};
 pub use server::{Connection, Server};

@@ -40,18 +40,18 @@ pub trait Stage {
     fn reconcilers(&self) -> Kinds;
 
     /// Starts a process.
-    fn start(&self, identity: &str, nature: Nature) -> Process {
-        Process::start(self.server(), self.watched(), self.reconcilers(), identity, nature)
+    fn start(&self, identity: &str, options: ProcessOptions) -> Process {
+        Process::start(self.server(), self.watched(), self.reconcilers(), identity, options)
     }
 }
 
 /// How a process behaves.
 #[derive(Clone, Copy, Debug)]
-pub struct Nature {
+pub struct ProcessOptions {
     /// How far its cache is behind.
     pub lag: Duration,
-    /// Where something happens to it, and the how-manieth time it gets there.
-    pub fate: Option<(CrashPoint, usize)>,
+    /// Where it is interrupted, and at which visit.
+    pub crash_at: Option<(CrashPoint, usize)>,
     /// The kind of the object with which it has to get there, if that matters.
     pub with: Option<&'static str>,
     /// What happens: nothing more, or nothing for so long.
@@ -62,12 +62,12 @@ pub struct Nature {
     pub concurrency: usize,
 }
 
-impl Default for Nature {
+impl Default for ProcessOptions {
     /// In good health, in step, four objects at a time.
     fn default() -> Self {
         Self {
             lag: Duration::ZERO,
-            fate: None,
+            crash_at: None,
             with: None,
             frozen_for: None,
             observe_only: false,
@@ -82,7 +82,7 @@ pub struct Process {
     /// What it counts.
     pub metrics: Metrics,
     /// True once what was to happen to it has happened.
-    pub struck: watch::Receiver<bool>,
+    pub interrupted: watch::Receiver<bool>,
     shutdown: CancellationToken,
 }
 
@@ -92,10 +92,10 @@ impl Process {
         watched: &'static [KindInfo],
         reconcilers: Kinds,
         identity: &str,
-        nature: Nature,
+        options: ProcessOptions,
     ) -> Self {
         let (frozen, freezing) = watch::channel(false);
-        let (strike, struck) = watch::channel(false);
+        let (interrupt, interrupted) = watch::channel(false);
         let cluster: Arc<dyn Cluster> = Arc::new(Connection { server: server.clone(), frozen: freezing });
         let clock: Arc<dyn Clock> = Arc::new(ServerClock(server.clone()));
         let random: Arc<dyn Random> = Arc::new(Chance::of(identity));
@@ -107,17 +107,17 @@ impl Process {
             request_timeout: REQUEST,
         };
         let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease);
-        let view = View::new(server.clone(), watched, nature.lag);
+        let view = View::new(server.clone(), watched, options.lag);
         let metrics = Metrics::default();
-        let hook: Arc<dyn Hook> = Arc::new(Doom { nature, count: Mutex::new(0), frozen, strike });
+        let hook: Arc<dyn Hook> = Arc::new(CrashHook { options, count: Mutex::new(0), frozen, interrupt });
         let dependencies =
             Dependencies { cluster, objects: view.clone(), clock, random, term, hook: Some(hook) };
         let settings = Settings {
-            concurrency: nature.concurrency,
+            concurrency: options.concurrency,
             request_timeout: REQUEST,
             lease_duration: LEASE,
             settle: MINUTE,
-            observe_only: nature.observe_only,
+            observe_only: options.observe_only,
             enforcement: Enforcement::default(),
             rules: settings::Settings::default(),
         };
@@ -128,7 +128,7 @@ impl Process {
             tokio::spawn(leadership.keep(shutdown.clone())),
             tokio::spawn(view.follow()),
         ];
-        Self { tasks, metrics, struck, shutdown }
+        Self { tasks, metrics, interrupted, shutdown }
     }
 
     /// Tells it to stop, and waits until it has.
@@ -176,33 +176,33 @@ impl Random for Chance {
     }
 }
 
-/// Lets happen to a process what is in its nature.
-struct Doom {
-    nature: Nature,
+/// Interrupts a process where its options say.
+struct CrashHook {
+    options: ProcessOptions,
     count: Mutex<usize>,
     frozen: watch::Sender<bool>,
-    strike: watch::Sender<bool>,
+    interrupt: watch::Sender<bool>,
 }
 
-impl Hook for Doom {
+impl Hook for CrashHook {
     fn reached(&self, point: CrashPoint, key: &ObjectKey) -> BoxFuture<'static, ()> {
-        let strikes = self.nature.fate.is_some_and(|(at, nth)| {
-            let here = at == point && self.nature.with.is_none_or(|kind| kind == key.kind);
+        let interrupts = self.options.crash_at.is_some_and(|(at, nth)| {
+            let here = at == point && self.options.with.is_none_or(|kind| kind == key.kind);
             let mut count = self.count.lock();
             *count += usize::from(here);
             here && *count == nth
         });
-        if !strikes {
+        if !interrupts {
             let mut frozen = self.frozen.subscribe();
             return Box::pin(async move {
                 let _ = frozen.wait_for(|frozen| !frozen).await;
             });
         }
-        self.strike.send_replace(true);
-        let (frozen, nature) = (self.frozen.clone(), self.nature);
+        self.interrupt.send_replace(true);
+        let (frozen, options) = (self.frozen.clone(), self.options);
         frozen.send_replace(true);
         Box::pin(async move {
-            match nature.frozen_for {
+            match options.frozen_for {
                 Some(time) => tokio::time::sleep(time).await,
                 None => std::future::pending().await,
             }

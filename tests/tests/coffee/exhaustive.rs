@@ -12,7 +12,7 @@ use concierge_reconciler::engine::{
 use concierge_tests::{
     faults::{Fault, Hidden, Pause, Rule},
     shop::SEGFAULT,
-    simulation::{Actors, Fate, MINUTE, Nature, scenarios},
+    simulation::{Actors, Interruption, MINUTE, ProcessOptions, scenarios},
 };
 use serde_json::json;
 
@@ -39,7 +39,7 @@ struct Scenario {
     point: CrashPoint,
     nth: usize,
     treatment: usize,
-    fate: Fate,
+    interruption: Interruption,
     lag: Duration,
 }
 
@@ -84,19 +84,19 @@ async fn play(scenario: Scenario) -> bool {
         }
         _ => world.subscription("one"),
     };
-    let nature = Nature {
+    let options = ProcessOptions {
         lag: scenario.lag,
-        fate: Some((scenario.point, scenario.nth)),
+        crash_at: Some((scenario.point, scenario.nth)),
         with: Some(scenario.thing.kind),
-        ..Nature::default()
+        ..ProcessOptions::default()
     };
-    let mut actors = Actors::new(&world, scenario.fate, nature);
+    let mut actors = Actors::new(&world, scenario.interruption, options);
     let person = || decide(&world, &key, scenario);
     let settled = actors.until(360 * MINUTE, person, || is_settled(&world, &key, scenario)).await;
     assert!(settled, "not settled: {scenario:?}\n{}", world.dump());
     actors.pass(3 * MINUTE, person).await;
     check(&world, &key, scenario);
-    actors.struck
+    actors.interrupted
 }
 
 fn is_settled(world: &World, key: &ObjectKey, scenario: Scenario) -> bool {
@@ -179,14 +179,14 @@ const ELSEWHERE: [CrashPoint; 5] = [
 const NEVER_HELD: [CrashPoint; 2] = [CrashPoint::HeldWritten, CrashPoint::Resolved];
 
 /// All that is made, with all that may become of the process that makes it.
-const MAKING: [(Thing, Fate); 7] = [
-    (ORDER, Fate::Restart),
-    (ORDER, Fate::StandBy),
-    (ORDER, Fate::Freeze),
-    (SUBSCRIPTION, Fate::Restart),
-    (SUBSCRIPTION, Fate::StandBy),
-    (SUBSCRIPTION, Fate::Freeze),
-    (OWN_CARD, Fate::StandBy),
+const MAKING: [(Thing, Interruption); 7] = [
+    (ORDER, Interruption::Restart),
+    (ORDER, Interruption::StandBy),
+    (ORDER, Interruption::Freeze),
+    (SUBSCRIPTION, Interruption::Restart),
+    (SUBSCRIPTION, Interruption::StandBy),
+    (SUBSCRIPTION, Interruption::Freeze),
+    (OWN_CARD, Interruption::StandBy),
 ];
 
 fn assert_reached(reached: &BTreeSet<CrashPoint>, never: &[CrashPoint]) {
@@ -197,14 +197,14 @@ fn assert_reached(reached: &BTreeSet<CrashPoint>, never: &[CrashPoint]) {
     assert!(missed.is_empty(), "not reached: {missed:?}");
 }
 
-/// Each point with each treatment once, with a thing, a fate, a cache and a number of times that take turns.
+/// Each point with each treatment once, with a thing, an interruption, a cache and a number of times that take turns.
 #[test]
 fn a_sample_of_all_that_may_happen_loses_and_doubles_nothing() {
     let points: Vec<_> = CrashPoint::ALL.iter().copied().filter(|point| !ELSEWHERE.contains(point)).collect();
     let sample = scenarios::pairs(points.len(), treatments().len()).map(|(row, treatment, turn)| {
-        let (thing, fate) = MAKING[turn % MAKING.len()];
+        let (thing, interruption) = MAKING[turn % MAKING.len()];
         let (point, nth) = (points[row], if turn % 5 == 4 { 2 } else { 1 });
-        Scenario { thing, point, nth, treatment, fate, lag: lag(row + treatment / 2) }
+        Scenario { thing, point, nth, treatment, interruption, lag: lag(row + treatment / 2) }
     });
     let sample: Vec<_> = sample.collect();
     let struck = scenarios::play_all(&sample, play);
@@ -216,7 +216,7 @@ fn a_sample_of_all_that_may_happen_loses_and_doubles_nothing() {
 }
 
 fn all_is_well(nth: usize) {
-    let (thing, fate) = MAKING[nth];
+    let (thing, interruption) = MAKING[nth];
     let began = std::time::Instant::now();
     let points = CrashPoint::ALL.iter();
     let all = points.flat_map(|&point| {
@@ -226,7 +226,7 @@ fn all_is_well(nth: usize) {
             point,
             nth: 1,
             treatment,
-            fate,
+            interruption,
             lag: lag(treatment),
         })
     });
@@ -234,7 +234,7 @@ fn all_is_well(nth: usize) {
     let times = scenarios::play_all(&all, play_twice);
     let reached = all.iter().zip(&times).filter(|(_, times)| **times > 0).map(|(scenario, _)| scenario.point);
     let runs: usize = times.iter().sum();
-    println!("{}, {fate:?}: {runs} runs in {:.1?}", thing.kind, began.elapsed());
+    println!("{}, {interruption:?}: {runs} runs in {:.1?}", thing.kind, began.elapsed());
     assert_reached(&reached.collect(), if thing == OWN_CARD { &NEVER_HELD } else { &[] });
     assert!(runs >= 350, "{runs} runs");
 }

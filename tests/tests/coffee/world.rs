@@ -9,7 +9,7 @@ use concierge_reconciler::{
 use concierge_shared::kind::{KINDS, KindInfo};
 use concierge_tests::{
     shop::{SEGFAULT, Shop},
-    simulation::{MINUTE, Nature, Process, Server, Stage},
+    simulation::{MINUTE, Process, ProcessOptions, Server, Stage},
 };
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ impl World {
 
     /// Starts a process that is in good health.
     pub(crate) fn healthy(&self) -> Process {
-        self.start("healthy", Nature::default())
+        self.start("healthy", ProcessOptions::default())
     }
 
     /// Waits until `done`, and fails after `most`.

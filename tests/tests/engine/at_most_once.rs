@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use concierge_reconciler::engine::{ObjectKey, annotation::RESOLVE_UNKNOWN, seams::CrashPoint};
-use concierge_tests::simulation::{Actors, Fate, MINUTE, Nature, scenarios};
+use concierge_tests::simulation::{Actors, Interruption, MINUTE, ProcessOptions, scenarios};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ struct Scenario {
     point: CrashPoint,
     nth: usize,
     treat: Treat,
-    fate: Fate,
+    interruption: Interruption,
     lag: Duration,
     free: bool,
 }
@@ -25,9 +25,12 @@ async fn play(scenario: Scenario) -> bool {
     let world = World::new();
     world.service.state.lock().treats.push_back(scenario.treat);
     let key = world.put("Ticket", "one", json!({}), json!({ "what": "opera", "free": scenario.free }));
-    let nature =
-        Nature { lag: scenario.lag, fate: Some((scenario.point, scenario.nth)), ..Nature::default() };
-    let mut actors = Actors::new(&world, scenario.fate, nature);
+    let options = ProcessOptions {
+        lag: scenario.lag,
+        crash_at: Some((scenario.point, scenario.nth)),
+        ..ProcessOptions::default()
+    };
+    let mut actors = Actors::new(&world, scenario.interruption, options);
     let mut poked = Instant::now();
     // What is held is decided at once; what is refused is poked now and then.
     let mut person = || {
@@ -48,7 +51,7 @@ async fn play(scenario: Scenario) -> bool {
     actors.pass(2 * MINUTE, || {}).await;
     let state = world.service.state.lock();
     assert!(state.orders.iter().all(|order| order.cancelled), "{scenario:?}: {:?}", state.orders);
-    actors.struck
+    actors.interrupted
 }
 
 /// A person looks at the service, and says what is to be done about a call that is held.
@@ -112,29 +115,33 @@ fn expected(free: bool) -> BTreeSet<CrashPoint> {
 
 const LAGS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(20)];
 
-/// Plays all scenarios of a fate.
-fn all_is_well(fate: Fate, free: bool) {
+/// Plays all scenarios of an interruption.
+fn all_is_well(interruption: Interruption, free: bool) {
     let mut all = Vec::new();
     for (row, column, _) in scenarios::pairs(CrashPoint::ALL.len(), Treat::ALL.len()) {
         let (point, treat) = (CrashPoint::ALL[row], Treat::ALL[column]);
-        all.extend(LAGS.map(|lag| Scenario { point, nth: 1, treat, fate, lag, free }));
+        all.extend(LAGS.map(|lag| Scenario { point, nth: 1, treat, interruption, lag, free }));
     }
     let struck = scenarios::play_all(&all, play_twice);
     let reached = all.iter().zip(struck).filter(|(_, struck)| *struck).map(|(scenario, _)| scenario.point);
     assert_eq!(reached.collect::<BTreeSet<_>>(), expected(free));
 }
 
-/// Each point with each treatment once, with a fate and a cache that take turns.
+/// Each point with each treatment once, with an interruption and a cache that take turns.
 #[test]
 fn a_sample_of_all_that_may_happen_loses_and_doubles_nothing() {
-    let fates =
-        [(Fate::Restart, false), (Fate::StandBy, false), (Fate::Freeze, false), (Fate::StandBy, true)];
+    let interruptions = [
+        (Interruption::Restart, false),
+        (Interruption::StandBy, false),
+        (Interruption::Freeze, false),
+        (Interruption::StandBy, true),
+    ];
     let pairs = scenarios::pairs(CrashPoint::ALL.len(), Treat::ALL.len());
     let sample = pairs.map(|(row, column, turn)| {
-        let (point, treat, (fate, free)) =
-            (CrashPoint::ALL[row], Treat::ALL[column], fates[turn % fates.len()]);
+        let (point, treat, (interruption, free)) =
+            (CrashPoint::ALL[row], Treat::ALL[column], interruptions[turn % interruptions.len()]);
         let nth = if turn % 5 == 4 { 2 } else { 1 };
-        Scenario { point, nth, treat, fate, lag: LAGS[(row + column / 2) % 2], free }
+        Scenario { point, nth, treat, interruption, lag: LAGS[(row + column / 2) % 2], free }
     });
     let sample: Vec<_> = sample.collect();
     let mut reached = points_reached(&sample);
@@ -142,8 +149,17 @@ fn a_sample_of_all_that_may_happen_loses_and_doubles_nothing() {
     // Some points are reached in few circumstances, which may not have had their turn.
     let all: BTreeSet<_> = expected(false).union(&expected(true)).copied().collect();
     let missed = all.iter().filter(|point| !reached.contains(point)).flat_map(|&point| {
-        let treats = Treat::ALL.iter().flat_map(move |&treat| fates.map(|(fate, free)| (treat, fate, free)));
-        treats.map(move |(treat, fate, free)| Scenario { point, nth: 1, treat, fate, lag: LAGS[0], free })
+        let treats = Treat::ALL
+            .iter()
+            .flat_map(move |&treat| interruptions.map(|(interruption, free)| (treat, interruption, free)));
+        treats.map(move |(treat, interruption, free)| Scenario {
+            point,
+            nth: 1,
+            treat,
+            interruption,
+            lag: LAGS[0],
+            free,
+        })
     });
     reached.extend(points_reached(&missed.collect::<Vec<_>>()));
     assert_eq!(reached, all);
@@ -158,23 +174,23 @@ fn points_reached(scenarios: &[Scenario]) -> BTreeSet<CrashPoint> {
 #[test]
 #[ignore = "soak"]
 fn no_order_is_lost_or_placed_twice_when_a_process_dies_and_is_restarted() {
-    all_is_well(Fate::Restart, false);
+    all_is_well(Interruption::Restart, false);
 }
 
 #[test]
 #[ignore = "soak"]
 fn no_order_is_lost_or_placed_twice_when_a_process_dies_and_another_takes_over() {
-    all_is_well(Fate::StandBy, false);
+    all_is_well(Interruption::StandBy, false);
 }
 
 #[test]
 #[ignore = "soak"]
 fn no_order_is_lost_or_placed_twice_when_a_leader_stands_still_and_comes_back() {
-    all_is_well(Fate::Freeze, false);
+    all_is_well(Interruption::Freeze, false);
 }
 
 #[test]
 #[ignore = "soak"]
 fn what_costs_nothing_is_removed_and_made_again_without_a_person() {
-    all_is_well(Fate::StandBy, true);
+    all_is_well(Interruption::StandBy, true);
 }

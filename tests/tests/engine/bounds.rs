@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey};
-use concierge_tests::simulation::{LEASE, MINUTE, Nature, Stage};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Stage};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -62,7 +62,7 @@ async fn an_edit_does_not_wait_for_the_resyncs_of_thousands() {
         let thing = Thing { colour: "brown".into(), mark: uid };
         world.service.state.lock().things.insert(key.name, thing);
     }
-    let _process = world.start("a", Nature { concurrency: 8, ..Nature::default() });
+    let _process = world.start("a", ProcessOptions { concurrency: 8, ..ProcessOptions::default() });
     sleep(LEASE * 3).await;
     for (name, after) in [("just after a restart", MINUTE), ("later", 10 * MINUTE)] {
         let key = world.toy(&name.replace(' ', "-"), json!({ "colour": "red" }));

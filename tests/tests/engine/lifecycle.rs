@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey};
-use concierge_tests::simulation::{MINUTE, Nature, Process, Stage, server::finalizers};
+use concierge_tests::simulation::{MINUTE, Process, ProcessOptions, Stage, server::finalizers};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -259,13 +259,13 @@ async fn a_toy_survives_the_death_of_its_maker_at_every_step() {
             let world = World::new();
             let shelf = world.toy("shelf", json!({ "colour": "white" }));
             let bear = world.toy("bear", json!({ "colour": "brown", "inside": "shelf" }));
-            let doomed = Nature { fate: Some((point, nth)), ..Nature::default() };
-            let mut processes = vec![world.start("a", doomed)];
+            let crashing = ProcessOptions { crash_at: Some((point, nth)), ..ProcessOptions::default() };
+            let mut processes = vec![world.start("a", crashing)];
             let bury = |world: &World, processes: &mut Vec<Process>| {
-                if processes.len() == 1 && *processes[0].struck.borrow() {
+                if processes.len() == 1 && *processes[0].interrupted.borrow() {
                     processes.clear();
-                    processes.push(world.start("b", Nature::default()));
-                    processes.push(world.start("c", Nature::default()));
+                    processes.push(world.start("b", ProcessOptions::default()));
+                    processes.push(world.start("c", ProcessOptions::default()));
                 }
             };
             for _ in 0..20 {

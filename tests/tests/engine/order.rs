@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use concierge_reconciler::engine::annotation::RESOLVE_UNKNOWN;
-use concierge_tests::simulation::{MINUTE, Nature, Stage, server::Fault};
+use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage, server::Fault};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -201,7 +201,7 @@ async fn an_id_without_an_object_is_told_to_people() {
 async fn a_stale_cache_sends_nothing_twice() {
     let world = World::new();
     let keys = ["one", "two"].map(|name| world.ticket(name, "opera"));
-    let lagging = Nature { lag: Duration::from_secs(90), ..Nature::default() };
+    let lagging = ProcessOptions { lag: Duration::from_secs(90), ..ProcessOptions::default() };
     let first = world.start("a", lagging);
     sleep(3 * MINUTE).await;
     drop(first);
@@ -223,7 +223,7 @@ async fn on_shutdown_a_call_under_way_is_waited_for_and_the_lease_handed_on() {
     first.stop().await;
     assert_eq!(order_of(&world, &key).as_deref(), Some("ord-1"), "finished before it stopped");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    let _second = world.start("b", Nature::default());
+    let _second = world.start("b", ProcessOptions::default());
     let toy = world.toy("bear", json!({ "colour": "brown" }));
     sleep(Duration::from_secs(2)).await;
     assert_eq!(

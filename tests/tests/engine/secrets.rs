@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::ObjectKey;
-use concierge_tests::simulation::{LEASE, MINUTE, Nature, Stage, server::finalizers};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Stage, server::finalizers};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -38,7 +38,7 @@ async fn a_secret_that_is_no_longer_named_is_released() {
     // The process that knew of the first Secret is gone when the other is named.
     process.stop().await;
     toy_with(&world, "bear", "login2");
-    let _process = world.start("b", Nature::default());
+    let _process = world.start("b", ProcessOptions::default());
     sleep(LEASE * 3).await;
     assert!(!is_held(&world, &first), "{:?}", world.server.read(&bear));
     assert!(is_held(&world, &second));
@@ -54,7 +54,8 @@ async fn of_two_that_go_together_the_last_releases_what_they_share() {
         let world = World::new();
         let login = secret(&world, "login");
         let toys = ["bear", "lion"].map(|name| toy_with(&world, name, "login"));
-        let _process = world.start("a", Nature { lag: Duration::from_millis(lag), ..Nature::default() });
+        let _process =
+            world.start("a", ProcessOptions { lag: Duration::from_millis(lag), ..ProcessOptions::default() });
         sleep(LEASE * 3).await;
         assert!(is_held(&world, &login));
         world.server.user_deletes(&login);

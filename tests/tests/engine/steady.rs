@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey, metrics::DriftLabels};
 use concierge_shared::admission::claim::claim_name;
-use concierge_tests::simulation::{MINUTE, Nature, Stage};
+use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -50,7 +50,7 @@ async fn a_new_process_writes_nothing_either() {
     world.ticket("opera", "opera");
     drop(world.healthy().await);
     let writes = world.server.writes();
-    let _second = world.start("second", Nature::default());
+    let _second = world.start("second", ProcessOptions::default());
     sleep(30 * MINUTE).await;
     assert_eq!(world.server.writes(), writes);
 }
@@ -117,7 +117,8 @@ async fn drift_is_shown_mended_and_counted() {
 async fn only_looking_publishes_the_plan_and_changes_nothing() {
     let world = World::new();
     let key = world.toy("bear", json!({ "colour": "brown" }));
-    let observer = world.start("observer", Nature { observe_only: true, ..Nature::default() });
+    let observer =
+        world.start("observer", ProcessOptions { observe_only: true, ..ProcessOptions::default() });
     sleep(5 * MINUTE).await;
     assert_eq!(world.server.condition(&key, "Synced"), "False ObserveOnly");
     assert_eq!(world.server.message(&key, "Synced"), "only observed; would paint it brown");

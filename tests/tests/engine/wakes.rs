@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::Failure;
-use concierge_tests::simulation::{MINUTE, Nature, Stage};
+use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -114,7 +114,7 @@ async fn an_account_serves_no_more_than_its_places_and_forgets_nobody() {
     for n in 0..200 {
         world.toy(&format!("bear-{n}"), json!({ "colour": "brown" }));
     }
-    let _process = world.start("a", Nature::default());
+    let _process = world.start("a", ProcessOptions::default());
     while world.service.state.lock().things.len() < 200 {
         sleep(Duration::from_secs(1)).await;
         assert!(began.elapsed() < 5 * MINUTE);
@@ -127,7 +127,7 @@ async fn an_account_serves_no_more_than_its_places_and_forgets_nobody() {
 async fn without_leadership_nothing_is_done() {
     let world = World::new();
     let _leader = world.healthy().await;
-    let standby = world.start("standby", Nature::default());
+    let standby = world.start("standby", ProcessOptions::default());
     let key = world.toy("bear", json!({ "colour": "brown" }));
     sleep(30 * MINUTE).await;
     assert_eq!(world.server.condition(&key, "Ready"), "True Reconciled");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concierge_reconciler::engine::{Kinds, ObjectKey};
 use concierge_shared::kind::KindInfo;
-use concierge_tests::simulation::{LEASE, Nature, Process, Server, Stage};
+use concierge_tests::simulation::{LEASE, Process, ProcessOptions, Server, Stage};
 use serde_json::{Value, json};
 
 use crate::{
@@ -44,7 +44,7 @@ impl World {
 
     /// Starts a process that is in good health, and gives it time to lead.
     pub(crate) async fn healthy(&self) -> Process {
-        let process = self.start("healthy", Nature::default());
+        let process = self.start("healthy", ProcessOptions::default());
         tokio::time::sleep(LEASE * 3).await;
         process
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::{
     petstore::Petstore,
-    simulation::{Nature, Stage, server::finalizers},
+    simulation::{ProcessOptions, Stage, server::finalizers},
 };
 use k8s_openapi::ByteString;
 use serde_json::json;
@@ -46,7 +46,7 @@ async fn a_store_releases_its_secret() {
     let world = World::new();
     let login = login(&world);
     let store = store(&world, &service.url());
-    let _process = world.start("a", Nature::default());
+    let _process = world.start("a", ProcessOptions::default());
     let held = || finalizers(&world.server.read(&login).unwrap()) == ["concierge.dev/finalizer"];
     until("held", || world.server.is_ready(&store) && held()).await;
     world.server.user_deletes(&login);
@@ -63,7 +63,7 @@ async fn pets_follow_a_store_that_moves_with_its_key() {
     store(&world, &old.url());
     let pet = |id: i64| world.put("Pet", &format!("rex-{id}"), json!({ "id": id, "name": "Rex" }));
     let pets: Vec<_> = (1..=3).map(pet).collect();
-    let _process = world.start("a", Nature::default());
+    let _process = world.start("a", ProcessOptions::default());
     until("there", || old.pets().len() == 3).await;
     store(&world, &new.url());
     until("moved", || new.pets().len() == 3 && old.pets().is_empty()).await;
@@ -78,7 +78,7 @@ async fn a_service_that_refuses_what_is_left_behind_keeps_no_pet_from_the_new_on
     login(&world);
     store(&world, &old.url());
     let pet = world.put("Pet", "rex", json!({ "id": 1, "name": "Rex" }));
-    let _process = world.start("a", Nature::default());
+    let _process = world.start("a", ProcessOptions::default());
     until("there", || old.pets().len() == 1).await;
     old.require_key("another");
     store(&world, &new.url());

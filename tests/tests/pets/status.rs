@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concierge_tests::simulation::{Nature, Stage};
+use concierge_tests::simulation::{ProcessOptions, Stage};
 use serde_json::json;
 
 use crate::world::World;
@@ -14,7 +14,7 @@ async fn a_tag_that_a_store_with_sixty_allowed_tags_refuses_is_said_to_be_refuse
     world.put("PetStore", "zoo", json!({ "name": "Zoo", "config": { "allowedTags": tags } }));
     let refused = world.put("Pet", "rex", json!({ "id": 1, "name": "Rex", "tag": "another" }));
     let allowed = world.put("Pet", "tom", json!({ "id": 2, "name": "Tom", "tag": tags[59] }));
-    let _process = world.start("a", Nature::default());
+    let _process = world.start("a", ProcessOptions::default());
     tokio::time::sleep(Duration::from_secs(60)).await;
 
     let condition = |key, kind| world.server.condition(key, kind);
