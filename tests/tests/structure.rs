@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::CommandFactory;
+use concierge_shared::kind::{KINDS, KindInfo};
 use concierge_tests::docs;
 use concierge_tests::process::built_program;
 use concierge_tests::reference;
@@ -140,6 +141,44 @@ fn a_group_imports_no_other_group() {
                 }
             }
         }
+    }
+}
+
+/// The lines of `file` without white space around them, if there is such a file.
+fn lines_of(file: &str) -> Vec<String> {
+    let text = fs::read_to_string(project().join(file)).unwrap_or_default();
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+/// The group of a kind, and the name of the module that declares it.
+fn declared(kind: &KindInfo) -> (String, String) {
+    let declares = format!("kind = \"{}\",", kind.name);
+    let mut files = groups().into_iter().flat_map(|group| {
+        files(&format!("shared/src/{group}"), "rs").into_iter().map(move |file| (group.clone(), file))
+    });
+    let found = files.find(|(_, file)| lines_of(file.to_str().unwrap()).contains(&declares));
+    let (group, file) = found.unwrap_or_else(|| panic!("{kind:?} is declared nowhere"));
+    (group, file.file_stem().unwrap().to_str().unwrap().to_owned())
+}
+
+/// `docs/adding-a-kind.md` says so.
+#[test]
+fn a_kind_costs_its_group_three_lines_and_the_table_of_kinds_one() {
+    for kind in KINDS {
+        let (group, module) = declared(kind);
+        let count = |file: &str, wanted: &dyn Fn(&str) -> bool| {
+            lines_of(file).iter().filter(|line| wanted(line)).count()
+        };
+        let of_mod = |line: &str| line == format!("pub mod {module};") || line == format!("mod {module};");
+        let of_reconciler = |line: &str| of_mod(line) || line.contains(&format!("with({module}::"));
+        let of_table = |line: &str| line.ends_with(&format!("::{},", kind.name));
+        let counted = [
+            count(&format!("shared/src/{group}/mod.rs"), &of_mod),
+            count(&format!("reconciler/src/{group}/mod.rs"), &of_reconciler),
+            count("shared/src/kind.rs", &of_table),
+        ];
+        let reconciler = if kind.reconciled { 2 } else { 0 };
+        assert_eq!(counted, [1, reconciler, 1], "{kind:?}");
     }
 }
 

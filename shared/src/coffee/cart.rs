@@ -211,6 +211,7 @@ impl UsesAccount for CoffeeCart {
     }
 }
 
+/// Not `#[validate]` at the field: an entry is compared with those before it, and entries beyond the bound are not looked at.
 fn check_items(review: &Review<'_, CoffeeCart>, problems: &mut Problems) {
     let items = review.object.spec.items.as_deref().unwrap_or_default();
     if items.len() > MAX_ITEMS {

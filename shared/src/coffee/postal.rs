@@ -163,6 +163,9 @@ pub(super) fn fill_address<const N: usize>(
 }
 
 /// Checks the address at `root`.
+///
+/// Not `#[validate]` at the fields: what a zip and a province may be depends on the country, and two kinds hold an address, each
+/// at a path of its own. What bounds one field alone stands at the field.
 pub(super) fn check_postal(problems: &mut Problems, root: &FieldPath, address: &Postal<'_>) {
     let field = |name: &str| root.clone().field(name);
     let Postal { name, street1, street2, city, province, country, zip, phone } = *address;
