@@ -56,7 +56,6 @@ impl FromStr for Binding {
     }
 }
 
-/// Keeps the bindings.
 pub(crate) struct Bindings {
     client: Client,
     cache: Arc<Cache>,

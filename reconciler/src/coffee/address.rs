@@ -204,7 +204,6 @@ pub(super) fn alike(shop: &Connection, listed: &[Address], wanted: &str) -> Vec<
     listed.iter().filter(same).map(|one| one.id.clone()).collect()
 }
 
-/// Makes an address.
 pub(super) async fn create(
     guard: &Guard,
     shop: &Connection,
@@ -215,7 +214,6 @@ pub(super) async fn create(
     Ok(Outcome::made(id.clone(), format!("made address {id}")))
 }
 
-/// Deletes an address.
 pub(super) async fn delete(guard: &Guard, shop: &Connection, id: &str) -> Result<Outcome, Failure> {
     shop.remove(guard, operation::DELETE_ADDRESS, id, shop.client.delete_address(id)).await?;
     Ok(Outcome::new(ConditionReason::Deleted, format!("deleted address {id}")))

@@ -42,7 +42,6 @@ pub(super) struct Remote {
 pub(super) struct Observed {
     used: UsedAccount,
     listed: Vec<Card>,
-    /// The recorded card.
     card: Option<Card>,
     /// When an order was last placed with it.
     last_used: Option<String>,
@@ -224,7 +223,6 @@ fn is_token(text: &str) -> bool {
     !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
 }
 
-/// The account's cards.
 pub(super) async fn cards(ctx: &Context, shop: &Connection) -> Result<Vec<Card>, Failure> {
     shop.read(ctx, operation::LIST_CARDS, shop.client.cards()).await
 }
@@ -308,7 +306,6 @@ pub(super) fn policy() -> UnknownPolicy {
     UnknownPolicy { if_not_found: IfNotFound::Retry, ..UnknownPolicy::default() }
 }
 
-/// Deletes a card.
 pub(super) async fn delete(guard: &Guard, shop: &Connection, id: &str) -> Result<Outcome, Failure> {
     shop.remove(guard, operation::DELETE_CARD, id, shop.client.delete_card(id)).await?;
     Ok(Outcome::new(ConditionReason::Deleted, format!("deleted card {id}")))

@@ -37,11 +37,8 @@ pub(crate) fn client(
 /// An answer of any status.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// Its status.
     pub(crate) status: StatusCode,
-    /// Its headers.
     pub(crate) headers: HeaderMap,
-    /// Its body.
     pub(crate) body: Vec<u8>,
 }
 

@@ -21,7 +21,6 @@ use crate::engine::{
 
 /// What is at the service, and in the Secret.
 pub(crate) struct Observed<T, A> {
-    /// The account.
     pub(crate) used: A,
     pub(crate) at: Timestamp,
     /// The recorded thing, if the service lists it.

@@ -222,7 +222,6 @@ impl Stage {
     }
 }
 
-/// The project's folder.
 pub(super) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -19,22 +19,18 @@ pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     pub(super) at: Timestamp,
     pub(super) hidden: Option<Hidden>,
-    /// The request's number.
     pub(super) number: u64,
 }
 
 impl Call<'_> {
-    /// The caller's records.
     pub(super) fn data(&mut self) -> &mut AccountData {
         &mut self.state.accounts[self.account]
     }
 
-    /// The body's fields.
     pub(super) fn fields(&self) -> Result<Fields, Problem> {
         Fields::read(self.body)
     }
 
-    /// A new id.
     pub(super) fn new_id(&mut self, prefix: &str) -> String {
         self.state.id(prefix, self.at)
     }

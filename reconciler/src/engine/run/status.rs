@@ -120,7 +120,6 @@ impl<R: Reconcile> Run<R> {
         Ok(())
     }
 
-    /// Sets a condition.
     pub(crate) fn set(&mut self, kind: ConditionType, status: bool, reason: ConditionReason, message: &str) {
         self.set_extra(kind.as_str(), status, reason.as_str(), message);
     }

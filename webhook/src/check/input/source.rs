@@ -130,7 +130,6 @@ pub(crate) fn read(paths: &[PathBuf], may_be_empty: bool) -> (Vec<Rc<Source>>, V
     (sources, bad)
 }
 
-/// Reads one file.
 pub(crate) fn read_file(path: &Path) -> Result<Rc<Source>, BadInput> {
     Ok(Rc::new(Source::new(name(path), &text(path)?, true)))
 }

@@ -90,7 +90,6 @@ impl Offline {
         }
     }
 
-    /// Adds a namespace.
     pub(crate) fn insert_namespace(&mut self, name: String, namespace: Namespace) {
         self.everything.insert_namespace(name, namespace);
     }

@@ -59,7 +59,6 @@ type Row = (&'static str, PolicyKind, &'static str, &'static str);
 
 use PolicyKind::{Bucket as B, Inline as N, Managed as M};
 
-/// All rows.
 fn rows() -> impl Iterator<Item = &'static Row> {
     [documents::ROWS, actions::ROWS, conditions::ROWS, effects::ROWS].into_iter().flatten()
 }
