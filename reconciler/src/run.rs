@@ -135,7 +135,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     let clients = client::connect(concat!("concierge-reconciler/", env!("CARGO_PKG_VERSION"))).await?;
     let cache = Cache::start(&clients.once, &namespaces, &closed);
     let identity = identity(&lease.pod_name);
-    let cluster = Arc::new(Kubernetes::new(clients.once, namespaces, identity.clone()));
+    let cluster = Arc::new(Kubernetes::new(clients.once, clients.clock, namespaces, identity.clone()));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let lease_settings = LeaseSettings {
         namespace: lease.lease_namespace,

@@ -25,10 +25,10 @@ use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
 };
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use health::Health;
+use health::{Health, Shared};
 use watching::{Sink, Watching};
 
 /// How many changes a slow reader may lag behind before it has to look at everything again.
@@ -52,8 +52,7 @@ pub struct Cache {
     kinds: HashMap<&'static str, Shelf>,
     namespaces: RwLock<HashMap<String, Arc<Namespace>>>,
     watch_of_namespaces: Arc<Health>,
-    /// Told when a watch opens, breaks or is refused.
-    health_changed: Arc<watch::Sender<()>>,
+    health: Arc<Shared>,
     changes: broadcast::Sender<Change>,
     deleted: Mutex<Deleted>,
 }
@@ -82,8 +81,8 @@ impl Cache {
     }
 
     fn new(namespaces: &[String]) -> Self {
-        let health_changed = Arc::new(watch::Sender::new(()));
-        let health = |kind, namespace| Health::new(kind, namespace, &health_changed);
+        let all = Arc::<Shared>::default();
+        let health = |kind, namespace| Health::new(kind, namespace, &all);
         let watches = |kind| match namespaces {
             [] => vec![health(kind, None)],
             some => some.iter().map(|namespace| health(kind, Some(namespace.clone()))).collect(),
@@ -93,7 +92,7 @@ impl Cache {
             kinds: KINDS.iter().map(|kind| (kind.name, shelf(kind.name))).collect(),
             namespaces: RwLock::default(),
             watch_of_namespaces: health("Namespace", None),
-            health_changed,
+            health: all,
             changes: broadcast::Sender::new(CHANGES),
             deleted: Mutex::default(),
         }
@@ -128,7 +127,7 @@ impl Cache {
     /// Waits until everything has been listed that may be listed.
     pub async fn wait_synced(&self) {
         // The sender lives as long as `self`.
-        let _ = self.health_changed.subscribe().wait_for(|()| self.synced()).await;
+        let _ = self.health.changed.subscribe().wait_for(|()| self.synced()).await;
     }
 
     /// `Ok` when every kind that can be watched may be believed, with what can't be watched and why; else what may not be believed.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cache`] | one watch per kind, and the look-ups that rules make in what it saw |
 //! | [`client`] | the connection to the API server, with and without retries |
+//! | [`clock`] | the API server's time |
 //! | [`duration`] | durations on the command line |
 //! | [`admin`] | the port for probes and metrics |
 //! | [`logs`] | log lines for people and for machines |
@@ -13,6 +14,7 @@
 pub mod admin;
 pub mod cache;
 pub mod client;
+pub mod clock;
 pub mod duration;
 pub mod logs;
 pub mod rules;

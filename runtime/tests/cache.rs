@@ -286,25 +286,62 @@ async fn a_kind_that_is_missing_or_forbidden_is_off_and_stops_no_other() {
         assert!(!complete(&cache, "Pet"), "nobody knows what pets there are");
         assert!(complete(&cache, "CoffeeOrder"));
         assert!(cache.believes("CoffeeOrder") && !cache.believes("Pet"));
-        sleep(Duration::from_secs(600)).await;
-        let before = api.lists("pets");
-        sleep(Duration::from_secs(600)).await;
-        let lists = api.lists("pets") - before;
-        assert!((18..=30).contains(&lists), "{lists} lists in ten minutes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_off_costs_an_api_server_little_and_less_when_it_stays_off() {
+    let api = Api::new();
+    let kinds = concierge_shared::kind::KINDS.iter().filter(|kind| kind.name != "CoffeeOrder");
+    let off: Vec<_> = kinds.map(|kind| (kind.plural)()).collect();
+    off.iter().for_each(|plural| api.refuse(plural, 404));
+    let cache = start(&api, &[]).await;
+    timeout(Duration::from_secs(5), cache.wait_synced()).await.unwrap();
+    let asked = || off.iter().map(|plural| api.lists(plural)).sum::<usize>();
+    let most = off.len() * 60 / 2;
+    let before = asked();
+    sleep(Duration::from_secs(60)).await;
+    let lately = asked() - before;
+    assert!((off.len() * 60 / 3..=most).contains(&lately), "{lately} requests in a minute");
+    sleep(Duration::from_secs(700)).await;
+    let before = asked();
+    sleep(Duration::from_secs(60)).await;
+    let later = asked() - before;
+    assert!((20..=45).contains(&later), "{later} requests in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_one_kind_is_back_all_are_asked_for_at_once() {
+    let api = Api::new();
+    let mut plurals: Vec<_> = concierge_shared::kind::KINDS.iter().map(|kind| (kind.plural)()).collect();
+    plurals.iter().for_each(|plural| api.refuse(plural, 403));
+    let cache = start(&api, &[]).await;
+    // Longer than rights are missing by accident: what is off is asked for seldom now.
+    sleep(Duration::from_secs(3600)).await;
+    let first = plurals.pop().unwrap();
+    api.is(|api| api.refusals.clear());
+    let began = Instant::now();
+    while api.lists(&first) == 0 || cache.check().as_deref() != Ok("ok") {
+        sleep(Duration::from_millis(50)).await;
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", cache.check());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_comes_back_is_on_again_within_five_seconds() {
-    let api = Api::new();
-    let cache = synced(&api, &[]).await;
-    api.refuse("pets", 404);
-    sleep(Duration::from_secs(20)).await;
-    assert!(cache.check().unwrap().contains("Pet is off"));
-    api.is(|api| api.refusals.clear());
-    sleep(Duration::from_secs(5)).await;
-    assert_eq!(cache.check().as_deref(), Ok("ok"));
-    assert_eq!(rex(&cache), "present");
+    for (code, seconds) in [(404, 20), (403, 20), (403, 60), (404, 590)] {
+        let api = Api::new();
+        let cache = synced(&api, &[]).await;
+        for kind in concierge_shared::kind::KINDS {
+            api.refuse(&(kind.plural)(), code);
+        }
+        sleep(Duration::from_secs(seconds)).await;
+        assert!(cache.check().unwrap_err().contains("Pet is off"));
+        api.is(|api| api.refusals.clear());
+        sleep(Duration::from_secs(4)).await;
+        assert_eq!(cache.check().as_deref(), Ok("ok"), "after {seconds} s");
+        assert_eq!(rex(&cache), "present");
+    }
 }
 
 #[tokio::test(start_paused = true)]

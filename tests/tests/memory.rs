@@ -6,6 +6,7 @@ use std::{collections::HashSet, fs};
 
 use axum::{Router, http::Uri, routing::get};
 use concierge_reconciler::engine::cluster::{Cluster, kubernetes::Kubernetes, resource_of};
+use concierge_runtime::clock::ServerClock;
 use concierge_shared::coffee::CoffeeOrder;
 use serde_json::{Value, json};
 use url::form_urlencoded;
@@ -18,7 +19,8 @@ const MOST: usize = 64 << 10;
 #[tokio::test]
 async fn ten_thousand_orders_are_read_in_less_than_64_mib() {
     let api = Router::new().route("/apis/coffee.terminal.sh/v1alpha1/coffeeorders", get(page));
-    let cluster = Kubernetes::new(kube::Client::new(api, "default"), Vec::new(), "test".into());
+    let cluster =
+        Kubernetes::new(kube::Client::new(api, "default"), ServerClock::default(), Vec::new(), "test".into());
     let before = kib("VmRSS");
 
     let mut ids = HashSet::new();

@@ -1,12 +1,25 @@
 //! Whether what a watch brought may be believed.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use parking_lot::RwLock;
 use tokio::{sync::watch, time::Instant};
 
 /// How long a watch may be broken before its cache is no longer believed.
 const STALE_AFTER: Duration = Duration::from_secs(15);
+/// How often the API server is asked for a kind that is off: at least and at most.
+const OFF_WAITS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(30)];
+/// For how long it is asked that often. Whatever is off for longer than this was left out on purpose, or nobody is at it.
+const OFF_LATELY: Duration = Duration::from_secs(600);
+/// How far apart all requests for kinds that are off are, when these are off for long, and when they are not.
+const OFF_APART: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(50)];
 
 /// Why a kind can't be watched at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,24 +57,43 @@ struct State {
     told: bool,
 }
 
+impl State {
+    fn is_off(self) -> bool {
+        matches!(self.phase, Phase::Off(_))
+    }
+}
+
+/// What all watches of a process share.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// Told when a watch opens, breaks or is refused.
+    pub(super) changed: watch::Sender<()>,
+    /// Told when a kind that was off can be watched: what kept it off may have kept others off.
+    pub(super) back: watch::Sender<()>,
+    /// How many are off.
+    off: AtomicU32,
+}
+
+impl Shared {
+    /// How many are off.
+    pub(super) fn off(&self) -> u32 {
+        self.off.load(Relaxed)
+    }
+}
+
 /// The health of one watch: of a kind, in one namespace or in all.
 pub(super) struct Health {
     pub(super) kind: &'static str,
     /// The namespace that is watched; `None` for all.
     pub(super) namespace: Option<String>,
     state: RwLock<State>,
-    /// Told of every change of phase.
-    changed: Arc<watch::Sender<()>>,
+    pub(super) all: Arc<Shared>,
 }
 
 impl Health {
-    pub(super) fn new(
-        kind: &'static str,
-        namespace: Option<String>,
-        changed: &Arc<watch::Sender<()>>,
-    ) -> Arc<Self> {
+    pub(super) fn new(kind: &'static str, namespace: Option<String>, all: &Arc<Shared>) -> Arc<Self> {
         let state = State { phase: Phase::Listing, since: Instant::now(), told: false };
-        Arc::new(Self { kind, namespace, state: RwLock::new(state), changed: changed.clone() })
+        Arc::new(Self { kind, namespace, state: RwLock::new(state), all: all.clone() })
     }
 
     /// True when what was listed and watched is what there is, but for a short delay.
@@ -135,19 +167,31 @@ impl Health {
         }
     }
 
-    /// How long the watch has been as it is.
-    pub(super) fn lasted(&self) -> Duration {
-        self.state.read().since.elapsed()
+    /// When the API server is asked again for a kind that is off. It refuses such a request before it reads anything, but
+    /// logs it: kinds that were left out for good share one request every two seconds.
+    pub(super) fn off_wait(&self) -> Duration {
+        let lately = self.state.read().since.elapsed() < OFF_LATELY;
+        let apart = OFF_APART[usize::from(lately)].saturating_mul(self.all.off());
+        apart.clamp(OFF_WAITS[0], OFF_WAITS[1])
     }
 
     fn enter(&self, phase: Phase) -> State {
         let mut state = self.state.write();
         let before = *state;
-        if before.phase != phase {
-            *state = State { phase, since: Instant::now(), told: false };
-            drop(state);
-            self.changed.send_replace(());
+        if before.phase == phase {
+            return before;
         }
+        *state = State { phase, since: Instant::now(), told: false };
+        drop(state);
+        match (before.is_off(), matches!(phase, Phase::Off(_))) {
+            (false, true) => drop(self.all.off.fetch_add(1, Relaxed)),
+            (true, false) => {
+                self.all.off.fetch_sub(1, Relaxed);
+                self.all.back.send_replace(());
+            }
+            _ => {}
+        }
+        self.all.changed.send_replace(());
         before
     }
 }

@@ -12,7 +12,10 @@ use kube::{
     core::Status,
 };
 use serde::de::DeserializeOwned;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use super::health::{Health, Refused};
 use crate::client::WATCH_SECONDS;
@@ -30,8 +33,10 @@ const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 /// The waits after failures: the first, and the longest. An outage is over for us this long after its end.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
-/// The waits while a kind is off: a tenth of the time that it has been off, within these.
-const OFF_WAITS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(30)];
+/// How soon the API server is asked again for a kind that was off a moment ago, because another is back.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How far apart requests are that all want to be sent because a kind is back.
+const APART: Duration = Duration::from_millis(10);
 /// How many refusals in a row turn a kind off. A starting API server may refuse once.
 const REFUSALS: u32 = 2;
 /// After how many streams in a row that broke before they brought anything the resource is listed afresh.
@@ -66,6 +71,8 @@ pub(super) struct Watching<T, S> {
     api: Api<T>,
     sink: S,
     health: Arc<Health>,
+    /// Told when a kind that was off is back.
+    back: watch::Receiver<()>,
     /// The version to watch from; `None` to list first.
     version: Option<String>,
     failures: u32,
@@ -81,15 +88,42 @@ where
     S: Sink<T>,
 {
     pub(super) fn new(api: Api<T>, sink: S, health: Arc<Health>) -> Self {
-        Self { api, sink, health, version: None, failures: 0, refusals: 0, broken_streams: 0, proven: false }
+        let back = health.all.back.subscribe();
+        Self {
+            api,
+            sink,
+            health,
+            back,
+            version: None,
+            failures: 0,
+            refusals: 0,
+            broken_streams: 0,
+            proven: false,
+        }
     }
 
     /// Lists and watches until it is dropped.
     pub(super) async fn keep(mut self) {
         loop {
             if let Err(failure) = self.turn().await {
-                let wait = self.failed(failure);
-                sleep(wait.mul_f64(0.75 + 0.25 * fastrand::f64())).await;
+                let wait = self.failed(failure).mul_f64(0.75 + 0.25 * fastrand::f64());
+                match self.health.refused() {
+                    Some(_) => self.stay_off(wait).await,
+                    None => sleep(wait).await,
+                }
+            }
+        }
+    }
+
+    /// Waits for another try, which comes sooner when another kind that was off can be watched again.
+    async fn stay_off(&mut self, wait: Duration) {
+        let tried = Instant::now();
+        tokio::select! {
+            () = sleep(wait) => {}
+            // The sender lives as long as `self`.
+            _ = self.back.changed() => {
+                let apart = APART.saturating_mul(self.health.all.off()).mul_f64(fastrand::f64());
+                sleep_until((Instant::now() + apart).max(tried + AGAIN)).await;
             }
         }
     }
@@ -214,7 +248,7 @@ where
         }
         self.version = None;
         self.health.refuse(refused);
-        (self.health.lasted() / 10).clamp(OFF_WAITS[0], OFF_WAITS[1])
+        self.health.off_wait()
     }
 
     fn back_off(&self) -> Duration {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concierge_runtime::cache::Cache;
+use concierge_runtime::{cache::Cache, client::found};
 use concierge_shared::{
     admission::{
         envelope::UserInfo,
@@ -118,7 +118,7 @@ impl Live {
             return Ok(true);
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        Ok(namespaces.get_metadata_opt(name).await?.is_some())
+        Ok(found(namespaces.get_metadata(name).await)?.is_some())
     }
 
     async fn one(&self, need: &Need) -> Result<Read, Arc<kube::Error>> {
@@ -142,7 +142,7 @@ impl Live {
         self.flights.lock().by_need.remove(need);
         let (found, complete) = match need {
             Need::Object { namespace, name, .. } => {
-                (Vec::from_iter(self.api(info, namespace).get_opt(name).await?), true)
+                (Vec::from_iter(found(self.api(info, namespace).get(name).await)?), true)
             }
             Need::List { namespace, .. } => {
                 let page = ListParams::default().limit(Need::LIMIT);

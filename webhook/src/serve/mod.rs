@@ -63,7 +63,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let door = Door {
         cache: cache.clone(),
         live: live.clone(),
-        claims: claims::Claims::new(clients.api.clone(), live, cache.clone(), metrics.clone()),
+        claims: claims::Claims::new(clients.api.clone(), live, cache.clone(), metrics.clone(), clients.clock),
         enforcement,
         settings,
         metrics: metrics.clone(),

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use concierge_runtime::clock::ServerClock;
+use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         core::v1::ObjectReference,
@@ -36,14 +38,15 @@ pub struct Kubernetes {
     client: Client,
     namespaces: Vec<String>,
     instance: String,
+    clock: ServerClock,
     told: Mutex<HashMap<(String, String, String), Event>>,
 }
 
 impl Kubernetes {
     /// The API server behind `client`, which repeats nothing by itself; lists are of `namespaces`, or of all when there are none.
-    /// Events name `instance` as their source.
-    pub fn new(client: Client, namespaces: Vec<String>, instance: String) -> Self {
-        Self { client, namespaces, instance, told: Mutex::default() }
+    /// Events name `instance` as their source. Its time is what `clock` says.
+    pub fn new(client: Client, clock: ServerClock, namespaces: Vec<String>, instance: String) -> Self {
+        Self { client, namespaces, instance, clock, told: Mutex::default() }
     }
 
     fn api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
@@ -81,7 +84,7 @@ impl Kubernetes {
         let mut told = self.told.lock();
         let since = |event: &Event| {
             let series = event.series.as_ref().map(|series| &series.last_observed_time);
-            series.or(event.event_time.as_ref()).map_or(jiff::Timestamp::MIN, |time| time.0)
+            series.or(event.event_time.as_ref()).map_or(Timestamp::MIN, |time| time.0)
         };
         told.retain(|_, event| now.duration_since(since(event)) < SERIES);
         let key = (notice.uid.clone(), notice.reason.clone(), notice.message.clone());
@@ -99,7 +102,7 @@ impl Kubernetes {
         }
     }
 
-    fn new_event(&self, notice: &ObjectEvent, now: jiff::Timestamp) -> Event {
+    fn new_event(&self, notice: &ObjectEvent, now: Timestamp) -> Event {
         let ObjectEvent { key, resource, uid, warning, reason, message } = notice;
         let namespace = if key.namespace.is_empty() { "default" } else { &key.namespace };
         Event {
@@ -129,11 +132,18 @@ impl Kubernetes {
 }
 
 impl Cluster for Kubernetes {
+    fn time(&self, _: Timestamp) -> Timestamp {
+        self.clock.now()
+    }
+
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>> {
         Box::pin(async move {
             let api = self.api(&target.resource, &target.namespace);
-            let found = bounded(api.get_opt(&target.name)).await?;
-            Ok(found.and_then(|object| serde_json::to_value(object).ok()))
+            match bounded(api.get(&target.name)).await {
+                Ok(found) => Ok(serde_json::to_value(found).ok()),
+                Err(ClusterError::NotFound) => Ok(None),
+                Err(error) => Err(error),
+            }
         })
     }
 
@@ -257,7 +267,9 @@ fn classify(error: &Error) -> ClusterError {
         Error::Api(status) => match (status.code, status.reason.as_str()) {
             (409, "AlreadyExists") => ClusterError::Exists,
             (409, _) => ClusterError::Conflict,
-            (404, _) => ClusterError::NotFound,
+            (404, "NotFound") => ClusterError::NotFound,
+            // Its resource is not served, for now at least.
+            (404, _) => ClusterError::Unknown("the API server does not serve the resource".into()),
             (429, _) => ClusterError::Unknown(status.message.clone()),
             (401 | 403, _) => ClusterError::Forbidden(status.message.clone()),
             (400..=499, _) => ClusterError::Refused(status.message.clone()),

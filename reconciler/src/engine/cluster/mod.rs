@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use concierge_shared::kind::Kind;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use kube::core::ApiResource;
 use serde_json::Value;
 
@@ -112,6 +113,11 @@ impl MetadataPatch {
 
 /// The API server. No implementation repeats a request by itself, and each gives up in bounded time.
 pub trait Cluster: Send + Sync + 'static {
+    /// The time by which it writes when objects were created; `here` when that is not known.
+    fn time(&self, here: Timestamp) -> Timestamp {
+        here
+    }
+
     /// The object as it is now, from a quorum; `None` when there is none.
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>>;
 

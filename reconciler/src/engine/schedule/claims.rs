@@ -101,7 +101,8 @@ async fn release(shared: &Shared, token: &str, claim: &ClaimObject) -> Result<bo
     };
     // Read live: the cache may be behind.
     let live = shared.cluster.get(&target).await?.and_then(|object| reader.read(object));
-    if !matches!(claim.standing(live, shared.clock.now()), Standing::Free) || !leads(shared, token) {
+    let now = shared.cluster.time(shared.clock.now());
+    if !matches!(claim.standing(live, now), Standing::Free) || !leads(shared, token) {
         return Ok(false);
     }
     let meta = claim.meta();

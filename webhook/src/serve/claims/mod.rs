@@ -10,7 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use concierge_runtime::cache::Cache;
+use concierge_runtime::{cache::Cache, client::found, clock::ServerClock};
 use concierge_shared::{
     admission::{
         claim::{Claim, ClaimObject, ClaimSpec, Holder, Standing},
@@ -20,7 +20,6 @@ use concierge_shared::{
     index::Stored,
     kind::by_name,
 };
-use jiff::Timestamp;
 use kube::{
     Api, Client, Error,
     api::{DeleteParams, PostParams, Preconditions},
@@ -45,6 +44,7 @@ pub(crate) struct Claims {
     metrics: Metrics,
     slots: Arc<Slots>,
     pending: Arc<Pending>,
+    clock: ServerClock,
 }
 
 /// Who asks for a value.
@@ -89,9 +89,16 @@ enum Verdict {
 }
 
 impl Claims {
-    pub(crate) fn new(client: Client, live: Live, cache: Arc<Cache>, metrics: Metrics) -> Self {
-        let api = Api::all(client);
-        Self { api, live, cache, metrics, slots: Arc::default(), pending: Arc::default() }
+    /// Claims are as old as `clock` says: the API server wrote when they were created.
+    pub(crate) fn new(
+        client: Client,
+        live: Live,
+        cache: Arc<Cache>,
+        metrics: Metrics,
+        clock: ServerClock,
+    ) -> Self {
+        let pending = Arc::new(Pending::new(clock.clone()));
+        Self { api: Api::all(client), live, cache, metrics, slots: Arc::default(), pending, clock }
     }
 
     /// Reserves all of `claims`, or none.
@@ -116,7 +123,7 @@ impl Claims {
     pub(crate) async fn look(&self, claims: &[Claim], claimant: &Claimant) -> Reserved {
         let mut denied = Vec::new();
         for claim in claims {
-            let existing = self.api.get_opt(&claim.object_name()).await.map_err(Arc::new)?;
+            let existing = found(self.api.get(&claim.object_name()).await).map_err(Arc::new)?;
             if let Some(existing) = existing
                 && let Some(Verdict::Taken { holder }) = self.judge(&existing, claimant).await?
             {
@@ -180,7 +187,7 @@ impl Claims {
                 self.pending.add(made.clone(), &self.cache);
                 return Ok(self.counted("created", Verdict::Ours { made: Some(Box::new(made)) }));
             }
-            let existing = self.api.get_opt(&name).await.map_err(|error| self.failed(error))?;
+            let existing = found(self.api.get(&name).await).map_err(|error| self.failed(error))?;
             let Some(existing) = existing else { continue };
             if let Some(verdict) = self.judge(&existing, claimant).await? {
                 return Ok(verdict);
@@ -207,7 +214,7 @@ impl Claims {
             }
             None => None,
         };
-        Ok(match existing.standing(live, Timestamp::now()) {
+        Ok(match existing.standing(live, self.clock.now()) {
             Standing::Held(live) => Some(self.counted("taken", Verdict::Taken { holder: Some(live) })),
             Standing::UnderWay if !self.cache.recently_deleted(&holder.uid) => {
                 Some(self.counted("in_flight", Verdict::Taken { holder: None }))

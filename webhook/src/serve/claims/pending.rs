@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use concierge_runtime::cache::Cache;
+use concierge_runtime::{cache::Cache, clock::ServerClock};
 use concierge_shared::{
     admission::{
         claim::{ClaimObject, Standing},
@@ -22,8 +22,10 @@ const LOOKED_AT: usize = 2;
 /// How many namespaces are remembered before those without such claims are forgotten.
 const NAMESPACES: usize = 256;
 
-#[derive(Default)]
-pub(super) struct Pending(Mutex<Table>);
+pub(super) struct Pending {
+    table: Mutex<Table>,
+    clock: ServerClock,
+}
 
 #[derive(Default)]
 struct Table {
@@ -33,25 +35,29 @@ struct Table {
 }
 
 impl Pending {
+    pub(super) fn new(clock: ServerClock) -> Self {
+        Self { table: Mutex::default(), clock }
+    }
+
     /// Whether the namespace may have one more.
     pub(super) fn has_room(&self, namespace: &str, cache: &Cache) -> bool {
-        let mut table = self.0.lock();
+        let (mut table, now) = (self.table.lock(), self.clock.now());
         let claims = table.by_namespace.get_mut(namespace).filter(|claims| claims.len() >= MOST);
         claims.is_none_or(|claims| {
-            claims.retain(|claim| is_under_way(claim, cache));
+            claims.retain(|claim| is_under_way(claim, cache, now));
             claims.len() < MOST
         })
     }
 
     pub(super) fn add(&self, claim: ClaimObject, cache: &Cache) {
-        let mut table = self.0.lock();
+        let (mut table, now) = (self.table.lock(), self.clock.now());
         if table.by_namespace.len() >= NAMESPACES.max(2 * table.left) {
-            table.tidy(cache);
+            table.tidy(cache, now);
         }
         let claims = table.by_namespace.entry(claim.spec.holder.namespace.clone()).or_default();
         for _ in 0..LOOKED_AT {
             let Some(oldest) = claims.pop_front() else { break };
-            if is_under_way(&oldest, cache) {
+            if is_under_way(&oldest, cache, now) {
                 claims.push_back(oldest);
             }
         }
@@ -59,29 +65,28 @@ impl Pending {
     }
 
     pub(super) fn remove(&self, claim: &ClaimObject) {
-        if let Some(claims) = self.0.lock().by_namespace.get_mut(&claim.spec.holder.namespace) {
+        if let Some(claims) = self.table.lock().by_namespace.get_mut(&claim.spec.holder.namespace) {
             claims.retain(|other| other.metadata.uid != claim.metadata.uid);
         }
     }
 }
 
 impl Table {
-    fn tidy(&mut self, cache: &Cache) {
+    fn tidy(&mut self, cache: &Cache, now: Timestamp) {
         self.by_namespace.retain(|_, claims| {
-            claims.retain(|claim| is_under_way(claim, cache));
+            claims.retain(|claim| is_under_way(claim, cache, now));
             !claims.is_empty()
         });
         self.left = self.by_namespace.len();
     }
 }
 
-fn is_under_way(claim: &ClaimObject, cache: &Cache) -> bool {
+fn is_under_way(claim: &ClaimObject, cache: &Cache, now: Timestamp) -> bool {
     let holder = &claim.spec.holder;
     let kind = by_name(&holder.kind).map_or("", |kind| kind.name);
     let live = match cache.find(kind, &holder.namespace, &holder.name) {
         Found::Present(live) => Some(live),
         Found::Absent | Found::Unknown => None,
     };
-    matches!(claim.standing(live, Timestamp::now()), Standing::UnderWay)
-        && !cache.recently_deleted(&holder.uid)
+    matches!(claim.standing(live, now), Standing::UnderWay) && !cache.recently_deleted(&holder.uid)
 }

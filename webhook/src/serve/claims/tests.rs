@@ -35,6 +35,8 @@ struct ApiServer {
     objects: Arc<Mutex<HashMap<String, Value>>>,
     versions: Arc<AtomicUsize>,
     panics_at: Option<&'static str>,
+    /// A resource that it does not serve.
+    unserved: Option<&'static str>,
 }
 
 impl ApiServer {
@@ -99,6 +101,12 @@ impl ApiServer {
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let path = head.uri.path().to_owned();
         assert!(self.panics_at.is_none_or(|at| !path.starts_with(at)), "told to panic at {path}");
+        if self.unserved.is_some_and(|resource| path.contains(resource)) {
+            return Response::builder()
+                .status(404)
+                .body("404 page not found".to_owned().into_bytes().into())
+                .unwrap();
+        }
         let (code, answer) = match head.method {
             Method::GET => self.get(&path),
             Method::POST => self.create(&path, body),
@@ -157,7 +165,7 @@ fn replica(server: &ApiServer) -> Claims {
     let closed = CancellationToken::new();
     closed.cancel();
     let cache = Cache::start(&server.client(), &[], &closed);
-    Claims::new(server.client(), live, cache, metrics)
+    Claims::new(server.client(), live, cache, metrics, ServerClock::default())
 }
 
 fn id(number: i64) -> Vec<Claim> {
@@ -250,6 +258,19 @@ async fn a_value_is_not_kept_from_others_by_what_a_replica_remembers() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_value_is_not_free_because_its_holders_kind_is_not_served() {
+    let server = ApiServer::with_namespaces(&["a"]);
+    assert!(given(&replica(&server), 7, creates("a", "rex", "u-1")).await);
+    server.put_pet("a", "rex", "u-1", 7);
+    server.age_claims(70);
+    let blind = ApiServer { unserved: Some("/pets/"), ..server.clone() };
+    let reserved = replica(&blind).reserve(id(7), creates("a", "polly", "u-2")).await;
+    assert!(matches!(reserved, Err(Failure::Api(_))), "{reserved:?}");
+    assert_eq!(server.holders(), ["u-1"]);
+    assert!(!given(&replica(&server), 7, creates("a", "polly", "u-2")).await);
 }
 
 #[tokio::test]
