@@ -1,9 +1,9 @@
 # An index of what can be done here. The work itself is done by Rust programs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak ci lint fmt generate controlplane bench
+.PHONY: help demo test soak ci lint fmt generate controlplane bench image release-dry-run release-test
 
 help: ## Say what there is to make
-	@sed -n 's/^\([a-z]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: ## Show on a real API server what a user sees; DEMO=once ends it, DEMO_CONTEXT=NAME uses your cluster
 	cargo build --workspace --bins && cargo run --quiet --bin demo
@@ -31,3 +31,12 @@ controlplane: ## Run a Kubernetes control plane until Ctrl-C (the first time bui
 
 bench: ## Measure the webhook
 	cargo build --release --workspace --bins && cargo run --release --quiet --bin bench run
+
+image: ## Build the image for amd64 and arm64 into target/dist, without Docker; ARCH=amd64 builds one
+	cargo run --quiet --bin release -- image $(if $(ARCH),--arch $(ARCH))
+
+release-dry-run: ## Make everything that a release publishes, in target/dist, and publish nothing
+	cargo run --quiet --bin release -- all $(if $(TAG),--tag $(TAG)) $(if $(ARCH),--arch $(ARCH))
+
+release-test: ## Run the image in containerd, and the reports and the hook in other programs; FULL=1: as it is published
+	cargo build --workspace --bins && FULL=$(FULL) cargo test --package concierge-tests --test release -- --include-ignored --show-output

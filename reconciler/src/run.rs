@@ -42,6 +42,7 @@ pub struct RunArgs {
     /// RoleBindings that give us our rights in a namespace: they are kept, by a finalizer, as long as objects there are ours to
     /// clean up
     #[arg(
+        hide_short_help = true,
         long,
         env = "CONCIERGE_KEEP_ROLE_BINDINGS",
         value_delimiter = ',',
@@ -52,14 +53,14 @@ pub struct RunArgs {
     #[arg(long, env = "CONCIERGE_OBSERVE_ONLY")]
     observe_only: bool,
     /// How many objects are worked on at a time; 4 for each processor by default
-    #[arg(long, env = "CONCIERGE_CONCURRENCY", value_name = "NUMBER")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CONCURRENCY", value_name = "NUMBER")]
     concurrency: Option<usize>,
     /// How long a call to a remote service may take; at most a third of the lease
-    #[arg(long, env = "CONCIERGE_REQUEST_TIMEOUT", default_value = "5s", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_REQUEST_TIMEOUT", default_value = "5s", value_parser = duration::parse, value_name = "TIME")]
     request_timeout: Duration,
     /// How long a remote service may take to list what a call made. When the answer to an order is lost, it is looked for
     /// after once, three and seven times as long, and then held for a person to decide
-    #[arg(long, env = "CONCIERGE_SETTLE_TIME", default_value = "1m", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_SETTLE_TIME", default_value = "1m", value_parser = duration::parse, value_name = "TIME")]
     settle_time: Duration,
     #[command(flatten)]
     rules: RuleArgs,
@@ -79,10 +80,16 @@ struct LeaseArgs {
     #[arg(long, env = "CONCIERGE_LEASE_NAMESPACE", default_value = "concierge-system", value_name = "NAME")]
     lease_namespace: String,
     /// How long the Lease lasts when its holder no longer renews it
-    #[arg(long, env = "CONCIERGE_LEASE_DURATION", default_value = "15s", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_LEASE_DURATION", default_value = "15s", value_parser = duration::parse, value_name = "TIME")]
     lease_duration: Duration,
     /// The replica's name in the Lease and in events
-    #[arg(long, env = "POD_NAME", default_value = "concierge-reconciler", value_name = "NAME")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        env = "POD_NAME",
+        default_value = "concierge-reconciler",
+        value_name = "NAME"
+    )]
     pod_name: String,
 }
 

@@ -7,6 +7,7 @@
 //! | [`clock`] | the API server's time |
 //! | [`duration`] | durations on the command line |
 //! | [`admin`] | the port for probes and metrics |
+//! | [`help`] | the command line, and what `--help` tells of it |
 //! | [`logs`] | log lines for people and for machines |
 //! | [`rules`] | levels and bounds of rules on the command line |
 //! | [`shutdown`] | signals |
@@ -16,6 +17,7 @@ pub mod cache;
 pub mod client;
 pub mod clock;
 pub mod duration;
+pub mod help;
 pub mod logs;
 pub mod rules;
 pub mod shutdown;

@@ -54,7 +54,7 @@ static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
 impl Flag {
     fn arg(&'static self) -> Arg {
         let arg = Arg::new(self.name.as_str()).long(self.name.as_str()).env(self.variable.as_str());
-        let arg = arg.help(self.setting.help).help_heading("Rules");
+        let arg = arg.help(self.setting.help).help_heading("Rules").hide_short_help(true);
         match self.setting.form {
             Form::Number { least, default } => {
                 let shown = format!("{} [default: {default}]", self.setting.help);

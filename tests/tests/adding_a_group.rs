@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What of the project is needed to build it.
-const COPIED: [&str; 13] = [
+const COPIED: [&str; 14] = [
     "Cargo.toml",
     "Cargo.lock",
     "clippy.toml",
@@ -17,6 +17,7 @@ const COPIED: [&str; 13] = [
     "docs",
     "examples",
     "reconciler",
+    "release",
     "runtime",
     "shared",
     "tests",

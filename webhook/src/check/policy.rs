@@ -33,16 +33,16 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_enum, env = "CONCIERGE_CHECK_KIND")]
     kind: Option<Attached>,
     /// The bucket of a bucket policy, so that its resources can be compared with it
-    #[arg(long, value_name = "NAME", env = "CONCIERGE_CHECK_BUCKET")]
+    #[arg(hide_short_help = true, long, value_name = "NAME", env = "CONCIERGE_CHECK_BUCKET")]
     bucket: Option<String>,
     /// The provider, whose rules differ here and there
-    #[arg(long, value_name = "PROFILE", env = "CONCIERGE_CHECK_PROFILE", default_value = "generic", value_parser = profile)]
+    #[arg(hide_short_help = true, long, value_name = "PROFILE", env = "CONCIERGE_CHECK_PROFILE", default_value = "generic", value_parser = profile)]
     profile: Profile,
     /// The ARN as which Concierge calls the provider, so that a policy that locks it out is found
-    #[arg(long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER")]
+    #[arg(hide_short_help = true, long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER")]
     controller: Option<String>,
     /// The bucket is meant to be public
-    #[arg(long, env = "CONCIERGE_CHECK_ALLOW_PUBLIC")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CHECK_ALLOW_PUBLIC")]
     allow_public: bool,
 }
 

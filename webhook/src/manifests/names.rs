@@ -22,10 +22,10 @@ pub struct Names {
     #[arg(long, env = "CONCIERGE_MANIFESTS_PORT", default_value_t = PORT, value_parser = clap::value_parser!(i32).range(1..=65535))]
     pub port: i32,
     /// The webhook's service account
-    #[arg(long, env = "CONCIERGE_SERVICE_ACCOUNT", default_value = SERVICE, value_name = "NAME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_SERVICE_ACCOUNT", default_value = SERVICE, value_name = "NAME")]
     pub service_account: String,
     /// The reconciler's service account; the webhook's if they share a pod
-    #[arg(long, env = "CONCIERGE_RECONCILER_SERVICE_ACCOUNT", value_name = "NAME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_RECONCILER_SERVICE_ACCOUNT", value_name = "NAME")]
     pub reconciler_service_account: Option<String>,
 }
 

@@ -42,34 +42,53 @@ pub(crate) struct CertificateArgs {
     #[arg(long, env = "CONCIERGE_NAMESPACE", default_value = "concierge-system", value_name = "NAME")]
     pub(crate) namespace: String,
     /// The Secret that holds the CA
-    #[arg(long, env = "CONCIERGE_SECRET", default_value = "concierge-ca", value_name = "NAME")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        env = "CONCIERGE_SECRET",
+        default_value = "concierge-ca",
+        value_name = "NAME"
+    )]
     pub(crate) secret: String,
     /// The name of our validating and of our mutating webhook configuration
-    #[arg(long, env = "CONCIERGE_WEBHOOK_CONFIGURATION", default_value = "concierge", value_name = "NAME")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        env = "CONCIERGE_WEBHOOK_CONFIGURATION",
+        default_value = "concierge",
+        value_name = "NAME"
+    )]
     pub(crate) webhook_configuration: String,
     /// The cluster's DNS domain
-    #[arg(long, env = "CONCIERGE_CLUSTER_DOMAIN", default_value = "cluster.local", value_name = "DOMAIN")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        env = "CONCIERGE_CLUSTER_DOMAIN",
+        default_value = "cluster.local",
+        value_name = "DOMAIN"
+    )]
     pub(crate) cluster_domain: String,
     /// How long a CA lives; it is replaced when a third of that is left
-    #[arg(long, env = "CONCIERGE_CA_VALIDITY", default_value = "365d", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CA_VALIDITY", default_value = "365d", value_parser = duration::parse, value_name = "TIME")]
     pub(crate) ca_validity: Duration,
     /// How long a leaf lives; it is replaced when a third of that is left
-    #[arg(long, env = "CONCIERGE_LEAF_VALIDITY", default_value = "7d", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_LEAF_VALIDITY", default_value = "7d", value_parser = duration::parse, value_name = "TIME")]
     pub(crate) leaf_validity: Duration,
     /// How long API servers get to learn of a new CA before a leaf depends on it
-    #[arg(long, env = "CONCIERGE_CA_SETTLE", default_value = "60s", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CA_SETTLE", default_value = "60s", value_parser = duration::parse, value_name = "TIME")]
     pub(crate) ca_settle: Duration,
     /// How long a replaced CA stays trusted
-    #[arg(long, env = "CONCIERGE_CA_OVERLAP", default_value = "10m", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CA_OVERLAP", default_value = "10m", value_parser = duration::parse, value_name = "TIME")]
     pub(crate) ca_overlap: Duration,
     /// How often certificates are looked at when nothing happens
-    #[arg(long, env = "CONCIERGE_CERTIFICATE_TICK", default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CERTIFICATE_TICK", default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     pub(crate) certificate_tick: Duration,
     /// Let only clients in that this CA (PEM file) vouches for
     #[arg(long, env = "CONCIERGE_CLIENT_CA", value_name = "FILE")]
     pub(crate) client_ca: Option<PathBuf>,
     /// A name that a client's certificate must bear; may be repeated
     #[arg(
+        hide_short_help = true,
         long = "client-name",
         env = "CONCIERGE_CLIENT_NAMES",
         value_delimiter = ',',

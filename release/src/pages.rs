@@ -1,0 +1,88 @@
+//! Man pages and completions of both programs.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use clap::{Command, ValueEnum};
+use clap_complete::Shell;
+use concierge_runtime::help;
+
+fn commands() -> [Command; 2] {
+    [help::command::<concierge_webhook::Cli>(true), help::command::<concierge_reconciler::Cli>(true)]
+}
+
+/// Writes a man page for each command and subcommand to `man`, and a file for each program and shell to `completions`.
+pub(crate) fn write(man: &Path, completions: &Path) -> Result<()> {
+    fs::create_dir_all(man)?;
+    fs::create_dir_all(completions)?;
+    for mut command in commands() {
+        clap_mangen::generate_to(command.clone(), man)?;
+        let name = command.get_name().to_owned();
+        for shell in Shell::value_variants() {
+            clap_complete::generate_to(*shell, &mut command, &name, completions)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command that does something.
+    fn leaves(command: Command, found: &mut Vec<Command>) {
+        if !command.has_subcommands() {
+            found.push(command.clone());
+        }
+        command.get_subcommands().for_each(|one| leaves(one.clone(), found));
+    }
+
+    fn all_leaves(all: bool) -> Vec<Command> {
+        let mut found = Vec::new();
+        leaves(help::command::<concierge_webhook::Cli>(all), &mut found);
+        leaves(help::command::<concierge_reconciler::Cli>(all), &mut found);
+        assert!(found.len() > 3);
+        found
+    }
+
+    #[test]
+    fn every_help_fits_a_screen() {
+        for mut command in all_leaves(false) {
+            let text = command.render_help().to_string();
+            let lines = text.lines().count();
+            assert!(lines <= help::SCREEN, "{} has {lines} lines:\n{text}", command.get_name());
+            assert!(text.contains("--help-all"), "{text}");
+        }
+    }
+
+    #[test]
+    fn all_help_tells_of_every_flag_and_its_variable() {
+        for mut command in all_leaves(true) {
+            let text = command.render_long_help().to_string();
+            for flag in command.get_opts() {
+                assert!(text.contains(&format!("--{}", flag.get_long().unwrap())), "{flag}");
+                let variable = flag.get_env().map(|name| format!("[env: {}=", name.display()));
+                assert!(variable.is_none_or(|variable| text.contains(&variable)), "{flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_a_page_and_every_shell_completions() {
+        let folder = std::env::temp_dir().join(format!("pages-{}", std::process::id()));
+        write(&folder.join("man"), &folder.join("completions")).unwrap();
+        for page in
+            ["webhook", "webhook-serve", "webhook-check", "webhook-manifests", "reconciler", "reconciler-run"]
+        {
+            let page = fs::read_to_string(folder.join("man").join(format!("concierge-{page}.1"))).unwrap();
+            assert!(page.contains(".SH SYNOPSIS"), "{page}");
+        }
+        let serve = fs::read_to_string(folder.join("man/concierge-webhook-serve.1")).unwrap();
+        assert!(serve.contains("ca\\-settle") && serve.contains("CONCIERGE_CA_SETTLE"), "{serve}");
+        for name in ["_concierge-webhook", "concierge-webhook.bash", "concierge-reconciler.fish"] {
+            let text = fs::read_to_string(folder.join("completions").join(name)).unwrap();
+            assert!(text.contains("concierge"), "{name}");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

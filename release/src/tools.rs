@@ -1,0 +1,52 @@
+//! Programs from PyPI, in a folder of their own under target/.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::project;
+
+const PINNED: &str = "release/requirements.txt";
+
+/// The folder with the programs of requirements.txt, which are fetched when they are not there.
+pub(crate) fn installed() -> Result<PathBuf> {
+    let (folder, pinned) = (project().join("target/release-tools"), project().join(PINNED));
+    let (stamp, wanted) = (folder.join("requirements.txt"), fs::read_to_string(&pinned)?);
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(folder.join("bin"));
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "--requirement",
+    ];
+    run(Command::new(folder.join("bin/python")).args(pip).arg(&pinned))?;
+    fs::write(stamp, wanted)?;
+    Ok(folder.join("bin"))
+}
+
+/// PATH with `folder` before everything.
+pub(crate) fn path_with(folder: &Path) -> Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    Ok(env::join_paths([folder.to_owned()].into_iter().chain(env::split_paths(&path)))?)
+}
+
+/// Runs `command`, which has to succeed.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_owned();
+    let status = command.status().with_context(|| format!("can't run {}", name.display()))?;
+    ensure!(status.success(), "{} failed ({status})", name.display());
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! What `--help` prints: what fits a screen. `--help-all` and the man pages tell the rest.
+
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
+
+/// How many lines of `--help` fit a screen.
+pub const SCREEN: usize = 40;
+
+const MORE: &str =
+    "--help-all tells of every flag, the environment variables that set them, and shows examples.";
+
+/// Reads the command line of a program; ends the process with a message when it makes no sense.
+pub fn parse<T: CommandFactory + FromArgMatches>() -> T {
+    let matches = command::<T>(std::env::args().any(|arg| arg == "--help-all")).get_matches();
+    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// A program's commands and flags. Variables of the environment are told of when `all` is to be told.
+pub fn command<T: CommandFactory>(all: bool) -> Command {
+    fitted(T::command(), all)
+}
+
+fn fitted(command: Command, all: bool) -> Command {
+    let command = command.mut_subcommands(|one| fitted(one, all));
+    let command = command.disable_help_flag(true).args(flags());
+    if command.has_subcommands() {
+        return command;
+    }
+    // What stands below the flags is for those who ask for all.
+    let examples = command.get_after_long_help().or(command.get_after_help()).cloned().unwrap_or_default();
+    command.mut_args(|arg| arg.hide_env(!all)).after_help(MORE).after_long_help(examples)
+}
+
+fn flags() -> [Arg; 2] {
+    let help = Arg::new("help").short('h').long("help").help("Print this");
+    let all = Arg::new("help-all").long("help-all").help("Print all there is to say");
+    [help.action(ArgAction::HelpShort), all.action(ArgAction::HelpLong)]
+        .map(|flag| flag.help_heading(None::<&str>))
+}

@@ -1,0 +1,82 @@
+//! Objects that a tool applies again and again, as Argo CD and Flux do: server-side.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use concierge_tests::kubectl::Kubectl;
+use concierge_tests::stack::{Plan, Stack};
+use serde_json::{Value, json};
+
+use crate::world::{alone, namespaces};
+
+/// Each folder of examples, and the namespace that it is applied to.
+const APPLIED: [(&str, &str); 2] = [("pets", "zoo"), ("coffee", "cafe")];
+const KINDS: &str = "petstores,pets,terminalaccounts,coffeeprofiles,coffeeaddresses,coffeecards,coffeeorders";
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
+}
+
+/// Runs a server-side `verb` over a folder, file after file.
+async fn server_side(kubectl: &Kubectl, verb: &str, name: &str, namespace: &str) -> Result<String> {
+    let mut files =
+        std::fs::read_dir(folder(name))?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    let mut told = String::new();
+    for file in files {
+        let file = file.to_str().context("odd path")?;
+        let args = [verb, "--server-side", "--force-conflicts", "--namespace", namespace, "--filename", file];
+        let output = kubectl.run(&args).await?;
+        // `diff` ends with 1 when there is one.
+        ensure!(output.status.success() || (verb == "diff" && output.status.code() == Some(1)), "{output:?}");
+        told += &output.stdout;
+    }
+    Ok(told)
+}
+
+/// What users own of all objects: the spec, how often it changed, and the fields that belong to who applies.
+async fn stored(kubectl: &Kubectl) -> Result<Vec<Value>> {
+    let get = ["get", KINDS, "--all-namespaces", "--show-managed-fields", "--output", "json"];
+    let list: Value = serde_json::from_str(&kubectl.run(&get).await?.ok()?)?;
+    let item = |one: &Value| {
+        let metadata = &one["metadata"];
+        let managers = metadata["managedFields"].as_array().into_iter().flatten();
+        let ours: Vec<_> = managers.filter(|entry| entry["manager"] == "kubectl").collect();
+        json!([one["kind"], metadata["name"], metadata["generation"], one["spec"], ours])
+    };
+    Ok(list["items"].as_array().context("no items")?.iter().map(item).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_side_apply_changes_nothing_and_drift_is_shown_and_mended() -> Result<()> {
+    let _alone = alone().await;
+    // Of coffee only what is stored is looked at: nobody may call the shop that the examples name.
+    let reconciler_args = ["--namespaces", "zoo"].map(str::to_owned).to_vec();
+    let stack = Stack::start(Plan { reconciler_args, ..Plan::default() }).await?;
+    namespaces(&stack, &APPLIED.map(|(_, namespace)| namespace.to_owned())).await?;
+    let kubectl = stack.plane.kubectl();
+    for (name, namespace) in APPLIED {
+        server_side(&kubectl, "apply", name, namespace).await?;
+    }
+    // Defaults, finalizers and status are there before anybody compares.
+    let wait = ["wait", "--for=condition=Ready", "pets,petstores", "--all", "-n", "zoo", "--timeout=60s"];
+    kubectl.run(&wait).await?.ok()?;
+    let before = stored(&kubectl).await?;
+    ensure!(before.len() > 8, "{before:?}");
+    for (name, namespace) in APPLIED {
+        let found = server_side(&kubectl, "diff", name, namespace).await?;
+        ensure!(found.is_empty(), "{name}:\n{found}");
+        server_side(&kubectl, "apply", name, namespace).await?;
+    }
+    ensure!(stored(&kubectl).await? == before, "the second apply changed something");
+
+    let edit = ["patch", "pet", "rex", "-n", "zoo", "--type=merge", "-p", r#"{"spec": {"tag": "cat"}}"#];
+    kubectl.run(&edit).await?.ok()?;
+    let found = server_side(&kubectl, "diff", "pets", "zoo").await?;
+    let changed: Vec<_> =
+        found.lines().filter(|line| line.starts_with("-  ") || line.starts_with("+  ")).collect();
+    ensure!(changed.contains(&"-  tag: cat") && changed.contains(&"+  tag: dog"), "{found}");
+    server_side(&kubectl, "apply", "pets", "zoo").await?;
+    ensure!(server_side(&kubectl, "diff", "pets", "zoo").await?.is_empty());
+    Ok(())
+}

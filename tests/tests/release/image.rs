@@ -1,0 +1,140 @@
+//! The image that the chart names, run by containerd.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use concierge_tests::controlplane::ControlPlane;
+use concierge_tests::stack::{NAMESPACE, RELEASE};
+use serde_json::{Value, json};
+
+use super::{
+    VERSION,
+    node::{Confined, Node},
+    project, release, run,
+};
+
+/// Where everything is made; what `make image` makes is left alone.
+const OUT: &str = "target/dist-tested";
+
+fn full() -> bool {
+    std::env::var_os("FULL").is_some_and(|full| !full.is_empty())
+}
+
+/// Makes everything that a release has; the image's file.
+fn made() -> String {
+    let made_of = if full() { ["amd64,arm64", "release"] } else { ["amd64", "quick"] };
+    let [architectures, profile] = made_of;
+    println!("{}", release(&["all", "--arch", architectures, "--profile", profile, "--out", OUT]));
+    if !full() {
+        println!(
+            "for amd64 only, and optimised less than a release: make soak FULL=1 builds all of it as it is published"
+        );
+    }
+    project().join(format!("{OUT}/concierge-{VERSION}.oci.tar")).display().to_string()
+}
+
+/// What skopeo reads of an architecture's image.
+fn inspect(image: &str, architecture: &str) -> Value {
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--override-os", "linux", "--override-arch", architecture, "inspect", "--config"]);
+    serde_json::from_str(&run(skopeo.arg(format!("oci-archive:{image}:{VERSION}")))).unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The pod of the chart that is in the release, with these values.
+async fn pod(plane: &ControlPlane, values: &str) -> Result<Value> {
+    let chart = project().join(format!("{OUT}/concierge-chart-{VERSION}.tgz")).display().to_string();
+    let args = ["template", RELEASE, &chart, "--namespace", NAMESPACE, "--set", values];
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&plane.helm(&args).await?.ok()?)?;
+    let deployment = objects.into_iter().find(|one| one["kind"] == "Deployment").context("no Deployment")?;
+    Ok(deployment["spec"]["template"]["spec"].clone())
+}
+
+/// What the image says of itself, beside what the chart expects.
+fn fits(config: &Value, architecture: &str, pod: &Value) -> Result<()> {
+    ensure!(config["architecture"] == architecture && config["os"] == "linux", "{config}");
+    let config = &config["config"];
+    ensure!(config["User"] == format!("{0}:{0}", pod["securityContext"]["runAsUser"]), "{config}");
+    ensure!(config["Entrypoint"] == json!(["concierge-webhook"]), "{config}");
+    let labels = &config["Labels"];
+    let label = |name: &str| labels[format!("org.opencontainers.image.{name}")].as_str().unwrap_or_default();
+    ensure!((label("version"), label("licenses")) == (VERSION, "Apache-2.0"), "{labels}");
+    ensure!(label("source").starts_with("https://") && label("created").ends_with('Z'), "{labels}");
+    ensure!(label("revision").len() == 40, "{labels}");
+    for container in pod["containers"].as_array().context("no containers")? {
+        ensure!(container["image"] == format!("ghcr.io/concierge-dev/concierge:{VERSION}"), "{container}");
+    }
+    Ok(())
+}
+
+/// An architecture that is not this machine's runs in an emulator.
+fn starts_emulated(root: &Path) {
+    for program in ["concierge-webhook", "concierge-reconciler"] {
+        let said = run(Command::new("qemu-aarch64-static")
+            .arg(root.join("usr/local/bin").join(program))
+            .arg("--version"));
+        assert_eq!(said.trim(), format!("{program} {VERSION}"));
+    }
+}
+
+/// Root authorities are there, for the services that the reconciler calls.
+fn holds_authorities(root: &Path) {
+    let bundle = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    assert!(bundle.matches("BEGIN CERTIFICATE").count() > 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "soak"]
+async fn the_image_runs_as_the_chart_says() -> Result<()> {
+    let image = made();
+    let plane = ControlPlane::start().await?;
+    let [https, webhook, reconciler] = [free_port(), free_port(), free_port()];
+    let ports = format!("webhook.port={https},webhook.adminPort={webhook},reconciler.adminPort={reconciler}");
+    let pod = pod(&plane, &format!("{ports},webhook.shutdownDelaySeconds=0")).await?;
+    fits(&inspect(&image, "amd64"), "amd64", &pod)?;
+    holds_authorities(&project().join("target/image/amd64"));
+    if full() {
+        fits(&inspect(&image, "arm64"), "arm64", &pod)?;
+        starts_emulated(&project().join("target/image/arm64"));
+    }
+
+    let service = format!("deploy=false,service.externalName=localhost,service.port={https}");
+    let chart = project().join("charts/concierge").display().to_string();
+    let install =
+        ["install", RELEASE, &chart, "--namespace", NAMESPACE, "--create-namespace", "--set", &service];
+    plane.helm(&install).await?.ok()?;
+    let mut node = Node::start().await?;
+    run(node.ctr().args(["images", "import", &image]));
+    node.account(&plane.service_account_kubeconfig(NAMESPACE, RELEASE).await?, NAMESPACE)?;
+    for (container, port) in
+        pod["containers"].as_array().context("no containers")?.iter().zip([webhook, reconciler])
+    {
+        let admin = SocketAddr::from(([127, 0, 0, 1], port));
+        let took = node.run(&pod, container, plane.url(), admin).await?;
+        let name = container["name"].as_str().context("no name")?;
+        println!("{name}: {} ms from start to ready", took.as_millis());
+        let user = "65532 65532 65532 65532".to_owned();
+        let expected = Confined { user, capabilities: "0".repeat(16), read_only: true };
+        ensure!(node.confined(name)? == expected, "{:?}", node.confined(name)?);
+    }
+
+    let admin = plane.kubectl();
+    let example = |name: &str| project().join("examples").join(name).display().to_string();
+    let refused =
+        admin.run(&["apply", "--dry-run=server", "-f", &example("refused/pets/store.yaml")]).await?;
+    ensure!(
+        refused.stderr.contains("[pets.petstore.") || refused.stderr.contains("(pets.petstore."),
+        "{refused:?}"
+    );
+    admin.run(&["apply", "-f", &example("pets")]).await?.ok()?;
+    admin.run(&["wait", "--for=condition=Ready", "pets", "--all", "--timeout=60s"]).await?.ok()?;
+    node.end().await
+}

@@ -1,0 +1,112 @@
+//! What other programs make of what ours write: readers of reports, and pre-commit.
+
+use std::{fs, path::Path, process::Command};
+
+use concierge_tests::process::built_program;
+use tempfile::TempDir;
+
+use super::{project, run, tools};
+
+const STORE: &str = "apiVersion: petstore.example.com/v1\nkind: PetStore\nmetadata: {name: shop, namespace: zoo}\n\
+    spec: {name: Shop, config: {allowedTags: [cat]}}\n";
+const PETS: &str = "apiVersion: petstore.example.com/v1\nkind: Pet\nmetadata: {name: rex, namespace: zoo}\n\
+    spec: {id: 7, name: Rex, tag: dog}\n---\n\
+    apiVersion: petstore.example.com/v1\nkind: Pet\nmetadata: {name: tom, namespace: zoo}\n\
+    spec: {id: 8, name: Tom, tag: cat}\n";
+
+/// Two files in a folder `deploy`: two objects are admitted, one is refused for its tag.
+fn deploy() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("deploy")).unwrap();
+    fs::write(folder.path().join("deploy/store.yaml"), STORE).unwrap();
+    fs::write(folder.path().join("deploy/pets.yaml"), PETS).unwrap();
+    folder
+}
+
+/// What a Python program prints that knows `libraries`.
+fn python(folder: &Path, text: &str) -> String {
+    run(Command::new(tools().join("python")).args(["-c", text]).current_dir(folder))
+}
+
+fn write_reports(folder: &Path) {
+    let mut check = Command::new(built_program("concierge-webhook").unwrap());
+    check.args(["check", "deploy", "--output", "sarif=report.sarif", "--output", "junit=report.xml"]);
+    assert_eq!(check.current_dir(folder).output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+#[ignore = "soak"]
+fn junitparser_and_sarif_tools_read_our_reports() {
+    let folder = deploy();
+    write_reports(folder.path());
+    let junit = "import junitparser\n\
+        suites = junitparser.JUnitXml.fromfile('report.xml')\n\
+        print(suites.tests, suites.failures, suites.errors)\n\
+        print([(case.name, [found.type for found in case.result]) for suite in suites for case in suite])";
+    assert_eq!(
+        python(folder.path(), junit),
+        "3 1 0\n[('Pet zoo/rex', ['pets.pet.tag-allowed']), ('Pet zoo/tom', []), ('PetStore zoo/shop', [])]\n"
+    );
+    let sarif = "from sarif import loader\n\
+        log = loader.load_sarif_file('report.sarif')\n\
+        print(log.get_distinct_tool_names(), log.get_result_count())\n\
+        print([(one['Severity'], one['Code'], one['Location'], one['Line']) for one in log.get_records()])";
+    assert_eq!(
+        python(folder.path(), sarif),
+        "['concierge-webhook'] 1\n[('error', 'pets.pet.tag-allowed', 'deploy/pets.yaml', 4)]\n"
+    );
+}
+
+/// A repository with the files of `folder`.
+fn commit(folder: &Path) {
+    for args in [
+        &["init", "--quiet", "--initial-branch=main"][..],
+        &["add", "--all"],
+        &["commit", "--quiet", "-m", "one"],
+    ] {
+        let author =
+            ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false"];
+        run(Command::new("git").args(author).args(args).current_dir(folder));
+    }
+}
+
+/// The configuration that docs/checking.md shows.
+fn documented() -> String {
+    let page = fs::read_to_string(project().join("docs/checking.md")).unwrap();
+    let lines = page.lines().skip_while(|line| *line != "  repos:").take_while(|line| *line != "  ```");
+    lines.map(|line| format!("{}\n", &line[2..])).collect()
+}
+
+#[test]
+#[ignore = "soak"]
+fn pre_commit_runs_the_hook_as_the_docs_show() {
+    let hooks = tempfile::tempdir().unwrap();
+    let hook = ".pre-commit-hooks.yaml";
+    fs::copy(project().join(hook), hooks.path().join(hook)).unwrap();
+    commit(hooks.path());
+    let folder = deploy();
+    let shown = documented();
+    let config =
+        shown.replace("https://github.com/concierge-dev/concierge", &hooks.path().display().to_string());
+    assert_ne!(shown, config, "{shown}");
+    fs::write(folder.path().join(".pre-commit-config.yaml"), config).unwrap();
+    commit(folder.path());
+
+    let program = built_program("concierge-webhook").unwrap();
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let cache = tempfile::tempdir().unwrap();
+    let pre_commit = || {
+        let mut pre_commit = Command::new(tools().join("pre-commit"));
+        pre_commit.args(["run", "--all-files", "--color=never"]).current_dir(folder.path());
+        let output = pre_commit.env("PATH", &path).env("PRE_COMMIT_HOME", cache.path()).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (code, told) = pre_commit();
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("error[pets.pet.tag-allowed]") && told.contains("deploy/pets.yaml:4"), "{told}");
+    let mended = PETS.replace("dog", "cat");
+    fs::write(folder.path().join("deploy/pets.yaml"), mended).unwrap();
+    let (code, told) = pre_commit();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("Passed"), "{told}");
+}
