@@ -15,6 +15,7 @@ use std::{
 use concierge_runtime::cache::Cache;
 use concierge_shared::{
     admission::lookup::Lookup,
+    index::Stored,
     kind::{Kind, Visitor, visit_kinds},
 };
 use k8s_openapi::{api::rbac::v1::RoleBinding, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -75,8 +76,8 @@ struct Occupied<'a> {
 impl Visitor for Occupied<'_> {
     fn visit<K: Kind>(&mut self) {
         self.complete &= self.cache.believes(K::NAME);
-        let all = self.cache.all::<K>();
-        let ours = all.iter().map(|object| object.meta()).filter(|meta| bears_finalizer(meta));
+        let all = self.cache.all(K::NAME);
+        let ours = all.iter().map(Stored::meta).filter(|meta| bears_finalizer(meta));
         self.namespaces.extend(ours.filter_map(|meta| meta.namespace.clone()));
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use concierge_runtime::{
     admin::{self, Admin},
-    cache::Cache,
+    cache::{Cache, Keep},
     client, duration,
     logs::{self, LogArgs},
     rules::RuleArgs,
@@ -140,7 +140,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     let signal = shutdown::on_signal().context("cannot listen for signals")?;
     let closed = CancellationToken::new();
     let clients = client::connect(concat!("concierge-reconciler/", env!("CARGO_PKG_VERSION"))).await?;
-    let cache = Cache::start(&clients.once, &namespaces, &closed);
+    let cache = Cache::start(&clients.once, &namespaces, Keep::Objects, &closed);
     let identity = identity(&lease.pod_name);
     let cluster = Arc::new(Kubernetes::new(clients.once, clients.clock, namespaces, identity.clone()));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));

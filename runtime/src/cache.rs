@@ -1,8 +1,9 @@
 //! One watch per kind, and the look-ups that rules make in what it saw.
 //!
-//! Objects are kept as their kind's type, without managed fields and without kubectl's copy of them.
+//! Objects are kept as their kind's type, without [what nobody reads](Keep).
 
 mod health;
+mod kept;
 mod watching;
 
 use std::{
@@ -13,7 +14,6 @@ use std::{
 use concierge_shared::{
     admission::{
         lookup::{Found, Lookup, Namespace, Selection},
-        object::LAST_APPLIED_ANNOTATION,
         rule::RULES_ANNOTATION,
     },
     index::{Index, Stored},
@@ -29,6 +29,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use health::{Health, Shared};
+pub use kept::Keep;
 use watching::{Sink, Watching};
 
 /// How many changes a slow reader may lag behind before it has to look at everything again.
@@ -55,6 +56,7 @@ pub struct Cache {
     health: Arc<Shared>,
     changes: broadcast::Sender<Change>,
     deleted: Mutex<Deleted>,
+    keep: Keep,
 }
 
 struct Shelf {
@@ -72,15 +74,20 @@ struct Deleted {
 impl Cache {
     /// Starts watching every kind in `namespaces` (all, when there are none) until `shutdown`. The client should not repeat requests by
     /// itself: the watches do, and know what a failure means.
-    pub fn start(client: &Client, namespaces: &[String], shutdown: &CancellationToken) -> Arc<Self> {
-        let cache = Arc::new(Self::new(namespaces));
+    pub fn start(
+        client: &Client,
+        namespaces: &[String],
+        keep: Keep,
+        shutdown: &CancellationToken,
+    ) -> Arc<Self> {
+        let cache = Arc::new(Self::new(namespaces, keep));
         let mut watches = Watches { cache: &cache, client, shutdown };
         visit_kinds(&mut watches);
         watches.watch_namespaces();
         cache
     }
 
-    fn new(namespaces: &[String]) -> Self {
+    fn new(namespaces: &[String], keep: Keep) -> Self {
         let all = Arc::<Shared>::default();
         let health = |kind, namespace| Health::new(kind, namespace, &all);
         let watches = |kind| match namespaces {
@@ -95,6 +102,7 @@ impl Cache {
             health: all,
             changes: broadcast::Sender::new(CHANGES),
             deleted: Mutex::default(),
+            keep,
         }
     }
 
@@ -103,10 +111,9 @@ impl Cache {
         self.kinds.get(K::NAME)?.index.read().get(namespace, name)?.get()
     }
 
-    /// All objects of kind `K`, in no order.
-    pub fn all<K: Kind>(&self) -> Vec<Arc<K>> {
-        let shelf = self.kinds.get(K::NAME);
-        shelf.map(|shelf| shelf.index.read().iter().filter_map(Stored::get).collect()).unwrap_or_default()
+    /// All objects of a kind, in no order.
+    pub fn all(&self, kind: &str) -> Vec<Stored> {
+        self.kinds.get(kind).map(|shelf| shelf.index.read().iter().cloned().collect()).unwrap_or_default()
     }
 
     /// How many objects of a kind there are.
@@ -170,7 +177,7 @@ impl Cache {
     }
 
     fn apply<K: Kind>(&self, mut object: K) {
-        prune(object.meta_mut());
+        self.keep.trim(&mut object);
         let stored = store(Arc::new(object));
         let change = change(K::NAME, stored.meta());
         if let Some(shelf) = self.kinds.get(K::NAME) {
@@ -267,6 +274,15 @@ impl Lookup for Cache {
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         let shelf = self.kinds.get(kind)?;
         self.complete(shelf).then(|| shelf.index.read().count(key))
+    }
+
+    fn count_in(&self, kind: &'static str, namespace: &str, key: &str) -> Option<usize> {
+        let shelf = self.kinds.get(kind)?;
+        shelf.believed_in(namespace).then(|| shelf.index.read().count(key))
+    }
+
+    fn edition(&self, kind: &'static str) -> Option<u64> {
+        Some(self.kinds.get(kind)?.index.read().edition())
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
@@ -420,13 +436,6 @@ fn name_of(meta: &ObjectMeta) -> String {
 fn change(kind: &'static str, meta: &ObjectMeta) -> Change {
     let (namespace, name) = key(meta);
     Change { kind, namespace, name }
-}
-
-fn prune(meta: &mut ObjectMeta) {
-    meta.managed_fields = None;
-    if let Some(annotations) = &mut meta.annotations {
-        annotations.remove(LAST_APPLIED_ANNOTATION);
-    }
 }
 
 fn facts(meta: &ObjectMeta) -> Arc<Namespace> {

@@ -13,7 +13,7 @@ use axum::{
     http::{Request, Response, StatusCode},
 };
 use bytes::Bytes;
-use concierge_runtime::cache::Cache;
+use concierge_runtime::cache::{Cache, Keep};
 use concierge_shared::admission::lookup::{Found, Lookup};
 use futures::{StreamExt, stream};
 use kube::Client;
@@ -37,6 +37,8 @@ struct Mood {
     refusals: BTreeMap<String, u16>,
     /// Watches of this resource end with 410, and its lists fail.
     expired: Option<&'static str>,
+    /// Lists come as streams, with or without the mark at their end; else whoever asks for one is refused.
+    streams: Option<bool>,
 }
 
 #[derive(Clone)]
@@ -89,10 +91,17 @@ impl Api {
         let of_namespace = format!("{namespace}/{resource}");
         let refusal = now.refusals.get(&*resource).or_else(|| now.refusals.get(&*of_namespace)).copied();
         let expired = now.expired == Some(&*resource);
+        let streamed = request.uri().query().is_some_and(|query| query.contains("sendInitialEvents=true"));
         Ok(match (refusal, watches) {
             (Some(code), _) => failure(code),
             (None, false) if expired => failure(500),
             (None, false) => list(&resource, &namespace),
+            (None, true) if streamed && now.streams.is_none() => failure(422),
+            (None, true) if streamed => {
+                let first = stream::iter(streamed_list(&resource, &namespace, now.streams == Some(true)));
+                let events = first.map(Ok).chain(events(resource, namespace, mood, now.cuts));
+                Response::new(Body::from_stream(events))
+            }
             (None, true) => Response::new(Body::from_stream(events(resource, namespace, mood, now.cuts))),
         })
     }
@@ -157,24 +166,38 @@ fn failure(code: u16) -> Response<Body> {
 }
 
 /// There are the namespaces `a` and `b`, and the pet `rex` in `a`.
-fn list(resource: &str, namespace: &str) -> Response<Body> {
+fn items(resource: &str, namespace: &str) -> Vec<Value> {
     let pet = json!({
         "apiVersion": "petstore.example.com/v1", "kind": "Pet", "spec": { "id": 1, "name": "rex" },
         "metadata": { "name": "rex", "namespace": "a", "uid": "u1", "resourceVersion": "5", "generation": 1 }
     });
     let of_name = |name: &str| json!({ "metadata": { "name": name, "resourceVersion": "5" } });
-    let items = match (resource, namespace) {
+    match (resource, namespace) {
         ("pets", "" | "a") => vec![pet],
         ("namespaces", _) => vec![of_name("a"), of_name("b")],
         _ => vec![],
-    };
+    }
+}
+
+fn list(resource: &str, namespace: &str) -> Response<Body> {
+    let items = items(resource, namespace);
     let list = json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "10" }, "items": items });
     Response::new(Body::from(list.to_string()))
 }
 
+/// The same as a stream.
+fn streamed_list(resource: &str, namespace: &str, marked: bool) -> Vec<Bytes> {
+    let items = items(resource, namespace);
+    let mut events: Vec<_> = items.iter().map(|object| event("ADDED", object)).collect();
+    let end = json!({ "k8s.io/initial-events-end": "true" });
+    let mark = json!({ "kind": "X", "apiVersion": "v1", "metadata": { "resourceVersion": "10", "annotations": end } });
+    events.extend(marked.then(|| event("BOOKMARK", &mark)));
+    events
+}
+
 async fn start(api: &Api, namespaces: &[&str]) -> Arc<Cache> {
     let namespaces: Vec<_> = namespaces.iter().map(|name| (*name).to_owned()).collect();
-    Cache::start(&api.client(), &namespaces, &CancellationToken::new())
+    Cache::start(&api.client(), &namespaces, Keep::Objects, &CancellationToken::new())
 }
 
 async fn synced(api: &Api, namespaces: &[&str]) -> Arc<Cache> {
@@ -393,4 +416,27 @@ async fn where_no_kind_may_be_watched_nothing_is_ready() {
     let cache = start(&api, &[]).await;
     timeout(Duration::from_secs(5), cache.wait_synced()).await.unwrap();
     assert!(cache.check().unwrap_err().contains("Pet is off"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_api_server_has_that_a_list_comes_as_a_stream_in_one_request() {
+    let api = Api::new();
+    api.is(|mood| mood.streams = Some(true));
+    let cache = synced(&api, &[]).await;
+    assert_eq!(api.lists("pets"), 0);
+    api.is(|mood| mood.cuts += 1);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((cache.check().as_deref(), rex(&cache)), (Ok("ok"), "present"));
+    assert_eq!(api.lists("pets"), 0, "the watch goes on where it broke off");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_the_mark_at_its_end_is_no_list() {
+    let api = Api::new();
+    api.is(|mood| mood.streams = Some(false));
+    let cache = start(&api, &[]).await;
+    sleep(Duration::from_secs(5)).await;
+    assert!(!cache.synced());
+    timeout(Duration::from_secs(30), cache.wait_synced()).await.unwrap();
+    assert_eq!((rex(&cache), api.lists("pets")), ("present", 1));
 }

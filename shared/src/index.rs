@@ -7,7 +7,8 @@ use std::{
     any::Any,
     borrow::Borrow,
     cmp::Ordering,
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, HashSet, hash_map},
+    hash::{Hash, Hasher},
     ops::Bound,
     sync::Arc,
 };
@@ -30,9 +31,12 @@ pub struct Facts {
     pub keys: Vec<String>,
 }
 
-/// An object of any kind, shared.
+/// An object of any kind, shared. One pointer, because it is held under each of its keys.
 #[derive(Clone)]
-pub struct Stored {
+pub struct Stored(Arc<Entry>);
+
+#[derive(Clone)]
+struct Entry {
     kind: &'static str,
     object: Arc<dyn AnyObject>,
     keys: Arc<[Arc<str>]>,
@@ -50,7 +54,7 @@ impl<K: Kind> AnyObject for K {
 
 impl std::fmt::Debug for Stored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace(), self.name())
+        write!(f, "{} {}/{}", self.kind(), self.namespace(), self.name())
     }
 }
 
@@ -61,17 +65,17 @@ impl Stored {
         let references = facts.references.iter().map(|reference| reference.index_key(&namespace));
         let claims = facts.claims.iter().map(Claim::index_key);
         let keys = references.chain(claims).chain(facts.keys).map(Arc::from).collect();
-        Self { kind, object, keys }
+        Self(Arc::new(Entry { kind, object, keys }))
     }
 
     /// The object's kind.
     pub fn kind(&self) -> &'static str {
-        self.kind
+        self.0.kind
     }
 
     /// The object's metadata.
     pub fn meta(&self) -> &ObjectMeta {
-        self.object.object_meta()
+        self.0.object.object_meta()
     }
 
     /// The object's name; empty when it has none yet.
@@ -86,7 +90,20 @@ impl Stored {
 
     /// True when the object is found by this key.
     pub fn has_key(&self, key: &str) -> bool {
-        self.keys.iter().any(|own| **own == *key)
+        self.0.keys.iter().any(|own| **own == *key)
+    }
+
+    /// True when nothing but status and annotations tells `self` from `other`, an earlier version of it.
+    fn is_like(&self, other: &Self) -> bool {
+        let (meta, before) = (self.meta(), other.meta());
+        self.0.keys == other.0.keys
+            && (&meta.uid, meta.generation, &meta.labels) == (&before.uid, before.generation, &before.labels)
+            && self.terminating() == other.terminating()
+    }
+
+    /// True when both are the very same version of an object, in the same place in memory.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0.object, &other.0.object)
     }
 
     /// True while the object is being deleted.
@@ -96,7 +113,7 @@ impl Stored {
 
     /// The object as its kind's type; `None` when it is of another kind.
     pub fn get<K: Kind>(&self) -> Option<Arc<K>> {
-        let object: Arc<dyn Any + Send + Sync> = self.object.clone();
+        let object: Arc<dyn Any + Send + Sync> = self.0.object.clone();
         object.downcast().ok()
     }
 }
@@ -104,8 +121,9 @@ impl Stored {
 /// An index of the objects of one kind.
 #[derive(Debug, Default)]
 pub struct Index {
-    by_namespace: HashMap<Box<str>, HashMap<Box<str>, Stored>>,
+    by_namespace: HashMap<Box<str>, HashSet<InNamespace>>,
     by_key: HashMap<Arc<str>, Holders>,
+    edition: u64,
 }
 
 /// The objects with one key. Most keys have one holder; a store has ten thousand pets, each of which comes and goes
@@ -115,6 +133,30 @@ enum Holders {
     One(Stored),
     Many(BTreeSet<ByName>),
 }
+
+/// An object, found by its name among those of its namespace.
+#[derive(Debug)]
+struct InNamespace(Stored);
+
+impl Borrow<str> for InNamespace {
+    fn borrow(&self) -> &str {
+        self.0.name()
+    }
+}
+
+impl Hash for InNamespace {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name().hash(state);
+    }
+}
+
+impl PartialEq for InNamespace {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for InNamespace {}
 
 /// An object, ordered by its namespace and name.
 #[derive(Debug)]
@@ -231,25 +273,40 @@ impl Holders {
 impl Index {
     /// Puts `object` in, in place of an older one of the same name.
     pub fn insert(&mut self, object: Stored) {
-        self.remove(object.namespace(), object.name());
-        for key in object.keys.iter() {
+        let before = self.edition;
+        let old = self.remove(object.namespace(), object.name());
+        let is_like = old.as_ref().is_some_and(|old| old.is_like(&object));
+        self.edition = if is_like { before } else { before + 1 };
+        let object = self.with_known_keys(object, old.filter(|_| is_like));
+        for key in object.0.keys.iter() {
             match self.by_key.entry(key.clone()) {
-                Entry::Vacant(none) => drop(none.insert(Holders::One(object.clone()))),
-                Entry::Occupied(mut holders) => holders.get_mut().insert(object.clone()),
+                hash_map::Entry::Vacant(none) => drop(none.insert(Holders::One(object.clone()))),
+                hash_map::Entry::Occupied(mut holders) => holders.get_mut().insert(object.clone()),
             }
         }
-        let by_name = self.by_namespace.entry(object.namespace().into()).or_default();
-        by_name.insert(object.name().into(), object);
+        self.by_namespace.entry(object.namespace().into()).or_default().insert(InNamespace(object));
+    }
+
+    /// `object` with the keys of `like`, or with the copies that others have: ten thousand pets of a store have its key once.
+    fn with_known_keys(&self, mut object: Stored, like: Option<Stored>) -> Stored {
+        let known = |key: &Arc<str>| self.by_key.get_key_value(key).map_or(key, |(known, _)| known).clone();
+        let keys = match like {
+            Some(like) => like.0.keys.clone(),
+            None => object.0.keys.iter().map(known).collect(),
+        };
+        Arc::make_mut(&mut object.0).keys = keys;
+        object
     }
 
     /// Takes the object of this name out.
     pub fn remove(&mut self, namespace: &str, name: &str) -> Option<Stored> {
         let by_name = self.by_namespace.get_mut(namespace)?;
-        let old = by_name.remove(name)?;
+        let InNamespace(old) = by_name.take(name)?;
+        self.edition += 1;
         if by_name.is_empty() {
             self.by_namespace.remove(namespace);
         }
-        for key in old.keys.iter() {
+        for key in old.0.keys.iter() {
             if self.by_key.get_mut(key).is_some_and(|holders| holders.remove(namespace, name)) {
                 self.by_key.remove(key);
             }
@@ -259,7 +316,7 @@ impl Index {
 
     /// The object of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Stored> {
-        self.by_namespace.get(namespace)?.get(name)
+        self.by_namespace.get(namespace)?.get(name).map(|InNamespace(object)| object)
     }
 
     /// The objects with this key in `namespace`, or in all when it is empty, by namespace and name.
@@ -283,14 +340,19 @@ impl Index {
         self.by_key.get(key).map_or(0, Holders::len)
     }
 
+    /// A number that is another one after an object has come, has gone, or differs in more than status and annotations.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
     /// All objects, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Stored> {
-        self.by_namespace.values().flat_map(HashMap::values)
+        self.by_namespace.values().flatten().map(|InNamespace(object)| object)
     }
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        self.by_namespace.values().map(HashMap::len).sum()
+        self.by_namespace.values().map(HashSet::len).sum()
     }
 
     /// True when there are none.
@@ -337,5 +399,29 @@ mod tests {
         index.remove("zoo", "a");
         check(&index, "", &[]);
         assert!(index.is_empty() && index.by_key.is_empty());
+    }
+
+    #[test]
+    fn what_is_derived_from_objects_holds_until_more_than_a_status_has_changed() {
+        let mut index = Index::default();
+        let mut editions = vec![index.edition()];
+        let mut change = |index: &mut Index, what: &str, is_new: bool| {
+            let known = editions.contains(&index.edition());
+            assert_eq!(known, !is_new, "{what}");
+            editions.push(index.edition());
+        };
+        index.insert(pet("zoo", "a", "shop"));
+        change(&mut index, "came", true);
+        let mut told = (*pet("zoo", "a", "shop").get::<Pet>().unwrap()).clone();
+        told.status = Some(crate::pets::PetStatus { store: Some("shop".into()), ..Default::default() });
+        index.insert(store(Arc::new(told)));
+        change(&mut index, "status", false);
+        assert_eq!(index.with_key("zoo", "ref:PetStore/zoo/shop").count(), 1);
+        index.insert(pet("zoo", "a", "other"));
+        change(&mut index, "moved", true);
+        index.insert(pet("zoo", "b", "other"));
+        change(&mut index, "another came", true);
+        index.remove("zoo", "a");
+        change(&mut index, "went", true);
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     },
     index::{Facts, Stored},
     s3::policy,
+    status::Conditions,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -56,7 +57,7 @@ pub trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + CustomResourceExt
     + HasSpec<Spec: PartialEq + DeserializeOwned + Serialize>
-    + HasStatus<Status: Clone + Serialize + DeserializeOwned>
+    + HasStatus<Status: Conditions + Clone + Serialize + DeserializeOwned>
     + Assemble
     + Clone
     + fmt::Debug

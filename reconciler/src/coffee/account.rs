@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use concierge_shared::{
     coffee::{
-        CoffeeProduct, TerminalAccount, TerminalAccountStatus, account::DEFAULT_ACCOUNT,
+        CoffeeProduct, TerminalAccount, TerminalAccountStatus,
+        account::{DEFAULT_ACCOUNT, user_key},
         account_ref::implicit_account_key,
     },
     kind::{KINDS, Kind},
@@ -241,15 +242,9 @@ fn implicit_key(account: &TerminalAccount) -> Option<String> {
 
 /// The other TerminalAccounts that were seen to be this user's.
 fn twins(ctx: &Context, url: &str, user: &str) -> Vec<String> {
-    let keys = ctx.names(TerminalAccount::NAME).into_iter().filter(|key| key != ctx.key());
-    let is_twin = |key: &ObjectKey| {
-        let status = ctx.get::<TerminalAccount>(&key.namespace, &key.name).and_then(|one| one.status.clone());
-        status.is_some_and(|status| {
-            status.base_url.as_deref() == Some(url) && status.user_id.as_deref() == Some(user)
-        })
-    };
-    let mut twins: Vec<_> =
-        keys.filter(is_twin).map(|key| format!("{}/{}", key.namespace, key.name)).collect();
+    let all = ctx.lookup().select(TerminalAccount::NAME, &user_key(url, user)).objects;
+    let others = all.iter().map(ObjectKey::from).filter(|key| key != ctx.key());
+    let mut twins: Vec<_> = others.map(|key| format!("{}/{}", key.namespace, key.name)).collect();
     twins.sort();
     twins
 }

@@ -1,10 +1,13 @@
 //! A card: registered at the shop by a token that is shown nowhere.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use concierge_shared::{
     admission::{reference::referrers_key, review::annotation},
-    coffee::{CardPhase, CoffeeCard, CoffeeCardStatus, CoffeeOrder, TokenSource, UsedAccount},
+    coffee::{
+        CardPhase, CoffeeCard, CoffeeCardStatus, CoffeeOrder, TokenSource, UsedAccount,
+        card_token::registered_card_key,
+    },
     common::text::first_chars,
     kind::Kind,
     status::{ConditionReason, LONGEST_STATUS_TEXT, intent::Intent},
@@ -15,10 +18,7 @@ use super::{
     client::{Card, Error, Secret, operation},
     connection::{Connection, Shops, account_to_wake, failure},
 };
-use crate::common::{
-    recorded,
-    standing::{PRESENT, SOON, Standing, is_gone, standing, trouble},
-};
+use crate::common::standing::{PRESENT, SOON, Standing, is_gone, standing, trouble};
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, IfNotFound, ObjectKey, Once, Outcome, Plan,
     Reconcile, UnknownPolicy,
@@ -265,7 +265,7 @@ fn is_there_already(error: &Error) -> bool {
 /// account's only card will do, or the one that a person named.
 async fn the_one_meant(ctx: &Context, shop: &Connection, named: Option<&str>) -> Result<String, Failure> {
     let listed = cards(ctx, shop).await?;
-    let taken = taken(ctx).await?;
+    let taken = taken(ctx, &listed).await?;
     let meant = match (named, listed.as_slice()) {
         (Some(named), all) => all.iter().find(|card| card.id == named),
         (None, [only]) => Some(only),
@@ -291,12 +291,20 @@ async fn the_one_meant(ctx: &Context, shop: &Connection, named: Option<&str>) ->
     }
 }
 
-/// The cards that other objects have registered.
-pub(super) async fn taken(ctx: &Context) -> Result<std::collections::HashSet<String>, Failure> {
-    // An order that names a CoffeeCard has its id in the status too, but did not register it.
-    let registered = |order: CoffeeOrder| order.spec.card.and_then(|_| order.status?.card_id);
-    let mut taken = recorded::by_others(ctx, |card: CoffeeCard| card.status?.card_id).await?;
-    taken.extend(recorded::by_others(ctx, registered).await?);
+/// Whether another object has registered this card.
+pub(super) async fn is_taken(ctx: &Context, id: &str) -> Result<bool, Failure> {
+    let key = registered_card_key(id);
+    Ok(ctx.find_recorded::<CoffeeCard>("", &key, |_| true).await?.is_some()
+        || ctx.find_recorded::<CoffeeOrder>("", &key, |_| true).await?.is_some())
+}
+
+async fn taken(ctx: &Context, listed: &[Card]) -> Result<HashSet<String>, Failure> {
+    let mut taken = HashSet::new();
+    for card in listed {
+        if is_taken(ctx, &card.id).await? {
+            taken.insert(card.id.clone());
+        }
+    }
     Ok(taken)
 }
 

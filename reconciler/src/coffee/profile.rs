@@ -100,7 +100,7 @@ impl Reconcile for ProfileReconciler {
         });
     }
 
-    fn needs_finalizer(&self, _: &CoffeeProfile) -> bool {
+    fn needs_finalizer(&self, _: &CoffeeProfile, _: Option<&Observed>) -> bool {
         false
     }
 

@@ -120,7 +120,7 @@ pub struct Metrics {
 pub struct WriteLabels {
     /// The object's kind.
     pub kind: &'static str,
-    /// `status`, `metadata`, `target`, `claim`.
+    /// `status`, `metadata`, `target`, `claim`, `object`, `event`.
     pub what: &'static str,
 }
 
@@ -249,6 +249,11 @@ impl Metrics {
     pub fn run(&self, kind: &'static str, result: String, took: Duration) {
         self.runs.get_or_create(&RunLabels { kind, result }).inc();
         self.run_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+    }
+
+    /// How many runs over objects of a kind had this result.
+    pub fn runs_of(&self, kind: &'static str, result: &str) -> u64 {
+        self.runs.get_or_create(&RunLabels { kind, result: result.to_owned() }).get()
     }
 
     /// Counts a write.

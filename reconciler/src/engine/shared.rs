@@ -13,7 +13,7 @@ use super::{
     account::Accounts,
     cluster::{
         Cluster, Target,
-        objects::{ObjectKey, ObjectReader, Objects, OwnWrites},
+        objects::{Newer, ObjectKey, ObjectReader, Objects},
     },
     lease::Term,
     metrics::Metrics,
@@ -71,7 +71,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
     pub(crate) accounts: Accounts,
     pub(crate) back_off: BackOff,
-    pub(crate) own_writes: OwnWrites,
+    pub(crate) newer: Newer,
     pub(crate) calls: Calls,
     /// Held while an object lets its Secrets go: of two that share one and go together, one has to be the last.
     pub(crate) releasing: tokio::sync::Mutex<()>,
@@ -108,8 +108,7 @@ impl Shared {
     /// All objects that are reconciled here, as far as the cache knows.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<dyn ObjectReader>, Stored)> {
         self.kinds.iter().flat_map(move |(kind, driver)| {
-            let names = self.objects.names(kind);
-            names.into_iter().filter_map(move |key| Some((driver, self.find(&key)?)))
+            self.objects.all(kind).into_iter().map(move |object| (driver, object))
         })
     }
 

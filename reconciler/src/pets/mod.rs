@@ -1,5 +1,6 @@
 //! Pets: kept in the cluster alone, or also in a Petstore v3 REST service.
 
+mod capacity;
 mod client;
 mod pet;
 mod petstore;
@@ -8,10 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use concierge_shared::{
-    admission::reference::referrers_key,
-    index::Stored,
     kind::Kind,
-    pets::{Pet, PetStore, Stores},
+    pets::{Pet, PetStore},
 };
 
 use crate::{
@@ -64,13 +63,4 @@ fn account(client: Option<&Client>) -> Account {
 fn all_known(ctx: &Context) -> Result<(), Failure> {
     let namespace = ctx.key().namespace.as_str();
     [Pet::NAME, PetStore::NAME].into_iter().try_for_each(|kind| ctx.select(kind, namespace, "").map(drop))
-}
-
-/// The pets that belong to `store`.
-fn pets_of(ctx: &Context, stores: &Stores, store: &PetStore) -> Vec<Stored> {
-    let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-    let key = referrers_key(PetStore::NAME, namespace, store.name());
-    let mut pets = ctx.lookup().select(Pet::NAME, &key).objects;
-    pets.extend(stores.free_pets(ctx.lookup(), store));
-    pets
 }

@@ -4,9 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use concierge_shared::{
     admission::reference::Reference,
-    index::Stored,
-    kind::Kind,
-    pets::{Pet, PetPhase, PetStatus, PetStore, Stores, pet, stores_key},
+    pets::{Pet, PetPhase, PetStatus, PetStore, Stores, pet},
     status::{ConditionReason, ConditionType, Conditions},
 };
 use jiff::Timestamp;
@@ -14,8 +12,9 @@ use parking_lot::Mutex;
 
 use super::{
     account, all_known,
+    capacity::Capacity,
     client::{Client, RemotePet},
-    pets_of, service,
+    service,
 };
 use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
@@ -32,11 +31,12 @@ pub(super) struct PetReconciler {
     pub(super) http: reqwest::Client,
     /// The keys that were used, by URL: a key that a store has now is no business of the service that it used before.
     keys: Mutex<HashMap<String, Option<String>>>,
+    capacity: Capacity,
 }
 
 impl PetReconciler {
     pub(super) fn new(http: reqwest::Client) -> Self {
-        Self { http, keys: Mutex::default() }
+        Self { http, keys: Mutex::default(), capacity: Capacity::default() }
     }
 
     fn remember(&self, client: &Client) {
@@ -124,7 +124,8 @@ impl Reconcile for PetReconciler {
 
     async fn observe(&self, ctx: &Context, remote: &Remote, pet: &Pet) -> Result<Observed, Failure> {
         let (stores, store) = store_of(ctx, pet);
-        let too_many = store.as_ref().is_some_and(|store| came_too_late(ctx, &stores, store, pet));
+        let short = |store: &Arc<PetStore>| self.capacity.is_short_for(ctx.lookup(), &stores, store, pet);
+        let too_many = store.as_ref().is_some_and(short);
         let here = match &remote.current {
             Some(client) => ctx.read("GET /pet/{id}", client.get(pet.spec.id, ctx.now())).await?,
             None => None,
@@ -265,15 +266,21 @@ impl Reconcile for PetReconciler {
         });
     }
 
+    /// A pet that no service keeps leaves nothing behind.
+    fn needs_finalizer(&self, pet: &Pet, observed: Option<&Observed>) -> bool {
+        let Some(observed) = observed else { return true };
+        let recorded = pet.status.as_ref().is_some_and(|status| status.remote.is_some());
+        recorded || observed.has_service || observed.left_behind != LeftBehind::No
+    }
+
     fn needs_ready(&self, _pet: &Pet, _store: &Reference) -> bool {
         // What a pet needs of its store it finds out itself.
         false
     }
 
+    /// The store counts its pets.
     fn wakes(&self, ctx: &Context, pet: &Pet) -> Vec<ObjectKey> {
-        let namespace = pet.metadata.namespace.as_deref().unwrap_or_default();
-        let stores = ctx.lookup().select(PetStore::NAME, &stores_key(namespace)).objects;
-        stores.iter().map(ObjectKey::from).collect()
+        store_of(ctx, pet).1.map(|store| ObjectKey::of(&*store)).into_iter().collect()
     }
 }
 
@@ -298,21 +305,6 @@ async fn left_behind(ctx: &Context, remote: &Remote, pet: &Pet) -> LeftBehind {
             client.url()
         )),
     }
-}
-
-/// Whether `pet` is not among the oldest that `store` has room for.
-fn came_too_late(ctx: &Context, stores: &Stores, store: &PetStore, pet: &Pet) -> bool {
-    let mut pets = pets_of(ctx, stores, store);
-    if pets.len() <= store.max_pets() {
-        return false;
-    }
-    let age = |pet: &Stored| {
-        let meta = pet.meta();
-        (meta.creation_timestamp.as_ref().map(|time| time.0), meta.uid.clone())
-    };
-    pets.sort_by_key(age);
-    let place = pets.iter().position(|other| other.meta().uid == pet.metadata.uid);
-    place.is_some_and(|place| place >= store.max_pets())
 }
 
 fn wanted(pet: &Pet, found: RemotePet) -> RemotePet {

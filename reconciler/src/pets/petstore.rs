@@ -3,14 +3,14 @@
 use std::{convert::Infallible, fmt};
 
 use concierge_shared::{
-    admission::review::abridged,
+    admission::{review::abridged_of, seen::FEW},
     kind::Kind,
     pets::{Pet, PetStore, PetStorePhase, PetStoreStatus, Stores, free_pets_key},
     status::{ConditionType, Conditions},
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{account, all_known, client::Client, pet::is_error, pets_of, service};
+use super::{account, all_known, client::Client, pet::is_error, service};
 use crate::engine::{
     Account, Checks, Context, Deletion, ExtraCondition, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };
@@ -24,8 +24,8 @@ pub(super) struct PetStoreReconciler {
 
 pub(super) struct Observed {
     pets: usize,
-    /// The pets whose tags the store does not allow, ordered by name.
-    refused: Vec<String>,
+    /// How many pets have tags that the store does not allow, and the first of them by name.
+    refused: (usize, Vec<String>),
     has_service: bool,
     at: Timestamp,
 }
@@ -62,22 +62,23 @@ impl Reconcile for PetStoreReconciler {
         }
         all_known(ctx)?;
         let stores = Stores::of(ctx.lookup(), store.metadata.namespace.as_deref().unwrap_or_default());
-        let pets = pets_of(ctx, &stores, store);
-        let allowed = |pet: &Pet| store.allows(pet.spec.tag.as_deref());
-        let refused = pets.iter().filter(|pet| pet.get::<Pet>().is_some_and(|pet| !allowed(&pet)));
-        let mut refused: Vec<_> = refused.map(|pet| pet.name().to_owned()).collect();
-        refused.sort();
-        Ok(Observed { pets: pets.len(), refused, has_service: remote.is_some(), at: ctx.now() })
+        Ok(Observed {
+            pets: stores.count_pets(ctx.lookup(), store),
+            refused: refused(ctx, &stores, store),
+            has_service: remote.is_some(),
+            at: ctx.now(),
+        })
     }
 
     fn plan(&self, store: &PetStore, observed: &Observed, _now: Timestamp) -> Plan<Step> {
         let mut plan = Plan::ready();
         plan.conditions.push(capacity(store, observed));
-        plan.conditions.push(match observed.refused.as_slice() {
-            [] => extra("TagsCompliant", true, "Compliant", String::new()),
-            refused => {
-                let message =
-                    format!("the tags of {} are not allowed; change them, or allow them", abridged(refused));
+        plan.conditions.push(match &observed.refused {
+            (0, _) => extra("TagsCompliant", true, "Compliant", String::new()),
+            (count, first) => {
+                let pets =
+                    if first.is_empty() { format!("{count} pets") } else { abridged_of(first, *count) };
+                let message = format!("the tags of {pets} are not allowed; change them, or allow them");
                 extra("TagsCompliant", false, "TagsNotAllowed", message)
             }
         });
@@ -124,7 +125,7 @@ impl Reconcile for PetStoreReconciler {
         });
     }
 
-    fn needs_finalizer(&self, _store: &PetStore) -> bool {
+    fn needs_finalizer(&self, _store: &PetStore, _: Option<&Observed>) -> bool {
         false
     }
 
@@ -134,12 +135,27 @@ impl Reconcile for PetStoreReconciler {
         key.map(|key| (namespace, key.name.clone())).into_iter().collect()
     }
 
-    /// The pets that name no store may belong to another one now.
+    /// The pets that name no store may belong to another one now, which then counts them.
     fn wakes(&self, ctx: &Context, store: &PetStore) -> Vec<ObjectKey> {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let pets = ctx.lookup().select(Pet::NAME, &free_pets_key(namespace)).objects;
-        pets.iter().map(ObjectKey::from).collect()
+        let pets = ctx.lookup().select_in(Pet::NAME, namespace, &free_pets_key(namespace)).objects;
+        let stores = Stores::of(ctx.lookup(), namespace);
+        let others = stores.iter().filter(|other| other.name() != store.name());
+        pets.iter().map(ObjectKey::from).chain(others.map(ObjectKey::of)).collect()
     }
+}
+
+/// How many pets have tags that the store does not allow, and the first of them. They are looked for only when there are any.
+fn refused(ctx: &Context, stores: &Stores, store: &PetStore) -> (usize, Vec<String>) {
+    let count = stores.count_refused(ctx.lookup(), store);
+    if count == 0 {
+        return (0, Vec::new());
+    }
+    let first = stores.first_refused(ctx.lookup(), store);
+    let mut names: Vec<_> = first.iter().map(|pet| pet.name().to_owned()).collect();
+    names.sort();
+    names.truncate(FEW);
+    (count, names)
 }
 
 fn capacity(store: &PetStore, observed: &Observed) -> ExtraCondition {

@@ -3,9 +3,14 @@
 //! This is not [`kube::runtime::watcher`], because a watcher says nothing when a watch is renewed or a bookmark comes. In a kind whose
 //! objects do not change these are the only signs that the watch works again after an outage.
 
-use std::{fmt::Debug, pin::pin, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::{
     Api, Resource,
     api::{ListParams, WatchEvent, WatchParams},
@@ -37,6 +42,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4);
 const AGAIN: Duration = Duration::from_millis(500);
 /// How far apart requests are that all want to be sent because a kind is back.
 const APART: Duration = Duration::from_millis(10);
+/// How long a list that comes as a stream may be silent.
+const MARK_WITHIN: Duration = Duration::from_secs(10);
+/// How often in a row such a list may fail before it is asked for in pages.
+const STREAMED_TRIES: u32 = 3;
+/// The annotation of the mark at its end.
+const END_OF_LIST: &str = "k8s.io/initial-events-end";
 /// How many refusals in a row turn a kind off. A starting API server may refuse once.
 const REFUSALS: u32 = 2;
 /// After how many streams in a row that broke before they brought anything the resource is listed afresh.
@@ -78,6 +89,8 @@ pub(super) struct Watching<T, S> {
     failures: u32,
     refusals: u32,
     broken_streams: u32,
+    /// Whether the API server lists by a watch, as far as is known.
+    streams_lists: bool,
     /// Whether the stream that is open has brought something, or stood for a while.
     proven: bool,
 }
@@ -98,6 +111,7 @@ where
             failures: 0,
             refusals: 0,
             broken_streams: 0,
+            streams_lists: true,
             proven: false,
         }
     }
@@ -129,42 +143,102 @@ where
     }
 
     async fn turn(&mut self) -> Result<(), Failure> {
-        let version = match &self.version {
-            Some(version) => version.clone(),
-            None => self.list().await?,
+        self.proven = false;
+        let ended = match self.version.clone() {
+            Some(version) => self.watch(&version).await,
+            // What fails again and again may be a proxy that can't bear it.
+            None if self.streams_lists && self.failures < STREAMED_TRIES => self.list_and_watch().await,
+            None => self.list_in_pages_and_watch().await,
         };
-        let ended = self.follow(&version).await;
         self.health.lost();
         ended
     }
 
+    /// In one request: what there is comes first, up to a mark, and then what happens. Fifty thousand objects take five hundred pages, one
+    /// after the other.
+    async fn list_and_watch(&mut self) -> Result<(), Failure> {
+        self.sink.begin();
+        let params = WatchParams::streaming_lists().timeout(WATCH_SECONDS);
+        // Of no version: as new as what is stored when the request comes in.
+        let events = match timeout(WATCH_WITHIN, self.api.watch(&params, "")).await {
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 400 | 422) => {
+                self.streams_lists = false;
+                return self.list_in_pages_and_watch().await;
+            }
+            answer => answer.map_err(|_| Failure::late(WATCH_WITHIN))??,
+        };
+        let mut events = pin!(events);
+        loop {
+            let Ok(event) = timeout(MARK_WITHIN, events.next()).await else {
+                // One that does not know what was asked for sends the objects and no mark.
+                self.streams_lists = false;
+                return Err(Failure::Other("a list without an end".to_owned()));
+            };
+            let event = event.ok_or_else(|| Failure::Other("the list broke off".to_owned()))??;
+            if let Some(version) = self.take_listed(event)? {
+                self.listed(version);
+                self.prove();
+                return self.follow(events).await;
+            }
+        }
+    }
+
+    /// The version of the list, at its end.
+    fn take_listed(&mut self, event: WatchEvent<T>) -> Result<Option<String>, Failure> {
+        match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => self.sink.listed(object),
+            WatchEvent::Deleted(object) => self.sink.delete(object),
+            WatchEvent::Error(status) => return Err(Failure::from(*status)),
+            WatchEvent::Bookmark(mark) if mark.metadata.annotations.contains_key(END_OF_LIST) => {
+                return Ok(Some(mark.metadata.resource_version));
+            }
+            WatchEvent::Bookmark(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// A list is complete.
+    fn listed(&mut self, version: String) {
+        self.sink.complete();
+        self.version = Some(version);
+        self.refusals = 0;
+        self.health.open();
+        self.sink.announce();
+    }
+
+    async fn list_in_pages_and_watch(&mut self) -> Result<(), Failure> {
+        let version = self.list_in_pages().await?;
+        self.listed(version.clone());
+        self.watch(&version).await
+    }
+
     /// Returns the version of the list. A list that breaks off counts for nothing.
-    async fn list(&mut self) -> Result<String, Failure> {
+    async fn list_in_pages(&mut self) -> Result<String, Failure> {
         self.sink.begin();
         let mut params = ListParams::default().limit(PAGE);
         loop {
             let page = within(PAGE_WITHIN, self.api.list(&params)).await?;
             page.items.into_iter().for_each(|object| self.sink.listed(object));
-            if let Some(token) = page.metadata.continue_.filter(|token| !token.is_empty()) {
-                params = params.continue_token(&token);
-                continue;
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => {
+                    let version = page.metadata.resource_version.filter(|version| !version.is_empty());
+                    return version.ok_or_else(|| Failure::Other("a list without a version".to_owned()));
+                }
             }
-            let version = page.metadata.resource_version.filter(|version| !version.is_empty());
-            let version = version.ok_or_else(|| Failure::Other("a list without a version".to_owned()))?;
-            self.sink.complete();
-            self.version = Some(version.clone());
-            self.refusals = 0;
-            self.health.open();
-            self.sink.announce();
-            return Ok(version);
         }
     }
 
-    async fn follow(&mut self, version: &str) -> Result<(), Failure> {
-        self.proven = false;
+    async fn watch(&mut self, version: &str) -> Result<(), Failure> {
         let params = WatchParams::default().timeout(WATCH_SECONDS);
         let events = within(WATCH_WITHIN, self.api.watch(&params, version)).await?;
-        let mut events = pin!(events);
+        self.follow(pin!(events)).await
+    }
+
+    async fn follow(
+        &mut self,
+        mut events: Pin<&mut impl Stream<Item = Result<WatchEvent<T>, kube::Error>>>,
+    ) -> Result<(), Failure> {
         loop {
             let next = timeout(if self.proven { SILENCE } else { PROVEN_AFTER }, events.next()).await;
             let result = match next {
@@ -261,7 +335,13 @@ async fn within<T>(
     answer: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Failure> {
     let answer = timeout(limit, answer).await;
-    answer.map_err(|_| Failure::Other(format!("no answer within {limit:?}")))?.map_err(Failure::from)
+    answer.map_err(|_| Failure::late(limit))?.map_err(Failure::from)
+}
+
+impl Failure {
+    fn late(limit: Duration) -> Self {
+        Self::Other(format!("no answer within {limit:?}"))
+    }
 }
 
 impl From<kube::Error> for Failure {

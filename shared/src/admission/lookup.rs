@@ -87,6 +87,12 @@ pub trait Lookup: Send + Sync {
         self.count(kind, key)
     }
 
+    /// A number that is another one after an object of this kind has come, has gone, or differs in more than status and annotations;
+    /// `None` when nobody here can tell.
+    fn edition(&self, _kind: &'static str) -> Option<u64> {
+        None
+    }
+
     /// The namespace; the default one when nothing is known.
     fn namespace(&self, name: &str) -> Arc<Namespace>;
 }
@@ -173,6 +179,11 @@ impl World {
         }
     }
 
+    /// All objects of a kind, in no order.
+    pub fn all(&self, kind: &str) -> Vec<Stored> {
+        self.kinds.get(kind).into_iter().flat_map(Index::iter).cloned().collect()
+    }
+
     /// Adds a namespace.
     pub fn insert_namespace(&mut self, name: impl Into<String>, namespace: Namespace) {
         self.namespaces.insert(name.into(), Arc::new(namespace));
@@ -206,6 +217,10 @@ impl Lookup for World {
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         Some(self.kinds.get(kind).map_or(0, |index| index.count(key)))
+    }
+
+    fn edition(&self, kind: &'static str) -> Option<u64> {
+        Some(self.kinds.get(kind).map_or(0, Index::edition))
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {

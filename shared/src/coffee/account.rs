@@ -146,9 +146,20 @@ impl Kind for TerminalAccount {
             check_in_use::<Self>(&IN_USE, users, problems);
         }
     }
+
+    fn index_keys(&self) -> Vec<String> {
+        let seen =
+            self.status.as_ref().and_then(|status| status.base_url.as_deref().zip(status.user_id.as_deref()));
+        seen.map(|(url, user)| user_key(url, user)).into_iter().collect()
+    }
 }
 
 /// The objects that name no account and so use this one: as their namespace's default, or as the cluster's.
+/// The key of the accounts that were seen to be this user's, at the shop with this base URL.
+pub fn user_key(base_url: &str, user: &str) -> String {
+    format!("user-of:{base_url}#{user}")
+}
+
 fn implicit_users(review: &Review<'_, TerminalAccount>) -> Option<Seen<Users>> {
     let name = review.object.metadata.name.as_deref().unwrap_or_default();
     let is_default = name == DEFAULT_ACCOUNT;

@@ -11,7 +11,7 @@ use super::{
         self, ACCOUNT_IMMUTABLE, account_index_keys, account_reference, check_account,
         check_account_immutable,
     },
-    card_token::{self, CEL_ONE_TOKEN, CEL_TOKEN, CEL_TOKEN_MESSAGE, check_token, token_source},
+    card_token::{self, CEL_ONE_TOKEN, CEL_TOKEN, CEL_TOKEN_MESSAGE, card_keys, check_token, token_source},
     texts::{self, check_description},
 };
 use crate::{
@@ -160,7 +160,9 @@ impl Kind for CoffeeCard {
     }
 
     fn index_keys(&self) -> Vec<String> {
-        account_index_keys(self, true)
+        let id = self.status.as_ref().and_then(|status| status.card_id.as_deref());
+        let card = card_keys(self.metadata.namespace.as_deref(), self.spec.token_source(), id);
+        account_index_keys(self, true).into_iter().chain(card).collect()
     }
 }
 

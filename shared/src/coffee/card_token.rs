@@ -124,6 +124,31 @@ pub enum TokenSource<'a> {
     Secret(&'a SecretKeyRef),
 }
 
+impl TokenSource<'_> {
+    /// The key of the objects of `namespace` whose card has its token there. The token itself is not in it.
+    pub fn index_key(&self, namespace: &str) -> String {
+        match self {
+            TokenSource::Clear(token) => format!("card-token-of:{namespace}#{}", token.digest(namespace)),
+            TokenSource::Secret(entry) => format!("card-token-of:{namespace}/{}/{}", entry.name, entry.key),
+        }
+    }
+}
+
+/// The key of the object that has registered the card with this id.
+pub fn registered_card_key(id: &str) -> String {
+    format!("registered-card:{id}")
+}
+
+/// The keys of an object of `namespace` with a card of its own, whose token is in `source`, which is registered as `id`.
+pub(super) fn card_keys(
+    namespace: Option<&str>,
+    source: Option<TokenSource<'_>>,
+    id: Option<&str>,
+) -> Vec<String> {
+    let source = source.map(|source| source.index_key(namespace.unwrap_or_default()));
+    source.into_iter().chain(id.map(registered_card_key)).collect()
+}
+
 pub(super) fn token_source<'a>(
     clear: Option<&'a CardToken>,
     secret: Option<&'a SecretKeyRef>,

@@ -8,7 +8,7 @@ use validator::Validate;
 use super::{
     CoffeeAddress, CoffeeCard, CoffeeProfile, InlineAddress, InlineCard, Shop, UsedAccount, UsesAccount,
     account_ref::{self, account_index_keys, account_reference, check_account},
-    card_token::{self, check_token},
+    card_token::{self, card_keys, check_token},
     postal::{self, check_postal},
     target,
     texts::{self, check_note},
@@ -262,7 +262,13 @@ impl Kind for CoffeeOrder {
     }
 
     fn index_keys(&self) -> Vec<String> {
-        account_index_keys(self, !self.is_final())
+        let keys = account_index_keys(self, !self.is_final());
+        // One that names a CoffeeCard has its id in the status too, but did not register it.
+        let Some(own) = &self.spec.card else { return keys };
+        let id = self.status.as_ref().and_then(|status| status.card_id.as_deref());
+        keys.into_iter()
+            .chain(card_keys(self.metadata.namespace.as_deref(), own.token_source(), id))
+            .collect()
     }
 }
 

@@ -213,8 +213,17 @@ impl Kind for CoffeeSubscription {
     }
 
     fn index_keys(&self) -> Vec<String> {
+        let id = self.status.as_ref().and_then(|status| status.subscription_id.as_deref());
         account_index_keys(self, !self.is_final())
+            .into_iter()
+            .chain(id.map(recorded_subscription_key))
+            .collect()
     }
+}
+
+/// The key of the object that has recorded the subscription with this id.
+pub fn recorded_subscription_key(id: &str) -> String {
+    format!("recorded-subscription:{id}")
 }
 
 impl UsesAccount for CoffeeSubscription {

@@ -44,8 +44,19 @@ pub fn free_pets_tag_key(namespace: &str, tag: Option<&str>) -> String {
     }
 }
 
+/// The key of the pets that name a store and have this tag, or none.
+pub fn named_pets_tag_key(namespace: &str, store: &str, tag: Option<&str>) -> String {
+    match tag {
+        Some(tag) => format!("pets-of:{namespace}/{store}#{tag}"),
+        None => format!("pets-without-tag-of:{namespace}/{store}"),
+    }
+}
+
 /// Among how many stores of a namespace, the first by name, a pet that names none can come to belong.
 const STORES: usize = 100;
+
+/// Among how many of a store's pets those are looked for whose tags it refuses.
+const LOOKED_AT: usize = 100;
 
 /// The first stores of a namespace, ordered by name.
 #[derive(Debug)]
@@ -80,6 +91,11 @@ impl Stores {
             stores.0.extend(stored.get());
         }
         stores
+    }
+
+    /// Those among which a pet that names none can choose.
+    pub fn iter(&self) -> impl Iterator<Item = &PetStore> {
+        self.0.iter().map(|store| &**store)
     }
 
     /// True when there are none.
@@ -136,6 +152,42 @@ impl Stores {
             }
         };
         named + untagged + tagged
+    }
+
+    /// How many of the pets that belong to `store` have a tag that it does not allow, without a look at one of them. A pet that
+    /// can choose among several stores comes to none that refuses it.
+    pub fn count_refused(&self, lookup: &dyn Lookup, store: &PetStore) -> usize {
+        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+        let count = |key: String| lookup.count_in(Pet::NAME, namespace, &key).unwrap_or_default();
+        let with = |tag: Option<&str>| {
+            let free = if self.are_several() { 0 } else { count(free_pets_tag_key(namespace, tag)) };
+            free + count(named_pets_tag_key(namespace, store.name(), tag))
+        };
+        match (store.allowed_tags(), store.requires_tag()) {
+            ([], false) => 0,
+            ([], true) => with(None),
+            (allowed, requires_tag) => {
+                let free = if self.are_several() { 0 } else { count(free_pets_key(namespace)) };
+                let all = free + count(referrers_key(PetStore::NAME, namespace, store.name()));
+                let untagged = if requires_tag { 0 } else { with(None) };
+                let allowed: HashSet<_> = allowed.iter().map(String::as_str).collect();
+                all.saturating_sub(untagged + allowed.into_iter().map(|tag| with(Some(tag))).sum::<usize>())
+            }
+        }
+    }
+
+    /// Those of them that are among the first of the store's pets by name. All are not looked at: each says so of itself.
+    pub fn first_refused(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
+        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+        let first = |key: &str| lookup.first(Pet::NAME, namespace, key, LOOKED_AT, &|_| true).objects;
+        let mut pets = first(&referrers_key(PetStore::NAME, namespace, store.name()));
+        if !self.are_several() {
+            pets.extend(first(&free_pets_key(namespace)));
+        }
+        let is_refused =
+            |pet: &Stored| pet.get::<Pet>().is_some_and(|pet| !store.allows(pet.spec.tag.as_deref()));
+        pets.retain(is_refused);
+        pets
     }
 
     /// The pets that name no store and belong to `store`.
@@ -241,6 +293,41 @@ mod tests {
                     belong.iter().map(String::as_str).collect()
                 );
             }
+        }
+    }
+
+    #[test]
+    fn pets_whose_tags_their_store_does_not_allow_are_counted_and_found() {
+        let choices: [(&[&str], bool, usize); 6] = [
+            (&[], false, 0),
+            (&[], true, 2),
+            (&["cat"], false, 6),
+            (&["cat"], true, 8),
+            (&["cat", "cat", "dog"], true, 4),
+            (&["cat", "dog", "fish"], false, 0),
+        ];
+        for (tags, require_tag, expect) in choices {
+            let mut world = World::default();
+            let shop = pet_store("shop", tags, require_tag);
+            world.insert(store(Arc::new(shop.clone())));
+            for (id, tag) in
+                [None, Some("cat"), Some("dog"), Some("dog"), Some("fish")].into_iter().enumerate()
+            {
+                world.insert(store(Arc::new(pet(id, tag))));
+                let mut named = pet(id + 10, tag);
+                named.metadata.labels = Some([(STORE_LABEL.to_owned(), "shop".to_owned())].into());
+                world.insert(store(Arc::new(named)));
+            }
+            let refused = |world: &World| {
+                let stores = Stores::of(world, "zoo");
+                let count = stores.count_refused(world, &shop);
+                assert_eq!(stores.first_refused(world, &shop).len(), count);
+                count
+            };
+            assert_eq!(refused(&world), expect, "{tags:?} {require_tag}");
+            // Then only those that name it can be refused.
+            world.insert(store(Arc::new(pet_store("other", &["bird"], true))));
+            assert_eq!(refused(&world), expect / 2, "{tags:?} {require_tag}, of two");
         }
     }
 }

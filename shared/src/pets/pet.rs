@@ -153,12 +153,13 @@ impl Kind for Pet {
     }
 
     fn index_keys(&self) -> Vec<String> {
-        if explicit_store(self).is_some() {
-            return Vec::new();
-        }
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        let of_tag = binding::free_pets_tag_key(namespace, self.spec.tag.as_deref());
-        vec![binding::free_pets_key(namespace), of_tag]
+        let tag = self.spec.tag.as_deref();
+        match explicit_store(self) {
+            // That it names the store is a reference, which has a key of its own.
+            Some((_, store)) => vec![binding::named_pets_tag_key(namespace, store, tag)],
+            None => vec![binding::free_pets_key(namespace), binding::free_pets_tag_key(namespace, tag)],
+        }
     }
 }
 

@@ -12,9 +12,12 @@
 //! | [`floor`] | the server to compare with |
 //! | [`inside`] | the webhook's pure stages alone |
 //! | [`through`] | creates through the API server |
+//! | [`curves`], [`crowd`] | what grows with the number of objects |
 //! | [`machine`] | cores, CPU time, memory |
 //! | [`figures`], [`report`] | from latencies to tables |
 
+pub mod crowd;
+pub mod curves;
 pub mod figures;
 pub mod floor;
 pub mod generator;
@@ -67,6 +70,9 @@ pub struct BenchArgs {
     /// Objects in the cache when memory is measured
     #[arg(long, default_value_t = 5000)]
     pub objects: usize,
+    /// For how many objects the curves are drawn; FULL=1 adds 50,000
+    #[arg(long, value_delimiter = ',', default_values_t = curves::sizes())]
+    pub curve: Vec<usize>,
     /// Only these parts
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
     pub parts: Vec<Part>,
@@ -91,10 +97,13 @@ pub enum Part {
     Through,
     /// Memory and time to ready.
     Memory,
+    /// Both programs with a thousand objects, and with more.
+    Curves,
 }
 
 impl Part {
-    const ALL: [Part; 5] = [Part::Throughput, Part::Inside, Part::Latency, Part::Through, Part::Memory];
+    const ALL: [Part; 6] =
+        [Part::Throughput, Part::Inside, Part::Latency, Part::Through, Part::Memory, Part::Curves];
 }
 
 /// Measures, prints the tables and writes the raw results. Belongs on a runtime of one thread: what runs on which
@@ -106,6 +115,10 @@ pub async fn run(args: BenchArgs) -> Result<()> {
     let cores = Cores::available();
     let mut report =
         Report { before: Machine::now(), cores, connections: args.connections, ..Report::default() };
+    // Before anything is moved: what is drawn is both programs with all cores, as in a cluster.
+    if args.parts.contains(&Part::Curves) {
+        report.curves = curves::draw(&args.curve).await?;
+    }
     if let Some(cores) = cores {
         Cores::move_to(cores.others)?;
     }
@@ -114,7 +127,7 @@ pub async fn run(args: BenchArgs) -> Result<()> {
     if args.parts.contains(&Part::Inside) {
         report.inside = inside::costs(&cases)?;
     }
-    if args.parts.iter().any(|part| *part != Part::Inside) {
+    if args.parts.iter().any(|part| !matches!(part, Part::Inside | Part::Curves)) {
         Bench::start(args.clone(), cores).await?.measure(&cases, &mut report).await?;
     }
     report.after = Machine::now();

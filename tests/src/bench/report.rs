@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::curves::{Curve, table};
 use super::figures::{Percentiles, Spread};
 use super::inside::Cost;
 use super::machine::{Cores, Machine};
@@ -35,6 +36,8 @@ pub struct Report {
     pub memory: Option<Memory>,
     /// Creates through the API server.
     pub through: Vec<Through>,
+    /// What grows with the number of objects.
+    pub curves: Vec<Curve>,
 }
 
 /// The same measurement, several times, of floor and webhook in turn.
@@ -122,7 +125,8 @@ impl fmt::Display for Report {
         self.inside(f)?;
         self.latency(f)?;
         self.resources(f)?;
-        self.through(f)
+        self.through(f)?;
+        table(f, &self.curves)
     }
 }
 

@@ -39,6 +39,7 @@ pub struct ControlPlane {
     server: Identity,
     tokens: Identity,
     urls: Vec<String>,
+    etcd_url: String,
     admin: User,
     helm: OnceCell<Tool>,
     dir: TempDir,
@@ -198,6 +199,11 @@ impl ControlPlane {
     /// When it does not become ready.
     pub async fn restart_apiserver(&self, server: usize) -> Result<()> {
         self.restart(server).await
+    }
+
+    /// Where the database listens, for tests that store more objects than the API server would take in reasonable time.
+    pub fn etcd_url(&self) -> &str {
+        &self.etcd_url
     }
 
     /// The database.

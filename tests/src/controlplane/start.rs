@@ -85,6 +85,7 @@ impl Builder {
             server,
             tokens,
             urls,
+            etcd_url,
             admin,
             helm,
             dir,

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use concierge_reconciler::engine::{
@@ -65,13 +68,30 @@ pub struct Server {
     state: Mutex<State>,
     trouble: Mutex<Trouble>,
     grown: watch::Sender<usize>,
+    reads: AtomicU64,
 }
 
 impl Server {
     /// One without objects, whose clock begins at a certain noon.
     pub fn new() -> Arc<Self> {
         let (state, trouble) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { began: Instant::now(), state, trouble, grown: watch::Sender::new(0) })
+        Arc::new(Self {
+            began: Instant::now(),
+            state,
+            trouble,
+            grown: watch::Sender::new(0),
+            reads: AtomicU64::new(0),
+        })
+    }
+
+    /// How many objects were shown to somebody who looked something up, here or in a cache of what is here.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Relaxed)
+    }
+
+    /// Somebody was shown so many objects.
+    pub(super) fn count_reads(&self, objects: usize) {
+        self.reads.fetch_add(objects as u64, Relaxed);
     }
 
     /// Lets something go wrong, or mends it.
@@ -306,6 +326,7 @@ impl Cluster for Connection {
         Box::pin(async move {
             self.thawed().await;
             self.permitted(&target.resource.kind)?;
+            self.server.count_reads(1);
             let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
             Ok(self.server.state.lock().objects.get(&name).cloned())
         })
@@ -321,7 +342,9 @@ impl Cluster for Connection {
             self.thawed().await;
             self.permitted(&resource.kind)?;
             let here = |object: &Value| namespace.is_empty() || object["metadata"]["namespace"] == namespace;
-            self.server.of_kind(&resource.kind).into_iter().filter(here).for_each(visit);
+            let found: Vec<_> = self.server.of_kind(&resource.kind).into_iter().filter(here).collect();
+            self.server.count_reads(found.len());
+            found.into_iter().for_each(visit);
             Ok(())
         })
     }

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use concierge_reconciler::engine::{ObjectKey, cluster::objects::Objects};
+use concierge_reconciler::engine::cluster::objects::Objects;
 use concierge_runtime::cache::Change;
 use concierge_shared::{
     admission::lookup::{Found, Lookup, Namespace, Selection, World},
+    index::Stored,
     kind::KindInfo,
 };
 use parking_lot::Mutex;
@@ -28,7 +29,6 @@ pub struct View {
 #[derive(Default)]
 struct Seen {
     world: World,
-    names: Vec<ObjectKey>,
     entries: usize,
 }
 
@@ -75,18 +75,9 @@ impl Seen {
         self.entries += 1;
         let (kind, namespace, name) = entry.name;
         let kind = kinds.iter().find(|one| one.name == kind)?;
-        let key = ObjectKey::new(kind.name, namespace.clone(), name.clone());
         match entry.object {
-            Some(object) => {
-                self.world.insert((kind.store)(object).unwrap());
-                if !self.names.contains(&key) {
-                    self.names.push(key);
-                }
-            }
-            None => {
-                self.world.remove(kind.name, &namespace, &name);
-                self.names.retain(|one| *one != key);
-            }
+            Some(object) => self.world.insert((kind.store)(object).unwrap()),
+            None => self.world.remove(kind.name, &namespace, &name),
         }
         Some(Change { kind: kind.name, namespace, name })
     }
@@ -97,6 +88,7 @@ impl Lookup for View {
         if self.server.is_blind(kind) {
             return Found::Unknown;
         }
+        self.server.count_reads(1);
         self.seen.lock().world.find(kind, namespace, name)
     }
 
@@ -104,7 +96,38 @@ impl Lookup for View {
         if self.server.is_blind(kind) {
             return Selection::default();
         }
-        self.seen.lock().world.select(kind, key)
+        let selection = self.seen.lock().world.select(kind, key);
+        self.server.count_reads(selection.objects.len());
+        selection
+    }
+
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        if self.server.is_blind(kind) {
+            return Selection::default();
+        }
+        let counted = |object: &Stored| {
+            self.server.count_reads(1);
+            wanted(object)
+        };
+        self.seen.lock().world.first(kind, namespace, key, limit, &counted)
+    }
+
+    fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
+        if self.server.is_blind(kind) {
+            return None;
+        }
+        self.seen.lock().world.count(kind, key)
+    }
+
+    fn edition(&self, kind: &'static str) -> Option<u64> {
+        self.seen.lock().world.edition(kind)
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
@@ -117,7 +140,7 @@ impl Objects for View {
         self.changes.subscribe()
     }
 
-    fn names(&self, kind: &'static str) -> Vec<ObjectKey> {
-        self.seen.lock().names.iter().filter(|key| key.kind == kind).cloned().collect()
+    fn all(&self, kind: &'static str) -> Vec<Stored> {
+        self.seen.lock().world.all(kind)
     }
 }

@@ -5,4 +5,5 @@
 mod doubt;
 mod exhaustive;
 mod kinds;
+mod scale;
 mod world;

@@ -18,7 +18,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context;
 use concierge_runtime::{
     admin::{self, Admin},
-    cache::Cache,
+    cache::{Cache, Keep},
     client, logs, shutdown,
 };
 use concierge_shared::kind::KINDS;
@@ -54,7 +54,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let closed = CancellationToken::new();
     let clients = client::connect(concat!("concierge-webhook/", env!("CARGO_PKG_VERSION"))).await?;
     let (metrics, registry) = Metrics::new();
-    let cache = Cache::start(&clients.once, &[], &closed);
+    let cache = Cache::start(&clients.once, &[], Keep::ForRules, &closed);
     let certificates = Arc::new(Certificates::new(&clients.api, certificates)?);
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr().context("the listener has no address")?;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::coffee::{CoffeeCard, CoffeeOrder, UsedAccount, card_token::TokenSource};
+use concierge_shared::coffee::{CoffeeCard, CoffeeOrder, UsedAccount};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::super::{
     address, card,
@@ -119,30 +118,26 @@ async fn with_the_same_token(
     order: &CoffeeOrder,
     listed: &[Card],
 ) -> Result<Option<String>, Failure> {
-    let is_same = |source: Option<TokenSource<'_>>| {
-        source.is_some() && source == order.spec.card.as_ref().and_then(|card| card.token_source())
+    let Some(source) = order.spec.card.as_ref().and_then(|card| card.token_source()) else { return Ok(None) };
+    let namespace = &ctx.key().namespace;
+    let key = source.index_key(namespace);
+    let is_listed = |account: Option<&UsedAccount>, id: Option<&String>| {
+        account.is_some_and(|account| account.name == shop.used.name)
+            && id.is_some_and(|id| listed.iter().any(|card| card.id == *id))
     };
-    let same_place = |meta: &ObjectMeta, account: Option<&UsedAccount>| {
-        meta.namespace.as_deref() == Some(&ctx.key().namespace)
-            && account.is_some_and(|account| account.name == shop.used.name)
+    let of_order = |other: &CoffeeOrder| {
+        let status = other.status.as_ref();
+        status.is_some_and(|status| is_listed(status.account.as_ref(), status.card_id.as_ref()))
     };
-    let mut ids = Vec::new();
-    let of_order = |other: CoffeeOrder| {
-        let Some(status) = other.status else { return };
-        let source = other.spec.card.as_ref().and_then(|card| card.token_source());
-        if is_same(source) && same_place(&other.metadata, status.account.as_ref()) {
-            ids.extend(status.card_id);
-        }
+    if let Some(other) = ctx.find_recorded(namespace, &key, of_order).await? {
+        return Ok(other.status.clone().and_then(|status| status.card_id));
+    }
+    let of_card = |other: &CoffeeCard| {
+        let status = other.status.as_ref();
+        status.is_some_and(|status| is_listed(status.account.as_ref(), status.card_id.as_ref()))
     };
-    ctx.for_each_stored(of_order).await?;
-    let of_card = |other: CoffeeCard| {
-        let Some(status) = other.status else { return };
-        if is_same(other.spec.token_source()) && same_place(&other.metadata, status.account.as_ref()) {
-            ids.extend(status.card_id);
-        }
-    };
-    ctx.for_each_stored(of_card).await?;
-    Ok(ids.into_iter().find(|id| listed.iter().any(|card| card.id == *id)))
+    let other = ctx.find_recorded(namespace, &key, of_card).await?;
+    Ok(other.and_then(|other| other.status.clone()?.card_id))
 }
 
 fn new_order(order: &CoffeeOrder, address: &str, card: &str) -> Result<NewOrder, Failure> {
@@ -168,7 +163,7 @@ pub(super) async fn parts_left(
     }
     if let Some(id) = status.card_id.filter(|_| order.spec.card.is_some()) {
         let listed = card::cards(ctx, shop).await?.iter().any(|one| one.id == id);
-        if (listed || !shop.is_removed(&id)) && !card::taken(ctx).await?.contains(&id) {
+        if (listed || !shop.is_removed(&id)) && !card::is_taken(ctx, &id).await? {
             parts.push(Part::Card(id));
         }
     }

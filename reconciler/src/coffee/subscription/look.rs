@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     admission::review::annotation,
-    coffee::{CoffeeSubscription, UsedAccount},
+    coffee::{CoffeeSubscription, UsedAccount, subscription::recorded_subscription_key},
 };
 use jiff::Timestamp;
 
@@ -11,7 +11,6 @@ use super::super::{
     connection::Connection,
     placing,
 };
-use crate::common::recorded;
 use crate::engine::{Context, Failure, annotation::ADOPT};
 
 /// What the shop shows.
@@ -54,8 +53,8 @@ pub(super) async fn look(
     });
     let taken = match &found {
         Some(found) if id.is_none() => {
-            let id = |other: CoffeeSubscription| other.status?.subscription_id;
-            recorded::by_others(ctx, id).await?.contains(&found.id)
+            let key = recorded_subscription_key(&found.id);
+            ctx.find_recorded::<CoffeeSubscription>("", &key, |_| true).await?.is_some()
         }
         _ => false,
     };

@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAGE: u32 = 200;
 /// For how long an event that happens again is counted instead of told anew.
 const SERIES: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
+/// How often events that are longer ago are forgotten.
+const SWEEP: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 /// The longest note of an event, in bytes.
 const NOTE: usize = 1000;
 
@@ -39,7 +41,31 @@ pub struct Kubernetes {
     namespaces: Vec<String>,
     instance: String,
     clock: ServerClock,
-    told: Mutex<HashMap<(String, String, String), Event>>,
+    told: Mutex<Told>,
+}
+
+/// The events that may happen again.
+#[derive(Default)]
+struct Told {
+    /// By the object's uid, reason and message.
+    events: HashMap<(String, String, String), Event>,
+    /// When those that were long ago were last forgotten.
+    swept: Timestamp,
+}
+
+impl Told {
+    /// Forgets what was long ago, but does not look for it at every event.
+    fn sweep(&mut self, now: Timestamp) {
+        if now.duration_since(self.swept) < SWEEP {
+            return;
+        }
+        self.swept = now;
+        let since = |event: &Event| {
+            let series = event.series.as_ref().map(|series| &series.last_observed_time);
+            series.or(event.event_time.as_ref()).map_or(Timestamp::MIN, |time| time.0)
+        };
+        self.events.retain(|_, event| now.duration_since(since(event)) < SERIES);
+    }
 }
 
 impl Kubernetes {
@@ -82,13 +108,9 @@ impl Kubernetes {
     fn event(&self, notice: &ObjectEvent) -> (Event, bool) {
         let now = SystemClock.now();
         let mut told = self.told.lock();
-        let since = |event: &Event| {
-            let series = event.series.as_ref().map(|series| &series.last_observed_time);
-            series.or(event.event_time.as_ref()).map_or(Timestamp::MIN, |time| time.0)
-        };
-        told.retain(|_, event| now.duration_since(since(event)) < SERIES);
+        told.sweep(now);
         let key = (notice.uid.clone(), notice.reason.clone(), notice.message.clone());
-        match told.get_mut(&key) {
+        match told.events.get_mut(&key) {
             Some(event) => {
                 let count = event.series.as_ref().map_or(1, |series| series.count) + 1;
                 event.series = Some(EventSeries { count, last_observed_time: MicroTime(now) });
@@ -96,7 +118,7 @@ impl Kubernetes {
             }
             None => {
                 let event = self.new_event(notice, now);
-                told.insert(key, event.clone());
+                told.events.insert(key, event.clone());
                 (event, false)
             }
         }

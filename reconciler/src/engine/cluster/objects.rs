@@ -1,13 +1,13 @@
 //! The objects as the engine sees them: their names, a cache that may be behind, what this process wrote and the cache may not
 //! show yet, and what is read out of an object whose type is not known.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt};
 
 use concierge_runtime::cache::{Cache, Change};
 use concierge_shared::{
     admission::{claim::Claim, lookup::Lookup},
-    index::{Facts, Stored},
-    kind::{Kind, Visitor, visit_kinds},
+    index::Stored,
+    kind::Kind,
     status::intent::Intent,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -67,8 +67,8 @@ pub trait Objects: Lookup + 'static {
     /// The changes from now on. A receiver that lags behind has to list everything again.
     fn changes(&self) -> broadcast::Receiver<Change>;
 
-    /// The names of all objects of a kind.
-    fn names(&self, kind: &'static str) -> Vec<ObjectKey>;
+    /// All objects of a kind, in no order.
+    fn all(&self, kind: &'static str) -> Vec<Stored>;
 }
 
 impl Objects for Cache {
@@ -76,25 +76,8 @@ impl Objects for Cache {
         self.changes()
     }
 
-    fn names(&self, kind: &'static str) -> Vec<ObjectKey> {
-        let mut names = Names { cache: self, kind, found: Vec::new() };
-        visit_kinds(&mut names);
-        names.found
-    }
-}
-
-struct Names<'a> {
-    cache: &'a Cache,
-    kind: &'static str,
-    found: Vec<ObjectKey>,
-}
-
-impl Visitor for Names<'_> {
-    fn visit<K: Kind>(&mut self) {
-        if K::NAME == self.kind {
-            let objects = self.cache.all::<K>();
-            self.found.extend(objects.iter().map(|object| ObjectKey::of(object.as_ref())));
-        }
+    fn all(&self, kind: &'static str) -> Vec<Stored> {
+        self.all(kind)
     }
 }
 
@@ -125,40 +108,78 @@ pub(crate) struct WakeDigest {
     pub(crate) outward: u64,
 }
 
-/// The newest version of each object that a write of ours returned.
+/// What the cache may not show yet: what writes of ours returned, and what was read since.
 #[derive(Default)]
-pub(crate) struct OwnWrites(Mutex<HashMap<ObjectKey, Stored>>);
+pub(crate) struct Newer(Mutex<HashMap<ObjectKey, Known>>);
 
-impl OwnWrites {
-    /// Remembers what a write returned.
-    pub(crate) fn wrote<K: Kind>(&self, object: Arc<K>) {
-        let key = ObjectKey::of(object.as_ref());
-        self.0.lock().insert(key, Stored::new(K::NAME, object, Facts::default()));
+struct Known {
+    object: Stored,
+    /// Whether we wrote it.
+    ours: bool,
+}
+
+impl Newer {
+    /// Remembers what a write of ours returned.
+    pub(crate) fn wrote(&self, object: Stored) {
+        self.0.lock().insert(ObjectKey::from(&object), Known { object, ours: true });
     }
 
-    /// The newer of `cached` and what was written.
+    /// Remembers what was read from the API server, unless `cached` is as new.
+    pub(crate) fn read(&self, object: Stored, cached: Option<&Stored>) {
+        if cached.is_some_and(|cached| !is_older(cached.meta(), object.meta())) {
+            return;
+        }
+        let mut all = self.0.lock();
+        let key = ObjectKey::from(&object);
+        if all.get(&key).is_none_or(|known| is_older(known.object.meta(), object.meta())) {
+            all.insert(key, Known { object, ours: false });
+        }
+    }
+
+    /// The newer of `cached` and what is known.
     pub(crate) fn newer(&self, key: &ObjectKey, cached: Stored) -> Stored {
         match self.0.lock().get(key) {
-            Some(written) if is_older(cached.meta(), written.meta()) => written.clone(),
+            Some(known) if is_older(cached.meta(), known.object.meta()) => known.object.clone(),
             Some(_) | None => cached,
         }
     }
 
-    /// True when `cached` is what a write of ours returned: there is nothing new in it.
-    pub(crate) fn is_ours(&self, key: &ObjectKey, cached: &Stored) -> bool {
-        let all = self.0.lock();
+    /// Forgets what is no newer than `cached`; true when that is what a write of ours returned, so that there is nothing new in it.
+    pub(crate) fn caught_up(&self, key: &ObjectKey, cached: &Stored) -> bool {
+        let mut all = self.0.lock();
+        if all.get(key).is_none_or(|known| is_older(cached.meta(), known.object.meta())) {
+            return false;
+        }
         let version = |object: &Stored| (object.meta().uid.clone(), object.meta().resource_version.clone());
-        all.get(key).is_some_and(|written| version(written) == version(cached))
+        all.remove(key).is_some_and(|known| known.ours && version(&known.object) == version(cached))
+    }
+
+    /// Forgets what the cache shows by now: the answer to a write may have come after the news of it.
+    pub(crate) fn prune(&self, cached: impl Fn(&ObjectKey) -> Option<Stored>) {
+        let keys: Vec<_> = self.0.lock().keys().cloned().collect();
+        // Not while this is locked: whoever reads the cache may ask here.
+        for key in keys {
+            if let Some(cached) = cached(&key) {
+                self.caught_up(&key, &cached);
+            }
+        }
     }
 
     /// Forgets an object that is gone.
     pub(crate) fn forget(&self, key: &ObjectKey) {
         self.0.lock().remove(key);
     }
+
+    /// All that is known of a kind. There is little, for the cache is not far behind.
+    pub(crate) fn of_kind(&self, kind: &str) -> HashMap<ObjectKey, Stored> {
+        let all = self.0.lock();
+        let of_kind = all.iter().filter(|(key, _)| key.kind == kind);
+        of_kind.map(|(key, known)| (key.clone(), known.object.clone())).collect()
+    }
 }
 
 /// True when `one` is an older version of the same object as `other`.
-fn is_older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
+pub(crate) fn is_older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
     let version =
         |meta: &ObjectMeta| meta.resource_version.as_deref().and_then(|text| text.parse::<u128>().ok());
     match (version(one), version(other)) {

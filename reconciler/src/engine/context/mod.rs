@@ -16,7 +16,11 @@ pub(crate) mod guard;
 
 use crate::engine::{
     account::{Account, Limiter},
-    cluster::{ClusterError, Target, objects::ObjectKey, resource_of},
+    cluster::{
+        ClusterError, Target,
+        objects::{ObjectKey, is_older},
+        resource_of,
+    },
     retry::Failure,
     schedule::queue::Lane,
     shared::Shared,
@@ -83,11 +87,6 @@ impl Context {
         &*self.shared.objects
     }
 
-    /// The names of all objects of a kind, as far as the cache knows.
-    pub(crate) fn names(&self, kind: &'static str) -> Vec<ObjectKey> {
-        self.shared.objects.names(kind)
-    }
-
     /// All objects of a kind with an index key, which only objects of `namespace` have unless it is empty.
     ///
     /// # Errors
@@ -106,6 +105,52 @@ impl Context {
             true => Ok(selection.objects),
             false => Err(Failure::Transient(format!("the {kind} objects can't be looked up now"))),
         }
+    }
+
+    /// An object of kind `K` with an index key that is `wanted`, other than that of this run: as the cache has it, or newer, as it was
+    /// written a moment ago. Only objects of `namespace` have the key, unless it is empty.
+    ///
+    /// # Errors
+    /// [`Failure::Transient`] when there can be others: what an object has recorded must not be missed.
+    pub(crate) async fn find_recorded<K: Kind>(
+        &self,
+        namespace: &str,
+        key: &str,
+        wanted: impl Fn(&K) -> bool + Send + Sync,
+    ) -> Result<Option<Arc<K>>, Failure> {
+        self.wait_counted().await?;
+        let newer = self.shared.newer.of_kind(K::NAME);
+        let is_wanted = |object: &Stored| {
+            ObjectKey::from(object) != *self.key && object.get::<K>().is_some_and(|object| wanted(&object))
+        };
+        if let Some(found) = newer.values().find(|object| object.has_key(key) && is_wanted(object)) {
+            return Ok(found.get());
+        }
+        let is_newest = |cached: &Stored| {
+            let newer = newer.get(&ObjectKey::from(cached));
+            newer.is_none_or(|newer| !is_older(cached.meta(), newer.meta()))
+        };
+        let selection =
+            self.lookup().first(K::NAME, namespace, key, 1, &|cached| is_wanted(cached) && is_newest(cached));
+        match (selection.objects.first(), selection.complete) {
+            (Some(found), _) => Ok(found.get()),
+            (None, true) => Ok(None),
+            (None, false) => {
+                Err(Failure::Transient(format!("the {} objects can't be looked up now", K::NAME)))
+            }
+        }
+    }
+
+    /// Waits until what earlier leaders have written is known.
+    async fn wait_counted(&self) -> Result<(), Failure> {
+        let token = self.shared.term.borrow().as_ref().map(|term| term.token.clone());
+        let Some(token) = token else {
+            return Err(Failure::Transient("another replica leads by now".into()));
+        };
+        let counted = tokio::time::timeout(self.request_timeout(), self.shared.calls.wait_counted(&token));
+        counted
+            .await
+            .map_err(|_| Failure::Transient("the calls of earlier leaders are not counted yet".into()))
     }
 
     /// The object of kind `K` and this name, as far as the cache knows.

@@ -218,8 +218,9 @@ pub trait Reconcile: Send + Sync + 'static {
         true
     }
 
-    /// Whether deleting the object has to wait for us even when nothing refers to it.
-    fn needs_finalizer(&self, _object: &Self::Kind) -> bool {
+    /// Whether deleting the object has to wait for us even when nothing refers to it. `observed` is what the remote side looks like,
+    /// where it has been looked at.
+    fn needs_finalizer(&self, _object: &Self::Kind, _observed: Option<&Self::Observed>) -> bool {
         true
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::engine::{cluster::objects::ObjectKey, retry::Failure, schedule::queue::Queue};
 
@@ -30,6 +31,8 @@ pub(crate) enum Sent {
 /// The calls under way.
 pub(crate) struct Calls {
     state: Mutex<State>,
+    /// The term for which the intents that others wrote have been counted.
+    counted: watch::Sender<Option<String>>,
     queue: Arc<Queue>,
 }
 
@@ -40,8 +43,6 @@ struct State {
     waiting: HashSet<ObjectKey>,
     /// By intent: whether its call was sent from here.
     send_states: HashMap<String, Arc<SendState>>,
-    /// The term for which the intents that others wrote have been counted.
-    counted: Option<String>,
 }
 
 /// Why a call has to wait.
@@ -55,7 +56,7 @@ pub(crate) enum Busy {
 
 impl Calls {
     pub(crate) fn new(queue: Arc<Queue>) -> Self {
-        Self { state: Mutex::default(), queue }
+        Self { state: Mutex::default(), counted: watch::Sender::default(), queue }
     }
 
     /// Makes `key` the only object with this call in flight in the term `token`; it is woken when it has to wait and the way is free.
@@ -67,7 +68,7 @@ impl Calls {
         key: &ObjectKey,
     ) -> Result<(), Busy> {
         let mut state = self.state.lock();
-        if state.counted.as_deref() != Some(token) {
+        if self.counted.borrow().as_deref() != Some(token) {
             state.waiting.insert(key.clone());
             return Err(Busy::Counting);
         }
@@ -100,8 +101,14 @@ impl Calls {
         for (account, fingerprint, key) in found {
             state.in_flight.entry((account, fingerprint)).or_insert(key);
         }
-        state.counted = Some(token.to_owned());
+        self.counted.send_replace(Some(token.to_owned()));
         self.wake(state);
+    }
+
+    /// Waits until the calls of earlier leaders are counted in the term `token`; by then everything that they have written is known.
+    pub(crate) async fn wait_counted(&self, token: &str) {
+        // The sender lives as long as `self`.
+        let _ = self.counted.subscribe().wait_for(|counted| counted.as_deref() == Some(token)).await;
     }
 
     /// Remembers whether the call of `intent` has been sent.

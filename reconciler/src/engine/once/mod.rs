@@ -52,6 +52,7 @@ async fn calls_under_way(shared: &Shared) -> Result<Vec<(String, String, ObjectK
     for reader in shared.kinds.values().filter(|reader| reader.has_intents()) {
         let mut visit = |object| {
             let Some(object) = reader.read(object) else { return };
+            shared.newer.read(object.clone(), shared.find(&ObjectKey::from(&object)).as_ref());
             let intent = reader
                 .intent(&object)
                 .filter(|intent| matches!(intent.state, IntentState::Open | IntentState::Unknown));

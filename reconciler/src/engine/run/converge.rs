@@ -51,7 +51,7 @@ impl<R: Reconcile> Run<R> {
         if self.only_observes() {
             return Break(self.publish_plan(&plan));
         }
-        self.add_finalizers().await?;
+        self.add_finalizers(&observed).await?;
         if plan.steps.is_empty() {
             return Break(self.in_sync(&plan));
         }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use concierge_shared::{
-    admission::{reference::DELETE_IN_USE_ANNOTATION, review::abridged},
+    admission::{reference::DELETE_IN_USE_ANNOTATION, review::abridged_of},
     status::{ConditionReason, ConditionType},
 };
 
@@ -37,7 +37,7 @@ impl<R: Reconcile> Run<R> {
                 .await;
         }
         self.wait_for_referrers().await?;
-        if !self.reconciler.needs_finalizer(&self.object) || !self.may_exist() {
+        if !self.reconciler.needs_finalizer(&self.object, None) || !self.may_exist() {
             self.release().await?;
             return Break(End::Gone);
         }
@@ -56,14 +56,14 @@ impl<R: Reconcile> Run<R> {
         if annotation::is_set(&*self.object, DELETE_IN_USE_ANNOTATION) {
             return Continue(());
         }
-        let referrers = self.referrers().await?;
+        let (count, referrers) = self.referrers().await?;
         let mut names: Vec<_> =
             referrers.iter().map(|referrer| ObjectKey::from(referrer).to_string()).collect();
         if names.is_empty() {
             return Continue(());
         }
         names.sort();
-        let message = format!("in use by {}; delete or change them first", abridged(&names));
+        let message = format!("in use by {}; delete or change them first", abridged_of(&names, count));
         self.set(ConditionType::Deleting, true, ConditionReason::Deleting, &message);
         Break(self.resync())
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use concierge_shared::{
-    admission::{lookup::Found, reference::referrers_key},
+    admission::{lookup::Found, reference::referrers_key, seen::FEW},
     index::Stored,
     kind::Kind,
     status::Conditions,
@@ -26,9 +26,9 @@ impl<R: Reconcile> Run<R> {
     /// whatever else is wrong with it.
     pub(crate) async fn update_metadata(&mut self) -> Flow {
         let inherited = self.meta().finalizers.iter().flatten().any(|one| is_legacy::<R>(one));
-        let needed = (inherited && self.reconciler.needs_finalizer(&self.object))
+        let needed = (inherited && self.reconciler.needs_finalizer(&self.object, None))
             || self.is_recorded()
-            || !self.known_referrers().is_empty();
+            || self.is_referred_to();
         let recorded = self.note_recorded().await?;
         self.write_metadata(needed, recorded.into_iter().collect()).await
     }
@@ -36,10 +36,11 @@ impl<R: Reconcile> Run<R> {
     /// Before the remote side is changed: from here on deletion waits for us, and so do the Secrets that it takes.
     ///
     /// Before the Secrets could be read nothing was made with them, and nothing is kept.
-    pub(crate) async fn add_finalizers(&mut self) -> Flow {
+    pub(crate) async fn add_finalizers(&mut self, observed: &R::Observed) -> Flow {
         let wanted: BTreeSet<_> = self.reconciler.secrets(&self.object).into_iter().collect();
         let readable = self.are_readable(&wanted).await?;
-        if readable && (self.reconciler.needs_finalizer(&self.object) || !wanted.is_empty()) {
+        let needed = self.reconciler.needs_finalizer(&self.object, Some(observed)) || !wanted.is_empty();
+        if readable && needed {
             // Noted on the object first: a Secret that it no longer names is to be released all the same.
             let held = annotation::held_secrets(self.meta()).union(&wanted).cloned().collect();
             self.write_metadata(true, note(&held)).await?;
@@ -142,20 +143,28 @@ impl<R: Reconcile> Run<R> {
         self.meta().annotations.iter().flat_map(|all| all.keys()).filter(legacy).cloned().collect()
     }
 
-    /// The objects that may not lose this one, as far as the cache knows.
-    fn known_referrers(&self) -> Vec<Stored> {
-        let keys = self.keys_of_users();
-        let kinds = self.kinds_of_the_group();
-        let select = |kind| keys.iter().flat_map(move |key| self.ctx.lookup().select(kind, key).objects);
-        kinds.into_iter().flat_map(select).collect()
+    /// True when the cache knows of an object that may not lose this one.
+    fn is_referred_to(&self) -> bool {
+        !self.known_referrers(1).is_empty()
     }
 
-    /// The objects that may not lose this one. That the cache knows of none is no proof: then they are read.
-    pub(crate) async fn referrers(&self) -> Flow<Vec<Stored>> {
-        let known = self.known_referrers();
+    /// The first objects of each kind that may not lose this one, as far as the cache knows.
+    fn known_referrers(&self, limit: usize) -> Vec<Stored> {
+        let (lookup, keys) = (self.ctx.lookup(), self.keys_of_users());
+        let first =
+            |kind| keys.iter().flat_map(move |key| lookup.first(kind, "", key, limit, &|_| true).objects);
+        self.kinds_of_the_group().into_iter().flat_map(first).collect()
+    }
+
+    /// How many objects may not lose this one, and the first of them. That the cache knows of none is no proof: then they are read.
+    pub(crate) async fn referrers(&self) -> Flow<(usize, Vec<Stored>)> {
+        let known = self.known_referrers(FEW);
         let can_be_used = R::Kind::IN_USE.is_some() || self.reconciler.implicit_users(&self.object).is_some();
         if !known.is_empty() || !can_be_used {
-            return Continue(known);
+            let (lookup, keys) = (self.ctx.lookup(), self.keys_of_users());
+            let count = |kind| keys.iter().filter_map(|key| lookup.count(kind, key)).sum::<usize>();
+            let count: usize = self.kinds_of_the_group().into_iter().map(count).sum();
+            return Continue((count.max(known.len()), known));
         }
         let keys = self.keys_of_users();
         // Objects of other namespaces refer to this one only if it allows that.
@@ -177,7 +186,7 @@ impl<R: Reconcile> Run<R> {
                 }
             }
         }
-        Continue(referrers)
+        Continue((referrers.len(), referrers))
     }
 
     fn keys_of_users(&self) -> Vec<String> {

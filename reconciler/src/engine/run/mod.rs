@@ -77,7 +77,7 @@ impl<R: Reconcile> Run<R> {
             Found::Absent => return Err(("ok".into(), Requeue::OnChange)),
             Found::Unknown => return Err(("Transient".into(), Requeue::BackOff)),
         };
-        let newest = shared.own_writes.newer(key, cached);
+        let newest = shared.newer.newer(key, cached);
         let (Some(object), Some(target)) = (newest.get::<R::Kind>(), shared.target(key)) else {
             return Err(("ok".into(), Requeue::OnChange));
         };

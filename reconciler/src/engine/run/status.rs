@@ -6,7 +6,7 @@ use std::{
 };
 
 use concierge_shared::{
-    kind::Kind,
+    kind::{Kind, store},
     status::{Condition, ConditionReason, ConditionType, Conditions},
 };
 use kube::{Resource, core::object::HasStatus};
@@ -116,7 +116,7 @@ impl<R: Reconcile> Run<R> {
             .map_err(|error| ClusterError::Refused(format!("the stored object can't be read: {error}")))?;
         object.meta_mut().managed_fields = None;
         self.object = Arc::new(object);
-        self.shared.own_writes.wrote(self.object.clone());
+        self.shared.newer.wrote(store(self.object.clone()));
         Ok(())
     }
 
@@ -147,6 +147,7 @@ impl<R: Reconcile> Run<R> {
             reason: reason.to_owned(),
             message: bounded(message),
         };
+        self.shared.metrics.write(R::Kind::NAME, "event");
         if let Err(error) = self.shared.cluster.emit_event(&event).await {
             tracing::info!(%error, reason, "an event was not taken");
         }
@@ -203,7 +204,8 @@ fn changes(old: &[Condition], new: &[Condition]) -> Vec<(bool, String, String)> 
     let known = |one: &&Condition| old.iter().any(|old| same(old, one));
     let changed = new.iter().filter(|one| !known(one)).filter_map(|one| {
         let good = match one.type_.as_str() {
-            "Ready" if one.status == "True" => true,
+            // Of one that was never looked at before, what was done tells more.
+            "Ready" if one.status == "True" && old.iter().any(|old| old.type_ == "Ready") => true,
             "Paused" | "Deleting" if one.status == "True" => {
                 one.reason == "Paused" || one.reason == "Deleting"
             }

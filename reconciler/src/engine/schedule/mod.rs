@@ -20,7 +20,7 @@ use self::{
 };
 use crate::engine::{
     account::Accounts,
-    cluster::objects::{ObjectKey, OwnWrites},
+    cluster::objects::{Newer, ObjectKey},
     kinds::Kinds,
     metrics::Metrics,
     once::{self, calls::Calls},
@@ -63,7 +63,7 @@ impl Engine {
             metrics,
             queue,
             back_off: BackOff::default(),
-            own_writes: OwnWrites::default(),
+            newer: Newer::default(),
             releasing: tokio::sync::Mutex::default(),
             kinds: kinds.readers,
         };
@@ -95,13 +95,14 @@ impl Engine {
                 Ok(()) = term.changed() => self.follow_term(),
                 change = changes.recv() => match change {
                     Ok(change) => self.changed(&ObjectKey::from(change)),
-                    Err(RecvError::Lagged(_)) => self.everything(),
+                    Err(RecvError::Lagged(_)) => self.catch_up(),
                     Err(RecvError::Closed) => break,
                 },
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended),
                 _ = count.tick() => {
                     shared.count_objects();
                     shared.accounts.prune();
+                    shared.newer.prune(|key| shared.find(key));
                 }
                 due = shared.queue.next(), if free => self.start(due),
             }
@@ -123,7 +124,7 @@ impl Engine {
                 tracing::info!(token, "leading");
                 self.chores.spawn(once::count_calls(self.shared.clone(), token.clone()));
                 self.chores.spawn(claims::keep(self.shared.clone(), token));
-                self.everything();
+                self.seen.all(&self.shared);
             }
             None => {
                 tracing::info!("not leading");
@@ -133,9 +134,9 @@ impl Engine {
         }
     }
 
-    fn everything(&mut self) {
+    fn catch_up(&mut self) {
         if self.token.is_some() {
-            self.seen.all(&self.shared);
+            self.seen.catch_up(&self.shared, &self.runners);
         }
     }
 

@@ -8,6 +8,7 @@ use concierge_shared::{
         reference::{referrers_key, weak_referrers_key},
     },
     index::Stored,
+    kind::KINDS,
 };
 
 use crate::engine::{
@@ -48,7 +49,7 @@ impl Seen {
                 let digest = reader.wake_digest(&object);
                 let old = self.0.insert(key.clone(), (object.clone(), digest));
                 let before = old.as_ref().map(|(_, digest)| *digest);
-                let is_news = !shared.own_writes.is_ours(key, &object);
+                let is_news = !shared.newer.caught_up(key, &object);
                 if is_news && before.is_none_or(|before| before.own != digest.own) {
                     shared.queue.add(key.clone());
                     let others = old.iter().map(|(old, _)| old).chain([&object]);
@@ -71,6 +72,21 @@ impl Seen {
             // The cache is not to be believed now; when it is again, everything is listed anew.
             Found::Unknown => {}
         }
+    }
+
+    /// So much has changed that it was not told one by one: whatever is not as it was seen has changed.
+    pub(crate) fn catch_up(&mut self, shared: &Arc<Shared>, runners: &Runners) {
+        let is_known =
+            |object: &Stored, key: &ObjectKey| self.0.get(key).is_some_and(|(seen, _)| seen.is(object));
+        let all = shared.all().map(|(_, object)| (ObjectKey::from(&object), object));
+        let mut changed: Vec<_> =
+            all.filter(|(key, object)| !is_known(object, key)).map(|(key, _)| key).collect();
+        changed.extend(self.0.keys().filter(|key| shared.find(key).is_none()).cloned());
+        // These are not reconciled, and nobody knows how they were.
+        let others = KINDS.iter().filter(|kind| !shared.kinds.contains_key(kind.name));
+        let others = others.flat_map(|kind| shared.objects.all(kind.name));
+        changed.extend(others.map(|object| ObjectKey::from(&object)));
+        changed.iter().for_each(|key| self.changed(shared, runners, key));
     }
 
     /// Forgets everything, without waking anybody.
@@ -98,7 +114,7 @@ fn wake_referrers(shared: &Shared, key: &ObjectKey) {
 
 fn forget(shared: &Shared, key: &ObjectKey) {
     shared.back_off.reset(key);
-    shared.own_writes.forget(key);
+    shared.newer.forget(key);
     shared.calls.release(key);
     shared.accounts.forget(key);
 }

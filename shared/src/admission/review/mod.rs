@@ -13,7 +13,7 @@ use self::{
 };
 pub use self::{
     evaluation::{Evaluation, Taken, held_message, level},
-    others::{abridged, check_in_use},
+    others::{abridged, abridged_of, check_in_use},
     request::{Context, Request, Review, Stage, annotation},
 };
 use super::{

@@ -109,8 +109,13 @@ pub fn check_in_use<K: Kind>(rule: &'static AdmissionRule, users: Seen<Users>, p
 
 /// The first few of `names`, and how many more there are.
 pub fn abridged(names: &[String]) -> String {
+    abridged_of(names, names.len())
+}
+
+/// The first of `all` names, and how many more there are.
+pub fn abridged_of(names: &[String], all: usize) -> String {
     let shown = names.iter().take(FEW).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(FEW) {
+    match all.saturating_sub(FEW) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }

@@ -164,7 +164,7 @@ fn replica(server: &ApiServer) -> Claims {
     // A cache that knows nothing, as one that is far behind.
     let closed = CancellationToken::new();
     closed.cancel();
-    let cache = Cache::start(&server.client(), &[], &closed);
+    let cache = Cache::start(&server.client(), &[], Keep::ForRules, &closed);
     Claims::new(server.client(), live, cache, metrics, ServerClock::default())
 }
 
