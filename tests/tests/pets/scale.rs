@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::annotation::RECONCILE_AT;
-use concierge_tests::simulation::{Nature, Process, Stage};
+use concierge_tests::simulation::{Process, ProcessOptions, Stage};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -39,7 +39,7 @@ async fn a_run_reads_as_much_among_ten_thousand_pets_as_among_ten() {
         world.put("Pet", &format!("pet-{n}"), spec)
     };
     let pets: Vec<_> = (0..PETS).map(pet).collect();
-    let process = world.start("a", Nature::default());
+    let process = world.start("a", ProcessOptions::default());
     while runs(&process) <= PETS as u64 {
         sleep(Duration::from_secs(1)).await;
     }
@@ -65,7 +65,7 @@ async fn a_run_reads_as_much_among_ten_thousand_pets_as_among_ten() {
 async fn a_pet_that_no_service_keeps_is_written_once_and_bears_no_finalizer() {
     let world = World::new();
     let store = world.put("PetStore", "zoo", json!({ "name": "Zoo" }));
-    let process = world.start("a", Nature::default());
+    let process = world.start("a", ProcessOptions::default());
     sleep(Duration::from_secs(60)).await;
     let before = world.server.writes();
     let pet = world.put("Pet", "rex", json!({ "id": 1, "name": "Rex" }));
