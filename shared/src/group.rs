@@ -53,6 +53,7 @@ macro_rules! groups {
 groups! {
     coffee,
     pets,
+    s3,
 }
 
 /// `text` with stars for the credentials of URLs, for tokens of any group, and for all digits when there is a card number

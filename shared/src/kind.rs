@@ -23,7 +23,6 @@ use crate::{
         rule::{self, AdmissionRule},
     },
     index::{Facts, Stored},
-    s3::policy,
     status::Conditions,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -77,13 +76,15 @@ pub trait Kind:
     /// outage of the webhook does not hold them up.
     const ASKED_ON_DELETE: bool = Self::IN_USE.is_some();
     /// The labels that the rules read. A change of one is judged like a change of the spec.
+    const READ_LABELS: &'static [&'static str] = &[];
+    /// The annotations that the rules read, alike.
     ///
-    /// A change of an annotation alone is not judged, by choice. `concierge.dev/resync` is kept within its bounds by the
+    /// A change of any other annotation alone is not judged, by choice. `concierge.dev/resync` is kept within its bounds by the
     /// reconciler. `concierge.dev/delete-in-use`
     /// means something on deletion only. `concierge.dev/allow-references-from` can be taken away while somebody
     /// uses it: whoever owns an object may always withdraw a permission, and the reconciler says to
     /// the referrers that they have lost it. `concierge.dev/rules` stands on namespaces.
-    const READ_LABELS: &'static [&'static str] = &[];
+    const READ_ANNOTATIONS: &'static [&'static str] = &[];
     /// Whether the reconciler looks after objects of this kind.
     const RECONCILED: bool = true;
     /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
@@ -141,6 +142,8 @@ pub struct KindInfo {
     pub asked_on_delete: bool,
     /// The labels that its rules read.
     pub read_labels: &'static [&'static str],
+    /// The annotations that its rules read.
+    pub read_annotations: &'static [&'static str],
     /// Whether the reconciler looks after its objects.
     pub reconciled: bool,
     /// What the reconciler touches for an object, beside it.
@@ -168,6 +171,7 @@ impl KindInfo {
             rules: K::RULES,
             asked_on_delete: K::ASKED_ON_DELETE,
             read_labels: K::READ_LABELS,
+            read_annotations: K::READ_ANNOTATIONS,
             reconciled: K::RECONCILED,
             access: K::ACCESS,
             secret_fields: K::SECRET_FIELDS,
@@ -233,6 +237,12 @@ kinds! {
     crate::coffee::CoffeeProduct,
     crate::pets::Pet,
     crate::pets::PetStore,
+    crate::s3::Provider,
+    crate::s3::Bucket,
+    crate::s3::BucketPolicy,
+    crate::s3::User,
+    crate::s3::IAMPolicy,
+    crate::s3::AccessKey,
 }
 
 /// The kind with this name.
@@ -254,12 +264,6 @@ pub fn all_rules() -> Vec<(&'static AdmissionRule, Vec<&'static str>)> {
         rule.map(|rule| (rule, kinds.iter().map(|kind| kind.name).collect()))
     };
     ids.into_iter().filter_map(with_kinds).collect()
-}
-
-/// The ids of all rules, also of those that no kind has: they are about documents.
-pub fn rule_ids() -> Vec<&'static str> {
-    let of_kinds = all_rules().into_iter().map(|(rule, _)| rule.id);
-    of_kinds.chain(policy::rules::RULES.iter().map(|rule| rule.id)).collect()
 }
 
 fn rules_of(kind: &KindInfo) -> impl Iterator<Item = &'static AdmissionRule> + use<> {

@@ -21,7 +21,7 @@
 //! | [`common`] | references, names, texts, web addresses: the vocabulary every group's spec uses |
 //! | [`coffee`] | the group `coffee.terminal.sh` |
 //! | [`pets`] | the group `petstore.example.com` |
-//! | [`s3`] | the policy language of S3 |
+//! | [`s3`] | the group `s3.cloud37.dev` |
 
 // The schema derive copies each kind's struct, `pub` included, into a function.
 #![allow(unreachable_pub)]

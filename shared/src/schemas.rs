@@ -43,7 +43,8 @@ fn is_unbounded(schema: &Value) -> bool {
             free || schema["x-kubernetes-preserve-unknown-fields"] == true
         }
         Some(_) => false,
-        None => true,
+        // A text, a list or a map: what stands in the list or the map is the rules' to bound.
+        None => ["maxLength", "maxItems", "maxProperties"].iter().any(|bound| schema[bound].is_null()),
     }
 }
 

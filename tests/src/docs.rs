@@ -1,6 +1,6 @@
 //! What the docs say of the kinds, generated from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -50,17 +50,21 @@ pub fn write() -> Result<()> {
 pub fn rules() -> Result<String> {
     let sources = sources()?;
     let mut files: BTreeMap<&str, Vec<(&AdmissionRule, Vec<&str>)>> = BTreeMap::new();
-    // The rules of policy documents are no kind's.
-    let of_policies = concierge_shared::s3::policy::rules::RULES.iter().map(|rule| (*rule, Vec::new()));
-    for (rule, kinds) in all_rules().into_iter().chain(of_policies) {
+    for (rule, kinds) in all_rules() {
         files.entry(declared_in(rule, &sources)?).or_default().push((rule, kinds));
     }
     let (mut contents, mut text) = (Vec::new(), String::new());
+    let mut titles = BTreeSet::new();
     for (file, rules) in files {
         let mut kinds: Vec<&str> = rules.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let title = title(&kinds, rules[0].0);
+        let mut title = title(&kinds, rules[0].0);
+        // The parts of one kind's rules.
+        if !titles.insert(title.clone()) {
+            let part = Path::new(file).file_stem().unwrap_or_default().display();
+            title = format!("{title}, {part}");
+        }
         contents.push(format!("[{title}](#{})", anchor(&title)));
         write!(text, "\n## {title}\n\n[{file}](../{file})\n\n")?;
         text.push_str("| rule | level | what it demands |\n|---|---|---|\n");
@@ -101,7 +105,6 @@ fn settings() -> String {
 /// What stands above the rules of one file: their kind, or the value that several kinds have.
 fn title(kinds: &[&str], rule: &AdmissionRule) -> String {
     match kinds {
-        [] => "Policy documents".to_owned(),
         [kind] => (*kind).to_owned(),
         kinds if kinds.len() == KINDS.len() => "Every kind".to_owned(),
         kinds => {

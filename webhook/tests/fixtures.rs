@@ -23,6 +23,10 @@ const UNREACHABLE: [(&str, &str); 2] = [
     ("object.namespace-rules", "files with such a namespace are refused at the annotation itself"),
 ];
 
+/// How the ids of the rules of policy documents begin. A table in shared/src/s3/policy/tests.rs has a document that breaks
+/// each and a near miss; of these rules a sample is broken here.
+const DOCUMENTS: &str = "s3.policy.";
+
 /// Groups whose fixtures are still to be written.
 const AWAITED: [&str; 0] = [];
 
@@ -33,7 +37,8 @@ fn fixtures() -> Vec<Fixture> {
 fn enforced_rules() -> impl Iterator<Item = &'static str> {
     let enforced = all_rules().into_iter().map(|(rule, _)| rule).filter(|rule| rule.level != Level::Off);
     let reachable = enforced.map(|rule| rule.id).filter(|id| UNREACHABLE.iter().all(|(rule, _)| rule != id));
-    reachable.filter(|id| !AWAITED.iter().any(|group| id.split('.').next() == Some(group)))
+    let told = reachable.filter(|id| !AWAITED.iter().any(|group| id.split('.').next() == Some(group)));
+    told.filter(|id| !id.starts_with(DOCUMENTS))
 }
 
 #[test]
@@ -69,6 +74,8 @@ fn every_rule_has_a_fixture_that_breaks_it() {
     let broken: BTreeSet<_> = found.map(|one| one.rule.as_str()).collect();
     let missing: Vec<_> = enforced_rules().filter(|rule| !broken.contains(rule)).collect();
     assert!(missing.is_empty(), "no fixture breaks {missing:?}");
+    let of_documents = broken.iter().filter(|rule| rule.starts_with(DOCUMENTS)).count();
+    assert!(of_documents >= 30, "only {of_documents} rules of policy documents are broken");
 }
 
 /// A near miss is an admitted fixture of a kind that has the rule, whose name begins with the rule's last word or last

@@ -89,12 +89,17 @@ impl Raw<'_> {
     pub fn is_judged_like<K: Kind>(&self, other: &Raw<'_>) -> bool {
         let has_spec_of =
             self.spec.is_some_and(|spec| other.spec.is_some_and(|other| spec.get() == other.get()));
-        has_spec_of && K::READ_LABELS.iter().all(|key| self.label(key) == other.label(key))
+        has_spec_of
+            && K::READ_LABELS.iter().all(|key| self.label(key) == other.label(key))
+            && K::READ_ANNOTATIONS.iter().all(|key| self.annotation(key) == other.annotation(key))
     }
 
     fn label(&self, key: &str) -> Option<&str> {
-        let labels = self.metadata.labels.as_ref()?;
-        labels.iter().find(|(label, _)| label.0 == key).map(|(_, value)| &*value.0)
+        value(self.metadata.labels.as_ref()?, key)
+    }
+
+    fn annotation(&self, key: &str) -> Option<&str> {
+        value(self.metadata.annotations.as_ref()?, key)
     }
 
     fn assemble<K: Kind>(&self, status: Option<<K as HasStatus>::Status>) -> Result<K, Problem> {
@@ -168,6 +173,10 @@ struct Metadata<'a> {
 }
 
 type Texts<'a> = BTreeMap<Text<'a>, Text<'a>>;
+
+fn value<'a>(texts: &'a Texts<'_>, key: &str) -> Option<&'a str> {
+    texts.iter().find(|(name, _)| name.0 == key).map(|(_, value)| &*value.0)
+}
 
 /// Text that is borrowed where it is written without escapes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use crate::kind::rule_ids;
+use crate::kind::all_rules;
 
 /// The annotation on a Namespace that overrides rule levels in it: `pets.pet.tag-allowed=warn,coffee=off`.
 pub const RULES_ANNOTATION: &str = "concierge.dev/rules";
@@ -176,7 +176,7 @@ const CHECK: &str = "check";
 
 /// How to go on with what is neither a rule nor a prefix of some.
 fn find_rule(prefix: &str) -> Result<(), EnforcementError> {
-    let ids = rule_ids();
+    let ids: Vec<_> = all_rules().into_iter().map(|(rule, _)| rule.id).collect();
     let is_of =
         |id: &&str| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     if prefix.split('.').next() == Some(CHECK) || ids.iter().any(is_of) {

@@ -3,7 +3,6 @@
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 use validator::Validate;
 
 use super::account_ref::{IMPLICIT_ACCOUNT, implicit_account_key};
@@ -19,7 +18,7 @@ use crate::{
     },
     common::{
         SecretKeyRef,
-        url::{is_loopback, parse_base_url},
+        url::{is_in_cluster, is_loopback, parse_base_url},
     },
     index::Stored,
     kind::Kind,
@@ -188,10 +187,4 @@ fn check_base_url(text: &str, problems: &mut Problems) {
         }
         Ok(_) => {}
     }
-}
-
-fn is_in_cluster(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        !host.contains('.') || host.ends_with(".svc") || host.ends_with(".svc.cluster.local")
-    })
 }

@@ -1,7 +1,5 @@
 //! Which shop, and which account of it, an object belongs to: as far as rules can know.
 
-use std::sync::Arc;
-
 use super::{
     Environment, Settings, TerminalAccount, TerminalAccountSpec, UsesAccount, account::DEFAULT_ACCOUNT,
     account_ref::account_key,
@@ -9,7 +7,6 @@ use super::{
 use crate::{
     admission::{
         lookup::{Found, Lookup},
-        reference::permits,
         review::Review,
         seen::Seen,
     },
@@ -72,7 +69,7 @@ impl Shop {
     ) -> Self {
         match account {
             Some(named) if named.namespace_in(namespace) != namespace => {
-                let target = visible::<TerminalAccount>(lookup, namespace, named);
+                let target = named.visible::<TerminalAccount>(lookup, namespace);
                 target.map(|_| Self::of(lookup, settings, namespace, account)).unwrap_or_default()
             }
             _ => Self::of(lookup, settings, namespace, account),
@@ -112,12 +109,4 @@ impl Shop {
             Found::Unknown => Self::default(),
         }
     }
-}
-
-/// The object that `target` names from namespace `own`, unless it is in one that does not permit that.
-pub(super) fn visible<T: Kind>(lookup: &dyn Lookup, own: &str, target: &ObjectRef) -> Option<Arc<T>> {
-    let namespace = target.namespace_in(own);
-    let Found::Present(stored) = lookup.find(T::NAME, namespace, &target.name) else { return None };
-    let permitted = namespace == own || permits(stored.meta().annotations.as_ref(), own);
-    if permitted { stored.get() } else { None }
 }

@@ -1,6 +1,6 @@
 //! The profile, address and card that an object names.
 
-use super::{CoffeeAddress, CoffeeCard, CoffeeProfile, Shop, UsesAccount, shop::visible};
+use super::{CoffeeAddress, CoffeeCard, CoffeeProfile, Shop, UsesAccount};
 use crate::{
     admission::{
         problem::{Cause, Problems},
@@ -67,7 +67,7 @@ fn check_same_account<K: UsesAccount, T: UsesAccount>(
     problems: &mut Problems,
 ) {
     let accounts = review.look(|lookup| {
-        let target = visible::<T>(lookup, review.namespace, target)?;
+        let target = target.visible::<T>(lookup, review.namespace)?;
         let namespace = target.meta().namespace.as_deref().unwrap_or_default();
         let other = Shop::permitted(lookup, &review.settings.coffee, namespace, target.account_ref());
         Some((Shop::of_reviewed(review, lookup).account?, other.account?))

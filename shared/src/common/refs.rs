@@ -1,5 +1,7 @@
 //! How an object names other objects, and entries of Secrets.
 
+use std::sync::Arc;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,11 +12,13 @@ use super::names::{
 };
 use crate::{
     admission::{
+        lookup::{Found, Lookup},
         problem::{Cause, Problems},
-        reference::Reference,
+        reference::{Reference, permits},
         rule::AdmissionRule,
     },
     field::FieldPath,
+    kind::Kind,
 };
 
 /// An object, in this namespace unless another is given.
@@ -62,6 +66,14 @@ impl ObjectRef {
     /// The namespace of the object, for a referrer in `namespace`.
     pub fn namespace_in<'a>(&'a self, namespace: &'a str) -> &'a str {
         self.namespace.as_deref().unwrap_or(namespace)
+    }
+
+    /// The object, for a referrer in namespace `own`, unless it is in another that does not permit that.
+    pub fn visible<T: Kind>(&self, lookup: &dyn Lookup, own: &str) -> Option<Arc<T>> {
+        let namespace = self.namespace_in(own);
+        let Found::Present(stored) = lookup.find(T::NAME, namespace, &self.name) else { return None };
+        let permitted = namespace == own || permits(stored.meta().annotations.as_ref(), own);
+        if permitted { stored.get() } else { None }
     }
 
     /// This as a reference from `field`; `None` when no object can have such a name.

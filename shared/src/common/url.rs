@@ -33,3 +33,10 @@ pub fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
+
+/// True when `url` leads to a service of this cluster.
+pub fn is_in_cluster(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        !host.contains('.') || host.ends_with(".svc") || host.ends_with(".svc.cluster.local")
+    })
+}

@@ -1,5 +1,34 @@
-//! S3 storage at any provider that speaks its protocol.
+//! The group `s3.cloud37.dev`: buckets, users, keys and policies at any provider that speaks S3's protocol.
 //!
-//! What is here so far is the policy language: `docs/policies.md` tells how to check a document with it.
+//! Field names and status fields are those of the operator that served this group before, so that its objects go
+//! on; what is new is optional. Objects are admitted and stored; nothing is done with them at a provider yet.
 
+mod access_key;
+mod bucket;
+mod bucket_policy;
+mod document;
+mod endpoint;
+mod iam;
+mod iam_policy;
 pub mod policy;
+mod provider;
+mod provider_ref;
+mod rotation;
+mod tags;
+mod user;
+
+pub use access_key::{AccessKey, AccessKeySpec, AccessKeyStatus};
+pub use bucket::{Bucket, BucketSpec, BucketStatus};
+pub use bucket_policy::{BucketPolicy, BucketPolicySpec, BucketPolicyStatus};
+pub use document::{PolicyFields, StatementFields};
+pub use iam_policy::{IAMPolicy, IAMPolicySpec, IAMPolicyStatus};
+pub use provider::{Capabilities, Provider, ProviderSpec, ProviderStatus};
+pub use user::{User, UserSpec, UserStatus};
+
+/// None: access keys and their secrets have no sign at their beginning, and stand in Secrets.
+pub const SECRET_PREFIXES: &[&str] = &[];
+
+crate::settings! {}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,6 @@ use concierge_shared::{
     admission::rule::{AdmissionRule, Enforcement, Level, RULES_ANNOTATION},
     kind::{KINDS, all_rules},
     rules,
-    s3::policy,
 };
 use serde::Serialize;
 
@@ -58,7 +57,7 @@ pub(crate) fn table() -> String {
 
 /// What the rule `id` demands and how to change its level; what is wrong when there is no such rule.
 pub(crate) fn explain(id: &str) -> Result<String, String> {
-    let own = own_rules().map(|rule| (rule, Vec::new()));
+    let own = RULES.iter().map(|rule| (*rule, Vec::new()));
     let rules: Vec<_> = all_rules().into_iter().chain(own).collect();
     let Some((rule, kinds)) = rules.iter().find(|(rule, _)| rule.id == id) else {
         return Err(unknown(id, rules.iter().map(|(rule, _)| rule.id)));
@@ -99,11 +98,6 @@ pub(crate) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String>
     };
     let slip = enforcement.prefixes().find(|prefix| prefix.starts_with("check") && !is_own(prefix));
     slip.map_or(Ok(()), |prefix| Err(unknown(prefix, ids())))
-}
-
-/// The rules that only this command knows: its own, and those of policy documents.
-fn own_rules() -> impl Iterator<Item = &'static AdmissionRule> {
-    RULES.iter().chain(policy::rules::RULES).copied()
 }
 
 fn unknown(id: &str, known: impl IntoIterator<Item = &'static str>) -> String {

@@ -88,21 +88,23 @@ pub(super) fn match_conditions(namespace: &str, reconciler: &str) -> Vec<MatchCo
                  (has(object.spec) && object.spec != oldObject.spec){}",
                 KINDS
                     .iter()
-                    .flat_map(|kind| kind.read_labels)
-                    .map(|key| label_changes(key))
+                    .flat_map(|kind| {
+                        let labels = kind.read_labels.iter().map(|key| changes("labels", key));
+                        labels.chain(kind.read_annotations.iter().map(|key| changes("annotations", key)))
+                    })
                     .collect::<String>()
             ),
         ),
     ]
 }
 
-/// That a label which rules read is set, removed or changed.
-fn label_changes(key: &str) -> String {
+/// That a label or annotation which rules read is set, removed or changed.
+fn changes(part: &str, key: &str) -> String {
     let has =
-        |object: &str| format!("(has({object}.metadata.labels) && '{key}' in {object}.metadata.labels)");
+        |object: &str| format!("(has({object}.metadata.{part}) && '{key}' in {object}.metadata.{part})");
     let (new, old) = (has("object"), has("oldObject"));
     format!(
-        " || {new} != {old} || ({new} && object.metadata.labels['{key}'] != oldObject.metadata.labels['{key}'])"
+        " || {new} != {old} || ({new} && object.metadata.{part}['{key}'] != oldObject.metadata.{part}['{key}'])"
     )
 }
 

@@ -90,7 +90,9 @@ fn add_mistakes(namespace: &Namespace, problems: &mut Problems) {
 /// True when nothing that rules read differs.
 fn is_judged_like<K: Kind>(old: &K, new: &K) -> bool {
     let label = |object: &K, key: &str| object.meta().labels.as_ref()?.get(key).cloned();
-    old.spec() == new.spec() && K::READ_LABELS.iter().all(|key| label(old, key) == label(new, key))
+    old.spec() == new.spec()
+        && K::READ_LABELS.iter().all(|key| label(old, key) == label(new, key))
+        && K::READ_ANNOTATIONS.iter().all(|key| annotation(old, key) == annotation(new, key))
 }
 
 /// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.

@@ -82,7 +82,7 @@ impl<K: Kind> Review<'_, K> {
     }
 
     /// The objects, of any kind of the group, that protect the object under review from deletion: those that refer to it
-    /// and may. Groups do not refer to each other.
+    /// and may. What was made for it goes with it, and protects nothing. Groups do not refer to each other.
     pub fn referrers(&self) -> Seen<Users> {
         let name = self.object.meta().name.as_deref().unwrap_or_default();
         let key = referrers_key(K::NAME, self.namespace, name);
@@ -90,7 +90,7 @@ impl<K: Kind> Review<'_, K> {
             user.namespace() == self.namespace
                 || reference::permits(self.object.meta().annotations.as_ref(), user.namespace())
         };
-        self.users(&key, |_, user| permits(user))
+        self.users(&key, |_, user| permits(user) && !self.is_child(user))
     }
 
     /// The objects, of any kind of the group, that have an index key and, as far as `uses` can see, use the object
@@ -112,6 +112,13 @@ impl<K: Kind> Review<'_, K> {
         let seen =
             self.look(|lookup| Users::of(self.namespace, |namespace, limit| first(lookup, namespace, limit)));
         seen.by_name()
+    }
+
+    /// True when `other` was made for the object under review: that is its owner.
+    fn is_child(&self, other: &Stored) -> bool {
+        let uid = self.object.meta().uid.as_deref();
+        let mut owners = other.meta().owner_references.iter().flatten();
+        owners.any(|owner| uid == Some(&*owner.uid))
     }
 
     /// True when `other` is the object under review, or its stored version.

@@ -38,6 +38,9 @@ use document::{Policy, Span};
 pub use equal::equal;
 pub use public::is_public;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::admission::rule::{AdmissionRule, Level};
 
 /// What a policy is attached to.
@@ -52,7 +55,8 @@ pub enum PolicyKind {
 }
 
 /// Whose rules a document has to meet beside the language's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// Wasabi.
     Wasabi,

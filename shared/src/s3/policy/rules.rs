@@ -150,8 +150,8 @@ rules! {
     LCK_01 = Deny "s3.policy.lck-01", "A bucket policy does not deny Concierge to read and change it, unless allowLockout says so.";
     LCK_03 = Warn "s3.policy.lck-03", "A Deny by address or endpoint exempts the callers that manage the bucket.";
 
-    TEN_01 = Deny "s3.policy.ten-01", "An identity policy of a namespace names only buckets of that namespace.";
-    TEN_02 = Deny "s3.policy.ten-02", "An identity policy of a namespace allows neither iam:* nor sts:AssumeRole on everything nor KMS grants.";
+    TEN_01 = Deny protects_others "s3.policy.ten-01", "An identity policy of a namespace names only buckets of that namespace.";
+    TEN_02 = Deny protects_others "s3.policy.ten-02", "An identity policy of a namespace allows neither iam:* nor sts:AssumeRole on everything nor KMS grants.";
 
     SEC_01 = Warn "s3.policy.sec-01", "A policy contains nothing that looks like an access key.";
 }

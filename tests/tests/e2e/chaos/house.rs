@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(50);
 struct Group {
     /// An object of each of its kinds, beside those that are made by others.
     furniture: fn(&House) -> Vec<Value>,
-    /// A new object that gets ready, and is another one for each number.
+    /// A new object that gets ready, or is of a kind that is only stored, and is another one for each number.
     fresh: fn(i64) -> Value,
     /// An object that is refused, and the rule.
     wrong: fn() -> (Value, &'static str),
@@ -35,7 +35,7 @@ struct Group {
 }
 
 /// The groups.
-const GROUPS: [Group; 2] = [
+const GROUPS: [Group; 3] = [
     Group {
         furniture: |house| {
             let store = json!({
@@ -90,7 +90,45 @@ const GROUPS: [Group; 2] = [
             assert_eq!(account.apps().len(), of("CoffeeApp"), "apps");
         },
     },
+    Group {
+        furniture: |_| {
+            let (wasabi, photos) = (json!({"name": "wasabi"}), json!({"name": "photos"}));
+            let keys = json!({"name": "s3"});
+            let provider = json!({
+                "endpoint": "https://s3.example.com", "region": "eu-central-1", "type": "generic",
+                "iamEndpoint": "https://iam.example.com",
+                "auth": {"accessKeySecretRef": keys, "secretKeySecretRef": keys},
+            });
+            let mut may_read =
+                json!({"effect": "Allow", "action": "s3:GetObject", "resource": "arn:aws:s3:::photos/*"});
+            let policy = json!({"statement": [may_read]});
+            may_read["principal"] = json!({"AWS": "arn:aws:iam::123456789012:user/ann"});
+            let of_bucket = json!({"bucketRef": photos, "policy": {"statement": [may_read]}});
+            let user = json!({"providerRef": wasabi, "name": "ann", "policyRef": {"name": "readers"}});
+            vec![
+                s3("Provider", "wasabi", provider),
+                s3("Bucket", "photos", json!({"providerRef": wasabi, "name": "photos"})),
+                s3("BucketPolicy", "photos", of_bucket),
+                s3("IAMPolicy", "readers", json!({"providerRef": wasabi, "policy": policy})),
+                s3("User", "ann", user),
+                s3("AccessKey", "laptop", json!({"providerRef": wasabi, "userRef": {"name": "ann"}})),
+            ]
+        },
+        fresh: |number| bucket(&format!("bucket-{number}"), &format!("photos-{number}")),
+        wrong: || (bucket("twin", "photos"), "s3.bucket.unique"),
+        // Nothing is done at a service yet.
+        books: |_, _| {},
+    },
 ];
+
+fn s3(kind: &str, name: &str, spec: Value) -> Value {
+    let metadata = json!({"namespace": HOME, "name": name});
+    json!({"apiVersion": "s3.cloud37.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+}
+
+fn bucket(name: &str, remote: &str) -> Value {
+    s3("Bucket", name, json!({"providerRef": {"name": "wasabi"}, "name": remote}))
+}
 
 pub(super) struct House {
     market: Market,
@@ -167,7 +205,7 @@ impl House {
             match objects.get_opt(name).await {
                 Ok(Some(found)) => {
                     let found = serde_json::to_value(found).unwrap();
-                    if is_ready(&found) {
+                    if is_settled(&found) {
                         return;
                     }
                     last = told(&found);
@@ -206,9 +244,9 @@ impl House {
     }
 }
 
-/// Ready, or of a kind that says nothing of that.
+/// Ready, or of a kind that is only stored.
 fn is_settled(object: &Value) -> bool {
-    is_ready(object) || object["kind"] == "CoffeeProduct"
+    is_ready(object) || KINDS.iter().any(|kind| !kind.reconciled && object["kind"] == kind.name)
 }
 
 fn told(object: &Value) -> String {

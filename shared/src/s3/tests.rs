@@ -1,0 +1,188 @@
+//! What no fixture can show: uids, owners, annotations that change alone, and objects of the operator before.
+
+use serde_json::{Value, json};
+
+use crate::{
+    admission::{
+        envelope::Operation,
+        lookup::World,
+        object::Raw,
+        review::{Context, Evaluation, Request, Stage},
+        rule::Enforcement,
+    },
+    kind::by_name,
+    settings::Settings,
+};
+
+fn object(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "s3.cloud37.dev/v1alpha1", "kind": kind,
+           "metadata": {"name": name, "namespace": "data", "uid": format!("uid-{name}")}, "spec": spec})
+}
+
+fn provider() -> Value {
+    let keys = json!({"name": "keys"});
+    let spec = json!({"type": "wasabi", "endpoint": "https://s3.eu-central-2.wasabisys.com", "region": "eu-central-2",
+                      "iamEndpoint": "https://iam.wasabisys.com",
+                      "auth": {"accessKeySecretRef": keys, "secretKeySecretRef": keys}});
+    object("Provider", "wasabi", spec)
+}
+
+fn bucket() -> Value {
+    object("Bucket", "photos", json!({"providerRef": {"name": "wasabi"}, "name": "photos"}))
+}
+
+/// The policy of the bucket, made for the object of this uid.
+fn policy_of(owner: &str) -> Value {
+    let statement = json!({"effect": "Allow", "principal": {"AWS": "arn:aws:iam::123456789012:user/ann"},
+                           "action": ["s3:GetObject"], "resource": ["arn:aws:s3:::photos/*"]});
+    let spec = json!({"bucketRef": {"name": "photos"}, "policy": {"version": "2012-10-17", "statement": [statement]}});
+    let mut policy = object("BucketPolicy", "photos-policy", spec);
+    policy["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "Bucket", "name": "photos", "uid": owner}]);
+    policy
+}
+
+/// What comes of storing `new` in the place of `old`, or of deleting `old`.
+fn review(world: &[Value], new: Option<&Value>, old: Option<&Value>) -> Evaluation {
+    let mut lookup = World::default();
+    for object in world {
+        let kind = by_name(object["kind"].as_str().unwrap()).unwrap();
+        lookup.insert((kind.store)(object.clone()).unwrap());
+    }
+    let kind = by_name(new.or(old).unwrap()["kind"].as_str().unwrap()).unwrap();
+    let (new, old) = (new.map(Value::to_string), old.map(Value::to_string));
+    let (new, old) = (new.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
+    let operation = match (&new, &old) {
+        (Some(_), None) => Operation::Create,
+        (Some(_), Some(_)) => Operation::Update,
+        _ => Operation::Delete,
+    };
+    let request = Request {
+        stage: Stage::Validate,
+        operation,
+        namespace: "data",
+        object: new.as_ref(),
+        old: old.as_ref(),
+    };
+    let (enforcement, settings) = (Enforcement::default(), Settings::default());
+    (kind.evaluate)(&request, &Context { lookup: &lookup, enforcement: &enforcement, settings: &settings })
+}
+
+fn denied(evaluation: &Evaluation) -> Vec<&'static str> {
+    evaluation.denials.iter().map(|problem| problem.rule.id).collect()
+}
+
+#[test]
+fn what_was_made_for_a_bucket_does_not_hold_up_its_deletion() {
+    let deletion = |owner| review(&[provider(), bucket(), policy_of(owner)], None, Some(&bucket()));
+    assert_eq!(denied(&deletion("uid-photos")), [""; 0]);
+    assert_eq!(denied(&deletion("uid-of-an-earlier-one")), ["s3.bucket.in-use"]);
+}
+
+#[test]
+fn an_annotation_that_rules_read_is_judged_alone() {
+    let mut new = bucket();
+    new["metadata"]["annotations"] = json!({"concierge.dev/empty": "photos"});
+    let evaluation = review(&[provider()], Some(&new), Some(&bucket()));
+    assert_eq!(denied(&evaluation), ["s3.bucket.empty"]);
+    assert_eq!(evaluation.denials[0].field.to_string(), "metadata.annotations[concierge.dev/empty]");
+    new["metadata"]["annotations"] = json!({"concierge.dev/empty": "photos/1000+", "other": "photos"});
+    assert_eq!(denied(&review(&[provider()], Some(&new), Some(&bucket()))), [""; 0]);
+}
+
+/// Fields and status as the operator that served this group before knew them.
+#[test]
+fn objects_of_before_are_admitted_and_read_whole() {
+    let wasabi = json!({"name": "wasabi", "namespace": "data"});
+    let rotation = json!({"enabled": true, "intervalDays": 90, "previousKeysRetentionDays": 7});
+    let statement = json!({"sid": "Read", "effect": "Allow", "action": ["s3:GetObject"], "resource": ["arn:aws:s3:::photos/*"]});
+    let mut of_bucket = statement.clone();
+    of_bucket["principal"] = json!("*");
+    of_bucket["condition"] = json!({"IpAddress": {"aws:SourceIp": ["203.0.113.0/24"]}});
+    let policy = |statement: &Value| json!({"version": "2012-10-17", "statement": [statement]});
+    let secret = |key: &str| json!({"name": "keys", "key": key});
+    let objects = [
+        object(
+            "Provider",
+            "wasabi",
+            json!({
+                "type": "wasabi", "endpoint": "https://s3.eu-central-2.wasabisys.com", "region": "eu-central-2",
+                "auth": {"accessKeySecretRef": secret("access-key"), "secretKeySecretRef": secret("secret-key"),
+                         "sessionTokenSecretRef": secret("session-token")},
+                "tls": {"insecureSkipVerify": false, "caCertSecretRef": {"name": "ca", "key": "ca.crt"}}, "pathStyle": true,
+                "iamEndpoint": "https://iam.wasabisys.com", "iamRegion": "us-east-1",
+                "retry": {"maxAttempts": 3, "backoffStrategy": "exponential"},
+            }),
+        ),
+        object(
+            "Bucket",
+            "photos",
+            json!({
+                "providerRef": wasabi, "name": "photos", "region": "eu-central-2",
+                "autoManage": {"enabled": true, "userName": "photos", "accessLevel": "readwrite", "rotation": rotation},
+                "versioning": {"enabled": true, "mfaDelete": false},
+                "encryption": {"enabled": true, "algorithm": "AES256"},
+                "publicAccess": {"blockPublicAcls": true, "blockPublicPolicy": true, "ignorePublicAcls": true,
+                                 "restrictPublicBuckets": true},
+                "lifecycle": {"rules": [{"id": "old", "status": "Enabled", "prefix": "logs/", "expiration": {"days": 365},
+                    "transitions": [{"days": 30, "storageClass": "STANDARD_IA"}, {"days": 90, "storageClass": "GLACIER"}]}]},
+                "cors": {"rules": [{"allowedOrigins": ["https://example.com"], "allowedMethods": ["GET", "PUT"],
+                    "allowedHeaders": ["*"], "exposedHeaders": ["ETag"], "maxAgeSeconds": 3600}]},
+                "tagging": {"tags": {"team": "web"}}, "deletionPolicy": "Retain", "forceDelete": false,
+            }),
+        ),
+        object(
+            "IAMPolicy",
+            "readers",
+            json!({"providerRef": wasabi, "policy": policy(&statement), "tags": {"a": "b"}}),
+        ),
+        object(
+            "User",
+            "ann",
+            json!({"providerRef": wasabi, "name": "ann", "policyRef": {"name": "readers"}, "tags": {"a": "b"}}),
+        ),
+        object(
+            "AccessKey",
+            "ann",
+            json!({"providerRef": wasabi, "userRef": {"name": "ann"}, "displayName": "Ann's",
+            "policy": {}, "tags": {"a": "b"}, "rotate": rotation}),
+        ),
+        object(
+            "BucketPolicy",
+            "photos",
+            json!({"bucketRef": {"name": "photos"}, "policy": policy(&of_bucket)}),
+        ),
+    ];
+    let statuses = [
+        json!({"connected": true, "lastConnectTime": "2025-04-01T00:00:00Z"}),
+        json!({"bucketName": "photos", "arn": "a", "exists": true, "lastSyncTime": "2025-04-01T00:00:00Z", "credentialsSecret": "s"}),
+        json!({"policyArn": "a", "applied": true, "attachedUsers": ["ann"], "lastSyncTime": "2025-04-01T00:00:00Z"}),
+        json!({"userId": "AIDA", "created": true, "lastSyncTime": "2025-04-01T00:00:00Z"}),
+        json!({"accessKeyId": "AK", "created": true, "lastRotateTime": "2025-04-01T00:00:00Z", "nextRotateTime": "2025-07-01T00:00:00Z"}),
+        json!({"applied": true, "lastSyncTime": "2025-04-01T00:00:00Z"}),
+    ];
+    for (index, (object, status)) in objects.iter().zip(statuses).enumerate() {
+        let found = review(&objects[..index], Some(object), None);
+        assert_eq!(denied(&found), [""; 0], "{}: {:?}", object["kind"], found.denials);
+        let mut stored = object.clone();
+        stored["status"] = status;
+        assert_eq!(reread(&stored), stored, "nothing is lost on the way through our types");
+    }
+}
+
+/// `stored` as our types read and write it, without what they add.
+fn reread(stored: &Value) -> Value {
+    fn again<K: crate::kind::Kind>(stored: &Value) -> Value {
+        serde_json::to_value(serde_json::from_value::<K>(stored.clone()).unwrap()).unwrap()
+    }
+    let mut again = match stored["kind"].as_str().unwrap() {
+        "Provider" => again::<super::Provider>(stored),
+        "Bucket" => again::<super::Bucket>(stored),
+        "IAMPolicy" => again::<super::IAMPolicy>(stored),
+        "User" => again::<super::User>(stored),
+        "AccessKey" => again::<super::AccessKey>(stored),
+        _ => again::<super::BucketPolicy>(stored),
+    };
+    again["status"].as_object_mut().unwrap().remove("conditions");
+    again
+}
