@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::http::{Method, Request, Response, StatusCode};
+use concierge_runtime::cache::Keep;
 use concierge_shared::{
     admission::{
         claim::{Claim, Holder},
