@@ -126,13 +126,7 @@ impl Kind for CoffeeApp {
         check_account(review, problems);
         check_account_immutable(review, &IMMUTABLE, problems);
         if let Some(old) = review.old {
-            let message = "is immutable: the shop can't change it; create another CoffeeApp instead";
-            if old.spec.name.trim() != spec.name {
-                problems.add(&IMMUTABLE, Cause::Forbidden, "spec.name", message);
-            }
-            if old.spec.redirect_uri != spec.redirect_uri {
-                problems.add(&IMMUTABLE, Cause::Forbidden, "spec.redirectUri", message);
-            }
+            check_immutable(&old.spec, spec, problems);
         }
     }
 
@@ -142,6 +136,16 @@ impl Kind for CoffeeApp {
 
     fn index_keys(&self) -> Vec<String> {
         account_index_keys(self, true)
+    }
+}
+
+fn check_immutable(old: &CoffeeAppSpec, new: &CoffeeAppSpec, problems: &mut Problems) {
+    let message = "is immutable: the shop can't change it; create another CoffeeApp instead";
+    if old.name.trim() != new.name {
+        problems.add(&IMMUTABLE, Cause::Forbidden, "spec.name", message);
+    }
+    if old.redirect_uri != new.redirect_uri {
+        problems.add(&IMMUTABLE, Cause::Forbidden, "spec.redirectUri", message);
     }
 }
 

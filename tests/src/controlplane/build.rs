@@ -176,9 +176,7 @@ impl Source {
     fn path(&self, cache: &Path, assets: Option<&Path>) -> Result<PathBuf> {
         if let Some(dir) = assets.filter(|_| self.asset) {
             let path = dir.join(self.name);
-            if !path.exists() {
-                bail!("KUBEBUILDER_ASSETS is set, but there is no {}", path.display());
-            }
+            anyhow::ensure!(path.exists(), "KUBEBUILDER_ASSETS is set, but there is no {}", path.display());
             return Ok(path);
         }
         let digest = Sha256::digest(self.read("go.sum")?);

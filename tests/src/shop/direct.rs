@@ -23,24 +23,26 @@ impl Direct {
 
 impl Transport for Direct {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, Failure>> {
-        let request = faults::Request {
-            method: request.verb().as_str().to_owned(),
-            target: request.path,
-            headers: BTreeMap::from([(
-                "authorization".to_owned(),
-                format!("Bearer {}", request.token.expose()),
-            )]),
-            body: request.body.unwrap_or_default(),
-            ..faults::Request::default()
-        };
         async move {
-            match self.host.call(request).await {
+            match self.host.call(as_received(request)).await {
                 Reply::Answer(response) => Ok(answer(response)),
                 Reply::Cut(_) | Reply::Dropped => Err(Failure::Lost),
                 Reply::Refused => Err(Failure::NeverSent("no connection: refused".to_owned())),
             }
         }
         .boxed()
+    }
+}
+
+/// The request as the shop reads it.
+fn as_received(request: Request) -> faults::Request {
+    let bearer = format!("Bearer {}", request.token.expose());
+    faults::Request {
+        method: request.verb().as_str().to_owned(),
+        target: request.path,
+        headers: BTreeMap::from([("authorization".to_owned(), bearer)]),
+        body: request.body.unwrap_or_default(),
+        ..faults::Request::default()
     }
 }
 

@@ -33,20 +33,24 @@ use crate::kind::Kind;
 pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evaluation {
     match (request.operation, request.object, request.old) {
         (Operation::Create | Operation::Update, Some(new), old) => {
-            if new.terminating() || old.is_some_and(|old| new.is_judged_like::<K>(old)) {
-                return Evaluation::default();
-            }
-            match new.decode::<K>() {
-                Ok(object) => evaluate_object(request, context, object),
-                // Before the API server's own schema check; it will say the same, and more.
-                Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
-                Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
+            match new.terminating() || old.is_some_and(|old| new.is_judged_like::<K>(old)) {
+                true => Evaluation::default(),
+                false => evaluate_new::<K>(request, context, new),
             }
         }
         (Operation::Delete, _, Some(old)) if request.stage == Stage::Validate => {
             old.decode_stored::<K>().map(|old| evaluate_deletion(request, context, old)).unwrap_or_default()
         }
         _ => Evaluation::default(),
+    }
+}
+
+fn evaluate_new<K: Kind>(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>) -> Evaluation {
+    match new.decode::<K>() {
+        Ok(object) => evaluate_object(request, context, object),
+        // Before the API server's own schema check; it will say the same, and more.
+        Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
+        Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
     }
 }
 

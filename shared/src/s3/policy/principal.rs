@@ -7,6 +7,8 @@ use super::{
     rules::*,
 };
 
+const FEDERATED: &str = "a bucket policy can't name a federated identity; name the role that it assumes";
+
 /// What is wrong with whom a statement is about.
 pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     let Some(principals) = &statement.principals else { return };
@@ -15,11 +17,7 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
             "AWS" => check_aws(lint, item),
             "Service" => check_service(lint, item),
             "CanonicalUser" => check_canonical_user(lint, item),
-            "Federated" => {
-                let message =
-                    "a bucket policy can't name a federated identity; name the role that it assumes";
-                lint.add(&PRN_12, item.span.clone(), message);
-            }
+            "Federated" => lint.add(&PRN_12, item.span.clone(), FEDERATED),
             _ => continue,
         }
         if item.text == "*" && principals.items.iter().filter(|(one, _)| one == key).count() > 1 {

@@ -56,14 +56,16 @@ impl<'a> Reader<'a> {
         let content = match raw.as_bytes().first() {
             Some(b'{') => self.map(raw, start, depth)?,
             Some(b'[') => {
-                let items: Vec<&RawValue> =
-                    serde_json::from_str(raw).map_err(|error| failed(plain(&error)))?;
-                let items = items.into_iter().map(|item| self.node(item.get(), depth + 1));
-                Content::List(items.collect::<Result<_, _>>()?)
+                self.list(serde_json::from_str(raw).map_err(|error| failed(plain(&error)))?, depth)?
             }
             _ => scalar(raw).map_err(|error| failed(plain(&error)))?,
         };
         Ok(Node::new(span, content))
+    }
+
+    fn list(&self, items: Vec<&'a RawValue>, depth: usize) -> Result<Content, SyntaxError> {
+        let items = items.into_iter().map(|item| self.node(item.get(), depth + 1));
+        Ok(Content::List(items.collect::<Result<_, _>>()?))
     }
 
     fn map(&self, raw: &'a str, start: usize, depth: usize) -> Result<Content, SyntaxError> {

@@ -98,19 +98,23 @@ pub(crate) fn json(report: &Report) -> String {
         results: report.objects.iter().map(object).collect(),
         fixtures: report.fixtures.iter().map(fixture).collect(),
         errors: report.bad.iter().map(input_error).collect(),
-        summary: Summary {
-            checked: report.objects.len(),
-            admitted: report.objects.len() - report.refused(),
-            refused: report.refused(),
-            warnings: report.warnings(),
-            passed_over: report.passed_over,
-            fixtures: report.fixtures.len(),
-            failed: report.failed(),
-            errors: report.bad.len(),
-        },
+        summary: summary(report),
     };
     // Strings, numbers and JSON values always have a JSON form.
     serde_json::to_string_pretty(&document).unwrap_or_default()
+}
+
+fn summary(report: &Report) -> Summary {
+    Summary {
+        checked: report.objects.len(),
+        admitted: report.objects.len() - report.refused(),
+        refused: report.refused(),
+        warnings: report.warnings(),
+        passed_over: report.passed_over,
+        fixtures: report.fixtures.len(),
+        failed: report.failed(),
+        errors: report.bad.len(),
+    }
 }
 
 fn object(checked: &Checked) -> ObjectResult<'_> {

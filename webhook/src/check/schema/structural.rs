@@ -104,17 +104,17 @@ impl<'a> Walk<'a> {
         for branch in branches("allOf") {
             self.problems.extend(problems_of(branch, value, path));
         }
-        let fitting = |keyword: &str| {
-            branches(keyword).filter(|branch| problems_of(branch, value, path).is_empty()).count()
-        };
-        let message = if schema["anyOf"].is_array() && fitting("anyOf") == 0 {
-            "fits none of the forms that its kind allows"
-        } else if schema["oneOf"].is_array() && fitting("oneOf") != 1 {
-            "must fit exactly one of the forms that its kind allows"
-        } else if schema.get("not").is_some_and(|not| problems_of(not, value, path).is_empty()) {
-            "has a form that its kind forbids"
-        } else {
-            return;
+        let fits = |schema: &Value| problems_of(schema, value, path).is_empty();
+        let fitting = |keyword: &str| branches(keyword).filter(|branch| fits(branch)).count();
+        let message = match schema {
+            _ if schema["anyOf"].is_array() && fitting("anyOf") == 0 => {
+                "fits none of the forms that its kind allows"
+            }
+            _ if schema["oneOf"].is_array() && fitting("oneOf") != 1 => {
+                "must fit exactly one of the forms that its kind allows"
+            }
+            _ if schema.get("not").is_some_and(fits) => "has a form that its kind forbids",
+            _ => return,
         };
         self.add(&SCHEMA, Cause::Invalid, path.clone(), message.to_owned());
     }
