@@ -1,7 +1,9 @@
 //! Bring your own: a directory with `tls.crt` and `tls.key`, as Kubernetes mounts a Secret.
 
+mod error;
+
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,70 +15,11 @@ use rustls::{server::ParsedCertificate, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use tokio::sync::{Notify, watch};
 
-use crate::{
-    ca::{CaError, Certificate},
-    clock::Clock,
-    resolver::Resolver,
-    status::Status,
-};
+pub use self::error::DirectoryError;
+use crate::{ca::Certificate, clock::Clock, resolver::Resolver, status::Status};
 
 /// The watch may be refused or miss something (network file systems, a replaced directory); this never does.
 const POLL: Duration = Duration::from_secs(3);
-
-/// Why a pair was refused. The last good one stays.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}; mount a Secret of type kubernetes.io/tls there", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file holds something else.
-    #[error("{} holds no usable PEM: {source}; {remedy}", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What should be there.
-        remedy: &'static str,
-        /// Why.
-        source: rustls_pki_types::pem::Error,
-    },
-    /// The certificate cannot be parsed.
-    #[error("{} holds no usable certificate: {source}", path.display())]
-    Certificate {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: CaError,
-    },
-    /// The two files do not belong together.
-    #[error("{} does not match the certificate next to it: {source}; replace both files together", path.display())]
-    Mismatch {
-        /// The key file.
-        path: PathBuf,
-        /// Why.
-        source: rustls::Error,
-    },
-    /// The API server would not accept the name.
-    #[error("{} is not valid for `{name}`, which the API server calls; issue it with that DNS name", path.display())]
-    Name {
-        /// The certificate file.
-        path: PathBuf,
-        /// What is missing.
-        name: String,
-    },
-    /// Too late.
-    #[error("{} has expired at {at}; renew it", path.display())]
-    Expired {
-        /// The certificate file.
-        path: PathBuf,
-        /// When.
-        at: Timestamp,
-    },
-}
 
 /// Keeps a [`Resolver`] in step with a directory.
 #[derive(Debug)]
