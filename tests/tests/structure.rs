@@ -157,7 +157,8 @@ fn declared(kind: &KindInfo) -> (String, String) {
         files(&format!("shared/src/{group}"), "rs").into_iter().map(move |file| (group.clone(), file))
     });
     let found = files.find(|(_, file)| lines_of(file.to_str().unwrap()).contains(&declares));
-    let (group, file) = found.unwrap_or_else(|| panic!("{kind:?} is declared nowhere"));
+    assert!(found.is_some(), "{kind:?} is declared nowhere");
+    let (group, file) = found.unwrap();
     (group, file.file_stem().unwrap().to_str().unwrap().to_owned())
 }
 
