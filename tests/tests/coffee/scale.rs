@@ -18,7 +18,7 @@ async fn reads_for_each_run(orders: usize) -> u64 {
     let process = world.healthy();
     let order = |n: usize| {
         let name = format!("order-{n}");
-        if n % 2 == 0 { world.order(&name) } else { world.order_with_own_card(&name) }
+        if n.is_multiple_of(2) { world.order(&name) } else { world.order_with_own_card(&name) }
     };
     let keys: Vec<_> = (0..orders).map(order).collect();
     world.until("ordered", 600 * MINUTE, |world| keys.iter().all(|key| world.server.is_ready(key))).await;
