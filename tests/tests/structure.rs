@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::CommandFactory;
+use concierge_shared::group::GROUPS;
 use concierge_shared::kind::{KINDS, KindInfo};
 use concierge_tests::docs;
 use concierge_tests::process::built_program;
@@ -52,13 +53,9 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The names of the folders in `folder` that are a group's: those of `shared/src` with a `mod.rs` that is not
-/// the admission flow's, the common vocabulary's or the status's.
+/// The names of the groups, which are those of their folders.
 fn groups() -> Vec<String> {
-    let names = fs::read_dir(project().join("shared/src")).unwrap().map(|entry| entry.unwrap());
-    let names =
-        names.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap());
-    names.filter(|name| !["admission", "common", "status"].contains(&name.as_str())).collect()
+    GROUPS.iter().map(|group| group.name.to_owned()).collect()
 }
 
 fn check(args: &[&str]) -> (Option<i32>, String) {
