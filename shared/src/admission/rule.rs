@@ -1,8 +1,8 @@
 //! Rules: their names, and how strictly each is enforced.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::LazyLock};
 
-use crate::kind::all_rules;
+use crate::{common::text::first_chars, kind::all_rules};
 
 /// The annotation on a Namespace that overrides rule levels in it: `pets.pet.tag-allowed=warn,coffee=off`.
 pub const RULES_ANNOTATION: &str = "concierge.dev/rules";
@@ -124,7 +124,20 @@ pub enum EnforcementError {
     /// A rule that does not exist, and how to go on.
     #[error("there is no rule {0:?}{1}; see concierge-webhook check --rules")]
     Unknown(String, String),
+    /// Further parts that are wrong.
+    #[error("{0} more parts are wrong")]
+    More(usize),
+    /// More parts than there are rules.
+    #[error("only the first {PARTS} parts are read")]
+    TooMany,
 }
+
+/// How many parts are read. There are fewer rules and prefixes of them.
+const PARTS: usize = 1000;
+/// How many wrong parts are told of.
+const TOLD: usize = 10;
+/// How much of a wrong part is repeated, in characters. No rule's id is longer.
+const SHOWN: usize = 100;
 
 impl Enforcement {
     /// The level set for `rule` here, if any.
@@ -138,16 +151,19 @@ impl Enforcement {
         }
     }
 
-    /// What of `text` can be read, and what is wrong with the rest.
+    /// What of `text` can be read, and what is wrong with the rest. Users write it: neither takes long, whatever it is.
     pub fn read(text: &str) -> (Self, Vec<EnforcementError>) {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let (mut read, mut wrong) = (BTreeMap::new(), Vec::new());
-        for part in parts {
+        let mut parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let (mut read, mut wrong, mut more) = (BTreeMap::new(), Vec::new(), 0);
+        for part in parts.by_ref().take(PARTS) {
             match parse_override(part) {
                 Ok((rule, level)) => drop(read.insert(rule, level)),
+                Err(_) if wrong.len() == TOLD => more += 1,
                 Err(error) => wrong.push(error),
             }
         }
+        wrong.extend((more > 0).then_some(EnforcementError::More(more)));
+        wrong.extend(parts.next().map(|_| EnforcementError::TooMany));
         (Self(read), wrong)
     }
 
@@ -176,18 +192,29 @@ const CHECK: &str = "check";
 
 /// How to go on with what is neither a rule nor a prefix of some.
 fn find_rule(prefix: &str) -> Result<(), EnforcementError> {
-    let ids: Vec<_> = all_rules().into_iter().map(|(rule, _)| rule.id).collect();
     let is_of =
         |id: &&str| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    if prefix.split('.').next() == Some(CHECK) || ids.iter().any(is_of) {
+    if prefix.split('.').next() == Some(CHECK) || IDS.iter().any(is_of) {
         return Ok(());
     }
-    let hint = nearest(prefix, ids).map(|near| format!("; did you mean {near}?"));
-    Err(EnforcementError::Unknown(prefix.into(), hint.unwrap_or_default()))
+    let hint = nearest(prefix, IDS.iter().copied()).map(|near| format!("; did you mean {near}?"));
+    Err(EnforcementError::Unknown(shown(prefix), hint.unwrap_or_default()))
+}
+
+static IDS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| all_rules().into_iter().map(|(rule, _)| rule.id).collect());
+
+/// The beginning of what somebody wrote.
+fn shown(text: &str) -> String {
+    first_chars(text, SHOWN)
 }
 
 /// The one of `known` that `written` is a slip of.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The distance takes as long as both words are, multiplied.
+    if written.len() > SHOWN {
+        return None;
+    }
     let lower = written.to_lowercase();
     let distance = |word: &str| strsim::damerau_levenshtein(&lower, &word.to_lowercase());
     let best = known.into_iter().map(|word| (distance(word), word)).min_by_key(|(distance, _)| *distance)?;
@@ -196,12 +223,12 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
 }
 
 fn parse_override(part: &str) -> Result<(String, Level), EnforcementError> {
-    let (rule, level) = part.split_once('=').ok_or_else(|| EnforcementError::Form(part.into()))?;
+    let (rule, level) = part.split_once('=').ok_or_else(|| EnforcementError::Form(shown(part)))?;
     let level = match level.trim() {
         "deny" => Level::Deny,
         "warn" => Level::Warn,
         "off" => Level::Off,
-        other => return Err(EnforcementError::Level(rule.trim().into(), other.into())),
+        other => return Err(EnforcementError::Level(shown(rule.trim()), shown(other))),
     };
     find_rule(rule.trim())?;
     Ok((rule.trim().into(), level))
@@ -236,6 +263,19 @@ mod tests {
         assert_eq!((read.level(&RULE), wrong.len()), (Some(Level::Warn), 2));
         assert!(wrong[0].to_string().contains("did you mean pets.pet.unique-id?"), "{}", wrong[0]);
         assert!("check.unknown-field=warn".parse::<Enforcement>().is_ok());
+    }
+
+    #[test]
+    fn an_annotation_of_any_size_is_read_within_bounds() {
+        let began = std::time::Instant::now();
+        let (read, wrong) = Enforcement::read(&format!("pets=warn,{}", "a=off,".repeat(40_000)));
+        assert_eq!((read.level(&RULE), wrong.len()), (Some(Level::Warn), TOLD + 2));
+        assert_eq!(wrong[TOLD..], [EnforcementError::More(PARTS - 1 - TOLD), EnforcementError::TooMany]);
+        let (_, wrong) = Enforcement::read(&format!("{}=off,pets={0},{0}", "a".repeat(80_000)));
+        assert_eq!(wrong.len(), 3);
+        assert!(wrong.iter().all(|error| error.to_string().len() < 3 * SHOWN), "{wrong:?}");
+        // The distances of such words alone would take minutes.
+        assert!(began.elapsed() < std::time::Duration::from_secs(5));
     }
 
     #[test]
