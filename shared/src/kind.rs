@@ -19,6 +19,7 @@ use crate::{
         defaults::Fill,
         problem::Problems,
         reference::Reference,
+        resync::RESYNC_ANNOTATION,
         review::{Context, Evaluation, Request, Review, evaluate},
         rule::{self, AdmissionRule},
     },
@@ -26,6 +27,14 @@ use crate::{
     status::Conditions,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// The annotations that rules of every kind read. A change of one is judged like a change of the spec.
+///
+/// A change of another annotation alone is not judged, by choice. `concierge.dev/delete-in-use` means something on deletion
+/// only. `concierge.dev/allow-references-from` can be taken away while somebody uses it: whoever owns an object may always
+/// withdraw a permission, and the reconciler says to the referrers that they have lost it. `concierge.dev/rules` stands on
+/// namespaces.
+pub const COMMON_ANNOTATIONS: &[&str] = &[RESYNC_ANNOTATION];
 
 /// A custom resource that can be made of its parts.
 pub trait Assemble: HasSpec + HasStatus {
@@ -77,13 +86,7 @@ pub trait Kind:
     const ASKED_ON_DELETE: bool = Self::IN_USE.is_some();
     /// The labels that the rules read. A change of one is judged like a change of the spec.
     const READ_LABELS: &'static [&'static str] = &[];
-    /// The annotations that the rules read, alike.
-    ///
-    /// A change of any other annotation alone is not judged, by choice. `concierge.dev/resync` is kept within its bounds by the
-    /// reconciler. `concierge.dev/delete-in-use`
-    /// means something on deletion only. `concierge.dev/allow-references-from` can be taken away while somebody
-    /// uses it: whoever owns an object may always withdraw a permission, and the reconciler says to
-    /// the referrers that they have lost it. `concierge.dev/rules` stands on namespaces.
+    /// The annotations that the rules read beside [`COMMON_ANNOTATIONS`], alike.
     const READ_ANNOTATIONS: &'static [&'static str] = &[];
     /// Whether the reconciler looks after objects of this kind.
     const RECONCILED: bool = true;

@@ -32,21 +32,6 @@
   - pets
   - petstores
   scope: Namespaced
-- apiGroups:
-  - s3.cloud37.dev
-  apiVersions:
-  - v1alpha1
-  operations:
-  - CREATE
-  - UPDATE
-  resources:
-  - accesskeys
-  - bucketpolicies
-  - buckets
-  - iampolicies
-  - providers
-  - users
-  scope: Namespaced
 {{- end }}
 
 {{- define "concierge.generated.validatingRules" -}}
@@ -100,31 +85,6 @@
   resources:
   - petstores
   scope: Namespaced
-- apiGroups:
-  - s3.cloud37.dev
-  apiVersions:
-  - v1alpha1
-  operations:
-  - CREATE
-  - UPDATE
-  resources:
-  - accesskeys
-  - bucketpolicies
-  scope: Namespaced
-- apiGroups:
-  - s3.cloud37.dev
-  apiVersions:
-  - v1alpha1
-  operations:
-  - CREATE
-  - UPDATE
-  - DELETE
-  resources:
-  - buckets
-  - iampolicies
-  - providers
-  - users
-  scope: Namespaced
 {{- end }}
 
 {{- define "concierge.generated.matchConditions" -}}
@@ -132,7 +92,7 @@
   name: not-the-reconciler
 - expression: request.operation == 'CREATE' || !has(oldObject.metadata.deletionTimestamp)
   name: not-terminating
-- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/empty' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/empty'] != oldObject.metadata.annotations['concierge.dev/empty'])
+- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/resync' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/resync'] != oldObject.metadata.annotations['concierge.dev/resync'])
   name: spec-changes
 {{- end }}
 
@@ -159,19 +119,6 @@
   resources:
   - pets
   - petstores
-  verbs:
-  - get
-  - list
-  - watch
-- apiGroups:
-  - s3.cloud37.dev
-  resources:
-  - accesskeys
-  - bucketpolicies
-  - buckets
-  - iampolicies
-  - providers
-  - users
   verbs:
   - get
   - list
@@ -268,21 +215,6 @@
   - update
   - patch
 - apiGroups:
-  - s3.cloud37.dev
-  resources:
-  - accesskeys
-  - bucketpolicies
-  - buckets
-  - iampolicies
-  - providers
-  - users
-  verbs:
-  - get
-  - list
-  - watch
-  - update
-  - patch
-- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeaddresses/status
@@ -309,19 +241,6 @@
   - update
   - patch
 - apiGroups:
-  - s3.cloud37.dev
-  resources:
-  - accesskeys/status
-  - bucketpolicies/status
-  - buckets/status
-  - iampolicies/status
-  - providers/status
-  - users/status
-  verbs:
-  - get
-  - update
-  - patch
-- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeaddresses/finalizers
@@ -341,17 +260,6 @@
   resources:
   - pets/finalizers
   - petstores/finalizers
-  verbs:
-  - update
-- apiGroups:
-  - s3.cloud37.dev
-  resources:
-  - accesskeys/finalizers
-  - bucketpolicies/finalizers
-  - buckets/finalizers
-  - iampolicies/finalizers
-  - providers/finalizers
-  - users/finalizers
   verbs:
   - update
 - apiGroups:
@@ -465,19 +373,6 @@
   - get
   - list
   - watch
-- apiGroups:
-  - s3.cloud37.dev
-  resources:
-  - accesskeys
-  - bucketpolicies
-  - buckets
-  - iampolicies
-  - providers
-  - users
-  verbs:
-  - get
-  - list
-  - watch
 {{- end }}
 
 {{- define "concierge.generated.editRights" -}}
@@ -522,21 +417,6 @@
   - patch
   - delete
   - deletecollection
-- apiGroups:
-  - s3.cloud37.dev
-  resources:
-  - accesskeys
-  - bucketpolicies
-  - buckets
-  - iampolicies
-  - providers
-  - users
-  verbs:
-  - create
-  - update
-  - patch
-  - delete
-  - deletecollection
 {{- end }}
 
 {{- define "concierge.generated.urgentRequests" -}}
@@ -567,21 +447,6 @@
   resources:
   - pets
   - petstores
-  verbs:
-  - get
-  - list
-- apiGroups:
-  - s3.cloud37.dev
-  clusterScope: true
-  namespaces:
-  - "*"
-  resources:
-  - accesskeys
-  - bucketpolicies
-  - buckets
-  - iampolicies
-  - providers
-  - users
   verbs:
   - get
   - list

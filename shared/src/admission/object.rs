@@ -1,6 +1,10 @@
 //! From a raw object to its kind's type, with no more built than rules read.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{
+    borrow::{Borrow, Cow},
+    collections::BTreeMap,
+    fmt,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::core::object::{HasSpec, HasStatus};
@@ -14,7 +18,7 @@ use super::problem::{Cause, Problem};
 use super::rule::SCHEMA;
 use crate::{
     field::{FieldPath, at},
-    kind::Kind,
+    kind::{COMMON_ANNOTATIONS, Kind},
 };
 
 /// The annotation in which kubectl keeps a copy of the whole object; never read, so never built.
@@ -89,17 +93,12 @@ impl Raw<'_> {
     pub fn is_judged_like<K: Kind>(&self, other: &Raw<'_>) -> bool {
         let has_spec_of =
             self.spec.is_some_and(|spec| other.spec.is_some_and(|other| spec.get() == other.get()));
+        let (ours, theirs) = (&self.metadata, &other.metadata);
         has_spec_of
-            && K::READ_LABELS.iter().all(|key| self.label(key) == other.label(key))
-            && K::READ_ANNOTATIONS.iter().all(|key| self.annotation(key) == other.annotation(key))
-    }
-
-    fn label(&self, key: &str) -> Option<&str> {
-        value(self.metadata.labels.as_ref()?, key)
-    }
-
-    fn annotation(&self, key: &str) -> Option<&str> {
-        value(self.metadata.annotations.as_ref()?, key)
+            && have_same(K::READ_LABELS, ours.labels.as_ref(), theirs.labels.as_ref())
+            && [K::READ_ANNOTATIONS, COMMON_ANNOTATIONS]
+                .iter()
+                .all(|keys| have_same(keys, ours.annotations.as_ref(), theirs.annotations.as_ref()))
     }
 
     fn assemble<K: Kind>(&self, status: Option<<K as HasStatus>::Status>) -> Result<K, Problem> {
@@ -174,14 +173,25 @@ struct Metadata<'a> {
 
 type Texts<'a> = BTreeMap<Text<'a>, Text<'a>>;
 
-fn value<'a>(texts: &'a Texts<'_>, key: &str) -> Option<&'a str> {
-    texts.iter().find(|(name, _)| name.0 == key).map(|(_, value)| &*value.0)
+/// Whether both have the same under each of `keys`, or nothing.
+fn have_same(keys: &[&str], one: Option<&Texts<'_>>, other: Option<&Texts<'_>>) -> bool {
+    keys.iter().all(|key| text(one, key) == text(other, key))
+}
+
+fn text<'a>(texts: Option<&'a Texts<'_>>, key: &str) -> Option<&'a str> {
+    texts?.get(key).map(|text| &*text.0)
 }
 
 /// Text that is borrowed where it is written without escapes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Text<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -266,6 +276,10 @@ mod tests {
         let labelled = r#"{"metadata":{"labels":{"petstore.example.com/store":"a"}},"spec":{"a":1}}"#;
         assert!(!same(r#"{"spec":{"a":1}}"#, labelled));
         assert!(same(labelled, labelled));
+        let annotated = r#"{"metadata":{"annotations":{"concierge.dev/resync":"1h"}},"spec":{"a":1}}"#;
+        assert!(!same(r#"{"spec":{"a":1}}"#, annotated));
+        assert!(same(annotated, annotated));
+        assert!(same(r#"{"spec":{"a":1}}"#, r#"{"metadata":{"annotations":{"b":"c"}},"spec":{"a":1}}"#));
         assert!(!same("{}", "{}"));
         assert!(!same("[1]", "[1]"));
     }

@@ -8,10 +8,11 @@ use crate::{
         lookup::{Lookup, Namespace, Nothing, World},
         object::Raw,
         reference::{ALLOWED_NAMESPACES_ANNOTATION, DELETE_IN_USE_ANNOTATION},
+        resync::RESYNC_ANNOTATION,
         review::{Context, Evaluation, Request, Stage},
         rule::{Enforcement, RULES_ANNOTATION},
     },
-    kind::{Kind, by_name},
+    kind::{KINDS, Kind, by_name},
     settings::Settings,
 };
 
@@ -293,7 +294,37 @@ fn a_label_that_moves_a_pet_is_judged_like_a_change_of_its_spec() {
     assert!(moved("zoo").is_empty());
 }
 
-/// The owner of an object may always take a permission back, and nobody's update is held up by an annotation.
+#[test]
+fn a_resync_out_of_bounds_is_refused_also_when_nothing_else_changes() {
+    for kind in KINDS {
+        let object = json!({"apiVersion": kind.api_version(), "kind": kind.name,
+                            "metadata": {"name": "a", "namespace": "zoo"}, "spec": {}});
+        let annotated = |resync: &str| {
+            let mut annotated = object.clone();
+            annotated["metadata"]["annotations"] = json!({RESYNC_ANNOTATION: resync});
+            annotated
+        };
+        let refused = |old: &Value, new: &Value| {
+            let found = denials(&evaluate(&World::default(), Operation::Update, Some(new), Some(old)));
+            !found.is_empty()
+        };
+        // A spec that does not fit the schema is refused too: what counts is that the update is judged.
+        assert!(refused(&object, &annotated("25h")), "{kind:?}");
+        assert!(!refused(&annotated("25h"), &annotated("25h")), "{kind:?}");
+    }
+    let rex = |resync: &str| {
+        let mut rex = pet("rex", json!({"id": 7, "name": "Rex"}));
+        rex["metadata"]["annotations"] = json!({RESYNC_ANNOTATION: resync});
+        rex
+    };
+    let update = |old: &str, new: &str| {
+        denials(&evaluate(&World::default(), Operation::Update, Some(&rex(new)), Some(&rex(old))))
+    };
+    assert_eq!(update("1h", "25h"), [format!("object.resync metadata.annotations[{RESYNC_ANNOTATION}]")]);
+    assert!(update("25h", "1h").is_empty());
+}
+
+/// The owner of an object may always take a permission back, and nobody's update is held up by such an annotation.
 #[test]
 fn annotations_are_changed_without_being_judged() {
     for key in [ALLOWED_NAMESPACES_ANNOTATION, DELETE_IN_USE_ANNOTATION, RULES_ANNOTATION] {

@@ -125,8 +125,12 @@ async fn only_what_needs_a_decision_is_asked() -> Result<()> {
     // No rule is about the deletion of a pet: while nobody answers, it goes, and its namespace could.
     pet("ann", &["delete"]).await?.ok()?;
 
-    // Metadata and status.
+    // Metadata that a rule reads.
+    asked(pet("rex", &["annotate", "concierge.dev/resync=25h"]).await?, "mutate")?;
+    asked(pet("rex", &["label", "petstore.example.com/store=tiny"]).await?, "mutate")?;
+    // Other metadata, and status.
     pet("rex", &["label", "tag=good"]).await?.ok()?;
+    pet("rex", &["annotate", "tag=good"]).await?.ok()?;
     let finalizer = r#"{"metadata": {"finalizers": ["example.com/hold"]}}"#;
     pet("rex", &["patch", "--type=merge", "-p", finalizer]).await?.ok()?;
     pet(

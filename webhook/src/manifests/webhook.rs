@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::kind::{KINDS, KindInfo};
+use concierge_shared::kind::{COMMON_ANNOTATIONS, KINDS, KindInfo};
 use k8s_openapi::{
     api::admissionregistration::v1::{
         MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
@@ -86,25 +86,24 @@ pub(super) fn match_conditions(namespace: &str, reconciler: &str) -> Vec<MatchCo
             format!(
                 "request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || \
                  (has(object.spec) && object.spec != oldObject.spec){}",
-                KINDS
-                    .iter()
-                    .flat_map(|kind| {
-                        let labels = kind.read_labels.iter().map(|key| changes("labels", key));
-                        labels.chain(kind.read_annotations.iter().map(|key| changes("annotations", key)))
-                    })
-                    .collect::<String>()
+                read_metadata_changes()
             ),
         ),
     ]
 }
 
-/// That a label or annotation which rules read is set, removed or changed.
-fn changes(part: &str, key: &str) -> String {
-    let has =
-        |object: &str| format!("(has({object}.metadata.{part}) && '{key}' in {object}.metadata.{part})");
+/// That a label or an annotation which rules read is set, removed or changed.
+fn read_metadata_changes() -> String {
+    let labels = KINDS.iter().flat_map(|kind| kind.read_labels).map(|key| entry_changes("labels", key));
+    let annotations = KINDS.iter().flat_map(|kind| kind.read_annotations).chain(COMMON_ANNOTATIONS);
+    labels.chain(annotations.map(|key| entry_changes("annotations", key))).collect()
+}
+
+fn entry_changes(map: &str, key: &str) -> String {
+    let has = |object: &str| format!("(has({object}.metadata.{map}) && '{key}' in {object}.metadata.{map})");
     let (new, old) = (has("object"), has("oldObject"));
     format!(
-        " || {new} != {old} || ({new} && object.metadata.{part}['{key}'] != oldObject.metadata.{part}['{key}'])"
+        " || {new} != {old} || ({new} && object.metadata.{map}['{key}'] != oldObject.metadata.{map}['{key}'])"
     )
 }
 

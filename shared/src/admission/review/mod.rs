@@ -27,7 +27,7 @@ use super::{
     rule::{NAMESPACE_RULES, RULES_ANNOTATION, STATUS_IGNORED},
     tolerance::Tolerance,
 };
-use crate::kind::Kind;
+use crate::kind::{COMMON_ANNOTATIONS, Kind};
 
 /// Evaluates a request about an object of kind `K`.
 pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evaluation {
@@ -96,7 +96,10 @@ fn is_judged_like<K: Kind>(old: &K, new: &K) -> bool {
     let label = |object: &K, key: &str| object.meta().labels.as_ref()?.get(key).cloned();
     old.spec() == new.spec()
         && K::READ_LABELS.iter().all(|key| label(old, key) == label(new, key))
-        && K::READ_ANNOTATIONS.iter().all(|key| annotation(old, key) == annotation(new, key))
+        && K::READ_ANNOTATIONS
+            .iter()
+            .chain(COMMON_ANNOTATIONS)
+            .all(|key| annotation(old, key) == annotation(new, key))
 }
 
 /// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.
