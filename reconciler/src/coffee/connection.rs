@@ -16,10 +16,9 @@ use parking_lot::Mutex;
 use reqwest::Url;
 
 use super::client::{Client, Error, Http, HttpError, HttpSettings, Operation, Secret, Transport};
+use crate::common::rate_limit::limits;
 use crate::engine::{Account, Context, Failure, Guard, Limits, ObjectKey};
 
-/// One run at a time, so that an account's orders are placed one after the other.
-const LIMITS: Limits = Limits { concurrency: 1, rate: 10.0, burst: 20 };
 /// How many removals are remembered. One that is forgotten is asked for once more.
 const REMOVALS: usize = 10_000;
 /// How many connections are kept when more are asked for.
@@ -114,7 +113,7 @@ impl Shops {
             user_id: status.and_then(|status| status.user_id.clone()),
         };
         let limits = Account::new("terminal", used.name.clone())
-            .with_limits(LIMITS)
+            .with_limits(one_at_a_time(account))
             .with_credentials(digest(token.expose()));
         let client = Client::new(self.transport(url)?, token).with_timeout(ctx.request_timeout());
         Ok((limits, Connection { client, used, shops: self.clone() }))
@@ -243,6 +242,11 @@ fn check_same(made_at: &UsedAccount, now: &UsedAccount) -> Result<(), Failure> {
         made_at.name, made_at.base_url
     );
     if same { Ok(()) } else { Err(Failure::DependencyMissing(message)) }
+}
+
+/// One run at a time, so that an account's orders are placed one after the other.
+fn one_at_a_time(account: &TerminalAccount) -> Limits {
+    Limits { concurrency: 1, ..limits(account.spec.rate_limit.as_ref(), Limits::default()) }
 }
 
 /// What is wrong when the token is of the other environment.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `http` | one request is sent once, and what its answer means |
 //! | `minted` | secrets that a service shows once, kept in a Secret |
+//! | `rate_limit` | what a provider's spec says of its service |
 //! | `recorded` | the ids that other objects have made |
 //! | `redaction` | a service's words without what was sent |
 //! | `refusals` | a call that was refused or given up is not made again by itself |
@@ -11,6 +12,7 @@
 
 pub(crate) mod http;
 pub(crate) mod minted;
+pub(crate) mod rate_limit;
 pub(crate) mod recorded;
 pub(crate) mod redaction;
 pub(crate) mod refusals;

@@ -87,7 +87,7 @@ impl Client {
 
     pub(super) fn credentials_digest(&self) -> String {
         let mut digest = DefaultHasher::new();
-        self.key.hash(&mut digest);
+        (&self.url, &self.key).hash(&mut digest);
         format!("{:x}", digest.finish())
     }
 

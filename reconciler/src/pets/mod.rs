@@ -14,8 +14,8 @@ use concierge_shared::{
 };
 
 use crate::{
-    common::http,
-    engine::{Account, Context, Failure, Kinds},
+    common::{http, rate_limit::limits},
+    engine::{Account, Context, Failure, Kinds, Limits},
 };
 use client::Client;
 
@@ -52,11 +52,14 @@ async fn service(ctx: &Context, http: &reqwest::Client, store: &PetStore) -> Res
     Ok(Some(Client::new(http.clone(), url, key)))
 }
 
-/// The account whose calls count together: the service at this address.
-fn account(client: Option<&Client>) -> Account {
-    client.map_or_else(Account::none, |client| {
-        Account::new("petstore", client.url()).with_credentials(client.credentials_digest())
-    })
+/// The account whose calls count together: those of one store. Stores of other namespaces may be at the same address; they do
+/// not suffer from this one's key and limits.
+fn account(store: &PetStore, client: &Client) -> Account {
+    let PetStore { metadata, spec, .. } = store;
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    Account::new("petstore", format!("{namespace}/{}", store.name()))
+        .with_limits(limits(spec.rate_limit.as_ref(), Limits::default()))
+        .with_credentials(client.credentials_digest())
 }
 
 /// Which store a pet belongs to, and how many belong to a store, can't be told from a part of them.

@@ -29,8 +29,9 @@ const KEYS: usize = 1000;
 
 pub(super) struct PetReconciler {
     pub(super) http: reqwest::Client,
-    /// The keys that were used, by URL: a key that a store has now is no business of the service that it used before.
-    keys: Mutex<HashMap<String, Option<String>>>,
+    /// The keys that were used, by namespace and URL: a key that a store has now is no business of the service that it used before,
+    /// nor of another namespace.
+    keys: Mutex<HashMap<(String, String), Option<String>>>,
     capacity: Capacity,
 }
 
@@ -39,17 +40,19 @@ impl PetReconciler {
         Self { http, keys: Mutex::default(), capacity: Capacity::default() }
     }
 
-    fn remember(&self, client: &Client) {
+    fn remember(&self, namespace: &str, client: &Client) {
+        let place = (namespace.to_owned(), client.url().to_owned());
         let mut keys = self.keys.lock();
-        if keys.len() >= KEYS && !keys.contains_key(client.url()) {
+        if keys.len() >= KEYS && !keys.contains_key(&place) {
             keys.clear();
         }
-        keys.insert(client.url().to_owned(), client.key().map(str::to_owned));
+        keys.insert(place, client.key().map(str::to_owned));
     }
 
     /// The service at `url` as it was used before.
-    fn previous(&self, url: &str) -> Client {
-        let key = self.keys.lock().get(url).cloned().flatten();
+    fn previous(&self, namespace: &str, url: &str) -> Client {
+        let place = (namespace.to_owned(), url.to_owned());
+        let key = self.keys.lock().get(&place).cloned().flatten();
         Client::new(self.http.clone(), url, key)
     }
 }
@@ -115,11 +118,17 @@ impl Reconcile for PetReconciler {
         };
         let recorded = pet.status.as_ref().and_then(|status| status.remote.as_deref());
         let moved = |url: &&str| current.as_ref().is_none_or(|current| current.url() != *url);
-        let previous = recorded.filter(moved).map(|url| self.previous(url));
+        let namespace = ctx.key().namespace.as_str();
+        let previous = recorded.filter(moved).map(|url| self.previous(namespace, url));
         if let Some(current) = &current {
-            self.remember(current);
+            self.remember(namespace, current);
         }
-        Ok((account(current.as_ref().or(previous.as_ref())), Remote { current, previous }))
+        let account = match (&store, &current, &previous) {
+            (Some(store), Some(current), _) => account(store, current),
+            (_, _, Some(previous)) => previous_account(namespace, previous),
+            _ => Account::none(),
+        };
+        Ok((account, Remote { current, previous }))
     }
 
     async fn observe(&self, ctx: &Context, remote: &Remote, pet: &Pet) -> Result<Observed, Failure> {
@@ -197,7 +206,9 @@ impl Reconcile for PetReconciler {
         };
         let guard = match step {
             Step::DeleteLeftBehind => {
-                elsewhere = guard.elsewhere(&account(client.as_ref()));
+                let namespace = pet.metadata.namespace.as_deref().unwrap_or_default();
+                let previous = client.as_ref().map(|client| previous_account(namespace, client));
+                elsewhere = guard.elsewhere(&previous.unwrap_or_else(Account::none));
                 &elsewhere
             }
             _ => guard,
@@ -284,6 +295,12 @@ impl Reconcile for PetReconciler {
     }
 }
 
+/// The account at a service that a store used before. The store's own limits and key are not meant for it.
+fn previous_account(namespace: &str, client: &Client) -> Account {
+    let name = format!("{namespace} at {}", client.url());
+    Account::new("petstore", name).with_credentials(client.credentials_digest())
+}
+
 fn store_of(ctx: &Context, pet: &Pet) -> (Stores, Option<Arc<PetStore>>) {
     let namespace = pet.metadata.namespace.as_deref().unwrap_or_default();
     let stores = Stores::around(ctx.lookup(), namespace, pet);
@@ -294,7 +311,7 @@ fn store_of(ctx: &Context, pet: &Pet) -> (Stores, Option<Arc<PetStore>>) {
 /// That service has calls of its own to count, and that it fails hinders nothing here.
 async fn left_behind(ctx: &Context, remote: &Remote, pet: &Pet) -> LeftBehind {
     let Some(client) = &remote.previous else { return LeftBehind::No };
-    let ctx = ctx.elsewhere(&account(Some(client)));
+    let ctx = ctx.elsewhere(&previous_account(&ctx.key().namespace, client));
     let ours = |found: &RemotePet| found.owner() == pet.metadata.uid.as_deref();
     match ctx.read("GET /pet/{id}", client.get(pet.spec.id, ctx.now())).await {
         Ok(found) if found.as_ref().is_some_and(ours) => LeftBehind::Yes,

@@ -48,7 +48,8 @@ impl Reconcile for PetStoreReconciler {
 
     async fn connect(&self, ctx: &Context, store: &PetStore) -> Result<(Account, Option<Client>), Failure> {
         let client = service(ctx, &self.http, store).await?;
-        Ok((account(client.as_ref()), client))
+        let account = client.as_ref().map_or_else(Account::none, |client| account(store, client));
+        Ok((account, client))
     }
 
     async fn observe(

@@ -17,7 +17,7 @@ use crate::{
         seen::{Seen, Users},
     },
     common::{
-        SecretKeyRef,
+        RateLimit, SecretKeyRef,
         url::{is_in_cluster, is_loopback, parse_base_url},
     },
     index::Stored,
@@ -71,6 +71,10 @@ pub struct TerminalAccountSpec {
     pub base_url: Option<String>,
     /// The Secret in this namespace that holds the account's bearer token.
     pub token_secret_ref: SecretKeyRef,
+    /// How many calls the shop can bear from this account. Its concurrency is 1, also when it is absent: orders that look
+    /// alike are told apart by the order in which they were placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// One of the shop's environments.
@@ -104,6 +108,7 @@ rules! {
     BASE_URL = Deny "coffee.account.base-url", "An account's baseUrl is an absolute http or https URL with a host, without credentials, query and fragment.";
     BASE_URL_PLAIN = Warn "coffee.account.base-url-plain", "An account's baseUrl is https, or leads to this machine or cluster.";
     TOKEN_SECRET = Deny "coffee.account.token-secret", "An account's tokenSecretRef names a Secret and a key in it.";
+    RATE_LIMIT = Deny "coffee.account.rate-limit", "An account's rateLimit has 1 to 1000 requestsPerSecond, a burst from 1 to 1000, and no concurrency but 1.";
     IMMUTABLE = Deny "coffee.account.immutable", "An account's environment and baseUrl never change.";
     IN_USE = Deny protects_others "coffee.account.in-use", "An account is deleted after the objects that use it.";
 }
@@ -130,6 +135,9 @@ impl Kind for TerminalAccount {
             check_base_url(url, problems);
         }
         spec.token_secret_ref.check("spec.tokenSecretRef", &TOKEN_SECRET, problems);
+        if let Some(limit) = &spec.rate_limit {
+            check_rate_limit(limit, problems);
+        }
         let Some(old) = review.old.map(|old| &old.spec) else { return };
         let message = "is immutable: ids at one shop mean nothing at another; create another TerminalAccount";
         if old.environment.unwrap_or_default() != spec.environment.unwrap_or_default() {
@@ -186,5 +194,13 @@ fn check_base_url(text: &str, problems: &mut Problems) {
             problems.add(&BASE_URL_PLAIN, Cause::Invalid, field, message);
         }
         Ok(_) => {}
+    }
+}
+
+fn check_rate_limit(limit: &RateLimit, problems: &mut Problems) {
+    limit.check("spec.rateLimit", &RATE_LIMIT, problems);
+    if limit.concurrency.is_some_and(|most| (2..=64).contains(&most)) {
+        let message = "is more than 1: an account's orders are placed one after the other; remove it";
+        problems.add(&RATE_LIMIT, Cause::Invalid, "spec.rateLimit.concurrency", message);
     }
 }

@@ -1,10 +1,12 @@
-//! What kinds of every group share: references, names, texts, web addresses.
+//! What kinds of every group share: references, names, texts, web addresses, rate limits.
 
 pub mod card_number;
 pub mod immutable;
 pub mod names;
+pub mod rate_limit;
 pub mod refs;
 pub mod text;
 pub mod url;
 
+pub use rate_limit::RateLimit;
 pub use refs::{ObjectRef, SecretKeyRef, SecretRef};

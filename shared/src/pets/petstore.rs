@@ -17,7 +17,7 @@ use crate::{
         review::{Review, abridged, check_in_use},
         rule::AdmissionRule,
     },
-    common::{SecretKeyRef, url::parse_base_url},
+    common::{RateLimit, SecretKeyRef, url::parse_base_url},
     index::Stored,
     kind::Kind,
     pets::Stores,
@@ -76,6 +76,9 @@ pub struct PetStoreSpec {
     #[validate(nested)]
     #[schemars(extend("default" = {}))]
     pub security: Option<Security>,
+    /// How many calls that service can bear for this store. Other stores have limits of their own, also at the same address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// Capacity, page size and allowed tags of a store.
@@ -180,6 +183,7 @@ rules! {
     VERSION = Deny "pets.petstore.version", "The interface's version is 'v' and digits.";
     ALLOWED_ORIGINS = Deny "pets.petstore.allowed-origins", "Each allowed origin is scheme://host[:port]; '*' needs requireAuthentication: false.";
     API_KEY = Deny "pets.petstore.api-key", "The reference to the API key names a Secret and a key in it.";
+    RATE_LIMIT = Deny "pets.petstore.rate-limit", "A store's rateLimit has 1 to 1000 requestsPerSecond, a burst from 1 to 1000 and a concurrency from 1 to 64.";
     TAGS_IN_USE = Warn "pets.petstore.tags-in-use", "A change of the allowed tags leaves the store's pets compliant.";
     MAX_BELOW_COUNT = Warn "pets.petstore.max-below-count", "A change of the capacity leaves room for the store's pets.";
     IN_USE = Deny "pets.petstore.in-use", "A store is deleted after its pets.";
@@ -223,6 +227,9 @@ impl Kind for PetStore {
         check_config(spec.config.as_ref(), problems);
         check_endpoints(spec.endpoints.as_ref(), problems);
         check_security(spec.security.as_ref(), problems);
+        if let Some(limit) = &spec.rate_limit {
+            limit.check("spec.rateLimit", &RATE_LIMIT, problems);
+        }
         if let Some(old) = review.old {
             check_change(review, old, problems);
         }
