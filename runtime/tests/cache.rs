@@ -171,9 +171,14 @@ fn items(resource: &str, namespace: &str) -> Vec<Value> {
         "apiVersion": "petstore.example.com/v1", "kind": "Pet", "spec": { "id": 1, "name": "rex" },
         "metadata": { "name": "rex", "namespace": "a", "uid": "u1", "resourceVersion": "5", "generation": 1 }
     });
+    // As a definition of old may have let it in.
+    let unreadable = json!({
+        "apiVersion": "petstore.example.com/v1", "kind": "Pet", "spec": { "id": "seven" },
+        "metadata": { "name": "odd", "namespace": "a", "uid": "u2", "resourceVersion": "5", "generation": 1 }
+    });
     let of_name = |name: &str| json!({ "metadata": { "name": name, "resourceVersion": "5" } });
     match (resource, namespace) {
-        ("pets", "" | "a") => vec![pet],
+        ("pets", "" | "a") => vec![unreadable, pet],
         ("namespaces", _) => vec![of_name("a"), of_name("b")],
         _ => vec![],
     }
@@ -439,4 +444,11 @@ async fn a_stream_without_the_mark_at_its_end_is_no_list() {
     assert!(!cache.synced());
     timeout(Duration::from_secs(30), cache.wait_synced()).await.unwrap();
     assert_eq!((rex(&cache), api.lists("pets")), ("present", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_not_of_its_kinds_form_hides_no_other() {
+    let cache = synced(&Api::new(), &[]).await;
+    assert!(matches!(cache.find("Pet", "a", "odd"), Found::Absent));
+    assert_eq!((rex(&cache), cache.len("Pet")), ("present", 1));
 }
