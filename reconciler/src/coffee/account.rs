@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc};
 use concierge_shared::{
     coffee::{
         CoffeeProduct, TerminalAccount, TerminalAccountStatus,
-        account::{DEFAULT_ACCOUNT, user_key},
-        account_ref::implicit_account_key,
+        account::{implicit_users_key, serves_the_cluster, user_key, uses_implicitly},
     },
+    index::Stored,
     kind::{KINDS, Kind},
     status::ConditionReason,
 };
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::common::standing::{SOON, last_look, trouble};
 use crate::engine::{
-    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+    Account, Checks, Context, Deletion, Failure, Guard, ImplicitUsers, ObjectKey, Outcome, Plan, Reconcile,
 };
 
 /// The condition that tells whether the token opens the account that it should.
@@ -206,8 +206,15 @@ impl Reconcile for AccountReconciler {
         status.message = trouble(status);
     }
 
-    fn implicit_users(&self, account: &TerminalAccount) -> Option<String> {
-        implicit_key(account)
+    fn implicit_users(&self, ctx: &Context, account: &TerminalAccount) -> Option<ImplicitUsers> {
+        let (settings, (namespace, name)) = (&ctx.rules().coffee, name_of(account));
+        let key = implicit_users_key(settings, namespace, name)?;
+        Some(ImplicitUsers { key, everywhere: serves_the_cluster(settings, namespace, name) })
+    }
+
+    fn is_used_by(&self, ctx: &Context, account: &TerminalAccount, user: &Stored) -> bool {
+        let (namespace, name) = name_of(account);
+        uses_implicitly(ctx.lookup(), namespace, name, user)
     }
 
     /// Its users need the token for as long as they are there.
@@ -221,7 +228,7 @@ impl Reconcile for AccountReconciler {
     }
 
     fn wakes(&self, ctx: &Context, account: &TerminalAccount) -> Vec<ObjectKey> {
-        let Some(key) = implicit_key(account) else { return Vec::new() };
+        let Some(ImplicitUsers { key, .. }) = self.implicit_users(ctx, account) else { return Vec::new() };
         let users = KINDS.iter().flat_map(|kind| ctx.lookup().select(kind.name, &key).objects);
         users.map(|user| ObjectKey::from(&user)).collect()
     }
@@ -234,10 +241,9 @@ fn other_user<'a>(account: &'a TerminalAccount, open: &Open) -> Option<&'a str> 
     status.user_id.as_deref().filter(|before| same_shop && *before != open.user)
 }
 
-/// The index key of the objects that use the account because it is their namespace's default.
-fn implicit_key(account: &TerminalAccount) -> Option<String> {
-    let namespace = account.metadata.namespace.as_deref().unwrap_or_default();
-    (account.metadata.name.as_deref() == Some(DEFAULT_ACCOUNT)).then(|| implicit_account_key(namespace))
+fn name_of(account: &TerminalAccount) -> (&str, &str) {
+    let TerminalAccount { metadata, .. } = account;
+    (metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
 }
 
 /// The other TerminalAccounts that were seen to be this user's.

@@ -58,7 +58,7 @@ pub use kinds::{
         Deletion, DeletionPolicy, Effect, ExtraCondition, IfFound, IfNotFound, Once, Outcome, Owner, Plan,
         Readiness, UnknownPolicy,
     },
-    reconcile::{Checks, Reconcile, Refusal, StatusOf},
+    reconcile::{Checks, ImplicitUsers, Reconcile, Refusal, StatusOf},
 };
 pub use retry::{Failure, Requeue};
 pub use schedule::Engine;

@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::account_ref::{IMPLICIT_ACCOUNT, implicit_account_key};
+use super::{
+    Settings,
+    account_ref::{IMPLICIT_ACCOUNT, implicit_account_key},
+};
 use crate::{
     access::Access,
     admission::{
@@ -168,21 +171,33 @@ pub fn user_key(base_url: &str, user: &str) -> String {
 }
 
 fn implicit_users(review: &Review<'_, TerminalAccount>) -> Option<Seen<Users>> {
-    let name = review.object.metadata.name.as_deref().unwrap_or_default();
-    let is_default = name == DEFAULT_ACCOUNT;
-    let of_cluster = review.settings.coffee.default_account.as_deref();
-    if of_cluster != Some(&*format!("{}/{name}", review.namespace)) {
-        return is_default.then(|| review.users(&implicit_account_key(review.namespace), |_, _| true));
+    let (namespace, name) = (review.namespace, review.object.metadata.name.as_deref().unwrap_or_default());
+    let key = implicit_users_key(&review.settings.coffee, namespace, name)?;
+    Some(review.users(&key, |lookup, user| uses_implicitly(lookup, namespace, name, user)))
+}
+
+/// The index key of the objects that may use the account `namespace/name` without naming it; `None` when it is nobody's
+/// default.
+pub fn implicit_users_key(settings: &Settings, namespace: &str, name: &str) -> Option<String> {
+    match serves_the_cluster(settings, namespace, name) {
+        true => Some(IMPLICIT_ACCOUNT.to_owned()),
+        false => (name == DEFAULT_ACCOUNT).then(|| implicit_account_key(namespace)),
     }
-    let uses_it = |lookup: &dyn Lookup, user: &Stored| match user.namespace() == review.namespace {
-        true if is_default => true,
-        // What can't be looked up may use it.
-        _ => !matches!(
-            lookup.find(TerminalAccount::NAME, user.namespace(), DEFAULT_ACCOUNT),
-            Found::Present(_)
-        ),
+}
+
+/// Whether namespaces without a default account of their own fall back to `namespace/name`.
+pub fn serves_the_cluster(settings: &Settings, namespace: &str, name: &str) -> bool {
+    settings.default_account.as_deref() == Some(&*format!("{namespace}/{name}"))
+}
+
+/// Whether `user`, which has the index key, uses the account `namespace/name`. What can't be looked up may use it.
+pub fn uses_implicitly(lookup: &dyn Lookup, namespace: &str, name: &str, user: &Stored) -> bool {
+    let own_default = user.namespace() == namespace && name == DEFAULT_ACCOUNT;
+    let has_another = || {
+        let found = lookup.find(TerminalAccount::NAME, user.namespace(), DEFAULT_ACCOUNT);
+        matches!(found, Found::Present(_))
     };
-    Some(review.users(IMPLICIT_ACCOUNT, uses_it))
+    own_default || !has_another()
 }
 
 fn check_base_url(text: &str, problems: &mut Problems) {

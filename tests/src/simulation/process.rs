@@ -39,9 +39,14 @@ pub trait Stage {
     /// The reconcilers of a new process.
     fn reconcilers(&self) -> Kinds;
 
+    /// What the operator set about the rules.
+    fn rules(&self) -> settings::Settings {
+        settings::Settings::default()
+    }
+
     /// Starts a process.
     fn start(&self, identity: &str, options: ProcessOptions) -> Process {
-        Process::start(self.server(), self.watched(), self.reconcilers(), identity, options)
+        Process::start(self.server(), self.watched(), self.reconcilers(), self.rules(), identity, options)
     }
 }
 
@@ -91,6 +96,7 @@ impl Process {
         server: &Arc<Server>,
         watched: &'static [KindInfo],
         reconcilers: Kinds,
+        rules: settings::Settings,
         identity: &str,
         options: ProcessOptions,
     ) -> Self {
@@ -119,7 +125,7 @@ impl Process {
             settle: MINUTE,
             observe_only: options.observe_only,
             enforcement: Enforcement::default(),
-            rules: settings::Settings::default(),
+            rules,
         };
         let engine = Engine::new(dependencies, settings, metrics.clone(), reconcilers);
         let shutdown = CancellationToken::new();

@@ -152,3 +152,46 @@ async fn a_refusal_outlives_a_conflict() {
     assert_eq!(world.shop.count("POST /order"), 1);
     assert_eq!(world.server.condition(&order, "Placed"), "False Refused");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_account_of_the_cluster_stays_while_another_namespace_falls_back_to_it() {
+    for watched in [true, false] {
+        let mut world = World::new();
+        world.cluster_account = Some("default/default".into());
+        let address = ObjectKey::new("CoffeeAddress", "office", "home");
+        world.server.user_puts(json!({
+            "apiVersion": "coffee.terminal.sh/v1alpha1", "kind": "CoffeeAddress",
+            "metadata": { "name": "home", "namespace": "office" }, "spec": place(),
+        }));
+        let _process = world.healthy();
+        world.until("made", 10 * MINUTE, |world| world.server.is_ready(&address)).await;
+        let (account, secret) = (key("TerminalAccount", "default"), key("Secret", "default-token"));
+        if !watched {
+            world.server.trouble(|trouble| trouble.blind = ["CoffeeAddress".to_owned()].into());
+        }
+        world.server.user_deletes(&account);
+        world.server.user_deletes(&secret);
+        sleep(LONG).await;
+        assert!(world.server.read(&account).is_some() && world.server.read(&secret).is_some());
+        let told = world.server.message(&account, "Deleting");
+        assert!(told.contains("CoffeeAddress office/home"), "{told}");
+        world.server.trouble(|trouble| trouble.blind.clear());
+        world.server.user_deletes(&address);
+        let gone =
+            |world: &World| [&address, &account, &secret].iter().all(|key| world.server.read(key).is_none());
+        world.until("gone", 30 * MINUTE, gone).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_account_of_the_cluster_does_not_wait_for_a_namespace_with_an_account_of_its_own() {
+    let mut world = World::new();
+    let account = world.account("shared", TOKEN);
+    world.cluster_account = Some("default/shared".into());
+    // It uses the account called default, which is there.
+    let address = world.put("CoffeeAddress", "home", json!({}), place());
+    let _process = world.healthy();
+    world.until("made", 10 * MINUTE, |world| world.server.is_ready(&address)).await;
+    world.server.user_deletes(&account);
+    world.until("gone", 10 * MINUTE, |world| world.server.read(&account).is_none()).await;
+}

@@ -6,7 +6,10 @@ use concierge_reconciler::{
     coffee::{self, Shops},
     engine::{Kinds, ObjectKey},
 };
-use concierge_shared::kind::{KINDS, KindInfo};
+use concierge_shared::{
+    kind::{KINDS, KindInfo},
+    settings::Settings,
+};
 use concierge_tests::{
     shop::{SEGFAULT, Shop},
     simulation::{MINUTE, Process, ProcessOptions, Server, Stage},
@@ -22,6 +25,8 @@ pub(crate) const TOKEN: &str = "trm_test_5d41402abc4b2a76b9719d911017c592";
 pub(crate) struct World {
     pub(crate) server: Arc<Server>,
     pub(crate) shop: Shop,
+    /// The account of the whole cluster, if there is one.
+    pub(crate) cluster_account: Option<String>,
 }
 
 impl Stage for World {
@@ -31,6 +36,12 @@ impl Stage for World {
 
     fn watched(&self) -> &'static [KindInfo] {
         KINDS
+    }
+
+    fn rules(&self) -> Settings {
+        let mut rules = Settings::default();
+        rules.coffee.default_account.clone_from(&self.cluster_account);
+        rules
     }
 
     fn reconcilers(&self) -> Kinds {
@@ -45,7 +56,7 @@ impl World {
         let server = Server::new();
         let shop = Shop::at(server.now(), 7);
         shop.account(TOKEN);
-        let world = Self { server, shop };
+        let world = Self { server, shop, cluster_account: None };
         world.account("default", TOKEN);
         world
     }

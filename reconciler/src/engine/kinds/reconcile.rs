@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use concierge_shared::{
     admission::{reference::Reference, rule::AdmissionRule},
+    index::Stored,
     kind::Kind,
     status::{
         Conditions,
@@ -33,6 +34,15 @@ pub struct Refusal<'a> {
     pub failure: &'a Failure,
     /// When.
     pub at: Timestamp,
+}
+
+/// Objects that use another without naming it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImplicitUsers {
+    /// The index key under which they are found.
+    pub key: String,
+    /// Whether there may be some in other namespaces.
+    pub everywhere: bool,
 }
 
 /// What this run has checked so far. A run that ends early, for instance because the object is paused, has not checked all.
@@ -237,9 +247,14 @@ pub trait Reconcile: Send + Sync + 'static {
             || !self.recorded(&status).is_empty()
     }
 
-    /// The index key of the objects that use this one without naming it. Like those that name it, they keep it from being deleted.
-    fn implicit_users(&self, _object: &Self::Kind) -> Option<String> {
+    /// The objects that use this one without naming it. Like those that name it, they keep it from being deleted.
+    fn implicit_users(&self, _ctx: &Context, _object: &Self::Kind) -> Option<ImplicitUsers> {
         None
+    }
+
+    /// Whether `user`, which is found under the key of [`implicit_users`](Self::implicit_users), uses the object.
+    fn is_used_by(&self, _ctx: &Context, _object: &Self::Kind, _user: &Stored) -> bool {
+        true
     }
 
     /// The Secrets, by namespace and name, without which the remote thing can't be deleted. They are kept until

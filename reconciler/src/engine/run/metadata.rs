@@ -5,19 +5,13 @@ use std::{
     ops::ControlFlow::{Break, Continue},
 };
 
-use concierge_shared::{
-    admission::{lookup::Found, reference::referrers_key, seen::FEW},
-    index::Stored,
-    kind::Kind,
-    status::Conditions,
-};
+use concierge_shared::{admission::lookup::Found, kind::Kind, status::Conditions};
 
 use crate::engine::{
     annotation::{self, FINALIZER, KOPF_ANNOTATIONS, KOPF_FINALIZER},
     cluster::{ClusterError, MetadataPatch, Target, objects::ObjectKey},
     kinds::reconcile::Reconcile,
-    retry::Failure,
-    run::{End, Flow, OrEnd, Run},
+    run::{Flow, OrEnd, Run},
     seams::CrashPoint,
 };
 
@@ -141,64 +135,6 @@ impl<R: Reconcile> Run<R> {
                 || R::LEGACY_ANNOTATIONS.iter().any(|prefix| key.starts_with(prefix))
         };
         self.meta().annotations.iter().flat_map(|all| all.keys()).filter(legacy).cloned().collect()
-    }
-
-    /// True when the cache knows of an object that may not lose this one.
-    fn is_referred_to(&self) -> bool {
-        !self.known_referrers(1).is_empty()
-    }
-
-    /// The first objects of each kind that may not lose this one, as far as the cache knows.
-    fn known_referrers(&self, limit: usize) -> Vec<Stored> {
-        let (lookup, keys) = (self.ctx.lookup(), self.keys_of_users());
-        let first =
-            |kind| keys.iter().flat_map(move |key| lookup.first(kind, "", key, limit, &|_| true).objects);
-        self.kinds_of_the_group().into_iter().flat_map(first).collect()
-    }
-
-    /// How many objects may not lose this one, and the first of them. That the cache knows of none is no proof: then they are read.
-    pub(crate) async fn referrers(&self) -> Flow<(usize, Vec<Stored>)> {
-        let known = self.known_referrers(FEW);
-        let can_be_used = R::Kind::IN_USE.is_some() || self.reconciler.implicit_users(&self.object).is_some();
-        if !known.is_empty() || !can_be_used {
-            let (lookup, keys) = (self.ctx.lookup(), self.keys_of_users());
-            let count = |kind| keys.iter().filter_map(|key| lookup.count(kind, key)).sum::<usize>();
-            let count: usize = self.kinds_of_the_group().into_iter().map(count).sum();
-            return Continue((count.max(known.len()), known));
-        }
-        let keys = self.keys_of_users();
-        // Objects of other namespaces refer to this one only if it allows that.
-        let allows = self.annotation(concierge_shared::admission::reference::ALLOWED_NAMESPACES_ANNOTATION);
-        let namespace = if allows.is_none() { self.target.namespace.as_str() } else { "" };
-        let mut referrers = Vec::new();
-        for kind in self.kinds_of_the_group() {
-            let Some(reader) = self.shared.kinds.get(kind) else { continue };
-            let uses = |object: &Stored| {
-                object.meta().uid != self.meta().uid && keys.iter().any(|key| object.has_key(key))
-            };
-            let mut visit = |object| referrers.extend(reader.read(object).filter(uses));
-            match self.shared.cluster.for_each(&reader.resource(), namespace, &mut visit).await {
-                // Without its CustomResourceDefinition there are no objects of a kind.
-                Ok(()) | Err(ClusterError::NotFound) => {}
-                Err(error) => {
-                    let message = format!("it can't be told whether a {kind} uses the object: {error}");
-                    return Break(End::Failed(Failure::Transient(message)));
-                }
-            }
-        }
-        Continue((referrers.len(), referrers))
-    }
-
-    fn keys_of_users(&self) -> Vec<String> {
-        let own = referrers_key(R::Kind::NAME, &self.target.namespace, &self.target.name);
-        [own].into_iter().chain(self.reconciler.implicit_users(&self.object)).collect()
-    }
-
-    /// Groups do not refer to each other, so one that is not installed hinders no other.
-    fn kinds_of_the_group(&self) -> Vec<&'static str> {
-        let group = &self.target.resource.group;
-        let kinds = self.shared.kinds.iter().filter(|(_, reader)| reader.resource().group == *group);
-        kinds.map(|(kind, _)| *kind).collect()
     }
 
     /// Sees to it that what the object refers to stays as long as the object does: a target may be

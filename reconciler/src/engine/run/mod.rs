@@ -4,6 +4,7 @@ pub(crate) mod checks;
 mod converge;
 mod delete;
 mod metadata;
+mod referrers;
 mod secrets;
 pub(crate) mod status;
 

@@ -1,0 +1,114 @@
+//! Who uses an object, and so keeps it from going.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use concierge_shared::{
+    admission::{
+        reference::{ALLOWED_NAMESPACES_ANNOTATION, referrers_key},
+        seen::FEW,
+    },
+    index::Stored,
+    kind::Kind,
+};
+
+use crate::engine::{
+    cluster::ClusterError,
+    kinds::reconcile::Reconcile,
+    retry::Failure,
+    run::{End, Flow, Run},
+};
+
+/// How the objects are found that may not lose this one.
+struct Users {
+    /// The index key of those that name it.
+    naming: String,
+    /// The index key of those that need not.
+    implicit: Option<String>,
+    /// Whether there may be some in other namespaces.
+    everywhere: bool,
+    /// Whether all that have a key are among them.
+    countable: bool,
+}
+
+impl Users {
+    fn of<R: Reconcile>(run: &Run<R>) -> Self {
+        let implicit = run.reconciler.implicit_users(&run.ctx, &run.object);
+        // Objects of other namespaces refer to this one only if it allows that.
+        let allows = run.annotation(ALLOWED_NAMESPACES_ANNOTATION).is_some();
+        Self {
+            naming: referrers_key(R::Kind::NAME, &run.target.namespace, &run.target.name),
+            everywhere: allows || implicit.as_ref().is_some_and(|users| users.everywhere),
+            countable: !implicit.as_ref().is_some_and(|users| users.everywhere),
+            implicit: implicit.map(|users| users.key),
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &String> {
+        [&self.naming].into_iter().chain(&self.implicit)
+    }
+
+    /// Whether `user` is one of them.
+    fn has<R: Reconcile>(&self, run: &Run<R>, user: &Stored) -> bool {
+        let is_implicit = || self.implicit.as_ref().is_some_and(|key| user.has_key(key));
+        user.has_key(&self.naming) || is_implicit() && run.reconciler.is_used_by(&run.ctx, &run.object, user)
+    }
+}
+
+impl<R: Reconcile> Run<R> {
+    /// True when the cache knows of an object that may not lose this one.
+    pub(super) fn is_referred_to(&self) -> bool {
+        !self.known_referrers(&Users::of(self), 1).is_empty()
+    }
+
+    /// How many objects may not lose this one, and the first of them. That the cache knows of none is no proof: then they are read.
+    pub(crate) async fn referrers(&self) -> Flow<(usize, Vec<Stored>)> {
+        let users = Users::of(self);
+        let known = self.known_referrers(&users, if users.countable { FEW } else { usize::MAX });
+        if !known.is_empty() || (R::Kind::IN_USE.is_none() && users.implicit.is_none()) {
+            let count = if users.countable { self.count_referrers(&users) } else { 0 };
+            return Continue((count.max(known.len()), known));
+        }
+        self.stored_referrers(&users).await
+    }
+
+    /// The first objects of each kind that may not lose this one, as far as the cache knows.
+    fn known_referrers(&self, users: &Users, limit: usize) -> Vec<Stored> {
+        let lookup = self.ctx.lookup();
+        let is_one = |user: &Stored| users.has(self, user);
+        let first =
+            |kind| users.keys().flat_map(move |key| lookup.first(kind, "", key, limit, &is_one).objects);
+        self.kinds_of_the_group().into_iter().flat_map(first).collect()
+    }
+
+    fn count_referrers(&self, users: &Users) -> usize {
+        let lookup = self.ctx.lookup();
+        let count = |kind| users.keys().filter_map(|key| lookup.count(kind, key)).sum::<usize>();
+        self.kinds_of_the_group().into_iter().map(count).sum()
+    }
+
+    async fn stored_referrers(&self, users: &Users) -> Flow<(usize, Vec<Stored>)> {
+        let namespace = if users.everywhere { "" } else { self.target.namespace.as_str() };
+        let mut referrers = Vec::new();
+        for kind in self.kinds_of_the_group() {
+            let Some(reader) = self.shared.kinds.get(kind) else { continue };
+            let uses = |user: &Stored| user.meta().uid != self.meta().uid && users.has(self, user);
+            let mut visit = |object| referrers.extend(reader.read(object).filter(uses));
+            match self.shared.cluster.for_each(&reader.resource(), namespace, &mut visit).await {
+                // Without its CustomResourceDefinition there are no objects of a kind.
+                Ok(()) | Err(ClusterError::NotFound) => {}
+                Err(error) => {
+                    let message = format!("it can't be told whether a {kind} uses the object: {error}");
+                    return Break(End::Failed(Failure::Transient(message)));
+                }
+            }
+        }
+        Continue((referrers.len(), referrers))
+    }
+
+    /// Groups do not refer to each other, so one that is not installed hinders no other.
+    fn kinds_of_the_group(&self) -> Vec<&'static str> {
+        let group = &self.target.resource.group;
+        let kinds = self.shared.kinds.iter().filter(|(_, reader)| reader.resource().group == *group);
+        kinds.map(|(kind, _)| *kind).collect()
+    }
+}
