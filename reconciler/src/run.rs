@@ -132,11 +132,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         lease,
         logs: _,
     } = args;
-    anyhow::ensure!(
-        request_timeout <= lease.lease_duration / 3,
-        "--request-timeout ({request_timeout:?}) must be at most a third of --lease-duration ({:?})",
-        lease.lease_duration
-    );
+    check_times(request_timeout, lease.lease_duration)?;
     let signal = shutdown::on_signal().context("cannot listen for signals")?;
     let closed = CancellationToken::new();
     let clients = client::connect(concat!("concierge-reconciler/", env!("CARGO_PKG_VERSION"))).await?;
@@ -174,22 +170,38 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         () = signal.cancelled() => return Ok(()),
     }
     tokio::spawn(bindings.keep(closed.clone()));
-    run_while_leading(engine, leadership, signal).await?;
+    let left = CancellationToken::new();
+    run_while_leading(engine.run(signal), leadership.keep(left.clone()), left).await?;
     closed.cancel();
     tracing::info!("left");
     Ok(())
 }
 
-/// Runs until `signal`. The lease is given up after the last run has ended, not before.
+/// A call has to end within what is left of the lease, which is renewed three times while it lasts.
+fn check_times(request: Duration, lease: Duration) -> anyhow::Result<()> {
+    let fits = request <= lease / 3;
+    anyhow::ensure!(
+        fits,
+        "--request-timeout ({request:?}) must be at most a third of --lease-duration ({lease:?})"
+    );
+    Ok(())
+}
+
+/// How long a connection may take to come about, of the time that a call may take: a host that does not answer at all is to be
+/// known as such before the call counts as perhaps sent.
+fn connect_time(request: Duration) -> Duration {
+    request / 2
+}
+
+/// Runs until the engine ends. The lease is given up after the last run has ended, not before.
 async fn run_while_leading(
-    engine: Engine,
-    leadership: Leadership,
-    signal: CancellationToken,
+    engine: impl Future<Output = ()>,
+    leadership: impl Future<Output = ()> + Send + 'static,
+    left: CancellationToken,
 ) -> anyhow::Result<()> {
-    let left = CancellationToken::new();
-    let mut leading = tokio::spawn(leadership.keep(left.clone()));
+    let mut leading = tokio::spawn(leadership);
     tokio::select! {
-        () = engine.run(signal) => {}
+        () = engine => {}
         // Without it nobody would notice that another replica leads.
         ended = &mut leading => {
             ended.context("the lease is no longer kept")?;
@@ -202,8 +214,7 @@ async fn run_while_leading(
 
 /// The reconcilers of all groups: one line for each.
 fn kinds(request_timeout: Duration) -> anyhow::Result<Kinds> {
-    // A host that does not answer at all is to be known as such before the call counts as perhaps sent.
-    let connect = request_timeout / 2;
+    let connect = connect_time(request_timeout);
     let kinds = Kinds::default();
     let kinds = crate::pets::add(kinds, connect)?;
     let kinds = crate::coffee::add(kinds, connect)?;
@@ -249,7 +260,38 @@ fn default_concurrency() -> usize {
 mod tests {
     use std::collections::BTreeSet;
 
+    use futures::FutureExt;
+
     use super::*;
+
+    #[test]
+    fn a_call_takes_at_most_a_third_of_the_lease_and_a_connection_less_than_a_call() {
+        let seconds = Duration::from_secs;
+        assert!(check_times(seconds(5), seconds(15)).is_ok());
+        assert!(check_times(seconds(6), seconds(15)).is_err());
+        assert!(check_times(seconds(14), seconds(15)).is_err());
+        assert!(connect_time(seconds(5)) < seconds(5));
+    }
+
+    async fn panics() {
+        panic!("as a bug would");
+    }
+
+    #[tokio::test]
+    async fn the_process_ends_when_nobody_keeps_the_lease() {
+        let left = CancellationToken::new();
+        for dead in [panics().boxed(), std::future::ready(()).boxed()] {
+            let ended = run_while_leading(std::future::pending(), dead, left.clone()).await;
+            assert!(ended.unwrap_err().to_string().contains("no longer kept"));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_lease_is_given_up_after_the_last_run() {
+        let left = CancellationToken::new();
+        let ended = run_while_leading(async {}, left.clone().cancelled_owned(), left.clone()).await;
+        assert!(ended.is_ok() && left.is_cancelled());
+    }
 
     #[test]
     fn the_kinds_that_say_so_have_a_reconciler_and_no_others() {

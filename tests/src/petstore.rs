@@ -92,6 +92,11 @@ impl Petstore {
         self.host.with(|state| state.key = Some(key.to_owned()));
     }
 
+    /// From now on it shows tags with numbers of its own.
+    pub fn number_tags(&self) {
+        self.host.with(|state| state.numbers_tags = true);
+    }
+
     /// The host, for direct calls.
     pub fn host(&self) -> &Arc<Host<State>> {
         &self.host
@@ -158,6 +163,7 @@ impl Deref for Served {
 pub struct State {
     pets: BTreeMap<i64, Pet>,
     key: Option<String>,
+    numbers_tags: bool,
 }
 
 type Handler = fn(&mut State, &Request, &str) -> Result<Value, u16>;
@@ -226,7 +232,11 @@ impl State {
 
     fn get(&mut self, _: &Request, id: &str) -> Result<Value, u16> {
         let id: i64 = id.parse().map_err(|_| 400_u16)?;
-        Ok(json!(self.pets.get(&id).ok_or(404_u16)?))
+        let mut pet = self.pets.get(&id).ok_or(404_u16)?.clone();
+        if self.numbers_tags {
+            pet.tags.iter_mut().for_each(|tag| tag.id += 4711);
+        }
+        Ok(json!(pet))
     }
 
     fn delete(&mut self, _: &Request, id: &str) -> Result<Value, u16> {

@@ -284,3 +284,30 @@ pub(super) fn failure(error: Error) -> Failure {
         Error::Ambiguous { .. } => Failure::Ambiguous(message),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::coffee::client::{Answer, Failure as Lost, Request};
+
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn send(&self, _: Request) -> BoxFuture<'_, Result<Answer, Lost>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn shops_that_nobody_uses_now_are_forgotten_and_those_in_use_are_not() {
+        let shops = Shops::dialled(|_| Ok(Arc::new(Nowhere)));
+        let used = shops.transport("https://used.example").unwrap();
+        for n in 0..10 * TRANSPORTS {
+            shops.transport(&format!("https://shop-{n}.example")).unwrap();
+            assert!(shops.0.transports.lock().len() <= TRANSPORTS + 1);
+        }
+        assert!(Arc::ptr_eq(&used, &shops.transport("https://used.example").unwrap()));
+    }
+}

@@ -217,6 +217,25 @@ mod tests {
         assert!(matches!(sent, Err(Failure::NeverSent(_))), "{sent:?}");
     }
 
+    /// Its queue of connections is full, so it answers none of the packets with which one begins.
+    #[tokio::test]
+    async fn a_host_that_takes_no_connection_means_never_sent() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let deaf = socket.listen(1).unwrap();
+        let address = deaf.local_addr().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(Ok(stream)) =
+            tokio::time::timeout(Duration::from_millis(500), tokio::net::TcpStream::connect(address)).await
+        {
+            queued.push(stream);
+        }
+        let client = client(reqwest::Client::builder(), Duration::from_millis(200)).unwrap();
+        let sent = send(client.post(format!("http://{address}/")).body("x")).await;
+        assert!(matches!(sent, Err(Failure::NeverSent(_))), "{sent:?}");
+    }
+
     #[tokio::test]
     async fn a_connection_that_breaks_off_is_ambiguous() {
         let _ = rustls::crypto::ring::default_provider().install_default();

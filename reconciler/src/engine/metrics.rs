@@ -233,6 +233,13 @@ impl Metrics {
         }
     }
 
+    /// Says nothing more of objects: another replica does.
+    pub(crate) fn forget_objects(&self) {
+        self.objects.clear();
+        self.intents.clear();
+        self.queue_depth.set(0);
+    }
+
     /// Counts a remote call.
     pub fn call(
         &self,

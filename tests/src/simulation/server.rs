@@ -46,6 +46,12 @@ pub enum Fault {
 pub struct Trouble {
     /// Kinds whose objects may not be read or written.
     pub forbidden: BTreeSet<String>,
+    /// The namespaces that are watched; all of them as a whole when there are none.
+    pub namespaces: Vec<String>,
+    /// Kinds whose objects may not be read in a namespace.
+    pub forbidden_in: BTreeSet<(String, String)>,
+    /// Kinds that are not installed.
+    pub missing: BTreeSet<String>,
     /// Kinds that are said not to be there when their metadata is written.
     pub vanished: BTreeSet<String>,
     /// Kinds whose caches are not believed.
@@ -332,6 +338,11 @@ impl Cluster for Connection {
         })
     }
 
+    fn namespaces(&self) -> Vec<String> {
+        let watched = self.server.trouble.lock().namespaces.clone();
+        if watched.is_empty() { vec![String::new()] } else { watched }
+    }
+
     fn for_each<'a>(
         &'a self,
         resource: &'a ApiResource,
@@ -341,6 +352,15 @@ impl Cluster for Connection {
         Box::pin(async move {
             self.thawed().await;
             self.permitted(&resource.kind)?;
+            let part = (resource.kind.clone(), namespace.to_owned());
+            let trouble = self.server.trouble.lock().clone();
+            match () {
+                () if trouble.missing.contains(&resource.kind) => return Err(ClusterError::NotFound),
+                () if trouble.forbidden_in.contains(&part) => {
+                    return Err(ClusterError::Forbidden(format!("{} objects are forbidden", resource.kind)));
+                }
+                () => {}
+            }
             let here = |object: &Value| namespace.is_empty() || object["metadata"]["namespace"] == namespace;
             let found: Vec<_> = self.server.of_kind(&resource.kind).into_iter().filter(here).collect();
             self.server.count_reads(found.len());

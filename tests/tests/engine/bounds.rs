@@ -87,6 +87,31 @@ async fn what_a_service_accepts_and_does_not_show_is_not_repeated_for_ever() {
     assert!(world.server.is_ready(&bear));
 }
 
+/// Its four places are all the workers there are, and each call takes the six seconds of a time-out.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_answer_leaves_workers_for_the_others() {
+    let world = World::new();
+    world.service.state.lock().silent = true;
+    let toys: Vec<_> =
+        (0..100).map(|n| world.toy(&format!("bear-{n}"), json!({ "colour": "brown" }))).collect();
+    let _process = world.start("a", ProcessOptions { concurrency: 4, ..ProcessOptions::default() });
+    sleep(LEASE * 3).await;
+    let before = world.service.state.lock().reads;
+    for n in 0..10 {
+        let ticket = world.ticket(&format!("ticket-{n}"), &format!("show {n}"));
+        let took = until_ready(&world, &ticket).await;
+        assert!(took < Duration::from_secs(2), "ticket {n} took {took:?}");
+        sleep(MINUTE).await;
+    }
+    let calls = world.service.state.lock().reads - before;
+    assert!(calls < 60, "{calls} calls in ten minutes, ten for tickets");
+    let told = |toy| world.server.message(toy, "Synced").contains("does not answer");
+    assert!(toys.iter().any(told));
+    world.service.state.lock().silent = false;
+    sleep(10 * MINUTE).await;
+    assert!(toys.iter().all(|toy| world.server.is_ready(toy)), "it is noticed that it answers again");
+}
+
 async fn until_ready(world: &World, key: &ObjectKey) -> Duration {
     let began = Instant::now();
     while !world.server.is_ready(key) && began.elapsed() < 60 * MINUTE {

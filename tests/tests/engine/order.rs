@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use concierge_reconciler::engine::annotation::RESOLVE_UNKNOWN;
+use concierge_reconciler::engine::{ObjectKey, annotation::RESOLVE_UNKNOWN};
 use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage, server::Fault};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{remote::Treat, world::World};
 
-fn order_of(world: &World, key: &concierge_reconciler::engine::ObjectKey) -> Option<String> {
+fn order_of(world: &World, key: &ObjectKey) -> Option<String> {
     world.server.read(key)?["status"]["orderId"].as_str().map(str::to_owned)
 }
 
@@ -219,7 +219,7 @@ async fn on_shutdown_a_call_under_way_is_waited_for_and_the_lease_handed_on() {
     world.service.state.lock().treats.push_back(Treat::Slow);
     let key = world.ticket("one", "opera");
     sleep(Duration::from_secs(1)).await;
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     first.stop().await;
     assert_eq!(order_of(&world, &key).as_deref(), Some("ord-1"), "finished before it stopped");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -245,4 +245,67 @@ async fn a_paused_object_with_a_doubtful_call_stops_no_other() {
     assert!(world.server.status(&second)["orderId"].is_string(), "{:?}", world.server.status(&second));
     assert!(world.server.condition(&first, "Paused").starts_with("True"));
     assert!(world.server.status(&first)["intent"].is_null(), "what became of it is known by now");
+}
+
+fn ticket_in(world: &World, namespace: &str) -> ObjectKey {
+    world.server.user_puts(json!({
+        "apiVersion": "toys.example.com/v1", "kind": "Ticket",
+        "metadata": { "name": "one", "namespace": namespace }, "spec": { "what": namespace },
+    }));
+    ObjectKey::new("Ticket", namespace, "one")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forbidden_namespace_keeps_only_its_own_calls_waiting() {
+    let world = World::new();
+    world.server.trouble(|trouble| {
+        trouble.namespaces = ["default", "closed"].map(str::to_owned).into();
+        trouble.forbidden_in = [("Ticket".to_owned(), "closed".to_owned())].into();
+    });
+    let [open, closed] = ["default", "closed"].map(|namespace| ticket_in(&world, namespace));
+    let _process = world.healthy().await;
+    sleep(MINUTE).await;
+    assert!(order_of(&world, &open).is_some());
+    assert!(order_of(&world, &closed).is_none());
+    let told = world.server.message(&closed, "Synced");
+    assert!(told.contains("can be counted") && told.contains("forbidden"), "{told}");
+    world.server.trouble(|trouble| trouble.forbidden_in.clear());
+    sleep(2 * MINUTE).await;
+    assert!(order_of(&world, &closed).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_to_light_when_a_namespace_is_allowed_is_not_repeated() {
+    let world = World::new();
+    world.server.trouble(|trouble| trouble.namespaces = ["default", "closed"].map(str::to_owned).into());
+    world.service.state.lock().treats.push_back(Treat::DropAfterCommit);
+    let closed = ticket_in(&world, "closed");
+    let first = world.start("first", ProcessOptions::default());
+    let began = Instant::now();
+    while world.server.condition(&closed, "Unknown") != "True Ambiguous" {
+        sleep(Duration::from_millis(10)).await;
+        assert!(began.elapsed() < MINUTE);
+    }
+    drop(first);
+    world.server.trouble(|trouble| {
+        trouble.forbidden_in = [("Ticket".to_owned(), "closed".to_owned())].into();
+    });
+    let _second = world.healthy().await;
+    sleep(10 * MINUTE).await;
+    assert!(order_of(&world, &closed).is_none());
+    world.server.trouble(|trouble| trouble.forbidden_in.clear());
+    sleep(20 * MINUTE).await;
+    assert!(order_of(&world, &closed).is_some());
+    assert_eq!((sends(&world), world.service.state.lock().orders.len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_installed_keeps_no_call_waiting() {
+    let world = World::new();
+    // No list of tickets can be had; this one is in the cache still.
+    world.server.trouble(|trouble| trouble.missing = ["Ticket".to_owned()].into());
+    let ticket = world.ticket("one", "opera");
+    let _process = world.healthy().await;
+    sleep(MINUTE).await;
+    assert!(order_of(&world, &ticket).is_some());
 }

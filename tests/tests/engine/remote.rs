@@ -123,6 +123,8 @@ pub(crate) struct State {
     pub(crate) treats: VecDeque<Treat>,
     /// Whether it accepts things and does not show them.
     pub(crate) deaf: bool,
+    /// Whether calls about things get no answer.
+    pub(crate) silent: bool,
     /// Failures of the next calls about things.
     pub(crate) failures: VecDeque<Failure>,
     pub(crate) reads: usize,
@@ -186,8 +188,15 @@ impl Service {
 
     /// `GET /thing/name`
     pub(crate) async fn thing(&self, name: &str) -> Result<Option<Thing>, Failure> {
+        let silent = {
+            let mut state = self.state.lock();
+            state.reads += 1;
+            state.silent
+        };
+        if silent {
+            std::future::pending::<()>().await;
+        }
         let mut state = self.state.lock();
-        state.reads += 1;
         match state.failures.pop_front() {
             Some(failure) => Err(failure),
             None => Ok(state.things.get(name).cloned()),

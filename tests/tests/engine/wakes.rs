@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use concierge_reconciler::engine::Failure;
-use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage};
+use concierge_reconciler::engine::{
+    Failure, ObjectKey,
+    metrics::{Metrics, ReadyLabels},
+};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Stage};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -134,4 +137,22 @@ async fn without_leadership_nothing_is_done() {
     assert_eq!(standby.metrics.leader.get(), 0);
     let label = concierge_reconciler::engine::metrics::KindLabel { kind: "Toy" };
     assert!(standby.metrics.run_seconds.get(&label).is_none(), "it has not looked at anything");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_leader_tells_how_many_objects_there_are() {
+    let world = World::new();
+    world.toy("bear", json!({ "colour": "brown" }));
+    let leader = world.healthy().await;
+    let standby = world.start("standby", ProcessOptions::default());
+    sleep(MINUTE).await;
+    let ready = |metrics: &Metrics| {
+        let labels = ReadyLabels { kind: "Toy", ready: "true" };
+        metrics.objects.get(&labels).map(|gauge| gauge.get())
+    };
+    assert_eq!((ready(&leader.metrics), ready(&standby.metrics)), (Some(1), None));
+    // One whose lease is taken away says no more either.
+    world.server.user_deletes(&ObjectKey::new("Lease", "concierge", "reconciler"));
+    sleep(LEASE / 2).await;
+    assert_eq!((ready(&leader.metrics), ready(&standby.metrics)), (None, None));
 }

@@ -90,3 +90,80 @@ async fn a_service_that_refuses_what_is_left_behind_keeps_no_pet_from_the_new_on
     world.server.user_annotates(&pet, json!({ "concierge.dev/abandon": "true" }));
     until("gone", || world.server.read(&pet).is_none()).await;
 }
+
+/// A store of another namespace at the same address, with a key that is refused.
+fn store_with_a_wrong_key(world: &World, url: &str) -> ObjectKey {
+    world.server.user_puts(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "login", "namespace": "other" },
+        "data": { "key": ByteString(b"wrong".to_vec()) },
+    }));
+    world.server.user_puts(json!({
+        "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
+        "metadata": { "name": "zoo", "namespace": "other" },
+        "spec": {
+            "name": "Zoo", "endpoints": { "baseUrl": url },
+            "security": { "apiKeySecretRef": { "name": "login", "key": "key" } },
+            "rateLimit": { "requestsPerSecond": 1, "burst": 1, "concurrency": 1 },
+        },
+    }));
+    ObjectKey::new("PetStore", "other", "zoo")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_and_a_low_limit_in_one_namespace_stop_nobody_in_another() {
+    let service = Petstore::start().await.unwrap();
+    service.require_key(KEY);
+    let world = World::new();
+    login(&world);
+    let store = store(&world, &service.url());
+    let wrong = store_with_a_wrong_key(&world, &service.url());
+    let _process = world.start("a", ProcessOptions::default());
+    until("refused", || world.server.condition(&wrong, "Synced") == "False Unauthorised").await;
+    until("ready", || world.server.is_ready(&store)).await;
+    let began = Instant::now();
+    for id in 1..=10 {
+        world.put("Pet", &format!("rex-{id}"), json!({ "id": id, "name": "Rex" }));
+    }
+    until("there", || service.pets().len() == 10).await;
+    // Thirty calls: twenty at once, then ten a second.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(world.server.condition(&wrong, "Synced"), "False Unauthorised");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_called_as_often_as_its_limit_says() {
+    let service = Petstore::start().await.unwrap();
+    let world = World::new();
+    let spec = json!({
+        "name": "Zoo", "endpoints": { "baseUrl": service.url() },
+        "rateLimit": { "requestsPerSecond": 2, "burst": 1 },
+    });
+    let store = world.put("PetStore", "zoo", spec);
+    let _process = world.start("a", ProcessOptions::default());
+    until("ready", || world.server.is_ready(&store)).await;
+    let began = Instant::now();
+    for id in 1..=4 {
+        world.put("Pet", &format!("rex-{id}"), json!({ "id": id, "name": "Rex" }));
+    }
+    until("there", || service.pets().len() == 4).await;
+    // At least two calls for each pet but the last, which is made by its second.
+    assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_numbers_tags_itself_is_written_to_once() {
+    let service = Petstore::start().await.unwrap();
+    service.number_tags();
+    let world = World::new();
+    world.put("PetStore", "zoo", json!({ "name": "Zoo", "endpoints": { "baseUrl": service.url() } }));
+    let pet = world.put("Pet", "rex", json!({ "id": 1, "name": "Rex", "tag": "dog" }));
+    let _process = world.start("a", ProcessOptions::default());
+    until("ready", || world.server.condition(&pet, "Synced") == "True Reconciled").await;
+    for n in 0..3 {
+        let reads = service.count("GET /pet/{id}");
+        world.server.user_annotates(&pet, json!({ "concierge.dev/reconcile-at": n.to_string() }));
+        until("looked at", || service.count("GET /pet/{id}") > reads).await;
+    }
+    assert_eq!((service.count("POST /pet"), service.count("PUT /pet")), (1, 0));
+    assert_eq!(world.server.condition(&pet, "Synced"), "True Reconciled");
+}

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     limits::{Account, Limits},
-    throttle::{Breaker, Bucket},
+    throttle::{Breaker, Bucket, REFUSED, SILENT},
 };
 use crate::engine::{
     cluster::objects::ObjectKey,
@@ -43,7 +43,10 @@ struct State {
     busy: usize,
     parked: Parked,
     bucket: Bucket,
-    breaker: Breaker,
+    /// Open while the credentials are refused.
+    refused: Breaker,
+    /// Open while the service does not answer.
+    silent: Breaker,
     load: Load,
     used: Instant,
 }
@@ -81,7 +84,8 @@ impl Limiter {
                 busy: 0,
                 parked: Parked::default(),
                 bucket: Bucket::full(limits, Instant::now()),
-                breaker: Breaker::default(),
+                refused: Breaker::closed(&REFUSED),
+                silent: Breaker::closed(&SILENT),
                 load: Load::default(),
                 used: Instant::now(),
             }),
@@ -94,7 +98,8 @@ impl Limiter {
         state.limits = account.limits;
         if state.credentials != account.credentials {
             state.credentials.clone_from(&account.credentials);
-            state.breaker = Breaker::default();
+            state.refused.close();
+            state.silent.close();
             state.bucket.resume();
         }
         state.used = Instant::now();
@@ -125,7 +130,8 @@ impl Limiter {
     /// Somebody wants to know whether the account can be used by now.
     pub(crate) fn allow_probe(&self) {
         let mut state = self.state.lock();
-        state.breaker.allow_probe();
+        state.refused.allow_probe();
+        state.silent.allow_probe();
         state.bucket.resume();
     }
 
@@ -146,7 +152,7 @@ impl Limiter {
     }
 
     pub(super) fn is_refused(&self) -> bool {
-        !self.state.lock().breaker.is_closed()
+        !self.state.lock().refused.is_closed()
     }
 
     /// Waits for the turn of one call.
@@ -154,12 +160,7 @@ impl Limiter {
         let wait = {
             let mut state = self.state.lock();
             let (now, limits) = (Instant::now(), state.limits);
-            if !state.breaker.admits(now) {
-                return Err(Failure::Auth(format!(
-                    "{} refused the credentials of account {}; correct them",
-                    self.service, self.account
-                )));
-            }
+            self.admit(&mut state, now)?;
             state.load.called();
             match state.bucket.take(limits, now) {
                 wait if wait > PATIENCE => {
@@ -178,18 +179,34 @@ impl Limiter {
         Ok(())
     }
 
+    fn admit(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
+        let Self { service, account, .. } = self;
+        match () {
+            () if !state.refused.admits(now) => Err(Failure::Auth(format!(
+                "{service} refused the credentials of account {account}; correct them"
+            ))),
+            () if !state.silent.admits(now) => Err(Failure::NeverSent(format!(
+                "{service} does not answer as it should at account {account}; it is asked again within a minute"
+            ))),
+            () => Ok(()),
+        }
+    }
+
     /// Draws conclusions from a call.
     pub(crate) fn note_result<T>(&self, result: &Result<T, Failure>) {
         let mut state = self.state.lock();
         let now = Instant::now();
         match result {
-            Err(Failure::Auth(_)) => state.breaker.refused(now),
+            Err(Failure::NeverSent(_) | Failure::Transient(_) | Failure::Ambiguous(_)) => {
+                return state.silent.failed(now);
+            }
+            Err(Failure::Auth(_)) => state.refused.failed(now),
             Err(Failure::Throttled { retry_after: Some(wait), .. }) => {
                 state.bucket.pause(after((*wait).min(LONGEST_PAUSE)));
             }
-            Err(Failure::NeverSent(_) | Failure::Transient(_) | Failure::Ambiguous(_)) => {}
-            Ok(_) | Err(_) => state.breaker = Breaker::default(),
+            Ok(_) | Err(_) => state.refused.close(),
         }
+        state.silent.close();
     }
 }
 

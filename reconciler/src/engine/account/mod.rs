@@ -1,4 +1,5 @@
-//! Remote accounts: how many calls at a time, how many a second, and none while the credentials are refused.
+//! Remote accounts: how many calls at a time, how many a second, and none while the
+//! credentials are refused or the service does not answer.
 
 mod limiter;
 mod limits;
@@ -56,8 +57,9 @@ impl Accounts {
     /// Forgets the accounts that nobody uses any more: users name them, so there is no end to them.
     pub(crate) fn prune(&self) {
         let mut all = self.all.lock();
+        // Also of a service whose last account goes: what was counted there is not to stay.
+        let mut open: HashMap<&'static str, i64> = all.keys().map(|(service, _)| (*service, 0)).collect();
         all.retain(|_, limiter| Arc::strong_count(limiter) > 1 || !limiter.is_unused());
-        let mut open: HashMap<&'static str, i64> = HashMap::new();
         for limiter in all.values() {
             *open.entry(limiter.service).or_default() += i64::from(limiter.is_refused());
         }

@@ -1,15 +1,10 @@
-//! When a call may go: the token bucket, and the circuit breaker.
+//! When a call may go: the token bucket, and the circuit breakers.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::limits::Limits;
-
-/// How long the breaker stays open the first time.
-const COOL_DOWN: Duration = Duration::from_secs(30);
-/// How long at most.
-const COOL_DOWN_CAP: Duration = Duration::from_secs(600);
 
 /// A token bucket. Calls are served in the order in which they came, each told how long to wait.
 #[derive(Debug)]
@@ -50,14 +45,40 @@ impl Bucket {
     }
 }
 
-/// A circuit breaker: open after one refusal of the credentials, then a single call as a probe after each cool-down, which doubles.
-#[derive(Debug, Default)]
+/// When a breaker opens, and for how long.
+#[derive(Debug)]
+pub(super) struct Policy {
+    /// After how many failures in a row.
+    after: u32,
+    /// How long it stays open the first time, and how long at most.
+    cool_down: [Duration; 2],
+}
+
+/// One refusal of the credentials says it all, and a person has to act.
+pub(super) const REFUSED: Policy =
+    Policy { after: 1, cool_down: [Duration::from_secs(30), Duration::from_secs(600)] };
+/// A service that does not answer would hold every worker for as long as a call may take.
+pub(super) const SILENT: Policy =
+    Policy { after: 5, cool_down: [Duration::from_secs(5), Duration::from_secs(60)] };
+
+/// A circuit breaker: open after some failures, then a single call as a probe after each cool-down, which doubles.
+#[derive(Debug)]
 pub(super) struct Breaker {
+    policy: &'static Policy,
     open_until: Option<Instant>,
-    refusals: u32,
+    probing: bool,
+    failures: u32,
 }
 
 impl Breaker {
+    pub(super) fn closed(policy: &'static Policy) -> Self {
+        Self { policy, open_until: None, probing: false, failures: 0 }
+    }
+
+    pub(super) fn close(&mut self) {
+        *self = Self::closed(self.policy);
+    }
+
     pub(super) fn admits(&mut self, now: Instant) -> bool {
         match self.open_until {
             None => true,
@@ -65,22 +86,28 @@ impl Breaker {
             Some(_) => {
                 // This one is the probe; the next goes after another cool-down, should its answer be lost.
                 self.open_until = Some(now + self.cool_down());
+                self.probing = true;
                 true
             }
         }
     }
 
-    pub(super) fn refused(&mut self, now: Instant) {
+    pub(super) fn failed(&mut self, now: Instant) {
         // Calls that were under way when the breaker opened are no news.
-        if self.open_until.is_none_or(|until| until <= now + self.cool_down()) {
-            self.refusals = self.refusals.saturating_add(1);
+        if self.open_until.is_some() && !self.probing {
+            return;
+        }
+        self.probing = false;
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= self.policy.after {
             self.open_until = Some(now + self.cool_down());
         }
     }
 
     fn cool_down(&self) -> Duration {
-        let doublings = self.refusals.saturating_sub(1).min(16);
-        COOL_DOWN.saturating_mul(1 << doublings).min(COOL_DOWN_CAP)
+        let [first, most] = self.policy.cool_down;
+        let doublings = self.failures.saturating_sub(self.policy.after).min(16);
+        first.saturating_mul(1 << doublings).min(most)
     }
 
     pub(super) fn allow_probe(&mut self) {

@@ -169,6 +169,13 @@ impl Cluster for Kubernetes {
         })
     }
 
+    fn namespaces(&self) -> Vec<String> {
+        match self.namespaces.is_empty() {
+            true => vec![String::new()],
+            false => self.namespaces.clone(),
+        }
+    }
+
     fn for_each<'a>(
         &'a self,
         resource: &'a ApiResource,

@@ -121,6 +121,9 @@ pub trait Cluster: Send + Sync + 'static {
     /// The object as it is now, from a quorum; `None` when there is none.
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>>;
 
+    /// The namespaces that are watched, each of which may be forbidden by itself; one empty name for all.
+    fn namespaces(&self) -> Vec<String>;
+
     /// Shows `visit` each object of a resource as it is now, in `namespace`, or in all namespaces that are watched when it is
     /// empty. They are read page by page: no more than one page is in memory, beside what `visit` keeps.
     fn for_each<'a>(

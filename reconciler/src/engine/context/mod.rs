@@ -313,3 +313,40 @@ impl fmt::Debug for Secret {
         f.debug_struct("Secret").field("name", &self.name).field("keys", &self.data.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether a call was sent, of which so much time is left by the one clock and which is too late by the other.
+    async fn sends(left: Duration, too_late: bool) -> bool {
+        within(Instant::now() + left, || too_late, async {}).await.is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_late_by_either_clock_is_not_sent() {
+        let hour = Duration::from_secs(3600);
+        assert!(sends(hour, false).await);
+        assert!(!sends(Duration::ZERO, false).await);
+        assert!(!sends(hour, true).await, "the machine was suspended, and its own clock with it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_under_way_ends_when_it_is_too_late_by_either_clock() {
+        let began = Instant::now();
+        assert!(
+            within(began + Duration::from_secs(5), || false, std::future::pending::<()>()).await.is_none()
+        );
+        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        let (suspended, sent) = (std::cell::Cell::new(false), std::cell::Cell::new(false));
+        let call = async {
+            suspended.set(true);
+            tokio::task::yield_now().await;
+            sent.set(true);
+        };
+        assert!(within(began + Duration::from_secs(3600), || suspended.get(), call).await.is_none());
+        assert!(!sent.get());
+    }
+}

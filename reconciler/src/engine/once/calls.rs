@@ -43,6 +43,23 @@ struct State {
     waiting: HashSet<ObjectKey>,
     /// By intent: whether its call was sent from here.
     send_states: HashMap<String, Arc<SendState>>,
+    /// Where the intents that others wrote could not be counted, and why.
+    uncounted: Vec<Uncounted>,
+}
+
+/// Objects whose intents can't be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Uncounted {
+    pub(crate) kind: &'static str,
+    /// Empty for all namespaces.
+    pub(crate) namespace: String,
+    pub(crate) why: String,
+}
+
+impl Uncounted {
+    fn is_of(&self, key: &ObjectKey) -> bool {
+        self.kind == key.kind && (self.namespace.is_empty() || self.namespace == key.namespace)
+    }
 }
 
 /// Why a call has to wait.
@@ -52,6 +69,8 @@ pub(crate) enum Busy {
     With(ObjectKey),
     /// The intents of earlier leaders have not been counted yet.
     Counting,
+    /// Those of this kind in this namespace can't be, for this reason.
+    Uncounted(String),
 }
 
 impl Calls {
@@ -71,6 +90,10 @@ impl Calls {
         if self.counted.borrow().as_deref() != Some(token) {
             state.waiting.insert(key.clone());
             return Err(Busy::Counting);
+        }
+        if let Some(why) = state.uncounted.iter().find(|part| part.is_of(key)).map(|part| part.why.clone()) {
+            state.waiting.insert(key.clone());
+            return Err(Busy::Uncounted(why));
         }
         let holder = state
             .in_flight
@@ -94,13 +117,22 @@ impl Calls {
         }
     }
 
-    /// In the term `token`, these and no others are under way, by account, fingerprint and object.
-    pub(crate) fn count(&self, token: &str, found: impl IntoIterator<Item = (String, String, ObjectKey)>) {
+    /// In the term `token`, these are under way, by account, fingerprint and object, and no others but those of `uncounted`
+    /// and those that were counted or reserved in this term before.
+    pub(crate) fn count(
+        &self,
+        token: &str,
+        found: impl IntoIterator<Item = (String, String, ObjectKey)>,
+        uncounted: Vec<Uncounted>,
+    ) {
         let mut state = self.state.lock();
-        state.in_flight.clear();
+        if self.counted.borrow().as_deref() != Some(token) {
+            state.in_flight.clear();
+        }
         for (account, fingerprint, key) in found {
             state.in_flight.entry((account, fingerprint)).or_insert(key);
         }
+        state.uncounted = uncounted;
         self.counted.send_replace(Some(token.to_owned()));
         self.wake(state);
     }
@@ -171,7 +203,7 @@ mod tests {
     async fn the_same_call_is_made_for_one_object_after_the_other() {
         let queue = Arc::new(Queue::default());
         let calls = Calls::new(queue.clone());
-        calls.count("1", []);
+        calls.count("1", [], Vec::new());
         calls.reserve("1", "shop/a", "latte", &key("a")).unwrap();
         calls.reserve("1", "shop/a", "latte", &key("a")).unwrap();
         calls.reserve("1", "shop/a", "mocha", &key("b")).unwrap();
@@ -187,7 +219,7 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let calls = Calls::new(queue.clone());
         assert_eq!(calls.reserve("1", "shop/a", "latte", &key("a")), Err(Busy::Counting));
-        calls.count("1", [("shop/a".into(), "latte".into(), key("b"))]);
+        calls.count("1", [("shop/a".into(), "latte".into(), key("b"))], Vec::new());
         assert_eq!(queue.next().await.key, key("a"));
         assert_eq!(calls.reserve("1", "shop/a", "latte", &key("a")), Err(Busy::With(key("b"))));
         assert_eq!(calls.reserve("2", "shop/a", "mocha", &key("a")), Err(Busy::Counting));

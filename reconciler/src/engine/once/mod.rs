@@ -17,6 +17,7 @@ use concierge_shared::status::{
 };
 use kube::core::object::HasStatus;
 
+use self::calls::Uncounted;
 use crate::engine::{
     annotation::{self, FINALIZER, RECORDED, RESOLVE_UNKNOWN},
     cluster::{ClusterError, objects::ObjectKey},
@@ -27,40 +28,93 @@ use crate::engine::{
 
 /// How long to wait after the calls under way could not be counted.
 const COUNT_AGAIN: Duration = Duration::from_secs(2);
+/// How long, when an administrator has to allow it first.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The operation in the intent of an object that was restored: which one it was is not known.
 const RESTORED: &str = "what was done before the restore";
 
-/// Counts the calls under way that earlier leaders may have sent, from what is stored now.
+/// The objects of one kind in one namespace, or in all when it is empty.
+type Part = (&'static str, String);
+
+/// What was counted.
+#[derive(Default)]
+struct Count {
+    found: Vec<(String, String, ObjectKey)>,
+    uncounted: Vec<Uncounted>,
+}
+
+/// Counts the calls under way that earlier leaders may have sent, from what is stored now. What may not be read, and no other object,
+/// waits until it may be.
 pub(crate) async fn count_calls(shared: Arc<Shared>, token: String) {
+    let with_intents = shared.kinds.iter().filter(|(_, reader)| reader.has_intents());
+    let kinds: Vec<_> = with_intents.map(|(kind, _)| *kind).collect();
+    let namespaces = shared.cluster.namespaces();
+    let of_namespace =
+        |namespace: &String| kinds.iter().map(|kind| (*kind, namespace.clone())).collect::<Vec<_>>();
+    let mut parts: Vec<Part> = namespaces.iter().flat_map(of_namespace).collect();
     loop {
-        match calls_under_way(&shared).await {
-            Ok(found) => {
-                tracing::info!(calls = found.len(), "calls under way are counted");
-                return shared.calls.count(&token, found);
+        let wait = match count(&shared, &parts).await {
+            Ok(Count { found, uncounted }) => {
+                let left: Vec<Part> = uncounted.iter().map(|one| (one.kind, one.namespace.clone())).collect();
+                if left != parts {
+                    tell(&found, &uncounted);
+                }
+                shared.calls.count(&token, found, uncounted);
+                parts = left;
+                ASK_AGAIN
             }
             Err(error) => {
                 tracing::warn!(%error, "the calls under way can't be counted; trying again");
-                tokio::time::sleep(COUNT_AGAIN).await;
+                COUNT_AGAIN
             }
+        };
+        if parts.is_empty() {
+            return;
         }
+        tokio::time::sleep(wait).await;
     }
 }
 
-async fn calls_under_way(shared: &Shared) -> Result<Vec<(String, String, ObjectKey)>, ClusterError> {
-    let mut found = Vec::new();
-    for reader in shared.kinds.values().filter(|reader| reader.has_intents()) {
+fn tell(found: &[(String, String, ObjectKey)], uncounted: &[Uncounted]) {
+    tracing::info!(calls = found.len(), "calls under way are counted");
+    if let Some(Uncounted { kind, namespace, why }) = uncounted.first() {
+        let more = uncounted.len() - 1;
+        tracing::warn!(
+            kind,
+            namespace,
+            why,
+            more,
+            "some calls under way can't be counted; those objects wait"
+        );
+    }
+}
+
+/// # Errors
+/// What passes: until then nobody knows of any object.
+async fn count(shared: &Shared, parts: &[Part]) -> Result<Count, ClusterError> {
+    let mut count = Count::default();
+    for &(kind, ref namespace) in parts {
+        let Some(reader) = shared.kinds.get(kind) else { continue };
         let mut visit = |object| {
             let Some(object) = reader.read(object) else { return };
             shared.newer.read(object.clone(), shared.find(&ObjectKey::from(&object)).as_ref());
             let intent = reader
                 .intent(&object)
                 .filter(|intent| matches!(intent.state, IntentState::Open | IntentState::Unknown));
-            found.extend(intent.map(|intent| (intent.account, intent.fingerprint, ObjectKey::from(&object))));
+            let call = intent.map(|intent| (intent.account, intent.fingerprint, ObjectKey::from(&object)));
+            count.found.extend(call);
         };
-        shared.cluster.for_each(&reader.resource(), "", &mut visit).await?;
+        match shared.cluster.for_each(&reader.resource(), namespace, &mut visit).await {
+            // A kind that is not installed has no objects.
+            Ok(()) | Err(ClusterError::NotFound) => {}
+            Err(ClusterError::Forbidden(why)) => {
+                count.uncounted.push(Uncounted { kind, namespace: namespace.clone(), why });
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(found)
+    Ok(count)
 }
 
 impl<R: Reconcile> Run<R> {

@@ -124,6 +124,10 @@ impl<R: Reconcile> Run<R> {
         let message = match busy {
             Busy::With(other) => format!("waits for {other}, which asks for the same at the same account"),
             Busy::Counting => "waits until the calls under way are counted".to_owned(),
+            Busy::Uncounted(why) => format!(
+                "waits until the calls that may be under way for {} objects here can be counted: {why}",
+                R::Kind::NAME
+            ),
         };
         self.unready(ConditionReason::Reconciling, &message);
         Break(self.resync())

@@ -99,11 +99,7 @@ impl Engine {
                     Err(RecvError::Closed) => break,
                 },
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended),
-                _ = count.tick() => {
-                    shared.count_objects();
-                    shared.accounts.prune();
-                    shared.newer.prune(|key| shared.find(key));
-                }
+                _ = count.tick() => self.measure(),
                 due = shared.queue.next(), if free => self.start(due),
             }
         }
@@ -129,9 +125,19 @@ impl Engine {
             None => {
                 tracing::info!("not leading");
                 self.shared.queue.clear();
+                self.shared.metrics.forget_objects();
                 self.seen.clear();
             }
         }
+    }
+
+    /// Only the leader tells of objects: summed over replicas they would count several times.
+    fn measure(&self) {
+        if self.token.is_some() {
+            self.shared.count_objects();
+        }
+        self.shared.accounts.prune();
+        self.shared.newer.prune(|key| self.shared.find(key));
     }
 
     fn catch_up(&mut self) {
