@@ -32,6 +32,21 @@
   - pets
   - petstores
   scope: Namespaced
+- apiGroups:
+  - s3.cloud37.dev
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - accesskeys
+  - bucketpolicies
+  - buckets
+  - iampolicies
+  - providers
+  - users
+  scope: Namespaced
 {{- end }}
 
 {{- define "concierge.generated.validatingRules" -}}
@@ -85,6 +100,31 @@
   resources:
   - petstores
   scope: Namespaced
+- apiGroups:
+  - s3.cloud37.dev
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - accesskeys
+  - bucketpolicies
+  scope: Namespaced
+- apiGroups:
+  - s3.cloud37.dev
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  - DELETE
+  resources:
+  - buckets
+  - iampolicies
+  - providers
+  - users
+  scope: Namespaced
 {{- end }}
 
 {{- define "concierge.generated.matchConditions" -}}
@@ -92,7 +132,7 @@
   name: not-the-reconciler
 - expression: request.operation == 'CREATE' || !has(oldObject.metadata.deletionTimestamp)
   name: not-terminating
-- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/resync' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/resync'] != oldObject.metadata.annotations['concierge.dev/resync'])
+- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/empty' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/empty'] != oldObject.metadata.annotations['concierge.dev/empty']) || (has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/resync' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/resync'] != oldObject.metadata.annotations['concierge.dev/resync'])
   name: spec-changes
 {{- end }}
 
@@ -119,6 +159,19 @@
   resources:
   - pets
   - petstores
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - accesskeys
+  - bucketpolicies
+  - buckets
+  - iampolicies
+  - providers
+  - users
   verbs:
   - get
   - list
@@ -215,6 +268,21 @@
   - update
   - patch
 - apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - accesskeys
+  - bucketpolicies
+  - buckets
+  - iampolicies
+  - providers
+  - users
+  verbs:
+  - get
+  - list
+  - watch
+  - update
+  - patch
+- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeaddresses/status
@@ -241,6 +309,19 @@
   - update
   - patch
 - apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - accesskeys/status
+  - bucketpolicies/status
+  - buckets/status
+  - iampolicies/status
+  - providers/status
+  - users/status
+  verbs:
+  - get
+  - update
+  - patch
+- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeaddresses/finalizers
@@ -260,6 +341,17 @@
   resources:
   - pets/finalizers
   - petstores/finalizers
+  verbs:
+  - update
+- apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - accesskeys/finalizers
+  - bucketpolicies/finalizers
+  - buckets/finalizers
+  - iampolicies/finalizers
+  - providers/finalizers
+  - users/finalizers
   verbs:
   - update
 - apiGroups:
@@ -373,6 +465,19 @@
   - get
   - list
   - watch
+- apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - accesskeys
+  - bucketpolicies
+  - buckets
+  - iampolicies
+  - providers
+  - users
+  verbs:
+  - get
+  - list
+  - watch
 {{- end }}
 
 {{- define "concierge.generated.editRights" -}}
@@ -417,6 +522,21 @@
   - patch
   - delete
   - deletecollection
+- apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - accesskeys
+  - bucketpolicies
+  - buckets
+  - iampolicies
+  - providers
+  - users
+  verbs:
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
 {{- end }}
 
 {{- define "concierge.generated.urgentRequests" -}}
@@ -447,6 +567,21 @@
   resources:
   - pets
   - petstores
+  verbs:
+  - get
+  - list
+- apiGroups:
+  - s3.cloud37.dev
+  clusterScope: true
+  namespaces:
+  - "*"
+  resources:
+  - accesskeys
+  - bucketpolicies
+  - buckets
+  - iampolicies
+  - providers
+  - users
   verbs:
   - get
   - list
