@@ -118,7 +118,7 @@ async fn the_image_runs_as_the_chart_says() -> Result<()> {
         pod["containers"].as_array().context("no containers")?.iter().zip([webhook, reconciler])
     {
         let admin = SocketAddr::from(([127, 0, 0, 1], port));
-        let took = node.run(&pod, container, plane.url(), admin).await?;
+        let took = node.run(container, plane.url(), admin).await?;
         let name = container["name"].as_str().context("no name")?;
         println!("{name}: {} ms from start to ready", took.as_millis());
         let user = "65532 65532 65532 65532".to_owned();

@@ -101,21 +101,15 @@ impl Node {
     }
 
     /// Runs `container` of a rendered pod; how long it takes until `/readyz` of `admin` answers.
-    pub(crate) async fn run(
-        &mut self,
-        pod: &Value,
-        container: &Value,
-        api: &str,
-        admin: SocketAddr,
-    ) -> Result<Duration> {
+    pub(crate) async fn run(&mut self, container: &Value, api: &str, admin: SocketAddr) -> Result<Duration> {
         let name = container["name"].as_str().context("no name")?;
         let mut ctr = self.ctr();
         ctr.args(["run", "--rm", "--net-host", "--seccomp"]);
         ctr.args(CAPABILITIES.iter().flat_map(|name| ["--cap-drop".to_owned(), format!("CAP_{name}")]));
         ensure!(container["securityContext"]["capabilities"]["drop"][0] == "ALL");
         ensure!(container["securityContext"]["readOnlyRootFilesystem"] == true);
-        let user = pod["securityContext"]["runAsUser"].as_u64().context("no user")?;
-        ctr.args(["--read-only", "--user", &format!("{user}:{}", pod["securityContext"]["runAsGroup"])]);
+        // As the image's own user, which `fits` has compared with the pod's: `ctr` takes no other.
+        ctr.arg("--read-only");
         let account = self.dir.path().join("account");
         let mount = format!("type=bind,src={},dst={ACCOUNT},options=rbind:ro", account.display());
         let (host, port) = api.trim_start_matches("https://").split_once(':').context("no port")?;

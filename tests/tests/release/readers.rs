@@ -53,7 +53,7 @@ fn junitparser_and_sarif_tools_read_our_reports() {
         print([(one['Severity'], one['Code'], one['Location'], one['Line']) for one in log.get_records()])";
     assert_eq!(
         python(folder.path(), sarif),
-        "['concierge-webhook'] 1\n[('error', 'pets.pet.tag-allowed', 'deploy/pets.yaml', 4)]\n"
+        "['concierge-webhook check'] 1\n[('error', 'pets.pet.tag-allowed', 'deploy/pets.yaml', 4)]\n"
     );
 }
 
