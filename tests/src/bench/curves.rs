@@ -66,7 +66,7 @@ pub struct Curve {
     pub reconciler_peak_kib: u64,
     /// Writes in twenty seconds in which nothing happened.
     pub writes_at_rest: u64,
-    /// From a user's edit to Ready, in milliseconds: while the first pass is under way, and at rest.
+    /// From a user's edit to Ready, in milliseconds: behind all that are new, which are changes as well, and at rest.
     pub edit_ms: [Option<Spread>; 2],
 }
 
@@ -158,7 +158,7 @@ impl Crowd {
         let (before, cpu) = (done(&reconciler).await?, cpu_time(reconciler.pid)?);
         let began = Instant::now();
         self.database.store_pets(0..curve.first_pass_objects, |_| None).await?;
-        curve.edit_ms[0] = Some(self.edits(curve.first_pass_objects - EDITS / 2, EDITS / 2).await?);
+        curve.edit_ms[0] = Some(self.edits(curve.first_pass_objects - 1, 1).await?);
         let end = self.settled(&reconciler, before.runs + curve.first_pass_objects as u64).await?;
         curve.first_pass = Pass {
             seconds: end.duration_since(began).as_secs_f64(),
@@ -334,6 +334,6 @@ pub fn table(f: &mut fmt::Formatter<'_>, curves: &[Curve]) -> fmt::Result {
     row(f, "  writes for each pet", &|it| {
         format!("{:.2}", it.first_pass.writes as f64 / it.first_pass_objects as f64)
     })?;
-    row(f, "edit to Ready: during the first pass", &|it| edit(it.edit_ms[0]))?;
+    row(f, "edit to Ready: behind all these new pets", &|it| edit(it.edit_ms[0]))?;
     row(f, "  at rest", &|it| edit(it.edit_ms[1]))
 }
