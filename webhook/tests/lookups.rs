@@ -13,7 +13,8 @@ use std::{
 
 use concierge_shared::{
     admission::{
-        lookup::{Found, Fresh, Lookup, Namespace, Need, Nothing, Selection, World},
+        fresh::Fresh,
+        lookup::{Found, Lookup, Namespace, Need, Nothing, Selection, World},
         object::Raw,
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,

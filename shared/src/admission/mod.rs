@@ -5,7 +5,7 @@
 //! 3. [`defaults`]: fills fields and records the patch. The only stage that changes an object.
 //! 4. [`problem`], [`rule`]: what the kind's rules find wrong, and at which level each rule is enforced.
 //! 5. [`reference`](mod@reference), [`claim`]: what the object refers to and what it wants to be unique,
-//!    resolved through a [`lookup`]. What rules look up is [`seen`]: no denial rests on it unconfirmed.
+//!    resolved through a [`lookup`], [`fresh`] where it matters. What rules look up is [`seen`]: no denial rests on it unconfirmed.
 //! 6. [`review`]: the stages joined: one pure function from a request to an evaluation.
 //! 7. [`answer`], [`warnings`]: the evaluation as an `AdmissionReview`.
 
@@ -13,6 +13,7 @@ pub mod answer;
 pub mod claim;
 pub mod defaults;
 pub mod envelope;
+pub mod fresh;
 pub mod lookup;
 pub mod object;
 pub mod problem;

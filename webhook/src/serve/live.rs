@@ -8,10 +8,7 @@ use std::{
 
 use concierge_runtime::{cache::Cache, client::found};
 use concierge_shared::{
-    admission::{
-        envelope::UserInfo,
-        lookup::{Fresh, Need},
-    },
+    admission::{envelope::UserInfo, fresh::Fresh, lookup::Need},
     index::Stored,
     kind::{KindInfo, by_name},
 };

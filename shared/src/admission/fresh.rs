@@ -1,0 +1,132 @@
+//! What was read afresh, before a request is refused because of what a cache says.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::lookup::{Found, Lookup, Namespace, Need, Selection, in_namespace, shorten};
+use crate::index::{Index, Stored};
+
+/// What live reads said, in front of a lookup that they correct.
+pub struct Fresh<'a> {
+    behind: &'a dyn Lookup,
+    /// By kind, namespace and name; `None` when it does not exist.
+    objects: HashMap<(&'static str, String, String), Option<Stored>>,
+    /// Whole lists, by kind and namespace.
+    lists: HashMap<(&'static str, String), Index>,
+}
+
+impl<'a> Fresh<'a> {
+    /// Nothing read yet.
+    pub fn new(behind: &'a dyn Lookup) -> Self {
+        Self { behind, objects: HashMap::new(), lists: HashMap::new() }
+    }
+
+    /// Takes in what was read of `need`, and whether that is all there is.
+    pub fn insert(&mut self, need: &Need, read: Vec<Stored>, complete: bool) {
+        match need {
+            Need::Object { kind, namespace, name } => {
+                let object = read.into_iter().next();
+                self.objects.insert((kind, namespace.clone(), name.clone()), object);
+            }
+            Need::List { kind, namespace } if complete => {
+                let mut index = Index::default();
+                read.into_iter().for_each(|object| index.insert(object));
+                self.lists.insert((kind, namespace.clone()), index);
+            }
+            // Each is known now, though not whether there are others.
+            Need::List { kind, .. } => {
+                let key = |object: &Stored| (*kind, object.namespace().to_owned(), object.name().to_owned());
+                self.objects.extend(read.into_iter().map(|object| (key(&object), Some(object))));
+            }
+        }
+    }
+
+    fn list(&self, kind: &'static str, namespace: &str) -> Option<&Index> {
+        let of = |namespace: &str| self.lists.get(&(kind, namespace.to_owned()));
+        of(namespace).or_else(|| of(""))
+    }
+
+    /// The objects of a kind that were read one by one.
+    fn read(&self, kind: &'static str) -> impl Iterator<Item = (&str, &str, Option<&Stored>)> {
+        let of_kind = self.objects.iter().filter(move |((of, ..), _)| *of == kind);
+        of_kind.map(|((_, namespace, name), object)| (&**namespace, &**name, object.as_ref()))
+    }
+
+    /// Whether the lookup behind has this object among those with `key`.
+    fn is_counted_behind(&self, kind: &'static str, namespace: &str, name: &str, key: &str) -> bool {
+        let found = self.behind.find(kind, namespace, name);
+        matches!(found, Found::Present(object) if object.has_key(key))
+    }
+}
+
+impl Lookup for Fresh<'_> {
+    fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
+        if let Some(read) = self.objects.get(&(kind, namespace.to_owned(), name.to_owned())) {
+            return read.clone().map_or(Found::Absent, Found::Present);
+        }
+        match self.list(kind, namespace) {
+            Some(list) => list.get(namespace, name).cloned().map_or(Found::Absent, Found::Present),
+            None => self.behind.find(kind, namespace, name),
+        }
+    }
+
+    fn select(&self, kind: &'static str, key: &str) -> Selection {
+        self.select_in(kind, "", key)
+    }
+
+    fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
+        if let Some(list) = self.list(kind, namespace) {
+            return Selection { objects: list.with_key("", key).cloned().collect(), complete: true };
+        }
+        let mut behind = self.behind.select_in(kind, namespace, key);
+        for (namespace, name, object) in self.read(kind) {
+            behind.objects.retain(|other| other.name() != name || other.namespace() != namespace);
+            behind.objects.extend(object.filter(|object| object.has_key(key)).cloned());
+        }
+        behind
+    }
+
+    fn first(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        key: &str,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Selection {
+        if let Some(list) = self.list(kind, namespace) {
+            return Selection { objects: list.first(namespace, key, limit, wanted), complete: true };
+        }
+        let is_read = |object: &Stored| {
+            self.objects.contains_key(&(kind, object.namespace().to_owned(), object.name().to_owned()))
+        };
+        let unread = |object: &Stored| wanted(object) && !is_read(object);
+        let mut selection = self.behind.first(kind, namespace, key, limit, &unread);
+        let read = self.read(kind).filter_map(|(.., object)| object);
+        let read =
+            read.filter(|object| object.has_key(key) && in_namespace(object, namespace) && wanted(object));
+        selection.objects.extend(read.cloned());
+        shorten(&mut selection.objects, limit);
+        selection
+    }
+
+    fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
+        self.count_in(kind, "", key)
+    }
+
+    fn count_in(&self, kind: &'static str, namespace: &str, key: &str) -> Option<usize> {
+        if let Some(list) = self.list(kind, namespace) {
+            return Some(list.count(key));
+        }
+        let behind = self.behind.count_in(kind, namespace, key)?;
+        let (mut more, mut fewer) = (0, 0);
+        for (namespace, name, object) in self.read(kind) {
+            more += usize::from(object.is_some_and(|object| object.has_key(key)));
+            fewer += usize::from(self.is_counted_behind(kind, namespace, name, key));
+        }
+        Some((behind + more).saturating_sub(fewer))
+    }
+
+    fn namespace(&self, name: &str) -> Arc<Namespace> {
+        self.behind.namespace(name)
+    }
+}
