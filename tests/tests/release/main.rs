@@ -34,7 +34,7 @@ fn tools() -> PathBuf {
 fn run(command: &mut Command) -> String {
     let name = command.get_program().display().to_string();
     let output = command.output().unwrap_or_else(|error| {
-        panic!("can't run {name}: {error}\nThis test needs root and Debian's packages containerd, runc and skopeo.")
+        panic!("can't run {name}: {error}\nThis test needs root and Debian's packages containerd, runc and skopeo, and with FULL=1 qemu-user-static.")
     });
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}:\n{}{}", text(&output.stdout), text(&output.stderr));
