@@ -1,9 +1,9 @@
 //! What the end-to-end tests share: users, namespaces, and a view of claims.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
-use concierge_shared::kind::by_name;
+use concierge_shared::kind::{KINDS, by_name};
 use concierge_tests::controlplane::User;
 use concierge_tests::stack::Stack;
 use kube::api::{Api, ListParams, PostParams};
@@ -20,12 +20,16 @@ pub(crate) async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
 
 /// An ordinary user who may do everything with our kinds, and nothing else.
 pub(crate) async fn ordinary_user(stack: &Stack) -> Result<User> {
-    let rules = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: owner}\n\
-                 rules:\n- apiGroups: [petstore.example.com, coffee.terminal.sh]\n  resources: ['*']\n  verbs: ['*']\n---\n\
-                 apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: owners}\n\
-                 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: owner}\n\
-                 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: owners}]\n";
-    stack.plane.kubectl().apply_text(rules).await?.ok()?;
+    let groups: BTreeSet<_> = KINDS.iter().map(|kind| (kind.group)()).collect();
+    let groups = groups.into_iter().collect::<Vec<_>>().join(", ");
+    let rules = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: owner}}\n\
+         rules:\n- apiGroups: [{groups}]\n  resources: ['*']\n  verbs: ['*']\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: owners}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: owner}}\n\
+         subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: Group, name: owners}}]\n"
+    );
+    stack.plane.kubectl().apply_text(&rules).await?.ok()?;
     stack.plane.user("ann", &["owners"])
 }
 
