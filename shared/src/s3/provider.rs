@@ -15,7 +15,7 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
-    common::SecretKeyRef,
+    common::{RateLimit, SecretKeyRef},
     field::at,
     kind::Kind,
     rules, status,
@@ -81,9 +81,8 @@ pub struct ProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[validate(nested)]
     pub retry: Option<Retry>,
-    /// How fast calls may be made.
+    /// How many calls the service can bear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[validate(nested)]
     pub rate_limit: Option<RateLimit>,
     /// What the service can do, where that is not as with others of its type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +118,7 @@ rules! {
     SECRET_TWICE = Deny "s3.provider.secret-twice", "The id and the secret of a Provider's access key are different entries.";
     SKIP_VERIFY = Warn "s3.provider.skip-verify", "A Provider verifies the certificate of its service.";
     RETRY = Deny "s3.provider.retry", "A call is made from 1 to 10 times.";
-    RATE_LIMIT = Deny "s3.provider.rate-limit", "A Provider's rates are from 1 to 10000, and up to 100 calls are made side by side.";
+    RATE_LIMIT = Deny "s3.provider.rate-limit", "A Provider's rateLimit has 1 to 1000 requestsPerSecond, a burst from 1 to 1000 and a concurrency from 1 to 64.";
     IMMUTABLE = Deny "s3.provider.immutable", "A Provider's type, endpoint and region stay as they are while objects use it.";
     IN_USE = Deny protects_others "s3.provider.in-use", "A Provider is deleted after the objects that use it.";
 }
@@ -158,6 +157,9 @@ impl Kind for Provider {
         check_endpoint("spec.endpoint", &spec.endpoint, problems);
         if let Some(endpoint) = &spec.iam_endpoint {
             check_endpoint("spec.iamEndpoint", endpoint, problems);
+        }
+        if let Some(limit) = &spec.rate_limit {
+            limit.check("spec.rateLimit", &RATE_LIMIT, problems);
         }
         check_region("spec.region", &spec.region, problems);
         check_region("spec.iamRegion", spec.iam_region.as_deref().unwrap_or("-"), problems);

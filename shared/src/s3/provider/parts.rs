@@ -87,24 +87,6 @@ pub enum Backoff {
     Linear,
 }
 
-/// How fast calls may be made at an account.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
-#[serde(rename_all = "camelCase")]
-pub struct RateLimit {
-    /// How many a second, from 1 to 10000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[validate(range(min = 1, max = 10000, code = "s3.provider.rate-limit"))]
-    pub requests_per_second: Option<i64>,
-    /// How many at once after a pause, from 1 to 10000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[validate(range(min = 1, max = 10000, code = "s3.provider.rate-limit"))]
-    pub burst: Option<i64>,
-    /// How many side by side, from 1 to 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[validate(range(min = 1, max = 100, code = "s3.provider.rate-limit"))]
-    pub concurrency: Option<i64>,
-}
-
 /// What a service can do. What is absent is as usual with the Provider's type.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
