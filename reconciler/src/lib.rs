@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`aws`] | S3 and IAM over our own HTTP client |
 //! | [`run`] | the program: cache, lease, engine |
 //! | `bindings` | the RoleBindings that give us our rights last as long as our objects |
 //! | [`engine`] | one loop for every kind; knows none |
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod aws;
 mod bindings;
 pub mod coffee;
 mod common;

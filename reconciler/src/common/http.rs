@@ -104,7 +104,7 @@ pub(crate) fn never_sent(error: &reqwest::Error) -> Option<String> {
     }
 }
 
-fn innermost(error: &dyn Error) -> &dyn Error {
+pub(crate) fn innermost(error: &dyn Error) -> &dyn Error {
     error.source().map_or(error, innermost)
 }
 

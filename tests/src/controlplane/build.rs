@@ -1,4 +1,4 @@
-//! Finds the control plane's programs, or fetches or builds them, once per machine.
+//! Finds the control plane's programs and other Go programs of the tests, or fetches or builds them, once per machine.
 
 use std::fs::{File, TryLockError};
 use std::io::{IsTerminal, Write};
@@ -21,21 +21,25 @@ struct Source {
     built_as: &'static str,
     /// The folder of the Go module.
     module: &'static str,
+    /// The module whose version is the program's.
+    versioned_by: &'static str,
     /// Part of envtest, so that `KUBEBUILDER_ASSETS` may hold it.
     asset: bool,
 }
 
 const KUBERNETES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane");
 const HELM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/helm");
+const VERSITYGW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/versitygw");
 /// What linking the largest of the programs may take.
 const LINK_MIB: usize = 4096;
 
-const SOURCES: [Source; 5] = [
+const SOURCES: [Source; 6] = [
     Source {
         name: "kube-apiserver",
         package: "k8s.io/kubernetes/cmd/kube-apiserver",
         built_as: "kube-apiserver",
         module: KUBERNETES,
+        versioned_by: "k8s.io/kubernetes",
         asset: true,
     },
     Source {
@@ -43,6 +47,7 @@ const SOURCES: [Source; 5] = [
         package: "go.etcd.io/etcd/server/v3",
         built_as: "server",
         module: KUBERNETES,
+        versioned_by: "k8s.io/kubernetes",
         asset: true,
     },
     Source {
@@ -50,6 +55,7 @@ const SOURCES: [Source; 5] = [
         package: "k8s.io/kubernetes/cmd/kubectl",
         built_as: "kubectl",
         module: KUBERNETES,
+        versioned_by: "k8s.io/kubernetes",
         asset: true,
     },
     Source {
@@ -57,6 +63,7 @@ const SOURCES: [Source; 5] = [
         package: "k8s.io/kubernetes/cmd/kube-controller-manager",
         built_as: "kube-controller-manager",
         module: KUBERNETES,
+        versioned_by: "k8s.io/kubernetes",
         asset: false,
     },
     Source {
@@ -64,15 +71,24 @@ const SOURCES: [Source; 5] = [
         package: "helm.sh/helm/v4/cmd/helm",
         built_as: "helm",
         module: HELM,
+        versioned_by: "helm.sh/helm/v4",
+        asset: false,
+    },
+    Source {
+        name: "versitygw",
+        package: "github.com/versity/versitygw/cmd/versitygw",
+        built_as: "versitygw",
+        module: VERSITYGW,
+        versioned_by: "github.com/versity/versitygw",
         asset: false,
     },
 ];
 
-/// All programs of a control plane: see [`ensure`].
+/// All programs: see [`ensure`].
 ///
 /// # Errors
 /// As [`ensure`].
-pub async fn ensure_all() -> Result<[PathBuf; 5]> {
+pub async fn ensure_all() -> Result<[PathBuf; 6]> {
     ensure(SOURCES.each_ref().map(|source| source.name)).await
 }
 
@@ -129,7 +145,7 @@ fn missing(paths: &[(&'static Source, PathBuf)]) -> impl Iterator<Item = &'stati
 /// Builds the programs of a module with one command, as they share most of what they are compiled from; those of another
 /// module at the same time, if there is memory.
 async fn build_missing(paths: &[(&'static Source, PathBuf)]) -> Result<()> {
-    let [kubernetes, helm] = [KUBERNETES, HELM].map(|module| {
+    let [kubernetes, helm, versitygw] = [KUBERNETES, HELM, VERSITYGW].map(|module| {
         let of_module = paths.iter().filter(|(source, path)| source.module == module && !path.exists());
         of_module.map(|(source, path)| (*source, path.as_path())).collect::<Vec<_>>()
     });
@@ -139,7 +155,7 @@ async fn build_missing(paths: &[(&'static Source, PathBuf)]) -> Result<()> {
         build(&kubernetes).await?;
         build(&helm).await?;
     }
-    Ok(())
+    build(&versitygw).await
 }
 
 /// Builds programs of one module.
@@ -194,20 +210,22 @@ impl Source {
 
     /// The version that the module pins.
     fn version(&self) -> Result<String> {
-        let module = if self.module == HELM { "helm.sh/helm/v4 " } else { "k8s.io/kubernetes " };
         let go_mod = self.read("go.mod")?;
         let version = go_mod.lines().find_map(|line| {
-            line.trim_start_matches("require").trim().strip_prefix(module)?.trim().split(' ').next()
+            let (module, version) = line.trim_start_matches("require").trim().split_once(' ')?;
+            (module == self.versioned_by).then_some(version.split(' ').next()?)
         });
         let version = version.filter(|version| version.starts_with('v'));
-        Ok(version.with_context(|| format!("no version of {module}"))?.to_owned())
+        Ok(version.with_context(|| format!("no version of {}", self.versioned_by))?.to_owned())
     }
 
     /// The version numbers that the release builds of these programs carry.
     fn link_flags(&self) -> Result<String> {
         let version = self.version()?;
-        if self.module == HELM {
-            return Ok(format!("-s -w -X helm.sh/helm/v4/internal/version.version={version}"));
+        match self.module {
+            HELM => return Ok(format!("-s -w -X helm.sh/helm/v4/internal/version.version={version}")),
+            VERSITYGW => return Ok(format!("-s -w -X main.Version={version}")),
+            _ => {}
         }
         let mut parts = version.trim_start_matches('v').split('.');
         let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

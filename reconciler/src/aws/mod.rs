@@ -1,0 +1,145 @@
+//! S3 and IAM as AWS and compatible services speak them: the SDK's requests over our own HTTP client.
+//!
+//! Nothing here looks for credentials, regions or profiles: what a client is to use is given to it. The SDK repeats nothing, because
+//! what was sent may have taken effect, and follows no redirect; the engine decides on both.
+
+use std::{fmt, time::Duration};
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use reqwest::Url;
+
+mod connector;
+mod content_md5;
+mod failure;
+mod trust;
+
+pub use failure::{Answered, failure, region_of};
+pub use trust::{Trust, TrustError};
+
+use connector::Connector;
+use content_md5::ContentMd5;
+
+/// IAM has one region, and signatures name it.
+const IAM_REGION: &str = "us-east-1";
+
+/// Where a provider's services are, and how they are reached.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The address of S3.
+    pub s3: Url,
+    /// The address of IAM, where the provider has it.
+    pub iam: Option<Url>,
+    /// The region that signatures name.
+    pub region: String,
+    /// Buckets in the path of an address rather than in its host.
+    pub path_style: bool,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Time for name look-up, TCP and TLS together; shorter than `attempt`, so that a call that was never sent is known as one.
+    pub connect: Duration,
+    /// Time for a whole call.
+    pub attempt: Duration,
+}
+
+/// What a client signs with. Debug shows the id only.
+#[derive(Clone)]
+pub struct Keys {
+    /// The access key's id, which is no secret.
+    pub id: String,
+    /// The secret key.
+    pub secret: String,
+    /// The token that temporary keys come with.
+    pub session: Option<String>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The clients of one provider. Clones share their connections. Debug shows no credentials.
+#[derive(Clone)]
+pub struct Clients {
+    /// Buckets and what is in them.
+    pub s3: aws_sdk_s3::Client,
+    /// Users, their keys and policies, where the provider has them.
+    pub iam: Option<aws_sdk_iam::Client>,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").field("iam", &self.iam.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// Clients that sign with `keys`.
+    ///
+    /// # Errors
+    /// When the certificates that are to be believed can't be read, or this machine has no trust store.
+    pub fn new(endpoint: &Endpoint, keys: &Keys) -> Result<Self, TrustError> {
+        let connector = Connector::new(&endpoint.trust, endpoint.connect)?;
+        let credentials =
+            Credentials::new(&keys.id, &keys.secret, keys.session.clone(), None, "the provider's Secret");
+        let s3 = s3_config(endpoint, connector.clone(), credentials.clone());
+        let iam = endpoint.iam.as_ref().map(|url| iam_config(url, endpoint.attempt, connector, credentials));
+        Ok(Self { s3: aws_sdk_s3::Client::from_conf(s3), iam: iam.map(aws_sdk_iam::Client::from_conf) })
+    }
+}
+
+fn s3_config(endpoint: &Endpoint, connector: Connector, credentials: Credentials) -> aws_sdk_s3::Config {
+    aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(connector)
+        .endpoint_url(endpoint.s3.as_str())
+        .force_path_style(endpoint.path_style)
+        .region(Region::new(endpoint.region.clone()))
+        .credentials_provider(credentials)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(time_out(endpoint.attempt))
+        .sleep_impl(sleep())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        // Compatible services refuse checksums that they do not know.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .interceptor(ContentMd5)
+        // What would send a request elsewhere than to the provider's address.
+        .disable_s3_express_session_auth(true)
+        .disable_multi_region_access_points(true)
+        .use_arn_region(false)
+        .build()
+}
+
+fn iam_config(
+    url: &Url,
+    attempt: Duration,
+    connector: Connector,
+    credentials: Credentials,
+) -> aws_sdk_iam::Config {
+    aws_sdk_iam::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(connector)
+        .endpoint_url(url.as_str())
+        .region(Region::new(IAM_REGION))
+        .credentials_provider(credentials)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(time_out(attempt))
+        .sleep_impl(sleep())
+        .build()
+}
+
+fn time_out(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(attempt).build()
+}
+
+/// Without it no time-out of the SDK has any effect.
+fn sleep() -> SharedAsyncSleep {
+    SharedAsyncSleep::new(TokioSleep::new())
+}

@@ -1,0 +1,162 @@
+//! Answers that no service gives on request.
+
+use std::time::Duration;
+
+use concierge_reconciler::aws::{Answered, Clients, Endpoint, Keys, Trust, TrustError, failure, region_of};
+use concierge_reconciler::engine::Failure;
+use concierge_tests::s3::endpoint;
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY";
+
+fn keys() -> Keys {
+    Keys {
+        id: "AKIDEXAMPLE".to_owned(),
+        secret: SECRET.to_owned(),
+        session: Some("session-EXAMPLETOKEN".to_owned()),
+    }
+}
+
+fn clients(url: &str) -> Clients {
+    let endpoint = Endpoint { attempt: Duration::from_secs(5), ..endpoint(url, url).unwrap() };
+    Clients::new(&endpoint, &keys()).unwrap()
+}
+
+/// A fake service that gives every request this answer and keeps what it was asked.
+async fn fake(answer: &'static str) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (seen, requests) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 16 << 10];
+            let length = stream.read(&mut request).await.unwrap_or_default();
+            let _ = seen.send(String::from_utf8_lossy(&request[..length]).into_owned());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, requests)
+}
+
+macro_rules! head_and_body {
+    ($status:literal, $headers:literal, $body:literal) => {
+        concat!("HTTP/1.1 ", $status, "\r\nconnection: close\r\n", $headers, "\r\n", $body)
+    };
+}
+
+/// What `GET ?encryption` of a service with this answer comes to.
+async fn class_of(answer: &'static str) -> Failure {
+    let (url, _requests) = fake(answer).await;
+    let error = clients(&url).s3.get_bucket_encryption().bucket("b").send().await.unwrap_err();
+    failure("GetBucketEncryption", &error, Timestamp::UNIX_EPOCH)
+}
+
+#[tokio::test]
+async fn another_document_than_asked_for_is_known_and_never_taken_for_an_answer() {
+    // What Ceph's gateway answers for sub-resources that it does not know; a DELETE of them deletes the bucket.
+    let listing = head_and_body!(
+        "200 OK",
+        "content-type: application/xml\r\n",
+        "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name></ListBucketResult>"
+    );
+    let (url, _requests) = fake(listing).await;
+    let error = clients(&url).s3.get_bucket_encryption().bucket("b").send().await.unwrap_err();
+    assert!(Answered::of(&error).unwrap().is_another_document(), "{error:?}");
+    let failure = failure("GetBucketEncryption", &error, Timestamp::UNIX_EPOCH);
+    assert!(failure.to_string().ends_with("answered with another document than asked for"), "{failure}");
+}
+
+#[tokio::test]
+async fn refusals_fall_into_classes() {
+    let throttled = head_and_body!(
+        "503 Slow Down",
+        "retry-after: 7\r\n",
+        "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+    );
+    let Failure::Throttled { retry_after, message } = class_of(throttled).await else {
+        panic!("no throttling")
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(7)));
+    assert_eq!(message, "GetBucketEncryption was answered SlowDown: Please reduce your request rate.");
+    let skewed = head_and_body!(
+        "403 Forbidden",
+        "",
+        "<Error><Code>RequestTimeTooSkewed</Code><Message>Too far.</Message></Error>"
+    );
+    let skewed = class_of(skewed).await;
+    assert!(matches!(&skewed, Failure::Auth(said) if said.contains("clock")), "{skewed:?}");
+    let broken = head_and_body!("500 Oops", "", "<Error><Code>InternalError</Code></Error>");
+    assert!(matches!(class_of(broken).await, Failure::Ambiguous(_)));
+    let nothing = class_of("").await;
+    assert!(
+        matches!(nothing, Failure::Ambiguous(_)),
+        "a connection that ends without an answer: {nothing:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_bucket_in_another_region_says_where_it_is() {
+    let elsewhere = head_and_body!("301 Moved", "x-amz-bucket-region: eu-central-1\r\n", "");
+    let (url, _requests) = fake(elsewhere).await;
+    let error = clients(&url).s3.head_bucket().bucket("b").send().await.unwrap_err();
+    assert_eq!(region_of(&error).as_deref(), Some("eu-central-1"));
+    let hostile = head_and_body!("301 Moved", "x-amz-bucket-region: evil.example.com/\r\n", "");
+    let (url, _requests) = fake(hostile).await;
+    let error = clients(&url).s3.head_bucket().bucket("b").send().await.unwrap_err();
+    assert_eq!(region_of(&error), None);
+}
+
+#[tokio::test]
+async fn a_closed_port_means_never_sent_and_no_answer_in_time_is_ambiguous() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = clients(&format!("http://{closed}")).s3.list_buckets().send().await.unwrap_err();
+    let never = failure("ListBuckets", &error, Timestamp::UNIX_EPOCH);
+    assert!(matches!(never, Failure::NeverSent(_)), "{never:?}");
+
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let hasty = Endpoint { attempt: Duration::from_millis(50), ..endpoint(&url, &url).unwrap() };
+    let error = Clients::new(&hasty, &keys()).unwrap().s3.list_buckets().send().await.unwrap_err();
+    let late = failure("ListBuckets", &error, Timestamp::UNIX_EPOCH);
+    assert_eq!(late, Failure::Ambiguous("ListBuckets was not answered in time".to_owned()));
+}
+
+#[tokio::test]
+async fn what_changes_something_is_sent_once_and_carries_content_md5_where_old_services_ask_for_it() {
+    let broken = head_and_body!("500 Oops", "", "");
+    let (url, mut requests) = fake(broken).await;
+    let clients = clients(&url);
+    let create = clients.iam.as_ref().unwrap().create_access_key().user_name("jane").send().await;
+    let error = create.unwrap_err();
+    assert!(matches!(failure("CreateAccessKey", &error, Timestamp::UNIX_EPOCH), Failure::Ambiguous(_)));
+    assert!(requests.recv().await.unwrap().starts_with("POST / "));
+
+    use aws_sdk_s3::types::{Tag, Tagging};
+    let tags =
+        Tagging::builder().tag_set(Tag::builder().key("a").value("b").build().unwrap()).build().unwrap();
+    clients.s3.put_bucket_tagging().bucket("b").tagging(tags).send().await.unwrap_err();
+    let put = requests.recv().await.unwrap().to_ascii_lowercase();
+    assert!(put.starts_with("put /b") && put.contains("?tagging"), "each call was sent once: {put}");
+    assert!(put.contains("\r\ncontent-md5: "), "{put}");
+    assert!(!put.contains(&SECRET.to_ascii_lowercase()));
+    assert!(requests.try_recv().is_err(), "nothing was sent again");
+}
+
+#[test]
+fn no_secret_is_in_what_is_printed() {
+    let clients = clients("http://127.0.0.1:9");
+    let printed = format!("{:?} {clients:?} {:?}", keys(), clients.s3.config());
+    assert!(!printed.contains(SECRET) && !printed.contains("EXAMPLETOKEN"), "{printed}");
+}
+
+#[test]
+fn a_ca_bundle_is_believed_whole_or_refused() {
+    let endpoint = endpoint("https://127.0.0.1:9", "https://127.0.0.1:9").unwrap();
+    for pem in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let endpoint = Endpoint { trust: Trust::Authority(pem.into()), ..endpoint.clone() };
+        let made = Clients::new(&endpoint, &keys());
+        assert!(matches!(made, Err(TrustError::NoCertificate)), "{pem}: {made:?}");
+    }
+}
