@@ -13,7 +13,7 @@ use std::{
 
 use concierge_shared::{
     admission::{
-        lookup::{Found, Lookup, Namespace, Selection},
+        lookup::{Found, Lookup, Namespace, Selection, first_wanted},
         rule::RULES_ANNOTATION,
     },
     index::{Index, Stored},
@@ -262,7 +262,8 @@ impl Lookup for Cache {
     ) -> Selection {
         let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
         let complete = if namespace.is_empty() { self.complete(shelf) } else { shelf.believed_in(namespace) };
-        Selection { objects: shelf.index.read().first(namespace, key, limit, wanted), complete }
+        let first = |many| shelf.index.read().first(namespace, key, many, &|_| true);
+        Selection { objects: first_wanted(limit, wanted, first), complete }
     }
 
     fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {

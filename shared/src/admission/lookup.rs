@@ -238,6 +238,28 @@ pub(super) fn shorten(objects: &mut Vec<Stored>, limit: usize) {
     objects.truncate(limit);
 }
 
+/// The first `limit` objects that are `wanted`, where `first` gives the first of all, as many as it is asked for. For caches behind a lock:
+/// `wanted` may look up other objects, which must not happen while the lock is held.
+pub fn first_wanted(
+    limit: usize,
+    wanted: &dyn Fn(&Stored) -> bool,
+    first: impl Fn(usize) -> Vec<Stored>,
+) -> Vec<Stored> {
+    let mut many = limit.max(FIRST_LOOK);
+    loop {
+        let some = first(many);
+        let are_all = some.len() < many;
+        let found: Vec<_> = some.into_iter().filter(wanted).take(limit).collect();
+        if are_all || found.len() == limit {
+            return found;
+        }
+        many = many.saturating_mul(4);
+    }
+}
+
+/// How many objects are looked at before more are taken out of a cache.
+const FIRST_LOOK: usize = 16;
+
 /// Typed look-ups on any [`Lookup`].
 pub trait LookupExt {
     /// The objects of kind `K` in a namespace with an index key.
@@ -255,5 +277,37 @@ impl LookupExt for dyn Lookup + '_ {
     fn first_as<K: Kind>(&self, namespace: &str, key: &str, limit: usize) -> Vec<Arc<K>> {
         let alive = |object: &Stored| !object.terminating();
         self.first(K::NAME, namespace, key, limit, &alive).objects.iter().filter_map(Stored::get).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{kind::store, pets::Pet};
+
+    fn pet(id: usize) -> Stored {
+        let json = json!({
+            "apiVersion": "petstore.example.com/v1", "kind": "Pet",
+            "metadata": {"namespace": "zoo", "name": format!("pet-{id:03}")}, "spec": {"id": id, "name": "Pet"},
+        });
+        store(Arc::new(serde_json::from_value::<Pet>(json).unwrap()))
+    }
+
+    #[test]
+    fn what_is_wanted_is_found_behind_any_number_that_is_not_and_outside_of_the_cache() {
+        let pets: Vec<_> = (0..200).map(pet).collect();
+        let cache = std::cell::RefCell::new(pets);
+        let first = |many| cache.borrow_mut().iter().take(many).cloned().collect::<Vec<_>>();
+        for (from, limit, expect) in [(0, 1, 1), (150, 2, 2), (199, 2, 1), (200, 1, 0), (3, usize::MAX, 197)]
+        {
+            // It looks at the cache itself.
+            let wanted =
+                |pet: &Stored| cache.borrow_mut().iter().skip(from).any(|other| other.name() == pet.name());
+            let found = first_wanted(limit, &wanted, first);
+            assert_eq!(found.len(), expect, "from {from}");
+            assert!(found.first().is_none_or(|pet| pet.name() == format!("pet-{from:03}")));
+        }
     }
 }

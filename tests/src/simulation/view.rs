@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use concierge_reconciler::engine::cluster::objects::Objects;
 use concierge_runtime::cache::Change;
 use concierge_shared::{
-    admission::lookup::{Found, Lookup, Namespace, Selection, World},
+    admission::lookup::{Found, Lookup, Namespace, Selection, World, first_wanted},
     index::Stored,
     kind::KindInfo,
 };
@@ -116,7 +116,8 @@ impl Lookup for View {
             self.server.count_reads(1);
             wanted(object)
         };
-        self.seen.lock().world.first(kind, namespace, key, limit, &counted)
+        let first = |many| self.seen.lock().world.first(kind, namespace, key, many, &|_| true).objects;
+        Selection { objects: first_wanted(limit, &counted, first), complete: true }
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
