@@ -46,6 +46,15 @@ pub fn covers(outer: &str, inner: &str) -> bool {
     if !inner.contains(['*', '?']) {
         return matches(outer, inner);
     }
+    // Most pairs differ before their first wildcard or behind their last: a long list of resources is compared with itself.
+    let is_wild = ['*', '?'];
+    let ends = |text: &str| (text.find(is_wild).unwrap_or(0), text.rfind(is_wild).map_or(0, |at| at + 1));
+    let ((outer_start, outer_end), (inner_start, inner_end)) = (ends(outer), ends(inner));
+    if !inner[..inner_start].starts_with(&outer[..outer_start])
+        || !inner[inner_end..].ends_with(&outer[outer_end..])
+    {
+        return false;
+    }
     let (outer, inner) = (canonical(outer), canonical(inner));
     // covered[i][o]: whether the rest of `inner` from i is covered by the rest of `outer` from o. Filled from the ends.
     let mut covered = vec![vec![false; outer.len() + 1]; inner.len() + 1];
