@@ -56,6 +56,33 @@ const RULES: &[&str] = &[
     "pets.pet.tag-required",
     "pets.pet.unique-id",
     "pets.petstore.in-use",
+    "s3.accesskey.iam-09",
+    "s3.accesskey.one-rotates",
+    "s3.accesskey.same-provider",
+    "s3.accesskey.secret-unique",
+    "s3.accesskey.user-exists",
+    "s3.bucket.children",
+    "s3.bucket.enc-05",
+    "s3.bucket.in-use",
+    "s3.bucket.same-endpoint",
+    "s3.bucket.unique",
+    "s3.bucketpolicy.bucket-exists",
+    "s3.bucketpolicy.dup-01",
+    "s3.bucketpolicy.pub-01",
+    "s3.iam.iam-02",
+    "s3.iampolicy.iam-16",
+    "s3.iampolicy.in-use",
+    "s3.policy.lck-01",
+    "s3.policy.pub-02",
+    "s3.policy.res-07",
+    "s3.policy.ten-01",
+    "s3.provider.immutable",
+    "s3.provider.in-use",
+    "s3.reference.iam-endpoint",
+    "s3.reference.provider-exists",
+    "s3.user.in-use",
+    "s3.user.policy-exists",
+    "s3.user.same-provider",
 ];
 
 /// An object of a world.
@@ -152,11 +179,14 @@ fn stale(truth: &[Object], versions: &BTreeMap<Id, Vec<Object>>) -> Vec<Vec<Obje
     stale
 }
 
+/// How many versions of an object are kept: each fixture is put to the test with each version of each object around.
+const VERSIONS: usize = 6;
+
 fn versions(fixtures: &[Fixture]) -> BTreeMap<Id, Vec<Object>> {
     let mut versions = BTreeMap::<_, Vec<Object>>::new();
     for object in fixtures.iter().flat_map(around) {
         let known = versions.entry(id(&object)).or_default();
-        if known.iter().all(|one| one.json != object.json) {
+        if known.len() < VERSIONS && known.iter().all(|one| one.json != object.json) {
             known.push(object);
         }
     }

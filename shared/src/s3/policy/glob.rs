@@ -40,21 +40,39 @@ fn matches_slice<C: Copy + PartialEq>(pattern: &[C], text: &[C], any: C, one: C)
 ///
 /// A `true` is always right. With several `*` in both, a rare containment may be missed.
 pub fn covers(outer: &str, inner: &str) -> bool {
-    if !outer.contains(['*', '?']) {
-        return outer == inner;
+    Pattern::new(outer).covers(&Pattern::new(inner))
+}
+
+/// A pattern whose ends are known: most pairs of a long list differ before their first wildcard or behind their last.
+#[derive(Clone, Copy, Debug)]
+pub struct Pattern<'a> {
+    text: &'a str,
+    /// What is before the first wildcard and behind the last, if it has any.
+    ends: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Pattern<'a> {
+    /// The pattern `text`.
+    pub fn new(text: &'a str) -> Self {
+        let (first, last) = (text.find(['*', '?']), text.rfind(['*', '?']));
+        Self { text, ends: first.zip(last).map(|(first, last)| (&text[..first], &text[last + 1..])) }
     }
-    if !inner.contains(['*', '?']) {
-        return matches(outer, inner);
+
+    /// As [`covers`].
+    pub fn covers(&self, inner: &Pattern<'_>) -> bool {
+        match (self.ends, inner.ends) {
+            (None, _) => self.text == inner.text,
+            (Some(_), None) => matches(self.text, inner.text),
+            (Some((start, end)), Some((inner_start, inner_end))) => {
+                inner_start.starts_with(start)
+                    && inner_end.ends_with(end)
+                    && covers_in_full(self.text, inner.text)
+            }
+        }
     }
-    // Most pairs differ before their first wildcard or behind their last: a long list of resources is compared with itself.
-    let is_wild = ['*', '?'];
-    let ends = |text: &str| (text.find(is_wild).unwrap_or(0), text.rfind(is_wild).map_or(0, |at| at + 1));
-    let ((outer_start, outer_end), (inner_start, inner_end)) = (ends(outer), ends(inner));
-    if !inner[..inner_start].starts_with(&outer[..outer_start])
-        || !inner[inner_end..].ends_with(&outer[outer_end..])
-    {
-        return false;
-    }
+}
+
+fn covers_in_full(outer: &str, inner: &str) -> bool {
     let (outer, inner) = (canonical(outer), canonical(inner));
     // covered[i][o]: whether the rest of `inner` from i is covered by the rest of `outer` from o. Filled from the ends.
     let mut covered = vec![vec![false; outer.len() + 1]; inner.len() + 1];

@@ -88,11 +88,11 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     for item in items.iter().filter(|item| !item.text.is_empty()) {
         check_one(lint, statement, item);
     }
-    for (index, item) in items.iter().enumerate() {
-        let wider = items.iter().enumerate().find(|(at, other)| {
-            *at != index && other.text != item.text && glob::covers(&other.text, &item.text)
-        });
-        if let Some((_, by)) = wider {
+    let patterns: Vec<_> = items.iter().map(|item| glob::Pattern::new(&item.text)).collect();
+    for (item, pattern) in items.iter().zip(&patterns) {
+        let mut others = items.iter().zip(&patterns);
+        let wider = others.find(|(other, wider)| wider.covers(pattern) && other.text != item.text);
+        if let Some((by, _)) = wider {
             lint.add(
                 &RES_13,
                 item.span.clone(),
