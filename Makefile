@@ -39,4 +39,4 @@ release-dry-run: ## Make everything that a release publishes, in target/dist, an
 	cargo run --quiet --bin release -- all $(if $(TAG),--tag $(TAG)) $(if $(ARCH),--arch $(ARCH))
 
 release-test: ## Run the image in containerd, and the reports and the hook in other programs; FULL=1: as it is published
-	cargo build --workspace --bins && FULL=$(FULL) cargo test --package concierge-tests --test release -- --include-ignored --show-output
+	cargo build --workspace --bins && IMAGE=1 FULL=$(FULL) cargo test --package concierge-tests --test release -- --include-ignored --show-output

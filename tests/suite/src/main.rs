@@ -101,6 +101,7 @@ fn test(report: &mut Report) -> Result<()> {
 fn soak(report: &mut Report) -> Result<()> {
     if std::env::var_os("FULL").is_none_or(|full| full.is_empty()) {
         report.left_out("where a sample is played, the test says so; all of it: make soak FULL=1");
+        report.left_out("the image is neither built nor run: make release-test, or make soak FULL=1");
     }
     report
         .cargo(&[&TESTS[..], &["--lib", "--bins", "--tests", "--", "--ignored", "--show-output"]].concat())?;
