@@ -5,7 +5,6 @@
 //! | moto | breadth: every call that we make | bucket policies decide nothing; users with keys can be deleted |
 //! | versitygw | enforcement: users, keys and bucket policies as AWS has them | no encryption, lifecycle, managed policies |
 
-use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -144,13 +143,9 @@ async fn answers(url: &str, process: &Process) -> Result<()> {
             bail!("{} does not start:\n{}", process.name(), process.log_tail(20));
         }
         // A port that is not open yet tells nobody when it will be.
-        pause().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-fn pause() -> impl Future<Output = ()> {
-    tokio::time::sleep(Duration::from_millis(20))
 }
 
 fn free_port() -> Result<u16> {
