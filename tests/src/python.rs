@@ -18,7 +18,7 @@ use tokio::process::Command;
 pub async fn ensure(what: &str, requirements: &str) -> Result<PathBuf> {
     let digest: String =
         Sha256::digest(requirements).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let cache = cache()?;
+    let cache = cache("python")?;
     let home = cache.join(digest);
     let python = home.join("bin").join("python");
     if home.join("complete").exists() {
@@ -63,12 +63,13 @@ async fn lock(cache: &Path) -> Result<File> {
     locked.with_context(|| format!("can't lock {}", path.display()))
 }
 
-fn cache() -> Result<PathBuf> {
+/// The folder `name` in the cache: `$CONCIERGE_CACHE`, else `concierge` in `$XDG_CACHE_HOME` or `~/.cache`.
+pub(crate) fn cache(name: &str) -> Result<PathBuf> {
     let var = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = var("CONCIERGE_CACHE")
         .or_else(|| Some(var("XDG_CACHE_HOME")?.join("concierge")))
         .or_else(|| Some(var("HOME")?.join(".cache/concierge")));
-    Ok(root.context("no cache folder: set HOME or CONCIERGE_CACHE")?.join("python"))
+    Ok(root.context("no cache folder: set HOME or CONCIERGE_CACHE")?.join(name))
 }
 
 /// Both outputs of a program.

@@ -1,10 +1,9 @@
 //! Whose certificates a provider may show.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rustls::{
     ClientConfig, RootCertStore,
-    crypto::CryptoProvider,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -52,14 +51,8 @@ impl Trust {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    let ring = || Arc::new(rustls::crypto::ring::default_provider());
-    CryptoProvider::get_default().cloned().unwrap_or_else(ring)
-}
-
 fn system() -> Result<ClientConfig, TrustError> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    Ok(builder.with_platform_verifier()?.with_no_client_auth())
+    Ok(http::tls()?.with_platform_verifier()?.with_no_client_auth())
 }
 
 fn authority(pem: &[u8]) -> Result<ClientConfig, TrustError> {
@@ -71,6 +64,5 @@ fn authority(pem: &[u8]) -> Result<ClientConfig, TrustError> {
     if added == 0 || ignored > 0 {
         return Err(TrustError::NoCertificate);
     }
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(http::tls()?.with_root_certificates(roots).with_no_client_auth())
 }

@@ -1,12 +1,13 @@
 //! HTTP as a group's client uses it: one request is sent once, and what came of it is a [`Failure`] or a reply.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     StatusCode,
     header::{DATE, HeaderMap, RETRY_AFTER},
 };
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier, crypto::CryptoProvider};
 use serde::de::DeserializeOwned;
 
 use crate::engine::{Failure, retry::LONGEST_PAUSE};
@@ -32,6 +33,16 @@ pub(crate) fn client(
         .pool_idle_timeout(IDLE)
         .user_agent(concat!("concierge/", env!("CARGO_PKG_VERSION")))
         .build()
+}
+
+/// TLS by the process's crypto provider, ring unless it chose another. Whose certificates are believed is to be added.
+///
+/// # Errors
+/// When the provider has none of the protocol's versions.
+pub(crate) fn tls() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    let ring = || Arc::new(rustls::crypto::ring::default_provider());
+    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(ring);
+    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
 }
 
 /// An answer of any status.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::tools;
 use crate::process::Process;
+use crate::python::cache;
 
 /// A program that a Go module below `tests/controlplane` pins.
 #[derive(Debug, PartialEq, Eq)]
@@ -103,7 +104,7 @@ pub async fn ensure_all() -> Result<[PathBuf; 6]> {
 /// # Errors
 /// When Go is missing or a build fails; the error holds the end of its output.
 pub async fn ensure<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N]> {
-    let cache = cache()?;
+    let cache = cache("controlplane")?;
     let mut paths = places(&names, &cache)?;
     if paths.iter().any(|(_, path)| !path.exists()) {
         let _lock = lock(&cache).await?;
@@ -287,12 +288,4 @@ async fn lock(cache: &Path) -> Result<File> {
         }
         told = true;
     }
-}
-
-fn cache() -> Result<PathBuf> {
-    let var = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let root = var("CONCIERGE_CACHE")
-        .or_else(|| Some(var("XDG_CACHE_HOME")?.join("concierge")))
-        .or_else(|| Some(var("HOME")?.join(".cache/concierge")));
-    Ok(root.context("no cache folder: set HOME or CONCIERGE_CACHE")?.join("controlplane"))
 }

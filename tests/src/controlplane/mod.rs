@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 pub use self::build::{ensure, ensure_all, ensure_tool};
 use self::keys::{Authority, Identity};
+pub use self::start::free_ports;
 use self::user::Credential;
 pub use self::user::User;
 use crate::kubectl::{Kubectl, Output, Tool};

@@ -264,7 +264,10 @@ async fn ready(process: &Process, path: &str, config: Config) -> Result<()> {
 
 /// Ports of loopback that nobody listens at, from below the range the system takes ports of outgoing
 /// connections from: those are never taken between this and the program's start.
-fn free_ports(count: usize) -> Result<Vec<u16>> {
+///
+/// # Errors
+/// When there are not as many.
+pub fn free_ports(count: usize) -> Result<Vec<u16>> {
     let mut held = Vec::new();
     for _ in 0..10_000 {
         if held.len() == count {

@@ -42,7 +42,7 @@ impl Server {
     /// When it can't be installed or does not start.
     pub async fn moto() -> Result<Server> {
         let python = python::ensure("moto", MOTO).await?;
-        let (folder, port) = (TempDir::new()?, free_port()?);
+        let (folder, port) = (TempDir::new()?, controlplane::free_ports(1)?[0]);
         let program = python.with_file_name("moto_server");
         let args = ["-H".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port.to_string()];
         let log = folder.path().join("moto.log");
@@ -64,7 +64,7 @@ impl Server {
     /// When it can't be built or does not start.
     pub async fn versitygw() -> Result<Server> {
         let [program] = controlplane::ensure(["versitygw"]).await?;
-        let (folder, ports) = (TempDir::new()?, (free_port()?, free_port()?));
+        let (folder, ports) = (TempDir::new()?, controlplane::free_ports(2)?);
         let root = keys("AKIAROOTROOTROOTROOT");
         let [iam, objects, versions] = ["iam", "s3", "versions"].map(|name| folder.path().join(name));
         for path in [&iam, &objects, &versions] {
@@ -79,15 +79,15 @@ impl Server {
             let log = folder.path().join(format!("{name}.log"));
             Process::spawn(name, &program, args, [("AWS_EC2_METADATA_DISABLED", "true")], &log)
         };
-        let users = start("versitygw iam", ports.1, &["iam", "--dir", &iam, "--private-ports", &socket])?;
-        answers(&format!("http://127.0.0.1:{}/healthz", ports.1), &users).await?;
+        let users = start("versitygw iam", ports[1], &["iam", "--dir", &iam, "--private-ports", &socket])?;
+        answers(&format!("http://127.0.0.1:{}/healthz", ports[1]), &users).await?;
         let (objects, versions) = (shown(&objects), shown(&versions));
         let backend =
             ["--iam-standalone-endpoint", &socket, "posix", "--versioning-dir", &versions, &objects];
-        let gateway = start("versitygw", ports.0, &backend)?;
-        answers(&format!("http://127.0.0.1:{}/healthz", ports.0), &gateway).await?;
+        let gateway = start("versitygw", ports[0], &backend)?;
+        answers(&format!("http://127.0.0.1:{}/healthz", ports[0]), &gateway).await?;
         let url = |port: u16| format!("http://127.0.0.1:{port}");
-        let endpoint = endpoint(&url(ports.0), &url(ports.1))?;
+        let endpoint = endpoint(&url(ports[0]), &url(ports[1]))?;
         let admin = make_admin(&endpoint, &root).await?;
         Ok(Server { endpoint, admin, _processes: vec![gateway, users], _folder: folder })
     }
@@ -146,10 +146,6 @@ async fn answers(url: &str, process: &Process) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn shown(path: &Path) -> String {

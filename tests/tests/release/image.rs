@@ -1,14 +1,9 @@
 //! The image that the chart names, run by containerd.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    process::Command,
-};
+use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use concierge_tests::controlplane::ControlPlane;
+use concierge_tests::controlplane::{ControlPlane, free_ports};
 use concierge_tests::stack::{NAMESPACE, RELEASE};
 use serde_json::{Value, json};
 
@@ -47,10 +42,6 @@ fn inspect(image: &str, architecture: &str) -> Value {
     let mut skopeo = Command::new("skopeo");
     skopeo.args(["--override-os", "linux", "--override-arch", architecture, "inspect", "--config"]);
     serde_json::from_str(&run(skopeo.arg(format!("oci-archive:{image}:{VERSION}")))).unwrap()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The pod of the chart that is in the release, with these values.
@@ -105,7 +96,8 @@ async fn the_image_runs_as_the_chart_says() -> Result<()> {
     }
     let image = made();
     let plane = ControlPlane::start().await?;
-    let [https, webhook, reconciler] = [free_port(), free_port(), free_port()];
+    let ports = free_ports(3)?;
+    let [https, webhook, reconciler] = [ports[0], ports[1], ports[2]];
     let ports = format!("webhook.port={https},webhook.adminPort={webhook},reconciler.adminPort={reconciler}");
     let pod = pod(&plane, &format!("{ports},webhook.shutdownDelaySeconds=0")).await?;
     fits(&inspect(&image, "amd64"), "amd64", &pod)?;

@@ -1,6 +1,5 @@
 //! The transport that uses sockets.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -9,7 +8,6 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{Method, Url};
-use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::operation::Verb;
@@ -141,10 +139,7 @@ fn is_local(base: &Url) -> bool {
 
 /// The system's trust for https. Plain http needs none, and must work where the system has none.
 fn tls(base: &Url) -> Result<rustls::ClientConfig, rustls::Error> {
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let provider = CryptoProvider::get_default().cloned().unwrap_or(ring);
-    let builder =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = http::tls()?;
     Ok(match base.scheme() {
         "https" => builder.with_platform_verifier()?.with_no_client_auth(),
         _ => builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
