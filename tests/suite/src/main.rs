@@ -10,10 +10,11 @@
 //!
 //! `test` says how many tests it leaves to `soak`. A test that plays a sample says so, and plays everything when `FULL=1`.
 
+mod deny;
 mod report;
 mod tally;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
@@ -77,13 +78,7 @@ fn run(suite: Suite) -> Result<ExitCode> {
 fn lint(report: &mut Report) -> Result<()> {
     report.cargo(&["fmt", "--all", "--check"])?;
     report.cargo(&["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"])?;
-    if Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        report.cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])?;
-    } else {
-        report.left_out(
-            "cargo-deny is not installed: deny.toml was not checked (cargo install --locked cargo-deny)",
-        );
-    }
+    report.program(&deny::program()?, &deny::CHECK)?;
     Ok(())
 }
 

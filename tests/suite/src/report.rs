@@ -31,15 +31,25 @@ struct Step {
 impl Report {
     /// Runs cargo, its output passed on as it comes.
     pub(crate) fn cargo(&mut self, args: &[&str]) -> Result<()> {
-        let command = format!("cargo {}", args.join(" "));
-        println!("\n$ {command}");
+        self.step(format!("cargo {}", args.join(" ")), cargo(args))
+    }
+
+    /// Runs another program in the project's folder.
+    pub(crate) fn program(&mut self, program: &Path, args: &[&str]) -> Result<()> {
+        let name = program.file_name().unwrap_or_default().display();
+        let mut command = Command::new(program);
+        command.args(args).current_dir(project()).stdin(Stdio::null());
+        self.step(format!("{name} {}", args.join(" ")), command)
+    }
+
+    fn step(&mut self, name: String, mut command: Command) -> Result<()> {
+        println!("\n$ {name}");
         let start = Instant::now();
         // Cargo names the test programs on standard error, which has to come in the same order.
         let (reader, writer) = std::io::pipe()?;
-        let mut cargo = cargo(args);
-        cargo.stdout(writer.try_clone()?).stderr(writer);
-        let mut child = cargo.spawn().context("can't run cargo")?;
-        drop(cargo);
+        command.stdout(writer.try_clone()?).stderr(writer);
+        let mut child = command.spawn().with_context(|| format!("can't run {name}"))?;
+        drop(command);
         let mut programs = Programs::default();
         for text in BufReader::new(reader).split(b'\n') {
             let text = text?;
@@ -49,7 +59,7 @@ impl Report {
             programs.hear(&text);
         }
         let passed = child.wait()?.success();
-        self.steps.push(Step { command, passed, took: start.elapsed(), programs: programs.long() });
+        self.steps.push(Step { command: name, passed, took: start.elapsed(), programs: programs.long() });
         Ok(())
     }
 
@@ -141,7 +151,7 @@ fn test_threads() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 6))
 }
 
-fn project() -> PathBuf {
+pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
