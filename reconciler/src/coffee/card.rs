@@ -254,7 +254,7 @@ pub(super) async fn register(
     }
     let id = the_one_meant(guard, shop, named).await?;
     let message = format!("the shop had card {id} already; it is adopted");
-    Ok(Outcome { reason: ConditionReason::Adopted, message, id: Some(id) })
+    Ok(Outcome { reason: ConditionReason::Adopted, ..Outcome::made(id, message) })
 }
 
 fn is_there_already(error: &Error) -> bool {

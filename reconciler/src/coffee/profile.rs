@@ -13,7 +13,7 @@ use super::{
 };
 use crate::common::standing::{Standing, last_look, standing, trouble};
 use crate::engine::{
-    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+    Account, Checks, Context, Deletion, Drift, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };
 use concierge_shared::status::ConditionReason;
 
@@ -62,7 +62,7 @@ impl Reconcile for ProfileReconciler {
         let Some(fields) = differences(&profile.spec, &observed.user) else { return Plan::ready() };
         let plan = Plan::not_ready(ConditionReason::Reconciling, format!("the shop has another {fields}"));
         // The shop's values are a person's; they are named, not shown.
-        plan.step(Put).drift("spec", format!("another {fields}"), "as specified")
+        plan.correct(Put, [Drift::new("spec", format!("another {fields}"), "as specified")])
     }
 
     async fn act(

@@ -50,13 +50,13 @@ pub use account::{Account, Limits};
 pub use cluster::objects::ObjectKey;
 pub use context::{
     Context, Secret,
-    guard::{Guard, OwnedSecret},
+    guard::{Guard, Owned, OwnedSecret},
 };
 pub use kinds::{
     Kinds,
     plan::{
-        Deletion, DeletionPolicy, Effect, ExtraCondition, IfFound, IfNotFound, Once, Outcome, Owner, Plan,
-        Readiness, UnknownPolicy,
+        Deletion, DeletionPolicy, Drift, Effect, ExtraCondition, IfFound, IfNotFound, Once, Outcome, Owner,
+        Plan, Planned, Readiness, UnknownPolicy,
     },
     reconcile::{Checks, ImplicitUsers, Reconcile, Refusal, StatusOf},
 };

@@ -6,7 +6,7 @@ use concierge_shared::status::ConditionReason;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{cluster::objects::ObjectKey, seams::Random};
+use super::{cluster::objects::ObjectKey, schedule::queue::Lane, seams::Random};
 
 /// The longest pause of an account that a service can ask for.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
@@ -112,6 +112,8 @@ impl Failure {
 pub enum Requeue {
     /// Only when something wakes it.
     OnChange,
+    /// As soon as others that are due have had their turn: it went well, and there is more to do.
+    Again,
     /// About after this long.
     Resync(Duration),
     /// After exactly this long.
@@ -133,8 +135,19 @@ pub(crate) fn after(wait: Duration) -> Instant {
 }
 
 impl Requeue {
-    /// How long to wait; `None` until woken. A failure is counted, anything else starts the back-off over.
-    pub(crate) fn wait(
+    /// Among whom the object waits, and how long; `None` until woken. A failure is counted, anything else starts the back-off over.
+    pub(crate) fn next(
+        self,
+        back_off: &BackOff,
+        random: &dyn Random,
+        key: &ObjectKey,
+        generation: Option<i64>,
+    ) -> Option<(Lane, Duration)> {
+        let lane = if self == Requeue::Again { Lane::Change } else { Lane::Clock };
+        Some((lane, self.wait(back_off, random, key, generation)?))
+    }
+
+    fn wait(
         self,
         back_off: &BackOff,
         random: &dyn Random,
@@ -152,6 +165,10 @@ impl Requeue {
             Requeue::NotBefore(least) => Some(least.min(LONGEST_PAUSE) + failed()),
             Requeue::Slow => Some(spread(SLOW, 0.5, random)),
             Requeue::OnChange => None,
+            Requeue::Again => {
+                back_off.reset(key);
+                Some(Duration::ZERO)
+            }
             Requeue::After(wait) => {
                 back_off.reset(key);
                 Some(wait)

@@ -17,7 +17,7 @@ use super::{
     service,
 };
 use crate::engine::{
-    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
+    Account, Checks, Context, Deletion, Drift, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
 };
 
 /// The condition while it can't be told whether the pet is still in the service that its store used before.
@@ -188,13 +188,12 @@ impl Reconcile for PetReconciler {
         if wanted == *found {
             return plan;
         }
-        if found.name != wanted.name {
-            plan = plan.drift("spec.name", &found.name, &wanted.name);
-        }
-        if found.plain_tags() != wanted.plain_tags() {
-            plan = plan.drift("spec.tag", found.plain_tags().join(", "), wanted.plain_tags().join(", "));
-        }
-        plan.step(Step::Update(wanted))
+        let fields = [
+            Drift::new("spec.name", &found.name, &wanted.name),
+            Drift::new("spec.tag", found.plain_tags().join(", "), wanted.plain_tags().join(", ")),
+        ];
+        let drift: Vec<_> = fields.into_iter().filter(|field| field.found != field.wanted).collect();
+        plan.correct(Step::Update(wanted), drift)
     }
 
     async fn act(&self, guard: &Guard, remote: &Remote, pet: &Pet, step: &Step) -> Result<Outcome, Failure> {
@@ -229,7 +228,7 @@ impl Reconcile for PetReconciler {
                 (ConditionReason::Deleted, "deleted")
             }
         };
-        Ok(Outcome { reason, message: format!("{done} pet {id} at {}", client.url()), id: None })
+        Ok(Outcome::new(reason, format!("{done} pet {id} at {}", client.url())))
     }
 
     fn plan_deletion(&self, _pet: &Pet, observed: &Observed, _now: Timestamp) -> Deletion<Step> {

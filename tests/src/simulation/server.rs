@@ -177,13 +177,22 @@ impl Server {
 
     /// A user deletes an object.
     pub fn user_deletes(&self, key: &ObjectKey) {
-        let Some(mut object) = self.read(key) else { return };
+        let Some(object) = self.read(key) else { return };
+        self.delete("user", full(key), object);
+    }
+
+    fn delete(&self, who: &'static str, name: Name, mut object: Value) {
         if finalizers(&object).is_empty() {
-            self.remove("user", full(key));
+            self.remove(who, name);
         } else if object["metadata"]["deletionTimestamp"].is_null() {
             object["metadata"]["deletionTimestamp"] = self.now().to_string().into();
-            self.store("user", full(key), object);
+            self.store(who, name, object);
         }
+    }
+
+    /// The last finalizer of an object that is being deleted is taken away by whoever held it.
+    pub fn user_removes(&self, key: &ObjectKey) {
+        self.remove("user", full(key));
     }
 
     /// An object as it is stored.
@@ -380,6 +389,7 @@ impl Cluster for Connection {
             }
             let uid = format!("uid-{}", self.server.state.lock().version + 1);
             object["metadata"]["uid"] = uid.into();
+            object["metadata"]["generation"] = 1.into();
             object["metadata"]["creationTimestamp"] = self.server.now().to_string().into();
             Ok(self.server.store("create", name, object))
         })
@@ -396,8 +406,9 @@ impl Cluster for Connection {
     fn apply<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
-            match self.server.write("apply", target, None, |stored| stored["data"] = object["data"].clone()) {
-                Err(ClusterError::NotFound) => self.create(target, object).await,
+            let version = object["metadata"]["resourceVersion"].as_str();
+            match self.server.write("apply", target, version, |stored| merge_applied(stored, object)) {
+                Err(ClusterError::NotFound) if version.is_none() => self.create(target, object).await,
                 other => other,
             }
         })
@@ -448,7 +459,7 @@ impl Cluster for Connection {
             if object["metadata"]["uid"] != uid || object["metadata"]["resourceVersion"] != version {
                 return Err(ClusterError::Conflict);
             }
-            self.server.remove("delete", name);
+            self.server.delete("delete", name, object);
             Ok(())
         })
     }
@@ -459,6 +470,23 @@ impl Cluster for Connection {
             self.server.state.lock().events.push(event.clone());
             Ok(())
         })
+    }
+}
+
+/// What server-side apply makes of `stored`: maps are merged by key.
+fn merge_applied(stored: &mut Value, applied: &Value) {
+    for map in ["labels", "annotations"] {
+        for (key, value) in applied["metadata"][map].as_object().into_iter().flatten() {
+            stored["metadata"][map][key] = value.clone();
+        }
+    }
+    if let Some(spec) = applied.get("spec").filter(|spec| **spec != stored["spec"]) {
+        stored["spec"] = spec.clone();
+        let generation = stored["metadata"]["generation"].as_i64().unwrap_or_default();
+        stored["metadata"]["generation"] = (generation + 1).into();
+    }
+    if let Some(data) = applied.get("data") {
+        stored["data"] = data.clone();
     }
 }
 

@@ -72,6 +72,23 @@ async fn an_edit_does_not_wait_for_the_resyncs_of_thousands() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_does_not_wait_for_thousands_that_are_created() {
+    let world = World::new();
+    let old = world.toy("old", json!({ "colour": "brown" }));
+    let _process = world.healthy().await;
+    for n in 0..1000 {
+        world.toy(&format!("bear-{n}"), json!({ "colour": "brown" }));
+    }
+    sleep(Duration::from_secs(1)).await;
+    world.toy("old", json!({ "colour": "red" }));
+    assert!(until_ready(&world, &old).await < Duration::from_secs(5));
+    world.server.user_deletes(&old);
+    sleep(Duration::from_secs(5)).await;
+    assert!(world.server.read(&old).is_none(), "nor does a deletion");
+    assert!(world.service.state.lock().things.len() < 500, "the others are still being made");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_service_accepts_and_does_not_show_is_not_repeated_for_ever() {
     let world = World::new();
     world.service.state.lock().deaf = true;

@@ -5,9 +5,12 @@
 
 mod at_most_once;
 mod bounds;
+mod chests;
+mod children;
 mod leases;
 mod lifecycle;
 mod order;
+mod parts;
 mod remote;
 mod restored;
 mod secrets;

@@ -2,7 +2,7 @@
 //! being charged twice. It works in tasks of its own, so that a call it has got goes on when the caller dies.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -113,8 +113,26 @@ pub(crate) struct Thing {
     pub(crate) mark: Option<String>,
 }
 
+/// A chest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RemoteChest {
+    pub(crate) colour: String,
+    pub(crate) size: i64,
+    /// How many things are in it.
+    pub(crate) things: usize,
+    /// The uid of the object that it belongs to.
+    pub(crate) mark: Option<String>,
+}
+
 #[derive(Default)]
 pub(crate) struct State {
+    pub(crate) chests: BTreeMap<String, RemoteChest>,
+    /// Operations on chests that are forbidden.
+    pub(crate) forbidden: BTreeSet<&'static str>,
+    /// Whether nobody knows how to get at the chests.
+    pub(crate) no_account: bool,
+    /// How often each operation on chests arrived.
+    pub(crate) calls: BTreeMap<&'static str, usize>,
     pub(crate) orders: Vec<Order>,
     pub(crate) things: BTreeMap<String, Thing>,
     /// By intent: how often its call arrived.
@@ -228,6 +246,58 @@ impl Service {
                 Ok(())
             }
         }
+    }
+}
+
+/// How many things a call takes out of a chest.
+pub(crate) const HANDFUL: usize = 10;
+
+impl Service {
+    fn called(&self, operation: &'static str) -> Result<(), Failure> {
+        let mut state = self.state.lock();
+        *state.calls.entry(operation).or_default() += 1;
+        match state.forbidden.contains(operation) {
+            true => Err(Failure::Invalid(format!("{operation} was answered 403: AccessDenied"))),
+            false => Ok(()),
+        }
+    }
+
+    /// `GET /chest/name`
+    pub(crate) async fn chest(&self, name: &str) -> Result<Option<RemoteChest>, Failure> {
+        self.called("GET /chest")?;
+        Ok(self.state.lock().chests.get(name).cloned())
+    }
+
+    /// Changes the chest, which is made if it is not there.
+    pub(crate) async fn change(
+        &self,
+        operation: &'static str,
+        name: &str,
+        change: impl FnOnce(&mut RemoteChest),
+    ) -> Result<(), Failure> {
+        self.called(operation)?;
+        change(self.state.lock().chests.entry(name.to_owned()).or_default());
+        Ok(())
+    }
+
+    /// Takes a handful out; how many things are left.
+    pub(crate) async fn empty(&self, name: &str) -> Result<usize, Failure> {
+        self.called("POST /empty")?;
+        let mut state = self.state.lock();
+        let Some(chest) = state.chests.get_mut(name) else { return Ok(0) };
+        chest.things = chest.things.saturating_sub(HANDFUL);
+        Ok(chest.things)
+    }
+
+    /// `DELETE /chest/name`
+    pub(crate) async fn throw_away(&self, name: &str) -> Result<(), Failure> {
+        self.called("DELETE /chest")?;
+        let mut state = self.state.lock();
+        if state.chests.get(name).is_some_and(|chest| chest.things > 0) {
+            return Err(Failure::Conflict("409: not empty".into()));
+        }
+        state.chests.remove(name);
+        Ok(())
     }
 }
 

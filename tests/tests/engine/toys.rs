@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use concierge_reconciler::engine::{
-    Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, IfFound, IfNotFound, Once,
-    Outcome, Owner, Plan, Reconcile, UnknownPolicy,
+    Account, Checks, Context, Deletion, DeletionPolicy, Drift, Effect, Failure, Guard, IfFound, IfNotFound,
+    Once, Outcome, Owner, Plan, Reconcile, UnknownPolicy,
 };
 use concierge_shared::{
     admission::{
@@ -49,8 +49,6 @@ status! {
         pub(crate) colour: Option<String>,
     }
 }
-
-concierge_shared::assemble!(Toy, Ticket);
 
 rules! {
     COLOUR = Deny "toys.toy.colour", "A toy is not plaid.";
@@ -153,11 +151,10 @@ impl Reconcile for Toys {
     fn plan(&self, toy: &Toy, observed: &Option<Thing>, _: Timestamp) -> Plan<ToyStep> {
         let put = || ToyStep::Put { colour: toy.spec.colour.clone() };
         match observed {
-            None => Plan::not_ready(ConditionReason::Reconciling, "not there yet")
-                .step(put())
-                .drift("spec", "", "a thing"),
+            None => Plan::not_ready(ConditionReason::Reconciling, "not there yet").step(put()),
             Some(thing) if thing.colour != toy.spec.colour => {
-                Plan::ready().step(put()).drift("spec.colour", &thing.colour, &toy.spec.colour)
+                let drift = Drift::new("spec.colour", &thing.colour, &toy.spec.colour);
+                Plan::ready().correct(put(), [drift])
             }
             Some(thing) if thing.mark != toy.metadata.uid => Plan::ready().step(put()),
             Some(_) => Plan::ready(),

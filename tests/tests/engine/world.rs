@@ -8,11 +8,14 @@ use concierge_tests::simulation::{LEASE, Process, ProcessOptions, Server, Stage}
 use serde_json::{Value, json};
 
 use crate::{
+    chests::{Chest, Chests},
     remote::Service,
     toys::{Ticket, Tickets, Toy, Toys},
 };
 
-static KINDS: [KindInfo; 2] = [KindInfo::of::<Toy>(), KindInfo::of::<Ticket>()];
+static KINDS: [KindInfo; 3] = [KindInfo::of::<Toy>(), KindInfo::of::<Ticket>(), KindInfo::of::<Chest>()];
+
+concierge_shared::assemble!(Toy, Ticket, Chest);
 
 /// An API server and a remote service.
 pub(crate) struct World {
@@ -30,7 +33,8 @@ impl Stage for World {
     }
 
     fn reconcilers(&self) -> Kinds {
-        Kinds::default().with(Toys(self.service.clone())).with(Tickets(self.service.clone()))
+        let kinds = Kinds::default().with(Toys(self.service.clone())).with(Tickets(self.service.clone()));
+        kinds.with(Chests(self.service.clone()))
     }
 }
 
@@ -51,6 +55,10 @@ impl World {
 
     pub(crate) fn toy(&self, name: &str, spec: Value) -> ObjectKey {
         self.put("Toy", name, json!({}), spec)
+    }
+
+    pub(crate) fn chest(&self, name: &str, spec: Value) -> ObjectKey {
+        self.put("Chest", name, json!({}), spec)
     }
 
     pub(crate) fn ticket(&self, name: &str, what: &str) -> ObjectKey {

@@ -19,7 +19,7 @@ use crate::common::{
     refusals,
     standing::{PRESENT, SOON, is_asked, is_gone},
 };
-use crate::engine::{Once, Plan};
+use crate::engine::{Drift, Once, Plan};
 
 /// The operation's name in intents.
 const SUBSCRIBE: &str = "POST /subscription";
@@ -132,16 +132,15 @@ fn follow(subscription: &CoffeeSubscription, observed: &Observed, found: &Subscr
         ("spec.cardRef", change.card.is_some()),
         ("spec.schedule", change.schedule.is_some()),
     ];
-    for (field, _) in differences.into_iter().filter(|(_, differs)| *differs) {
-        plan = plan.drift(field, "another", "as specified");
-    }
+    let differing = differences.into_iter().filter(|(_, differs)| *differs);
+    let drift: Vec<_> = differing.map(|(field, _)| Drift::new(field, "another", "as specified")).collect();
     if found.quantity != spec.quantity.unwrap_or(1) || found.variant != spec.product_variant_id {
         let message = format!("the shop has {} of {} and can't change that", found.quantity, found.variant);
         plan = plan.unsupported("spec.quantity", message);
     }
-    match change == SubscriptionChange::default() {
+    match drift.is_empty() {
         true => plan,
-        false => plan.step(Step::Update(id.clone(), change)),
+        false => plan.correct(Step::Update(id.clone(), change), drift),
     }
 }
 

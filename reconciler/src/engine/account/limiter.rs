@@ -62,6 +62,7 @@ struct Load {
 /// The objects that found all places taken, each once, in the order in which they came.
 #[derive(Default)]
 struct Parked {
+    edit: VecDeque<ObjectKey>,
     change: VecDeque<ObjectKey>,
     clock: VecDeque<ObjectKey>,
     all: HashMap<ObjectKey, Lane>,
@@ -220,26 +221,29 @@ impl Drop for Permit {
 impl Parked {
     fn lane(&mut self, lane: Lane) -> &mut VecDeque<ObjectKey> {
         match lane {
+            Lane::Edit => &mut self.edit,
             Lane::Change => &mut self.change,
             Lane::Clock => &mut self.clock,
         }
     }
 
     fn push(&mut self, key: &ObjectKey, lane: Lane) {
-        match self.all.insert(key.clone(), lane) {
+        match self.all.get(key).copied() {
+            Some(before) if before <= lane => return,
+            Some(slower) => self.lane(slower).retain(|other| other != key),
             None => {}
-            Some(Lane::Change) => {
-                self.all.insert(key.clone(), Lane::Change);
-                return;
-            }
-            Some(Lane::Clock) if lane == Lane::Clock => return,
-            Some(Lane::Clock) => self.clock.retain(|other| other != key),
         }
+        self.all.insert(key.clone(), lane);
         self.lane(lane).push_back(key.clone());
     }
 
     fn pop(&mut self) -> Option<(ObjectKey, Lane)> {
-        let lane = self.turns.choose(!self.change.is_empty(), !self.clock.is_empty())?;
+        let Self { edit, change, clock, turns, .. } = self;
+        let lane = turns.choose(|lane| match lane {
+            Lane::Edit => !edit.is_empty(),
+            Lane::Change => !change.is_empty(),
+            Lane::Clock => !clock.is_empty(),
+        })?;
         let key = self.lane(lane).pop_front()?;
         self.all.remove(&key);
         Some((key, lane))

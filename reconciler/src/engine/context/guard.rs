@@ -83,16 +83,19 @@ impl Deref for Guard {
     }
 }
 
-/// A Secret that may belong to an object.
+/// Something beside an object that may belong to it.
 #[derive(Debug)]
-pub enum OwnedSecret {
+pub enum Owned<T> {
     /// There is none of that name.
     Absent,
     /// There is one, and it belongs to the object.
-    Ours(Secret),
+    Ours(T),
     /// There is one that does not.
-    Foreign(Secret),
+    Foreign(T),
 }
+
+/// A Secret that may belong to an object.
+pub type OwnedSecret = Owned<Secret>;
 
 impl Context {
     /// The Secret `name` in the namespace of `owner`, read from the API server.
@@ -105,6 +108,22 @@ impl Context {
         let Some(object) = found else { return Ok(OwnedSecret::Absent) };
         let secret = Secret::read(format!("{}/{name}", target.namespace), &object)?;
         Ok(if belongs_to(owner, &object) { OwnedSecret::Ours(secret) } else { OwnedSecret::Foreign(secret) })
+    }
+
+    /// The object `name` of kind `T` in the namespace of `owner`, read from the API server: the cache may not show yet what was
+    /// [applied](Guard::apply_owned) a moment ago.
+    ///
+    /// # Errors
+    /// When the API server can't be asked, or the object can't be read.
+    pub async fn child_of<K: Kind, T: Kind>(&self, owner: &K, name: &str) -> Result<Owned<T>, Failure> {
+        let namespace = owner.meta().namespace.clone().unwrap_or_default();
+        let target = Target { resource: resource_of::<T>(), namespace, name: name.to_owned() };
+        let found = self.shared.cluster.get(&target).await.map_err(kubernetes)?;
+        let Some(object) = found else { return Ok(Owned::Absent) };
+        let ours = belongs_to(owner, &object);
+        let child = serde_json::from_value(object)
+            .map_err(|error| Failure::Transient(format!("{} {name} can't be read: {error}", T::NAME)))?;
+        Ok(if ours { Owned::Ours(child) } else { Owned::Foreign(child) })
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) trait KindRunner: Send + Sync {
         lane: Lane,
         id: String,
         token: String,
-    ) -> BoxFuture<'static, Option<Duration>>;
+    ) -> BoxFuture<'static, Option<(Lane, Duration)>>;
     /// The objects to wake when this one changes.
     fn wakes(&self, shared: &Arc<Shared>, object: &Stored) -> Vec<ObjectKey>;
 }
@@ -78,7 +78,7 @@ impl<R: Reconcile> KindRunner for Typed<R> {
         lane: Lane,
         id: String,
         token: String,
-    ) -> BoxFuture<'static, Option<Duration>> {
+    ) -> BoxFuture<'static, Option<(Lane, Duration)>> {
         let ctx = Context::new(shared, key, lane, id);
         Box::pin(Run::execute(self.0.clone(), ctx, token))
     }
@@ -90,8 +90,22 @@ impl<R: Reconcile> KindRunner for Typed<R> {
             ObjectKey::new(reference.kind, namespace, reference.name)
         });
         let ctx = Context::new(shared.clone(), ObjectKey::from(object), Lane::Change, String::new());
-        targets.chain(self.0.wakes(&ctx, &typed)).collect()
+        targets.chain(owners(shared, object)).chain(self.0.wakes(&ctx, &typed)).collect()
     }
+}
+
+/// The objects that own `object`: they keep it as it should be, and may wait until it is gone.
+fn owners(shared: &Shared, object: &Stored) -> Vec<ObjectKey> {
+    let owners = object.meta().owner_references.iter().flatten();
+    let known = owners.filter_map(|owner| {
+        let is_it = |reader: &Arc<dyn ObjectReader>| {
+            let resource = reader.resource();
+            resource.kind == owner.kind && resource.api_version == owner.api_version
+        };
+        let (kind, _) = shared.kinds.iter().find(|(_, reader)| is_it(reader))?;
+        Some(ObjectKey::new(kind, object.namespace(), owner.name.clone()))
+    });
+    known.collect()
 }
 
 impl<R: Reconcile> ObjectReader for Typed<R> {

@@ -11,8 +11,6 @@ pub struct Plan<S> {
     pub steps: Vec<Planned<S>>,
     /// Whether the object is usable as it was observed.
     pub readiness: Readiness,
-    /// Where the remote side differs from the spec.
-    pub drift: Vec<Drift>,
     /// What the spec asks for and the service can't do. The rest is done all the same.
     pub unsupported: Vec<Unsupported>,
     /// Conditions of the kind's own.
@@ -30,6 +28,8 @@ pub struct Planned<S> {
     pub independent: bool,
     /// What makes it safe, when it can't be repeated.
     pub once: Option<Once>,
+    /// The differences between the spec and the remote side that it corrects. None for what makes something that is not there.
+    pub drift: Vec<Drift>,
 }
 
 /// A call that may be sent at most once. See [`crate::engine`], "At most once".
@@ -54,7 +54,8 @@ pub enum Readiness {
     NotReady(ConditionReason, String),
 }
 
-/// One difference between the spec and the remote side.
+/// One difference between the spec and the remote side. It stands at the step that corrects it: what is not corrected is no drift, but
+/// something that the service can't do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// The field of the spec, without indices and keys: it labels a metric.
@@ -94,6 +95,14 @@ pub enum Deletion<S> {
     Gone,
     /// These steps first; then it is observed again.
     Steps(Vec<Planned<S>>),
+    /// What is left goes by itself: children that are being deleted, or something that the service does. Looked at again when a child is
+    /// gone, and after about this time at the latest.
+    Wait {
+        /// What is waited for.
+        message: String,
+        /// When to look again.
+        look_again: Duration,
+    },
     /// Nothing can be done before a person or the service does something.
     Blocked(ConditionReason, String),
 }
@@ -127,6 +136,8 @@ pub struct Outcome {
     pub message: String,
     /// The remote id of what a [`Once`] call made. Recorded in the status, logged, and told in an event.
     pub id: Option<String>,
+    /// Whether the step went well and there is more of it.
+    pub more: bool,
 }
 
 /// Something at the service that could be the effect of a call whose outcome is unknown.
@@ -186,7 +197,6 @@ impl<S> Plan<S> {
         Self {
             steps: Vec::new(),
             readiness,
-            drift: Vec::new(),
             unsupported: Vec::new(),
             conditions: Vec::new(),
             look_again: None,
@@ -204,27 +214,40 @@ impl<S> Plan<S> {
     }
 
     /// Adds a step that is taken if all before it went well.
-    pub fn step(mut self, step: S) -> Self {
-        self.steps.push(Planned { step, independent: false, once: None });
-        self
+    pub fn step(self, step: S) -> Self {
+        self.with(Planned::new(step))
     }
 
     /// Adds a step that is taken whatever came of those before it.
-    pub fn independent(mut self, step: S) -> Self {
-        self.steps.push(Planned { step, independent: true, once: None });
-        self
+    pub fn independent(self, step: S) -> Self {
+        self.with(Planned { independent: true, ..Planned::new(step) })
     }
 
     /// Adds a step whose call may be sent at most once, taken if all before it went well.
-    pub fn once(mut self, step: S, once: Once) -> Self {
-        self.steps.push(Planned { step, independent: false, once: Some(once) });
+    pub fn once(self, step: S, once: Once) -> Self {
+        self.with(Planned { once: Some(once), ..Planned::new(step) })
+    }
+
+    /// Adds a step that corrects these differences, taken if all before it went well.
+    pub fn correct(self, step: S, drift: impl IntoIterator<Item = Drift>) -> Self {
+        self.with(Planned { drift: drift.into_iter().collect(), ..Planned::new(step) })
+    }
+
+    /// Adds a step that corrects these differences, taken whatever came of those before it.
+    pub fn correct_independently(self, step: S, drift: impl IntoIterator<Item = Drift>) -> Self {
+        let drift = drift.into_iter().collect();
+        self.with(Planned { independent: true, drift, ..Planned::new(step) })
+    }
+
+    /// Adds a step.
+    pub fn with(mut self, planned: Planned<S>) -> Self {
+        self.steps.push(planned);
         self
     }
 
-    /// Adds a difference between spec and remote side.
-    pub fn drift(mut self, field: &'static str, found: impl fmt::Display, wanted: impl fmt::Display) -> Self {
-        self.drift.push(Drift { field, found: found.to_string(), wanted: wanted.to_string() });
-        self
+    /// Where the remote side differs from the spec.
+    pub fn drift(&self) -> impl Iterator<Item = &Drift> {
+        self.steps.iter().flat_map(|planned| &planned.drift)
     }
 
     /// Adds something that the service can't do.
@@ -255,19 +278,43 @@ impl<S> Plan<S> {
 impl<S> Deletion<S> {
     /// Steps that can be repeated, each taken if those before it went well.
     pub fn steps(steps: impl IntoIterator<Item = S>) -> Self {
-        let planned = steps.into_iter().map(|step| Planned { step, independent: false, once: None });
-        Deletion::Steps(planned.collect())
+        Deletion::Steps(steps.into_iter().map(Planned::new).collect())
+    }
+
+    /// Nothing to do before something is gone that goes by itself.
+    pub fn wait(message: impl Into<String>, look_again: Duration) -> Self {
+        Deletion::Wait { message: message.into(), look_again }
+    }
+}
+
+impl<S> Planned<S> {
+    /// A step that can be repeated, taken if all before it went well.
+    pub fn new(step: S) -> Self {
+        Self { step, independent: false, once: None, drift: Vec::new() }
+    }
+}
+
+impl Drift {
+    /// A field of which the remote side has another value than the spec.
+    pub fn new(field: &'static str, found: impl fmt::Display, wanted: impl fmt::Display) -> Self {
+        Self { field, found: found.to_string(), wanted: wanted.to_string() }
     }
 }
 
 impl Outcome {
     /// A step that went well.
     pub fn new(reason: ConditionReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), id: None }
+        Self { reason, message: message.into(), id: None, more: false }
+    }
+
+    /// A step that went well, and of which there is more: the object comes again as soon as others have had their turn. What builds on
+    /// it waits. People read `message` in the condition, which is written anew when it changes: they are told no event of each part.
+    pub fn progress(message: impl Into<String>) -> Self {
+        Self { more: true, ..Self::new(ConditionReason::Reconciling, message) }
     }
 
     /// A [`Once`] call that went well, and the id of what it made.
     pub fn made(id: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason: ConditionReason::Created, message: message.into(), id: Some(id.into()) }
+        Self { id: Some(id.into()), ..Self::new(ConditionReason::Created, message) }
     }
 }

@@ -28,9 +28,20 @@ pub(crate) struct Connected<R: Reconcile> {
     _permit: Permit,
 }
 
-/// Steps that went wrong: their texts with what went wrong, and the first failure of each way to go on.
+/// What came of some steps.
 #[derive(Default)]
-pub(crate) struct Failures(Vec<(String, Failure)>);
+pub(crate) struct Taken {
+    failed: Vec<FailedStep>,
+    /// What those said of which there is more.
+    progress: Vec<String>,
+}
+
+/// A step that went wrong.
+struct FailedStep {
+    text: String,
+    independent: bool,
+    failure: Failure,
+}
 
 impl<R: Reconcile> Run<R> {
     /// Makes the remote side what the spec says.
@@ -55,9 +66,9 @@ impl<R: Reconcile> Run<R> {
         if plan.steps.is_empty() {
             return Break(self.in_sync(&plan));
         }
-        let failures = self.act(&connected.remote, &plan.steps).await?;
-        if !failures.0.is_empty() {
-            return Break(self.report_failures(&failures));
+        let taken = self.act(&connected.remote, &plan.steps).await?;
+        if !taken.is_complete() {
+            return Break(self.report_incomplete(&taken));
         }
         self.verify(&connected.remote, &texts(&plan)).await
     }
@@ -124,16 +135,15 @@ impl<R: Reconcile> Run<R> {
         let generation = self.meta().generation;
         let was_synced =
             synced.is_some_and(|one| one.status == "True" && one.observed_generation == generation);
-        let drifted = !plan.drift.is_empty() && (was_synced || self.only_observes());
-        if drifted {
-            let fields =
-                plan.drift.iter().map(|one| format!("{}: {} -> {}", one.field, one.found, one.wanted));
+        let differs = plan.drift().next().is_some();
+        if differs && (was_synced || self.only_observes()) {
+            let fields = plan.drift().map(|one| format!("{}: {} -> {}", one.field, one.found, one.wanted));
             self.set(ConditionType::Drifted, true, ConditionReason::DriftDetected, &listed(fields));
-            for one in plan.drift.iter().filter(|_| was_synced) {
+            for one in plan.drift().filter(|_| was_synced) {
                 let labels = DriftLabels { kind: R::Kind::NAME, field: one.field };
                 self.shared.metrics.drift.get_or_create(&labels).inc();
             }
-        } else if plan.drift.is_empty() && self.status.condition(ConditionType::Drifted.as_str()).is_some() {
+        } else if !differs && self.status.condition(ConditionType::Drifted.as_str()).is_some() {
             self.set(ConditionType::Drifted, false, ConditionReason::InSync, "");
         }
     }
@@ -158,40 +168,67 @@ impl<R: Reconcile> Run<R> {
         End::Requeue(Requeue::Resync(plan.look_again.map_or(resync, |sooner| sooner.min(resync))))
     }
 
-    /// Takes the steps in order. After one has failed, only those that do not build upon it are taken.
-    pub(crate) async fn act(&mut self, remote: &R::Remote, steps: &[Planned<R::Step>]) -> Flow<Failures> {
-        let mut failures = Failures::default();
+    /// Takes the steps in order. After one that has failed, or of which there is more, only those that do not build upon it are taken.
+    pub(crate) async fn act(&mut self, remote: &R::Remote, steps: &[Planned<R::Step>]) -> Flow<Taken> {
+        let mut taken = Taken::default();
         for planned in steps {
-            if !failures.0.is_empty() && !planned.independent {
+            if !taken.is_complete() && !planned.independent {
                 continue;
             }
             let result = match &planned.once {
-                Some(once) => self.act_once(remote, &planned.step, once).await?,
+                Some(once) => self.act_once(remote, &planned.step, once).await?.map(|()| None),
                 None => self.act_repeatably(remote, &planned.step).await,
             };
-            if let Err(failure) = result {
-                failures.0.push((planned.step.to_string(), failure));
+            match result {
+                Ok(progress) => taken.progress.extend(progress),
+                Err(failure) => taken.failed.push(FailedStep {
+                    text: planned.step.to_string(),
+                    independent: planned.independent,
+                    failure,
+                }),
             }
         }
-        Continue(failures)
+        Continue(taken)
     }
 
-    async fn act_repeatably(&mut self, remote: &R::Remote, step: &R::Step) -> Result<(), Failure> {
+    /// What the step says of itself if there is more of it.
+    async fn act_repeatably(
+        &mut self,
+        remote: &R::Remote,
+        step: &R::Step,
+    ) -> Result<Option<String>, Failure> {
         let guard = self.guard(None);
         guard.check()?;
         let result = self.reconciler.act(&guard, remote, &self.object, step).await;
         self.reached(CrashPoint::Acted).await;
         let outcome = result?;
+        if outcome.more {
+            tracing::debug!(step = %step, outcome = outcome.message, "in progress");
+            return Ok(Some(outcome.message));
+        }
         tracing::info!(step = %step, outcome = outcome.message, "done");
         self.emit(false, outcome.reason.as_str(), &outcome.message).await;
-        Ok(())
+        Ok(None)
     }
 
-    pub(crate) fn report_failures(&mut self, failures: &Failures) -> End {
-        let worst = failures.soonest();
-        let message = listed(failures.0.iter().map(|(step, failure)| format!("{step}: {failure}")));
-        self.failed(&worst, &message);
-        End::Requeue(worst.requeue())
+    /// Says what is not done yet, and why. Progress is gone on with, whatever else has failed: the account's limits are for both.
+    pub(crate) fn report_incomplete(&mut self, taken: &Taken) -> End {
+        let progress = listed(taken.progress.iter().cloned());
+        let Some(soonest) = taken.soonest() else {
+            let about = if self.is_deleting() { ConditionType::Deleting } else { ConditionType::Synced };
+            let reason =
+                if self.is_deleting() { ConditionReason::Deleting } else { ConditionReason::Reconciling };
+            self.set(about, self.is_deleting(), reason, &progress);
+            return End::Requeue(Requeue::Again);
+        };
+        let message = taken.failed.iter().map(|one| format!("{}: {}", one.text, one.failure));
+        self.step_failed(&soonest, &listed(message), taken.all_independent());
+        End::Requeue(match soonest.requeue() {
+            _ if !taken.progress.is_empty() => Requeue::Again,
+            // The rest of the object is looked after as always, and with it this step is tried again.
+            Requeue::Slow if taken.all_independent() => Requeue::Resync(self.resync_interval()),
+            requeue => requeue,
+        })
     }
 
     /// Looks once more after the steps, so that the status tells what is, not what was hoped for.
@@ -225,19 +262,24 @@ fn texts<S: std::fmt::Display>(plan: &Plan<S>) -> Vec<String> {
     plan.steps.iter().map(|planned| planned.step.to_string()).collect()
 }
 
-impl Failures {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+impl Taken {
+    /// Whether all steps were taken to their end.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.progress.is_empty()
     }
 
-    /// The failure that is to be retried first; it decides when the object comes again.
-    fn soonest(&self) -> Failure {
+    /// Whether what failed is nothing that the rest of the object rests on.
+    fn all_independent(&self) -> bool {
+        self.failed.iter().all(|one| one.independent)
+    }
+
+    /// The failure that is to be retried first, if any; it decides when the object comes again.
+    fn soonest(&self) -> Option<Failure> {
         let order = |failure: &Failure| match failure.requeue() {
             Requeue::NotBefore(_) => 1,
             Requeue::Slow => 2,
             _ => 0,
         };
-        let first = self.0.iter().map(|(_, failure)| failure).min_by_key(|failure| order(failure));
-        first.cloned().unwrap_or(Failure::Transient(String::new()))
+        self.failed.iter().map(|one| &one.failure).min_by_key(|failure| order(failure)).cloned()
     }
 }

@@ -87,9 +87,9 @@ impl<R: Reconcile> Run<R> {
             );
             return Break(self.resync());
         }
-        let failures = self.act(&connected.remote, &steps).await?;
-        if !failures.is_empty() {
-            return Break(self.report_failures(&failures));
+        let taken = self.act(&connected.remote, &steps).await?;
+        if !taken.is_complete() {
+            return Break(self.report_incomplete(&taken));
         }
         match self.plan_deletion(&connected.remote).await? {
             None => self.finish_deletion().await,
@@ -122,6 +122,10 @@ impl<R: Reconcile> Run<R> {
         match self.reconciler.plan_deletion(&self.object, &observed, self.ctx.now()) {
             Deletion::Gone => Continue(None),
             Deletion::Steps(steps) => Continue(Some(steps)),
+            Deletion::Wait { message, look_again } => {
+                self.set(ConditionType::Deleting, true, ConditionReason::Deleting, &message);
+                Break(End::Requeue(Requeue::Resync(look_again)))
+            }
             Deletion::Blocked(reason, message) => {
                 self.set(ConditionType::Deleting, true, reason, &message);
                 Break(self.resync())

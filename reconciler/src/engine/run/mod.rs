@@ -30,6 +30,7 @@ use crate::engine::{
     kinds::reconcile::{Checks, Reconcile, StatusOf},
     once::calls::SendState,
     retry::{Failure, Requeue},
+    schedule::queue::Lane,
     seams::CrashPoint,
     shared::Shared,
 };
@@ -52,7 +53,7 @@ pub(crate) struct Run<R: Reconcile> {
 
 impl<R: Reconcile> Run<R> {
     /// Goes over the object once; how long until it is due again, or `None` until something wakes it.
-    pub(crate) async fn execute(reconciler: Arc<R>, ctx: Context, token: String) -> Option<Duration> {
+    pub(crate) async fn execute(reconciler: Arc<R>, ctx: Context, token: String) -> Option<(Lane, Duration)> {
         let (shared, key) = (ctx.shared.clone(), ctx.key().clone());
         let began = Instant::now();
         let (result, requeue, generation) = match Self::begin(reconciler, ctx, token) {
@@ -67,7 +68,7 @@ impl<R: Reconcile> Run<R> {
         };
         tracing::debug!(result, ?requeue, "reconciled");
         shared.metrics.run(key.kind, result, began.elapsed());
-        requeue.wait(&shared.back_off, &*shared.random, &key, generation)
+        requeue.next(&shared.back_off, &*shared.random, &key, generation)
     }
 
     /// The run over the newest known version of the object; when there is none, a result for the metric and when to come again.
@@ -93,7 +94,7 @@ impl<R: Reconcile> Run<R> {
         }
         self.status.clear(ConditionType::Paused.as_str());
         *self.status.observed_generation_mut() = self.object.meta().generation;
-        let deleting = self.object.meta().deletion_timestamp.is_some();
+        let deleting = self.is_deleting();
         let abandoned = deleting && self.is_abandoned();
         if !self.only_observes() && !abandoned {
             self.hold_restored().await?;
@@ -172,6 +173,10 @@ impl<R: Reconcile> Run<R> {
 
     pub(crate) fn meta(&self) -> &ObjectMeta {
         self.object.meta()
+    }
+
+    pub(crate) fn is_deleting(&self) -> bool {
+        self.meta().deletion_timestamp.is_some()
     }
 
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {

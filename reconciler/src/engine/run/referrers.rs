@@ -10,6 +10,7 @@ use concierge_shared::{
     index::Stored,
     kind::Kind,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::engine::{
     cluster::ClusterError,
@@ -47,11 +48,21 @@ impl Users {
         [&self.naming].into_iter().chain(&self.implicit)
     }
 
-    /// Whether `user` is one of them.
+    /// Whether `user` is one of them. The object's own children are not: they go with it, and it would wait for ever for those that it has
+    /// to delete itself.
     fn has<R: Reconcile>(&self, run: &Run<R>, user: &Stored) -> bool {
+        if is_child(run.meta(), user.meta()) {
+            return false;
+        }
         let is_implicit = || self.implicit.as_ref().is_some_and(|key| user.has_key(key));
         user.has_key(&self.naming) || is_implicit() && run.reconciler.is_used_by(&run.ctx, &run.object, user)
     }
+}
+
+/// Whether the object with the metadata `child` belongs to the one with `owner`.
+fn is_child(owner: &ObjectMeta, child: &ObjectMeta) -> bool {
+    let owners = child.owner_references.iter().flatten();
+    owner.uid.as_deref().is_some_and(|uid| owners.map(|one| one.uid.as_str()).any(|one| one == uid))
 }
 
 impl<R: Reconcile> Run<R> {
@@ -65,7 +76,9 @@ impl<R: Reconcile> Run<R> {
         let users = Users::of(self);
         let known = self.known_referrers(&users, if users.countable { FEW } else { usize::MAX });
         if !known.is_empty() || (R::Kind::IN_USE.is_none() && users.implicit.is_none()) {
-            let count = if users.countable { self.count_referrers(&users) } else { 0 };
+            // Fewer than were asked for are all that there are; the index counts own children too.
+            let more = users.countable && known.len() >= FEW;
+            let count = if more { self.count_referrers(&users) } else { 0 };
             return Continue((count.max(known.len()), known));
         }
         self.stored_referrers(&users).await

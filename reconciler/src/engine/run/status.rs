@@ -46,12 +46,17 @@ impl<R: Reconcile> Run<R> {
     /// Says that the object is not as its spec says because of `failure`. Whether it is usable is another
     /// question, which a failure that passes does not answer.
     pub(crate) fn failed(&mut self, failure: &Failure, message: &str) {
+        self.step_failed(failure, message, false);
+    }
+
+    /// The same for steps. Those on which nothing rests leave the object as usable as it was observed to be.
+    pub(crate) fn step_failed(&mut self, failure: &Failure, message: &str, independent: bool) {
         let reason = failure.reason();
-        if self.object.meta().deletion_timestamp.is_some() {
+        if self.is_deleting() {
             self.set(ConditionType::Deleting, true, reason, message);
         }
         self.set(ConditionType::Synced, false, reason, message);
-        if !(failure.passes() && self.was_ready()) {
+        if !(independent || failure.passes() && self.was_ready()) {
             self.set(ConditionType::Ready, false, reason, message);
         }
     }

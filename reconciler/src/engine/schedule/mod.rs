@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use self::{
-    queue::{Due, Queue},
+    queue::{Due, Lane, Queue},
     wake::{Runners, Seen},
 };
 use crate::engine::{
@@ -38,7 +38,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     runners: Runners,
     seen: Seen,
-    running: JoinSet<Option<Duration>>,
+    running: JoinSet<Option<(Lane, Duration)>>,
     keys: HashMap<Id, ObjectKey>,
     /// Work of the leader beside the runs; dropped with the term.
     chores: JoinSet<()>,
@@ -170,19 +170,19 @@ impl Engine {
         self.keys.insert(handle.id(), key);
     }
 
-    fn ended(&mut self, ended: Result<(Id, Option<Duration>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Option<(Lane, Duration)>), JoinError>) {
         let id = ended.as_ref().map_or_else(|error| error.id(), |(id, _)| *id);
         if let Some(key) = self.keys.remove(&id) {
-            let wait = match ended {
-                Ok((_, wait)) => wait,
+            let next = match ended {
+                Ok((_, next)) => next,
                 Err(error) => {
                     // A kind's code panicked, and the panic hook has logged where.
                     tracing::error!(%key, %error, "a run broke off");
                     let Shared { back_off, random, .. } = &*self.shared;
-                    Requeue::BackOff.wait(back_off, &**random, &key, None)
+                    Requeue::BackOff.next(back_off, &**random, &key, None)
                 }
             };
-            self.shared.queue.done(&key, wait.map(after));
+            self.shared.queue.done(&key, next.map(|(lane, wait)| (lane, after(wait))));
         }
         self.shared.accounts.wake_parked();
     }

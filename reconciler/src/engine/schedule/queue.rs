@@ -10,14 +10,16 @@ use tokio::{
 
 use crate::engine::cluster::objects::ObjectKey;
 
-/// How many objects of the lane [`Lane::Change`] go ahead of one of the other that is due too.
+/// How many objects of a lane go ahead of one of the slower lanes that is due too.
 const AHEAD: u32 = 4;
 
-/// Why an object is looked at. With thousands of objects at one account, a resync of all takes many minutes; whoever has just changed
-/// something does not wait for it.
+/// Why an object is looked at. With thousands of objects at one account, a resync of all takes many minutes, and so does their creation in
+/// bulk; whoever has just changed something does not wait for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
-    /// It, or something that it depends on, has changed.
+    /// Somebody has changed it, or deletes it, after it was looked at before.
+    Edit,
+    /// It is new, something that it depends on has changed, or there is more to do.
     #[default]
     Change,
     /// It is time: a resync, a retry, a new leader.
@@ -35,20 +37,30 @@ pub(crate) struct Due {
 
 /// Chooses between the lanes, so that neither waits for ever.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(u32);
+pub(crate) struct Turns {
+    edits: u32,
+    changes: u32,
+}
 
 impl Turns {
     /// The lane whose turn it is, of those that have something.
-    pub(crate) fn choose(&mut self, change: bool, clock: bool) -> Option<Lane> {
-        let lane = match (change, clock) {
-            (false, false) => return None,
-            (true, true) if self.0 >= AHEAD => Lane::Clock,
-            (true, _) => Lane::Change,
-            (false, true) => Lane::Clock,
-        };
-        self.0 = if lane == Lane::Change { self.0.saturating_add(1) } else { 0 };
-        Some(lane)
+    pub(crate) fn choose(&mut self, has: impl Fn(Lane) -> bool) -> Option<Lane> {
+        let [edit, change, clock] = [Lane::Edit, Lane::Change, Lane::Clock].map(has);
+        if goes_ahead(edit, change || clock, &mut self.edits) {
+            return Some(Lane::Edit);
+        }
+        if goes_ahead(change, clock, &mut self.changes) {
+            return Some(Lane::Change);
+        }
+        clock.then_some(Lane::Clock)
     }
+}
+
+/// Whether the faster lane has its turn; `count` is how often it had since the slower ones.
+fn goes_ahead(faster: bool, slower: bool, count: &mut u32) -> bool {
+    let goes = faster && (*count < AHEAD || !slower);
+    *count = if goes { count.saturating_add(1) } else { 0 };
+    goes
 }
 
 /// A queue of objects with the time at which each is due.
@@ -63,6 +75,7 @@ type Order = BTreeSet<(Instant, u64, ObjectKey)>;
 
 #[derive(Debug, Default)]
 struct Inner {
+    edit: Order,
     change: Order,
     clock: Order,
     waiting: HashMap<ObjectKey, (Lane, Instant, u64)>,
@@ -109,10 +122,9 @@ impl Queue {
     }
 
     /// The worker is done with `key`, which is due again at `next`, if ever.
-    pub(crate) fn done(&self, key: &ObjectKey, next: Option<Instant>) {
+    pub(crate) fn done(&self, key: &ObjectKey, next: Option<(Lane, Instant)>) {
         let mut inner = self.inner.lock();
         let again = inner.running.remove(key).flatten();
-        let next = next.map(|at| (Lane::Clock, at));
         for (lane, at) in again.into_iter().chain(next) {
             inner.schedule(lane, key.clone(), at);
         }
@@ -123,6 +135,7 @@ impl Queue {
     /// Forgets everything that is not with a worker.
     pub(crate) fn clear(&self) {
         let mut inner = self.inner.lock();
+        inner.edit.clear();
         inner.change.clear();
         inner.clock.clear();
         inner.waiting.clear();
@@ -133,7 +146,7 @@ impl Queue {
     pub(crate) fn due(&self) -> usize {
         let (inner, now) = (self.inner.lock(), Instant::now());
         let due = |order: &Order| order.iter().take_while(|(at, _, _)| *at <= now).count();
-        due(&inner.change) + due(&inner.clock)
+        due(&inner.edit) + due(&inner.change) + due(&inner.clock)
     }
 
     /// True when no object waits, be it due or not.
@@ -146,6 +159,7 @@ impl Queue {
 impl Inner {
     fn lane(&mut self, lane: Lane) -> &mut Order {
         match lane {
+            Lane::Edit => &mut self.edit,
             Lane::Change => &mut self.change,
             Lane::Clock => &mut self.clock,
         }
@@ -170,12 +184,19 @@ impl Inner {
     /// The object whose turn it is; when none is due, when the first will be.
     fn take_due(&mut self, now: Instant) -> Result<Due, Option<Instant>> {
         let first = |order: &Order| order.first().map(|(at, _, _)| *at);
-        let (change, clock) = (first(&self.change), first(&self.clock));
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        let lane = self.turns.choose(is_due(change), is_due(clock));
+        let [edit, change, clock] = [&self.edit, &self.change, &self.clock].map(first);
+        let is_due = |lane| {
+            let at = match lane {
+                Lane::Edit => edit,
+                Lane::Change => change,
+                Lane::Clock => clock,
+            };
+            at.is_some_and(|at| at <= now)
+        };
+        let lane = self.turns.choose(is_due);
         let taken = lane.and_then(|lane| Some((lane, self.lane(lane).pop_first()?)));
         let Some((lane, (since, _, key))) = taken else {
-            return Err([change, clock].into_iter().flatten().min());
+            return Err([edit, change, clock].into_iter().flatten().min());
         };
         self.waiting.remove(&key);
         self.running.insert(key.clone(), None);
@@ -239,7 +260,7 @@ mod tests {
         let began = Instant::now();
         assert_eq!(next(&queue).await, "a");
         queue.add(key("a"));
-        queue.done(&key("a"), Some(began + Duration::from_secs(600)));
+        queue.done(&key("a"), Some((Lane::Clock, began + Duration::from_secs(600))));
         assert_eq!(next(&queue).await, "a");
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
@@ -261,6 +282,33 @@ mod tests {
         let changed = order.iter().position(|name| name == "old-9").unwrap();
         assert!(changed < 14, "woken by a change: {changed}");
         assert_eq!(order.len(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_goes_ahead_of_what_is_new_and_nobody_waits_for_ever() {
+        let queue = Queue::default();
+        for n in 0..100 {
+            queue.add_in(Lane::Clock, key(&format!("resync-{n}")));
+            queue.add(key(&format!("new-{n}")));
+        }
+        queue.add_in(Lane::Edit, key("edited"));
+        queue.add_in(Lane::Edit, key("new-99"));
+        let mut first = Vec::new();
+        for _ in 0..32 {
+            first.push(next(&queue).await);
+        }
+        assert_eq!(first[..2], ["edited", "new-99"]);
+        let of = |lane: &str| first.iter().filter(|name| name.starts_with(lane)).count();
+        assert_eq!((of("new"), of("resync")), (25, 6));
+        for n in 0..1000 {
+            queue.add_in(Lane::Edit, key(&format!("edit-{n}")));
+        }
+        let mut then = Vec::new();
+        for _ in 0..100 {
+            then.push(next(&queue).await);
+        }
+        let of = |lane: &str| then.iter().filter(|name| name.starts_with(lane)).count();
+        assert_eq!((of("edit"), of("new"), of("resync")), (80, 16, 4));
     }
 
     #[tokio::test(start_paused = true)]

@@ -51,7 +51,9 @@ impl Seen {
                 let before = old.as_ref().map(|(_, digest)| *digest);
                 let is_news = !shared.newer.caught_up(key, &object);
                 if is_news && before.is_none_or(|before| before.own != digest.own) {
-                    shared.queue.add(key.clone());
+                    // What nobody has looked at yet may be one of thousands that were created together.
+                    let lane = if reader.has_status(&object) { Lane::Edit } else { Lane::Change };
+                    shared.queue.add_in(lane, key.clone());
                     let others = old.iter().map(|(old, _)| old).chain([&object]);
                     others
                         .flat_map(|object| runner.wakes(shared, object))
