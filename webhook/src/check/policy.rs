@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, io::Read as _, path::PathBuf};
 
-use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
+use annotate_snippets::{Level as Title, Renderer};
 use clap::ValueEnum;
 use concierge_shared::{
     admission::rule::{Enforcement, Level},
@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::{
     REFUSED,
-    output::{Format, Output},
-    words::count,
+    output::{Excerpt, Format, Output},
+    words::{count, printable},
 };
 
 /// A policy document to check in place of objects
@@ -177,34 +177,19 @@ fn for_people(name: &str, text: &str, findings: &[Weighed], colour: bool) -> Str
             Level::Warn => Title::WARNING,
             Level::Off => Title::HELP,
         };
-        let group = group(name, text, title, finding);
+        let title = title.primary_title(printable(&finding.message)).id(finding.rule.id);
+        let group = Excerpt::of_text(name, text, &finding.span).below(title);
         let _ = writeln!(printed, "{}\n", renderer.render(&[group]));
     }
     let number = |wanted| findings.iter().filter(|(level, _)| *level == wanted).count();
     let (errors, warnings, suggestions) = (number(Level::Deny), number(Level::Warn), number(Level::Off));
     let _ = writeln!(
         printed,
-        "{name}: {}, {}, {}",
+        "{}: {}, {}, {}",
+        printable(name),
         count(errors, "error"),
         count(warnings, "warning"),
         count(suggestions, "suggestion")
     );
     printed
-}
-
-fn group<'a>(name: &'a str, text: &'a str, title: Title<'static>, finding: &'a Finding) -> Group<'a> {
-    let (line, _) = place(text, finding.span.start);
-    let start = text[..finding.span.start.min(text.len())].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
-    let title = title.primary_title(finding.message.as_str()).id(finding.rule.id);
-    // What reaches over several lines is shown where it begins.
-    let (from, to) = (
-        finding.span.start.min(end) - start,
-        finding.span.end.clamp(finding.span.start, end.max(finding.span.start)) - start,
-    );
-    let snippet = Snippet::source(&text[start..end])
-        .line_start(line)
-        .path(name)
-        .annotation(AnnotationKind::Primary.span(from..to.min(end - start)));
-    title.element(snippet)
 }

@@ -548,6 +548,17 @@ error[s3.policy.res-07]: "photo" is not the bucket of this policy; write arn:aws
 }
 
 #[test]
+fn a_policy_commands_no_terminal_either() {
+    let policy = "{\"Version\": \"2012-10-17\", \"Statement\": {\"Effect\": \"Allow\", \"Action\": \"s3:\u{1b}[31m\u{202e}Get\"}}";
+    let folder = TempDir::new().unwrap();
+    let file = write(&folder, "a\n::error::b.json", policy);
+    let run = check(&["--policy", &file, "--kind", "identity"], "");
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(!run.out.contains('\u{1b}') && !run.out.contains('\u{202e}'), "{:?}", run.out);
+    assert!(!run.out.lines().any(|line| line.starts_with("::")), "{}", run.out);
+}
+
+#[test]
 fn a_policy_that_can_not_be_read_is_bad_input() {
     let run = check(&["--policy", "nothing-is-here.json", "--kind", "bucket"], "");
     assert_eq!(run.code, 2);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Group, Level, Renderer};
 use anstyle::{AnsiColor, Style};
 use concierge_shared::admission::problem::Cause;
 
@@ -11,7 +11,7 @@ use crate::check::{
     fixture::Verdict,
     input::source::BadInput,
     report::{Checked, Report, RunFixture},
-    words::{count, is_unprintable, printable},
+    words::{count, printable},
 };
 
 /// Writes reports, in colour or not.
@@ -160,24 +160,12 @@ impl Human {
         message: &str,
         excerpt: &Excerpt<'_>,
     ) {
-        // One character for another, so that columns stay where they are.
-        let (Excerpt { source, span, .. }, line) = (excerpt, excerpt.line());
-        let line = line.replace(|c| c != '\t' && is_unprintable(c), "\u{fffd}");
-        let offset = |column: usize| {
-            line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(offset, _)| offset)
-        };
-        let start = offset(span.start.column);
-        let end = if span.end.line == span.start.line { offset(span.end.column) } else { line.len() };
-        let snippet = Snippet::source(line.as_str())
-            .line_start(span.start.line)
-            .path(printable(&source.name))
-            .annotation(AnnotationKind::Primary.span(start..end.max(start)));
         let title = level.primary_title(printable(message));
         let title = match rule {
             Some(rule) => title.id(rule),
             None => title,
         };
-        self.group(text, title.element(snippet));
+        self.group(text, excerpt.below(title));
     }
 
     fn group(&self, text: &mut String, group: Group<'_>) {

@@ -13,6 +13,7 @@ use std::{fs, path::PathBuf, str::FromStr};
 
 use clap::ValueEnum;
 
+pub(crate) use self::excerpt::Excerpt;
 use self::human::Human;
 use super::report::Report;
 
