@@ -170,6 +170,9 @@ pub fn run(args: CheckArgs) -> ExitCode {
             Err(message) => answer(Err(message)),
         };
     }
+    if let Some(message) = Output::over_input(&outputs, files.iter().chain(&world)) {
+        return answer(Err(message));
+    }
     let checked = panic::catch_unwind(|| {
         let input = Input::read(&files, &world, &namespace, allow_empty);
         match init {
@@ -229,7 +232,7 @@ fn report(report: &Report, outputs: &[Output], colour: bool) -> ExitCode {
         match output.write(report, colour) {
             Ok(text) => printed.extend(text),
             Err(message) => {
-                let _ = writeln!(io::stderr(), "error: {message}");
+                let _ = writeln!(io::stderr(), "error: {}", words::printable(&message));
                 failed = true;
             }
         }
@@ -249,7 +252,7 @@ fn answer(answer: Result<String, String>) -> ExitCode {
     match answer {
         Ok(text) => print(&text, 0),
         Err(message) => {
-            let _ = writeln!(io::stderr(), "error: {message}");
+            let _ = writeln!(io::stderr(), "error: {}", words::printable(&message));
             BAD_INPUT.into()
         }
     }

@@ -142,6 +142,26 @@ fn junit_holds_no_character_that_xml_cannot() {
     roxmltree::Document::parse(&run.out).unwrap_or_else(|error| panic!("{error}: {}", run.out));
 }
 
+#[test]
+fn a_file_with_a_strange_name_is_one_line_in_every_report() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().display().to_string();
+    write(&folder, "a\n::error::\u{1b}[31m.yaml", &pet("rex", "  id: 0\n  name: Rex\n"));
+    write(&folder, "b\n\u{202e}.yaml", "a: b: c\n");
+    let shown = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+    for format in ["human", "github", "junit"] {
+        let run = check(&[&path, "-o", format], "");
+        assert!(run.out.chars().all(shown), "{format}: {:?}", run.out);
+        assert!(!run.out.lines().any(|line| line.starts_with("::error::")), "{format}: {}", run.out);
+    }
+    let run = check(&[&path, "-o", "junit"], "");
+    let report = roxmltree::Document::parse(&run.out).unwrap();
+    let texts =
+        report.descendants().filter(|node| node.has_tag_name("failure") || node.has_tag_name("error"));
+    let lines: Vec<_> = texts.map(|text| text.text().unwrap().lines().count()).collect();
+    assert_eq!(lines, [1, 1], "{}", run.out);
+}
+
 /// A command as GitHub's runner reads it: name, properties, message, with escapes undone.
 fn command(line: &str) -> (String, BTreeMap<String, String>, String) {
     let plain = |text: &str| {
@@ -224,6 +244,7 @@ fn gitlab_takes_every_issue() {
     assert_eq!(issue.description, "Pet zoo/rex: spec.id: must be at least 1");
     assert_eq!((issue.location.path.as_str(), issue.location.lines.begin), ("deploy/a, b:c%.yaml", 7));
     assert!(issues.iter().all(|issue| issue.location.lines.end >= issue.location.lines.begin));
+    assert!(issues.iter().all(|issue| issue.description.lines().count() == 1));
 }
 
 #[test]
@@ -247,4 +268,26 @@ fn several_formats_go_to_several_files_and_one_to_standard_output() {
     let gone = format!("sarif={}", file("gone/a.sarif"));
     let run = check(&["-", "-o", &gone], &rex);
     assert!(run.code == 3 && run.err.contains("can't be written"), "{}", run.err);
+}
+
+#[test]
+fn no_report_takes_the_place_of_another_or_of_what_is_checked() {
+    let folder = TempDir::new().unwrap();
+    let rex = pet("rex", "  id: 0\n  name: Rex\n");
+    let manifest = write(&folder, "rex.yaml", &rex);
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    std::os::unix::fs::symlink(file("a"), file("link")).unwrap();
+    fs::write(file("a"), "").unwrap();
+    let path = folder.path().display().to_string();
+    for (one, other) in [("a", "./a"), ("a", "link"), ("new", "./new")] {
+        let (one, other) = (format!("sarif={path}/{one}"), format!("junit={path}/{other}"));
+        let run = check(&[&manifest, "-o", &one, "-o", &other], "");
+        assert!(run.code == 2 && run.err.contains("can't both go to"), "{other}: {}", run.err);
+    }
+    let over = format!("json={path}/./rex.yaml");
+    for run in [check(&[&manifest, "-o", &over], ""), check(&["-", "--world", &manifest, "-o", &over], &rex)]
+    {
+        assert!(run.code == 2 && run.err.contains("name another file"), "{}", run.err);
+    }
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), rex);
 }

@@ -8,7 +8,7 @@ use super::{
     finding::{Finding, findings},
     human::Human,
 };
-use crate::check::report::Report;
+use crate::check::{report::Report, words::is_unprintable};
 
 /// The report as workflow commands, and a line that sums up.
 pub(super) fn github(report: &Report) -> String {
@@ -33,9 +33,16 @@ fn command(text: &mut String, finding: &Finding<'_>) {
     let _ = writeln!(text, ",title={}::{}", property(finding.rule.id), data(&finding.text()));
 }
 
-/// A message as a command takes it.
+/// A message as a command takes it, without commands to a terminal: a log shows it too.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let escape = |c: char| match c {
+        '%' => "%25".to_owned(),
+        '\r' => "%0D".to_owned(),
+        '\n' => "%0A".to_owned(),
+        _ if is_unprintable(c) => c.escape_default().to_string(),
+        _ => c.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 /// A property's value as a command takes it.

@@ -38,7 +38,8 @@ fn issue(finding: Finding<'_>) -> Issue {
     let span = finding.span.unwrap_or_default();
     let begin = span.start.line.max(1);
     Issue {
-        description: finding.text(),
+        // The format has it on one line.
+        description: finding.text().lines().map(str::trim).collect::<Vec<_>>().join("; "),
         check_name: finding.rule.id,
         severity: if finding.level == Level::Deny { "major" } else { "minor" },
         location: Location { path: finding.path(), lines: Lines { begin, end: span.end.line.max(begin) } },

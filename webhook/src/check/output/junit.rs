@@ -56,14 +56,15 @@ pub(super) fn junit(report: &Report) -> String {
 
 fn of_input(bad: &BadInput) -> Case {
     let place = bad.at.as_ref().map(|(_, span)| format!(":{}", span.start.line)).unwrap_or_default();
-    let text = format!("{}{place}: {}", bad.file, bad.message);
+    let text = format!("{}{place}: {}", printable(&bad.file), bad.message);
     let failure = Failure { element: "error", rule: "check.input", message: bad.message.clone(), text };
     Case { name: "can be read".to_owned(), failure: Some(failure), warnings: String::new() }
 }
 
 fn of_object(checked: &Checked) -> Case {
+    let file = printable(&checked.submission.source.name);
     let line = |problem: &Problem| {
-        let (file, place) = (&checked.submission.source.name, checked.locate(problem).start);
+        let place = checked.locate(problem).start;
         format!("{file}:{}: {}: {} [{}]", place.line, problem.field, problem.message, problem.rule.id)
     };
     let lines = |problems: &[Problem]| problems.iter().map(line).collect::<Vec<_>>().join("\n");

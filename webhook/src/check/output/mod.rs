@@ -9,7 +9,11 @@ mod json;
 mod junit;
 mod sarif;
 
-use std::{fs, path::PathBuf, str::FromStr};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::ValueEnum;
 
@@ -70,7 +74,7 @@ impl Output {
             wanted.push(Self { format: Format::Human, file: None });
         }
         for (index, output) in wanted.iter().enumerate() {
-            if wanted[..index].iter().any(|before| before.file == output.file) {
+            if wanted[..index].iter().any(|before| before.place() == output.place()) {
                 let place = output
                     .file
                     .as_ref()
@@ -83,6 +87,21 @@ impl Output {
         Ok(wanted)
     }
 
+    /// The file, by whatever path it was given.
+    fn place(&self) -> Option<PathBuf> {
+        self.file.as_deref().map(resolved)
+    }
+
+    /// Says which of `outputs` would take the place of one of `inputs`.
+    pub(crate) fn over_input<'a>(
+        outputs: &[Self],
+        mut inputs: impl Iterator<Item = &'a PathBuf>,
+    ) -> Option<String> {
+        let places: Vec<_> = outputs.iter().filter_map(Self::place).collect();
+        let input = inputs.find(|input| places.contains(&resolved(input)))?;
+        Some(format!("{} is checked, so no report can be written to it; name another file", input.display()))
+    }
+
     /// Writes `report` to the output's file; the text when it is for standard output.
     ///
     /// # Errors
@@ -93,6 +112,13 @@ impl Output {
         fs::write(file, text).map_err(|error| format!("{} can't be written: {error}", file.display()))?;
         Ok(None)
     }
+}
+
+/// `path` without links and detours, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let in_folder = || Some(fs::canonicalize(folder).ok()?.join(path.file_name()?));
+    fs::canonicalize(path).ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
 impl Format {
