@@ -16,7 +16,7 @@ use crate::{
     access::Access,
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled},
         problem::Problems,
         reference::Reference,
         resync::RESYNC_ANNOTATION,
@@ -88,6 +88,9 @@ pub trait Kind:
     const READ_LABELS: &'static [&'static str] = &[];
     /// The annotations that the rules read beside [`COMMON_ANNOTATIONS`], alike.
     const READ_ANNOTATIONS: &'static [&'static str] = &[];
+    /// The fields that [`fill_defaults`](Self::fill_defaults) fills in or tidies up. The API server asks to have defaults
+    /// filled in only when one of them is not as it should be, so a field that is missing here stays as it is.
+    const FILLS: &'static [Filled] = &[];
     /// Whether the reconciler looks after objects of this kind.
     const RECONCILED: bool = true;
     /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
@@ -99,7 +102,7 @@ pub trait Kind:
     /// and not by those who may only view.
     const CONFIDENTIAL: bool = !Self::SECRET_FIELDS.is_empty();
 
-    /// Fills in defaults. Runs twice with the effect of once; removes nothing.
+    /// Fills in defaults, no more than [`FILLS`](Self::FILLS) says. Runs twice with the effect of once; removes nothing.
     fn fill_defaults(&mut self, fill: &mut Fill);
 
     /// Adds all problems of the object under review (creation and update).
@@ -147,6 +150,8 @@ pub struct KindInfo {
     pub read_labels: &'static [&'static str],
     /// The annotations that its rules read.
     pub read_annotations: &'static [&'static str],
+    /// The fields that its defaults fill in or tidy up.
+    pub fills: &'static [Filled],
     /// Whether the reconciler looks after its objects.
     pub reconciled: bool,
     /// What the reconciler touches for an object, beside it.
@@ -175,6 +180,7 @@ impl KindInfo {
             asked_on_delete: K::ASKED_ON_DELETE,
             read_labels: K::READ_LABELS,
             read_annotations: K::READ_ANNOTATIONS,
+            fills: K::FILLS,
             reconciled: K::RECONCILED,
             access: K::ACCESS,
             secret_fields: K::SECRET_FIELDS,

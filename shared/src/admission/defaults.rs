@@ -6,7 +6,10 @@ use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{field::FieldPath, kind::Kind};
+use crate::{
+    field::{FieldPath, Segment},
+    kind::Kind,
+};
 
 /// An object whose defaults are filled in. Rules take nothing else, so none can see a value that a
 /// default would have changed.
@@ -16,7 +19,7 @@ pub struct Defaulted<K>(K);
 impl<K: Kind> Defaulted<K> {
     /// Fills in the defaults of `object`; the operations that do the same to its JSON.
     pub fn new(mut object: K) -> (Self, Vec<PatchOperation>) {
-        let mut fill = Fill::default();
+        let mut fill = Fill { declared: K::FILLS, patch: Vec::new() };
         object.fill_defaults(&mut fill);
         (Self(object), fill.patch)
     }
@@ -40,9 +43,53 @@ const MOST: usize = 20_000;
 /// How much larger than the object's spec its patch may be, in bytes.
 const PATCH_ROOM: usize = 64 * 1024;
 
+/// A field that a kind's defaults fill in or tidy up: `spec.items[].quantity`. It is all that the API server is told of
+/// them, so that it need not ask about an object that has everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// Where it is; `[]` stands behind a list.
+    pub field: &'static str,
+    /// What becomes of it.
+    pub how: How,
+}
+
+/// What becomes of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It gets a value when it has none.
+    Missing,
+    /// White space around it goes.
+    Trimmed,
+    /// White space around it goes, and it is written in capitals.
+    Capitals,
+    /// Something in it changes, when is for the kind alone to say: the API server asks about every object that has it.
+    Anything,
+}
+
+/// `field` gets a value when what it is part of is there and it is not.
+pub const fn missing(field: &'static str) -> Filled {
+    Filled { field, how: How::Missing }
+}
+
+/// `field` loses the white space around it.
+pub const fn trimmed(field: &'static str) -> Filled {
+    Filled { field, how: How::Trimmed }
+}
+
+/// `field` loses the white space around it and is written in capitals.
+pub const fn capitals(field: &'static str) -> Filled {
+    Filled { field, how: How::Capitals }
+}
+
+/// Something in `field` changes.
+pub const fn anything(field: &'static str) -> Filled {
+    Filled { field, how: How::Anything }
+}
+
 /// Records each default as it is filled in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fill {
+    declared: &'static [Filled],
     patch: Vec<PatchOperation>,
 }
 
@@ -50,24 +97,10 @@ impl Fill {
     /// Gives `slot` the value `default` when it has none.
     pub fn missing<T: Serialize>(&mut self, slot: &mut Option<T>, field: impl Into<FieldPath>, default: T) {
         if slot.is_none() {
-            self.record(field.into(), &default, |path, value| {
+            self.record(field.into(), How::Missing, &default, |path, value| {
                 PatchOperation::Add(AddOperation { path, value })
             });
             *slot = Some(default);
-        }
-    }
-
-    /// Replaces `slot` by `normal`, the normal spelling of what it holds, when they differ.
-    pub fn normalise<T: Serialize + PartialEq>(
-        &mut self,
-        slot: &mut T,
-        field: impl Into<FieldPath>,
-        normal: T,
-    ) {
-        if *slot != normal {
-            let replace = |path, value| PatchOperation::Replace(ReplaceOperation { path, value });
-            self.record(field.into(), &normal, replace);
-            *slot = normal;
         }
     }
 
@@ -75,16 +108,32 @@ impl Fill {
     pub fn trim(&mut self, slot: &mut String, field: impl Into<FieldPath>) {
         if has_space_around(slot) {
             let trimmed = slot.trim().to_owned();
-            self.normalise(slot, field, trimmed);
+            self.replace(slot, field.into(), How::Trimmed, trimmed);
         }
+    }
+
+    /// Removes white space around `slot`'s text and writes it in capitals.
+    pub fn capitals(&mut self, slot: &mut String, field: impl Into<FieldPath>) {
+        let normal = slot.trim().to_ascii_uppercase();
+        if *slot != normal {
+            self.replace(slot, field.into(), How::Capitals, normal);
+        }
+    }
+
+    fn replace(&mut self, slot: &mut String, field: FieldPath, how: How, normal: String) {
+        let replace = |path, value| PatchOperation::Replace(ReplaceOperation { path, value });
+        self.record(field, how, &normal, replace);
+        *slot = normal;
     }
 
     fn record<T: Serialize>(
         &mut self,
         field: FieldPath,
+        how: How,
         value: &T,
         operation: impl FnOnce(json_patch::jsonptr::PointerBuf, Value) -> PatchOperation,
     ) {
+        debug_assert!(self.declares(&field, how), "FILLS does not say that {field} is filled in like that");
         if self.patch.len() == MOST {
             return;
         }
@@ -92,6 +141,20 @@ impl Fill {
         if let Ok(value) = serde_json::to_value(value) {
             self.patch.push(operation(field.pointer(), value));
         }
+    }
+}
+
+impl Fill {
+    fn declares(&self, field: &FieldPath, how: How) -> bool {
+        let field = field.segments().iter().fold(String::new(), |field, segment| match segment {
+            Segment::Index(_) => field + "[]",
+            Segment::Field(name) | Segment::Key(name) if field.is_empty() => name.to_string(),
+            Segment::Field(name) | Segment::Key(name) => format!("{field}.{name}"),
+        });
+        self.declared.iter().any(|filled| match filled.how {
+            How::Anything => field.starts_with(filled.field),
+            declared => filled.field == field && declared == how,
+        })
     }
 }
 

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::object::{Raw, Text};
+use super::object::{Raw, Text, unread};
+use super::quick;
 
 /// What the request wants to do with the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,8 +105,8 @@ pub struct UserInfo<'a> {
     #[serde(borrow, default)]
     pub groups: Vec<Text<'a>>,
     /// What the authenticator added.
-    #[serde(borrow, default)]
-    pub extra: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "unread")]
+    pub extra: Option<&'a str>,
 }
 
 /// Why a body is no review that can be decided.
@@ -126,6 +127,10 @@ pub enum EnvelopeError {
 
 /// Reads a review.
 pub fn parse(body: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
+    quick::review(body).map_or_else(|| parse_with_serde(body), Ok)
+}
+
+pub(super) fn parse_with_serde(body: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
     let review = serde_json::from_slice(body).or_else(|_| parse_around_objects(body))?;
     if review.api_version != "admission.k8s.io/v1" || review.kind != "AdmissionReview" {
         return Err(EnvelopeError::Version(format!("{} {}", review.api_version, review.kind)));

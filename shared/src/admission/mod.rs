@@ -12,15 +12,19 @@
 pub mod answer;
 pub mod claim;
 pub mod defaults;
+#[cfg(test)]
+mod differential;
 pub mod envelope;
 pub mod fresh;
 pub mod lookup;
 pub mod object;
 pub mod problem;
+mod quick;
 pub mod reference;
 pub mod resync;
 pub mod review;
 pub mod rule;
+mod scan;
 pub mod seen;
 mod tolerance;
 pub mod warnings;

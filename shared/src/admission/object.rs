@@ -1,28 +1,25 @@
 //! From a raw object to its kind's type, with no more built than rules read.
 
-use std::{
-    borrow::{Borrow, Cow},
-    collections::BTreeMap,
-    fmt,
-};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::core::object::{HasSpec, HasStatus};
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::problem::{Cause, Problem};
+use super::quick;
 use super::rule::SCHEMA;
+use super::scan;
 use crate::{
     field::{FieldPath, at},
     kind::{COMMON_ANNOTATIONS, Kind},
 };
 
-/// The annotation in which kubectl keeps a copy of the whole object; never read, so never built.
+/// The annotation in which kubectl keeps a copy of the whole object.
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// What every annotation begins with that a rule reads. No other is built.
+pub const OURS: &str = "concierge.dev/";
 
 /// An object as it came in, taken apart in one pass over its bytes: its metadata is read as far as rules look at
 /// it, its spec and status stay raw until somebody does, and the rest is skipped.
@@ -30,10 +27,10 @@ pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-co
 pub struct Raw<'a> {
     #[serde(borrow, default)]
     metadata: Metadata<'a>,
-    #[serde(borrow)]
-    spec: Option<&'a RawValue>,
-    #[serde(borrow)]
-    status: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "unread")]
+    spec: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "unread")]
+    status: Option<&'a str>,
     /// Why it could not be taken apart.
     #[serde(skip)]
     shapeless: Option<Problem>,
@@ -43,6 +40,17 @@ impl<'a> From<&'a str> for Raw<'a> {
     fn from(json: &'a str) -> Self {
         from_str(json, FieldPath::default())
             .unwrap_or_else(|problem| Raw { shapeless: Some(problem), ..Raw::default() })
+    }
+}
+
+/// JSON that stays as it is written.
+pub(super) fn unread<'de: 'a, 'a, D: Deserializer<'de>>(json: D) -> Result<Option<&'a str>, D::Error> {
+    Ok(Option::<&RawValue>::deserialize(json)?.map(RawValue::get))
+}
+
+impl<'a> Raw<'a> {
+    pub(super) fn of(metadata: Metadata<'a>, spec: Option<&'a str>, status: Option<&'a str>) -> Self {
+        Self { metadata, spec, status, shapeless: None }
     }
 }
 
@@ -59,12 +67,12 @@ impl Raw<'_> {
 
     /// The status, unless there is none or it does not fit the schema.
     pub fn status<K: Kind>(&self) -> Option<<K as HasStatus>::Status> {
-        serde_json::from_str(self.status?.get()).ok()
+        serde_json::from_str(self.status?).ok()
     }
 
     /// The object's JSON without metadata and status, of which defaults know nothing.
     pub fn spec_alone(&self) -> String {
-        format!(r#"{{"spec":{}}}"#, self.spec.map_or("null", RawValue::get))
+        format!(r#"{{"spec":{}}}"#, self.spec.unwrap_or("null"))
     }
 
     /// The object's name and uid.
@@ -91,23 +99,18 @@ impl Raw<'_> {
     /// True when both have a spec, and the same byte by byte, and all of the metadata that rules of `K` read. Equal
     /// specs can be written differently.
     pub fn is_judged_like<K: Kind>(&self, other: &Raw<'_>) -> bool {
-        let has_spec_of =
-            self.spec.is_some_and(|spec| other.spec.is_some_and(|other| spec.get() == other.get()));
-        let (ours, theirs) = (&self.metadata, &other.metadata);
-        has_spec_of
-            && have_same(K::READ_LABELS, ours.labels.as_ref(), theirs.labels.as_ref())
-            && [K::READ_ANNOTATIONS, COMMON_ANNOTATIONS]
-                .iter()
-                .all(|keys| have_same(keys, ours.annotations.as_ref(), theirs.annotations.as_ref()))
+        let has_spec_of = self.spec.is_some() && self.spec == other.spec;
+        has_spec_of && self.metadata.is_judged_like::<K>(&other.metadata)
     }
 
     fn assemble<K: Kind>(&self, status: Option<<K as HasStatus>::Status>) -> Result<K, Problem> {
         if let Some(problem) = &self.shapeless {
             return Err(problem.clone());
         }
+        let metadata = self.metadata.of_kind::<K>()?;
         let missing = || schema_problem(Cause::Required, at("spec"), "is required; set it".into());
-        let spec = from_str::<<K as HasSpec>::Spec>(self.spec.ok_or_else(missing)?.get(), at("spec"))?;
-        Ok(K::assemble((&self.metadata).into(), spec, status))
+        let spec = from_str::<<K as HasSpec>::Spec>(self.spec.ok_or_else(missing)?, at("spec"))?;
+        Ok(K::assemble(metadata, spec, status))
     }
 }
 
@@ -155,98 +158,111 @@ fn path(root: FieldPath, found: &serde_path_to_error::Path) -> FieldPath {
 /// The metadata that rules read. What is not named here is skipped, never built.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Metadata<'a> {
+pub(super) struct Metadata<'a> {
     #[serde(borrow)]
-    name: Option<Text<'a>>,
+    pub(super) name: Option<Text<'a>>,
     #[serde(borrow)]
-    namespace: Option<Text<'a>>,
+    pub(super) namespace: Option<Text<'a>>,
     #[serde(borrow)]
-    uid: Option<Text<'a>>,
+    pub(super) uid: Option<Text<'a>>,
     #[serde(borrow)]
-    resource_version: Option<Text<'a>>,
-    deletion_timestamp: Option<Time>,
+    pub(super) resource_version: Option<Text<'a>>,
+    pub(super) deletion_timestamp: Option<Time>,
     #[serde(borrow)]
-    labels: Option<Texts<'a>>,
-    #[serde(borrow, deserialize_with = "annotations")]
-    annotations: Option<Texts<'a>>,
+    pub(super) labels: Option<Texts<'a>>,
+    #[serde(borrow)]
+    pub(super) annotations: Option<Texts<'a>>,
 }
 
-type Texts<'a> = BTreeMap<Text<'a>, Text<'a>>;
+impl Metadata<'_> {
+    /// As far as rules of `K` read it.
+    fn of_kind<K: Kind>(&self) -> Result<ObjectMeta, Problem> {
+        let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.0.to_string());
+        Ok(ObjectMeta {
+            name: text(&self.name),
+            namespace: text(&self.namespace),
+            uid: text(&self.uid),
+            deletion_timestamp: self.deletion_timestamp.clone(),
+            labels: self.labels(|key| K::READ_LABELS.contains(&key))?,
+            annotations: self
+                .annotations(|key| key.starts_with(OURS) || K::READ_ANNOTATIONS.contains(&key))?,
+            ..ObjectMeta::default()
+        })
+    }
 
-/// Whether both have the same under each of `keys`, or nothing.
-fn have_same(keys: &[&str], one: Option<&Texts<'_>>, other: Option<&Texts<'_>>) -> bool {
-    keys.iter().all(|key| text(one, key) == text(other, key))
+    /// True when nothing differs whose change is judged.
+    fn is_judged_like<K: Kind>(&self, other: &Self) -> bool {
+        let same = |own: TextsRead, others: TextsRead| match (own, others) {
+            (Ok(own), Ok(others)) => own.unwrap_or_default() == others.unwrap_or_default(),
+            _ => false,
+        };
+        let label = |key: &str| K::READ_LABELS.contains(&key);
+        let annotation = |key: &str| K::READ_ANNOTATIONS.contains(&key) || COMMON_ANNOTATIONS.contains(&key);
+        (K::READ_LABELS.is_empty() || same(self.labels(label), other.labels(label)))
+            && same(self.annotations(annotation), other.annotations(annotation))
+    }
+
+    fn labels(&self, wanted: impl Fn(&str) -> bool) -> TextsRead {
+        self.labels.map(|labels| labels.read(wanted, at("metadata.labels"))).transpose()
+    }
+
+    fn annotations(&self, wanted: impl Fn(&str) -> bool) -> TextsRead {
+        self.annotations.map(|annotations| annotations.read(wanted, at("metadata.annotations"))).transpose()
+    }
 }
 
-fn text<'a>(texts: Option<&'a Texts<'_>>, key: &str) -> Option<&'a str> {
-    texts?.get(key).map(|text| &*text.0)
+type TextsRead = Result<Option<BTreeMap<String, String>>, Problem>;
+
+/// Texts by their keys, not looked at before somebody reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Texts<'a>(pub(super) &'a [u8]);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(json).map(|raw| Self(raw.get().as_bytes()))
+    }
+}
+
+impl Texts<'_> {
+    /// Those whose keys are `wanted`; a problem when one of all is no text.
+    fn read(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        root: FieldPath,
+    ) -> Result<BTreeMap<String, String>, Problem> {
+        if let Some(texts) = self.read_quickly(&wanted) {
+            return Ok(texts);
+        }
+        let not_text = |_| schema_problem(Cause::TypeInvalid, root.clone(), "is not UTF-8".into());
+        let json = std::str::from_utf8(self.0).map_err(not_text)?;
+        let mut texts: BTreeMap<String, String> = from_str(json, root)?;
+        texts.retain(|key, _| wanted(key));
+        Ok(texts)
+    }
+
+    fn read_quickly(&self, wanted: impl Fn(&str) -> bool) -> Option<BTreeMap<String, String>> {
+        let mut texts = BTreeMap::new();
+        let rest = scan::fields(self.0, |key, json| {
+            let key = std::str::from_utf8(key).ok()?;
+            if !wanted(key) {
+                return scan::skip(json).filter(|_| json.starts_with(b"\""));
+            }
+            let (text, rest) = quick::string(json)?;
+            texts.insert(key.to_owned(), text.into_owned());
+            Some(rest)
+        })?;
+        rest.is_empty().then_some(texts)
+    }
 }
 
 /// Text that is borrowed where it is written without escapes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
-pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl Borrow<str> for Text<'_> {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
+pub struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl From<&Metadata<'_>> for ObjectMeta {
-    fn from(metadata: &Metadata<'_>) -> Self {
-        let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.0.to_string());
-        let owned = |(key, value): (&Text<'_>, &Text<'_>)| (key.0.to_string(), value.0.to_string());
-        let texts = |texts: &Option<Texts<'_>>| texts.as_ref().map(|texts| texts.iter().map(owned).collect());
-        ObjectMeta {
-            name: text(&metadata.name),
-            namespace: text(&metadata.namespace),
-            uid: text(&metadata.uid),
-            deletion_timestamp: metadata.deletion_timestamp.clone(),
-            labels: texts(&metadata.labels),
-            annotations: texts(&metadata.annotations),
-            ..ObjectMeta::default()
-        }
-    }
-}
-
-fn annotations<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Texts<'de>>, D::Error> {
-    json.deserialize_option(Annotations)
-}
-
-struct Annotations;
-
-impl<'de> Visitor<'de> for Annotations {
-    type Value = Option<Texts<'de>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of strings")
-    }
-
-    fn visit_none<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_map(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut annotations = BTreeMap::new();
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            if key.0 == LAST_APPLIED_ANNOTATION {
-                map.next_value::<IgnoredAny>()?;
-            } else {
-                annotations.insert(key, map.next_value()?);
-            }
-        }
-        Ok(Some(annotations))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     access::Access,
     admission::{
-        defaults::Fill,
+        defaults::{Fill, Filled, missing},
         lookup::{Found, Lookup},
         problem::{Cause, Problems},
         review::{Review, check_in_use},
@@ -126,6 +126,7 @@ impl Kind for TerminalAccount {
     ];
     const SECRET_FIELDS: &'static [&'static str] = &["spec.baseUrl"];
     const CONFIDENTIAL: bool = false;
+    const FILLS: &'static [Filled] = &[missing("spec.environment")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.environment, "spec.environment", Environment::default());

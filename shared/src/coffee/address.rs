@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     admission::{
-        defaults::Fill,
+        defaults::{Fill, Filled, capitals, trimmed},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -135,6 +135,17 @@ impl Kind for CoffeeAddress {
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     const CONFIDENTIAL: bool = true;
+    const FILLS: &'static [Filled] = &[
+        trimmed("spec.name"),
+        trimmed("spec.street1"),
+        trimmed("spec.street2"),
+        trimmed("spec.city"),
+        trimmed("spec.province"),
+        trimmed("spec.state"),
+        trimmed("spec.zip"),
+        trimmed("spec.phone"),
+        capitals("spec.country"),
+    ];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let CoffeeAddressSpec {

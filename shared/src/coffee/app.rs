@@ -16,7 +16,7 @@ use super::{
 use crate::{
     access::Access,
     admission::{
-        defaults::Fill,
+        defaults::{Fill, Filled, trimmed},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -111,6 +111,7 @@ impl Kind for CoffeeApp {
     const ACCESS: &'static [Access] = &[Access::SECRETS_MADE];
     const SECRET_FIELDS: &'static [&'static str] = &["spec.redirectUri"];
     const CONFIDENTIAL: bool = false;
+    const FILLS: &'static [Filled] = &[trimmed("spec.name")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.trim(&mut self.spec.name, "spec.name");

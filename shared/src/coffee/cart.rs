@@ -16,7 +16,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled, missing},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -153,6 +153,7 @@ rules! {
 impl Kind for CoffeeCart {
     const NAME: &'static str = "CoffeeCart";
     const RULES: &'static [&'static AdmissionRule] = RULES;
+    const FILLS: &'static [Filled] = &[missing("spec.convertToOrder"), missing("spec.items[].quantity")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.convert_to_order, "spec.convertToOrder", false);

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     access::Access,
     admission::{
-        defaults::Fill,
+        defaults::{Fill, Filled, capitals, missing, trimmed},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -204,6 +204,19 @@ impl Kind for CoffeeOrder {
     const ASKED_ON_DELETE: bool = true;
     const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
     const SECRET_FIELDS: &'static [&'static str] = &["spec.card.cardToken"];
+    const FILLS: &'static [Filled] = &[
+        missing("spec.quantity"),
+        missing("spec.priority"),
+        missing("spec.scheduling.deliveryWindow"),
+        trimmed("spec.address.name"),
+        trimmed("spec.address.street1"),
+        trimmed("spec.address.street2"),
+        trimmed("spec.address.city"),
+        trimmed("spec.address.province"),
+        trimmed("spec.address.zip"),
+        trimmed("spec.address.phone"),
+        capitals("spec.address.country"),
+    ];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let spec = &mut self.spec;

@@ -158,8 +158,7 @@ pub(super) fn fill_address<const N: usize>(
     for (name, text) in required.into_iter().chain(optional) {
         fill.trim(text, root.clone().field(name));
     }
-    let normal = country.trim().to_ascii_uppercase();
-    fill.normalise(country, root.clone().field("country"), normal);
+    fill.capitals(country, root.clone().field("country"));
 }
 
 /// Checks the address at `root`.

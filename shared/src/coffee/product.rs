@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     admission::{
-        defaults::Fill,
+        defaults::{Fill, Filled, missing},
         problem::{Cause, Problems},
         review::Review,
         rule::AdmissionRule,
@@ -101,6 +101,7 @@ impl Kind for CoffeeProduct {
     const NAME: &'static str = "CoffeeProduct";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const RECONCILED: bool = false;
+    const FILLS: &'static [Filled] = &[missing("spec.subscription")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.subscription, "spec.subscription", SubscriptionPolicy::default());

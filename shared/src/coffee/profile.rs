@@ -17,7 +17,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled, trimmed},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -104,6 +104,7 @@ impl Kind for CoffeeProfile {
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     const CONFIDENTIAL: bool = true;
+    const FILLS: &'static [Filled] = &[trimmed("spec.email"), trimmed("spec.name")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.trim(&mut self.spec.email, "spec.email");

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled, missing},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -158,6 +158,7 @@ impl Kind for CoffeeSubscription {
     const NAME: &'static str = "CoffeeSubscription";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const ASKED_ON_DELETE: bool = true;
+    const FILLS: &'static [Filled] = &[missing("spec.quantity")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.quantity, "spec.quantity", 1);

@@ -3,7 +3,10 @@
 //! The one that its label names, else the one that its `spec.storeRef` names, else the namespace's only one,
 //! else the first, by name, whose tags allow it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use super::{Pet, PetStore, STORE_LABEL};
 use crate::{
@@ -204,12 +207,24 @@ impl Stores {
         wanted: &dyn Fn(&Stored) -> bool,
     ) -> Vec<Stored> {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let share = self.are_several().then(|| self.share(store));
-        let belongs = |stored: &Stored| {
-            let is_shared = |share: &Share<'_>| stored.get::<Pet>().is_some_and(|pet| share.has(&pet));
-            wanted(stored) && share.as_ref().is_none_or(is_shared)
+        let first = |key: &str, limit, wanted: &dyn Fn(&Stored) -> bool| {
+            lookup.first(Pet::NAME, namespace, key, limit, wanted).objects
         };
-        lookup.first(Pet::NAME, namespace, &free_pets_key(namespace), limit, &belongs).objects
+        if !self.are_several() {
+            return first(&free_pets_key(namespace), limit, wanted);
+        }
+        let share = self.share(store);
+        if let Some(tags) = share.tags() {
+            // By tag, so that nobody looks at those of the other stores.
+            return tags.into_iter().fold(Vec::new(), |mut pets, tag| {
+                pets.extend(first(&free_pets_tag_key(namespace, tag), limit - pets.len(), wanted));
+                pets
+            });
+        }
+        let belongs =
+            |stored: &Stored| stored.get::<Pet>().is_some_and(|pet| share.has(&pet)) && wanted(stored);
+        let is_any = self.count_pets(lookup, store) > 0;
+        if is_any { first(&free_pets_key(namespace), limit, &belongs) } else { Vec::new() }
     }
 
     fn share<'a>(&'a self, store: &'a PetStore) -> Share<'a> {
@@ -223,7 +238,21 @@ impl Stores {
     }
 }
 
-impl Share<'_> {
+impl<'a> Share<'a> {
+    /// The tags of its pets, `None` for those without; nothing when it takes whatever tag is left.
+    fn tags(&self) -> Option<Vec<Option<&'a str>>> {
+        let mut tags: Vec<_> = self.untagged.then_some(None).into_iter().collect();
+        match (self.tagged, self.store.allowed_tags()) {
+            (false, _) => {}
+            (true, []) => return None,
+            (true, allowed) => {
+                let own: BTreeSet<_> = allowed.iter().map(String::as_str).collect();
+                tags.extend(own.into_iter().filter(|tag| !self.taken.contains(tag)).map(Some));
+            }
+        }
+        Some(tags)
+    }
+
     fn has(&self, pet: &Pet) -> bool {
         match pet.spec.tag.as_deref() {
             None => self.untagged,

@@ -9,7 +9,7 @@ use super::{PetStore, STORE_LABEL, alphabet, binding, check_alphabet, explicit_s
 use crate::{
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled, trimmed},
         envelope::Operation,
         problem::{Cause, Problems},
         reference::Reference,
@@ -115,6 +115,7 @@ impl Kind for Pet {
     /// The label names the store.
     const READ_LABELS: &'static [&'static str] = &[STORE_LABEL];
     const RULES: &'static [&'static crate::admission::rule::AdmissionRule] = RULES;
+    const FILLS: &'static [Filled] = &[trimmed("spec.name"), trimmed("spec.tag")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.trim(&mut self.spec.name, "spec.name");

@@ -10,7 +10,7 @@ use super::{Pet, alphabet, binding, check_alphabet, explicit_store};
 use crate::{
     access::Access,
     admission::{
-        defaults::{Fill, has_space_around},
+        defaults::{Fill, Filled, has_space_around, missing, trimmed},
         lookup::Lookup,
         problem::{Cause, Problems},
         reference::referrers_key,
@@ -197,6 +197,18 @@ impl Kind for PetStore {
     const SECRET_FIELDS: &'static [&'static str] =
         &["spec.endpoints.baseUrl", "spec.security.allowedOrigins[]"];
     const CONFIDENTIAL: bool = false;
+    const FILLS: &'static [Filled] = &[
+        trimmed("spec.name"),
+        missing("spec.config"),
+        missing("spec.config.maxPets"),
+        missing("spec.config.defaultLimit"),
+        missing("spec.config.enablePagination"),
+        trimmed("spec.config.allowedTags[]"),
+        missing("spec.endpoints"),
+        missing("spec.endpoints.version"),
+        missing("spec.security"),
+        missing("spec.security.requireAuthentication"),
+    ];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let spec = &mut self.spec;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled, anything},
         problem::{Cause, Problems},
         reference::{Reference, referrers_key},
         review::Review,
@@ -126,6 +126,7 @@ impl Kind for AccessKey {
     const NAME: &'static str = "AccessKey";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const RECONCILED: bool = false;
+    const FILLS: &'static [Filled] = &[anything("spec")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.rotate, "spec.rotate", Rotation::default());

@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     admission::{
-        claim::Claim, defaults::Fill, problem::Problems, reference::Reference, review::Review,
+        claim::Claim,
+        defaults::{Fill, Filled, anything},
+        problem::Problems,
+        reference::Reference,
+        review::Review,
         rule::AdmissionRule,
     },
     common::ObjectRef,
@@ -164,6 +168,7 @@ impl Kind for Bucket {
     /// An origin may be written with a password in it.
     const SECRET_FIELDS: &'static [&'static str] = &["spec.cors.rules[].allowedOrigins[]"];
     const CONFIDENTIAL: bool = false;
+    const FILLS: &'static [Filled] = &[anything("spec")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let spec = &mut self.spec;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled, anything},
         lookup::Lookup,
         problem::{Cause, Problems},
         reference::Reference,
@@ -91,6 +91,7 @@ impl Kind for BucketPolicy {
     const NAME: &'static str = "BucketPolicy";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const RECONCILED: bool = false;
+    const FILLS: &'static [Filled] = &[anything("spec")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         document::fill_version(self.spec.policy.as_mut(), fill);

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::Fill,
+        defaults::{Fill, Filled, anything},
         lookup::Lookup,
         problem::{Cause, Problems},
         reference::Reference,
@@ -127,6 +127,7 @@ impl Kind for IAMPolicy {
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     const RECONCILED: bool = false;
+    const FILLS: &'static [Filled] = &[anything("spec")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         document::fill_version(self.spec.policy.as_mut(), fill);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     admission::{
-        defaults::Fill,
+        defaults::{Fill, Filled, anything},
         problem::{Cause, Problems},
         review::Review,
         rule::AdmissionRule,
@@ -130,6 +130,7 @@ impl Kind for Provider {
     const RECONCILED: bool = false;
     const SECRET_FIELDS: &'static [&'static str] = &["spec.endpoint", "spec.iamEndpoint"];
     const CONFIDENTIAL: bool = false;
+    const FILLS: &'static [Filled] = &[anything("spec")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let spec = &mut self.spec;

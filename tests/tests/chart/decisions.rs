@@ -116,9 +116,14 @@ async fn only_what_needs_a_decision_is_asked() -> Result<()> {
         let kubectl = admin.clone();
         async move { kubectl.run(&line).await }
     };
-    asked(admin.run_with_input(&create, &new).await?, "mutate")?;
-    asked(pet("rex", &["patch", "--type=merge", "-p", rename]).await?, "mutate")?;
-    asked(pet("rex", &["patch", "--type=merge", "-p", rename, "--dry-run=server"]).await?, "mutate")?;
+    // What lacks nothing is validated at once.
+    asked(admin.run_with_input(&create, &new).await?, "validate")?;
+    asked(pet("rex", &["patch", "--type=merge", "-p", rename]).await?, "validate")?;
+    asked(pet("rex", &["patch", "--type=merge", "-p", rename, "--dry-run=server"]).await?, "validate")?;
+    let untidy = r#"{"spec": {"name": "Max "}}"#;
+    asked(pet("rex", &["patch", "--type=merge", "-p", untidy]).await?, "mutate")?;
+    let with_status = new.replace("name: Tiny}", "name: Tiny}, status: {phase: Ready}");
+    asked(admin.run_with_input(&create, &with_status).await?, "mutate")?;
     asked(admin.run(&["delete", "petstore", "tiny", "-n", "cafe"]).await?, "validate")?;
     let all = "/apis/petstore.example.com/v1/namespaces/cafe/petstores";
     asked(admin.run(&["delete", "--raw", all]).await?, "validate")?;
@@ -170,7 +175,7 @@ async fn only_what_needs_a_decision_is_asked() -> Result<()> {
         Ok(if answer.stderr.contains("forbidden") { answer.stderr } else { String::new() })
     })
     .await?;
-    asked(double.run(&back).await?, "mutate")?;
+    asked(double.run(&back).await?, "validate")?;
     drop(silent);
     Ok(())
 }

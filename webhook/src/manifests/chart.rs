@@ -57,10 +57,12 @@ fn literal(text: &str) -> String {
 fn fragments() -> Result<String, ManifestsError> {
     let include = |name: &str| format!("{{{{ include `concierge.{name}` . }}}}");
     let conditions = webhook::match_conditions("{{ .Release.Namespace }}", &include("reconcilerAccount"));
+    let mutating = webhook::mutating_conditions("{{ .Release.Namespace }}", &include("reconcilerAccount"));
     let mut text = HEADER.to_owned();
     define(&mut text, "mutatingRules", &webhook::mutating_rules())?;
     define(&mut text, "validatingRules", &webhook::validating_rules())?;
     define(&mut text, "matchConditions", &conditions)?;
+    define(&mut text, "mutatingConditions", &mutating)?;
     define(&mut text, "webhookRights", &rbac::webhook())?;
     define(&mut text, "bundleRights", &rbac::bundles(&include("fullname")))?;
     define(&mut text, "authorityRights", &rbac::authority(&include("authority")))?;

@@ -7,6 +7,7 @@
 
 mod chart;
 mod crds;
+mod fills;
 mod names;
 mod rbac;
 mod settings;

@@ -14,21 +14,23 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
 };
 
-use super::names::Names;
+use super::{fills::something_to_fill_in, names::Names};
 
 const WRITES: [&str; 2] = ["CREATE", "UPDATE"];
 
 /// Fills in defaults. While nobody answers, objects are stored as they are: the reconciler fills them in for
 /// itself, and the validating webhook still decides.
 ///
-/// It is called again when another webhook changed the object after it, so that defaults (which trim and
-/// complete what others wrote, and do nothing the second time) see the object that is stored.
+/// It is not called when there is nothing to fill in. When it was called, it is called again if another webhook changed
+/// the object after it, so that defaults (which trim and complete what others wrote, and do nothing the second time) see
+/// the object that is stored. When it was not, the API server does not ask about what a later webhook writes: that is
+/// filled in where it is judged, and by the reconciler.
 pub(super) fn mutating(names: &Names) -> MutatingWebhookConfiguration {
     let webhook = MutatingWebhook {
         name: "mutate.concierge.dev".to_owned(),
         client_config: client_config(names, "/mutate"),
         rules: Some(mutating_rules()),
-        match_conditions: Some(match_conditions(&names.namespace, names.reconciler())),
+        match_conditions: Some(mutating_conditions(&names.namespace, names.reconciler())),
         admission_review_versions: vec!["v1".to_owned()],
         failure_policy: Some("Ignore".to_owned()),
         match_policy: Some("Equivalent".to_owned()),
@@ -66,6 +68,14 @@ pub(super) fn mutating_rules() -> Vec<RuleWithOperations> {
 /// Deletions only of what can be refused one: while nobody answers, everything else can go.
 pub(super) fn validating_rules() -> Vec<RuleWithOperations> {
     rules(&|kind| WRITES.into_iter().chain(kind.asked_on_delete.then_some("DELETE")).collect())
+}
+
+/// What passes without a mutating call.
+pub(super) fn mutating_conditions(namespace: &str, reconciler: &str) -> Vec<MatchCondition> {
+    let mut conditions = match_conditions(namespace, reconciler);
+    let name = "something-to-fill-in".to_owned();
+    conditions.push(MatchCondition { name, expression: something_to_fill_in() });
+    conditions
 }
 
 /// What passes without a call. The API server evaluates these without an object on DELETE and without an old

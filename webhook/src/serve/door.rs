@@ -120,6 +120,9 @@ impl Door {
     /// Nothing when a rule panicked.
     async fn evaluate(&self, kind: &KindInfo, request: &Request<'_>) -> Option<Evaluation> {
         let mut evaluation = self.evaluate_against(kind, request, &*self.cache)?;
+        if evaluation.needs.is_empty() {
+            return Some(evaluation);
+        }
         let mut fresh = Fresh::new(&*self.cache);
         let mut read = HashSet::new();
         for _ in 0..ROUNDS {

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Response},
@@ -18,7 +18,7 @@ use concierge_shared::admission::{
     envelope::find_uid,
     review::Stage,
 };
-use futures::StreamExt;
+use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -83,8 +83,8 @@ async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: 
         let why = "the review is not sent as Content-Type: application/json";
         return undecided(Stage::Validate, body, deadline, Refusal::BadRequest, why).await;
     }
-    let mut buffer = Vec::with_capacity(announced);
-    match read(body, &mut buffer, BODY_LIMIT, deadline.min(Instant::now() + ARRIVAL)).await {
+    let (buffer, read) = read(body, announced, BODY_LIMIT, deadline.min(Instant::now() + ARRIVAL)).await;
+    match read {
         Read::Whole => {
             // Large reviews wait for each other; the semaphore is never closed.
             let turn = state.decided.acquire_many(kib(buffer.len()));
@@ -113,8 +113,7 @@ async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: 
 
 /// The answer to a review of which no more is read than what it is called.
 async fn undecided(stage: Stage, body: Body, deadline: Instant, refusal: Refusal, why: &str) -> Response {
-    let mut beginning = Vec::new();
-    let read = read(body, &mut beginning, BEGINNING, deadline).await;
+    let (beginning, read) = read(body, 0, BEGINNING, deadline).await;
     let answer = refused(stage, &beginning, refusal, why);
     if matches!(read, Read::Whole) { json(&answer) } else { closing(&answer) }
 }
@@ -135,29 +134,38 @@ enum Read {
     Late,
 }
 
-/// Reads a body into one buffer; of one that is larger than `limit`, the beginning. Its rest is thrown away, so that
-/// its sender reads our answer.
-async fn read(body: Body, buffer: &mut Vec<u8>, limit: usize, deadline: Instant) -> Read {
+/// Reads a body into one buffer, or without a copy when it comes in one piece; of one that is larger than `limit`, the
+/// beginning. Its rest is thrown away, so that its sender reads our answer.
+async fn read(mut body: Body, announced: usize, limit: usize, deadline: Instant) -> (Bytes, Read) {
+    let mut buffer = Vec::new();
     let mut discarded = 0;
-    let mut chunks = body.into_data_stream();
-    loop {
-        let chunk = match tokio::time::timeout_at(deadline.into(), chunks.next()).await {
-            Ok(Some(Ok(chunk))) => chunk,
-            Ok(None) if discarded == 0 => return Read::Whole,
-            Ok(None) => return Read::TooLarge,
+    let read = loop {
+        let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) if discarded == 0 => break Read::Whole,
+            Ok(None) => break Read::TooLarge,
             Ok(Some(Err(error))) => {
                 tracing::debug!(%error, "a body broke off");
-                return Read::Broken;
+                break Read::Broken;
             }
-            Err(_) => return Read::Late,
+            Err(_) => break Read::Late,
         };
+        // Trailers say nothing.
+        let Ok(chunk) = frame.into_data() else { continue };
+        if buffer.is_empty() && chunk.len() <= limit && body.is_end_stream() {
+            return (chunk, Read::Whole);
+        }
+        if buffer.capacity() == 0 {
+            buffer.reserve_exact(announced.min(limit));
+        }
         let kept = chunk.len().min(limit - buffer.len());
         buffer.extend_from_slice(&chunk[..kept]);
         discarded += chunk.len() - kept;
         if discarded > DISCARD_LIMIT {
-            return Read::TooLarge;
+            break Read::TooLarge;
         }
-    }
+    };
+    (buffer.into(), read)
 }
 
 fn closing(answer: &Answer) -> Response {
@@ -199,7 +207,7 @@ fn deadline(now: Instant, uri: &Uri) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt;
+    use futures::StreamExt;
     use serde_json::Value;
 
     use super::*;
@@ -227,8 +235,8 @@ mod tests {
         let chunks =
             futures::stream::iter([Ok::<_, std::io::Error>(BEGUN)]).chain(futures::stream::pending());
         let (body, deadline) = (Body::from_stream(chunks), Instant::now() + Duration::from_secs(1));
-        let mut buffer = Vec::new();
-        assert!(matches!(read(body, &mut buffer, BODY_LIMIT, deadline).await, Read::Late));
+        let (buffer, read) = read(body, 0, BODY_LIMIT, deadline).await;
+        assert!(matches!(read, Read::Late));
         let late = review(json(&refused(Stage::Validate, &buffer, Refusal::Timeout, "late"))).await;
         assert_eq!((&late["uid"], &late["status"]["code"]), (&"u-1".into(), &504.into()));
         let late = review(json(&refused(Stage::Mutate, &buffer, Refusal::Timeout, "late"))).await;
@@ -239,12 +247,24 @@ mod tests {
     async fn of_a_review_that_is_not_read_only_the_beginning_is_kept() {
         let body = format!("{BEGUN}{}", "x".repeat(100_000));
         let deadline = Instant::now() + Duration::from_secs(5);
-        let mut buffer = Vec::new();
-        let read = read(body.clone().into(), &mut buffer, BEGINNING, deadline).await;
+        let (buffer, read) = read(body.clone().into(), 0, BEGINNING, deadline).await;
         assert!(matches!(read, Read::TooLarge) && buffer.len() == BEGINNING);
         let shed = undecided(Stage::Validate, body.into(), deadline, Refusal::TooManyRequests, "busy").await;
         assert_eq!(shed.headers()["connection"], "close");
         let shed = review(shed).await;
         assert_eq!((&shed["uid"], &shed["status"]["code"]), (&"u-1".into(), &429.into()));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_in_one_piece_is_not_copied_and_another_is_put_together() {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let whole = Bytes::from_static(BEGUN.as_bytes());
+        let (body, ended) = read(whole.clone().into(), whole.len(), BODY_LIMIT, deadline).await;
+        assert!(matches!(ended, Read::Whole) && body.as_ptr() == whole.as_ptr() && body == whole);
+        let pieces =
+            BEGUN.as_bytes().chunks(7).map(Ok::<_, std::io::Error>).map(|piece| piece.map(Bytes::from));
+        let pieces = Body::from_stream(futures::stream::iter(pieces));
+        let (body, ended) = read(pieces, whole.len(), BODY_LIMIT, deadline).await;
+        assert!(matches!(ended, Read::Whole) && body == whole);
     }
 }

@@ -192,7 +192,7 @@ impl Live {
                 user: text(&user.username),
                 uid: text(&user.uid),
                 groups: Some(user.groups.iter().map(ToString::to_string).collect()),
-                extra: user.extra.and_then(|extra| serde_json::from_str(extra.get()).ok()),
+                extra: user.extra.and_then(|extra| serde_json::from_str(extra).ok()),
                 resource_attributes: Some(ResourceAttributes {
                     verb: Some("get".to_owned()),
                     group: Some((info.group)()),
