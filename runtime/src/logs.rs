@@ -1,7 +1,11 @@
 //! Log lines for people and for machines.
 
-use std::io::IsTerminal;
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 
+use parking_lot::Mutex;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines look.
@@ -44,4 +48,39 @@ pub fn init(args: &LogArgs) -> Result<(), Box<dyn std::error::Error + Send + Syn
         (LogFormat::Text, _) | (LogFormat::Auto, true) => registry.with(lines.compact()).try_init()?,
     }
     Ok(())
+}
+
+/// How far apart the lines of a [`Seldom`] are.
+const APART: Duration = Duration::from_secs(60);
+
+/// For a line that every request would write in an outage: lets one a minute through.
+#[derive(Default)]
+pub struct Seldom(Mutex<Option<(Instant, u64)>>);
+
+impl Seldom {
+    /// How many lines were left out since the last one; nothing when this one is to be left out, too.
+    pub fn now(&self) -> Option<u64> {
+        let mut last = self.0.lock();
+        match &mut *last {
+            Some((at, left_out)) if at.elapsed() < APART => {
+                *left_out += 1;
+                None
+            }
+            _ => Some(last.replace((Instant::now(), 0)).map_or(0, |(_, left_out)| left_out)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_minute_is_let_through_and_counts_the_others() {
+        let seldom = Seldom::default();
+        assert_eq!([seldom.now(), seldom.now(), seldom.now()], [Some(0), None, None]);
+        let before = Instant::now().checked_sub(APART).unwrap();
+        seldom.0.lock().as_mut().unwrap().0 = before;
+        assert_eq!([seldom.now(), seldom.now()], [Some(2), None]);
+    }
 }

@@ -3,6 +3,7 @@
 pub mod balancer;
 pub mod bench;
 pub mod caller;
+pub mod clock;
 pub mod cluster;
 pub mod controlplane;
 pub mod demo;
@@ -18,3 +19,4 @@ pub mod shop;
 pub mod simulation;
 pub mod soak;
 pub mod stack;
+pub mod wire;

@@ -3,8 +3,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -12,9 +12,11 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::balancer::{Backend, Balancer};
+use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::controlplane::ControlPlane;
 use crate::process::{Process, Signal, built_program};
+use crate::wire::{Wire, server_of};
 
 /// The namespace that Concierge is installed in.
 pub const NAMESPACE: &str = "concierge-system";
@@ -42,6 +44,8 @@ pub struct Plan {
     pub reconciler_args: Vec<String>,
     /// Further values of the chart, as `--set` takes them.
     pub values: Vec<String>,
+    /// Whether the programs see a clock that the test steps, and speak to the API server over a wire that it cuts.
+    pub handled: bool,
 }
 
 impl Default for Plan {
@@ -54,6 +58,7 @@ impl Default for Plan {
             webhook_args: Vec::new(),
             reconciler_args: Vec::new(),
             values: Vec::new(),
+            handled: false,
         }
     }
 }
@@ -67,8 +72,18 @@ pub struct Stack<C = ControlPlane> {
     webhooks: Mutex<Vec<Program>>,
     reconcilers: Mutex<Vec<Program>>,
     started: AtomicUsize,
+    hands: OnceLock<Hands>,
     /// The cluster.
     pub plane: C,
+}
+
+/// What a test has its hands on of [handled](Plan::handled) programs.
+#[derive(Debug)]
+pub struct Hands {
+    /// The way to the API server.
+    pub wire: Wire,
+    /// The time of day.
+    pub clock: Clock,
 }
 
 /// A running binary of ours.
@@ -109,6 +124,7 @@ impl<C: Cluster> Stack<C> {
             webhooks: none,
             reconcilers: nobody,
             started: AtomicUsize::new(0),
+            hands: OnceLock::new(),
             plane,
         };
         stack.install(&[]).await?;
@@ -219,11 +235,39 @@ impl<C: Cluster> Stack<C> {
         Ok(())
     }
 
+    /// What the test has its hands on, once a program runs.
+    pub fn handles(&self) -> Option<&Hands> {
+        self.hands.get()
+    }
+
+    fn hands(&self, kubeconfig: &Path) -> Result<&Hands> {
+        if self.hands.get().is_none() {
+            let (wire, clock) = (Wire::to(server_of(kubeconfig)?)?, Clock::new(self.plane.dir())?);
+            let _ = self.hands.set(Hands { wire, clock });
+        }
+        self.hands.get().context("no hands")
+    }
+
+    /// The logs of all programs that were started.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        let of = |programs: &Mutex<Vec<Program>>| {
+            lock(programs).iter().map(|program| program.process.log().to_owned()).collect::<Vec<_>>()
+        };
+        [of(&self.webhooks), of(&self.reconcilers)].concat()
+    }
+
     async fn program(&self, name: &str, args: &[&str]) -> Result<Program> {
         let kubeconfig = self.plane.service_account_kubeconfig(NAMESPACE, RELEASE).await?;
         let number = self.started.fetch_add(1, Relaxed);
         let log = self.plane.dir().join(format!("{name}-{number}.log"));
-        let process = Process::spawn(name, built_program(name)?, args, [("KUBECONFIG", &kubeconfig)], &log)?;
+        let (mut env, mut over_wire) = (Vec::new(), None);
+        if self.plan.handled {
+            let hands = self.hands(&kubeconfig)?;
+            over_wire = Some(hands.wire.kubeconfig(&kubeconfig)?);
+            env.extend(hands.clock.env());
+        }
+        env.push(("KUBECONFIG", over_wire.as_ref().unwrap_or(&kubeconfig)));
+        let process = Process::spawn(name, built_program(name)?, args, env, &log)?;
         let until = Instant::now() + START;
         loop {
             if let Some((address, admin)) = listening(&log) {

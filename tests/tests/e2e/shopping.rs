@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -33,10 +34,10 @@ const CREATES: usize = 16;
 /// A cluster with Concierge, a shop, and an ordinary user who buys there for several customers.
 pub(crate) struct Market {
     pub(crate) stack: Stack,
-    pub(crate) shop: Served,
+    pub(crate) shop: Arc<Served>,
     pub(crate) user: User,
     pub(crate) client: Client,
-    _alone: tokio::sync::MutexGuard<'static, ()>,
+    _alone: Option<tokio::sync::MutexGuard<'static, ()>>,
 }
 
 impl Market {
@@ -64,7 +65,23 @@ impl Market {
     pub(crate) async fn start_with(customers: &[&str], plan: Plan, values: &[&str]) -> Market {
         let alone = alone().await;
         rustls::crypto::ring::default_provider().install_default().ok();
-        let shop = Shop::start().await.unwrap();
+        let shop = Arc::new(Shop::start().await.unwrap());
+        Market::around(shop, Some(alone), customers, plan, values).await
+    }
+
+    /// A market in another cluster, at the same shop.
+    pub(crate) async fn beside(other: &Market, customers: &[&str], plan: Plan) -> Market {
+        let secrets = format!("reconciler.secretNamespaces={{{}}}", customers.join(","));
+        Market::around(Arc::clone(&other.shop), None, customers, plan, &[&secrets]).await
+    }
+
+    async fn around(
+        shop: Arc<Served>,
+        alone: Option<tokio::sync::MutexGuard<'static, ()>>,
+        customers: &[&str],
+        plan: Plan,
+        values: &[&str],
+    ) -> Market {
         let stack = Stack::start(plan).await.unwrap();
         let user = ordinary_user(&stack).await.unwrap();
         let client = user.client().await.unwrap();

@@ -226,7 +226,10 @@ impl Door {
             Ok(false) if envelope.dry_run.unwrap_or(false) => self.claims.look(&claims, &claimant).await,
             Ok(false) => self.claims.reserve(claims, claimant).await,
         };
-        let denied = reserved.map_err(|failure| not_reserved(uid, &failure))?;
+        let denied = reserved.map_err(|failure| {
+            self.claims.tell(uid, &failure);
+            not_reserved(uid, &failure)
+        })?;
         let mut problems = Vec::with_capacity(denied.len());
         for one in denied {
             problems.push(self.named(&envelope.user_info, one).await);
@@ -340,7 +343,6 @@ fn exists_already(uid: &str, holder: &Holder) -> Answer {
 }
 
 fn not_reserved(uid: &str, failure: &Failure) -> (Answer, Decision) {
-    tracing::warn!(uid, error = %failure, "values were not reserved");
     let (refusal, decision) = match failure {
         Failure::Api(_) | Failure::Ended => {
             let why = "uniqueness could not be checked with the API server; try again";

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concierge_runtime::{cache::Cache, client::found};
+use concierge_runtime::{cache::Cache, client::found, logs::Seldom};
 use concierge_shared::{
     admission::{envelope::UserInfo, fresh::Fresh, lookup::Need},
     index::Stored,
@@ -47,6 +47,7 @@ pub(crate) struct Live {
     flights: Arc<Mutex<Flights>>,
     lists: Arc<Semaphore>,
     objects: Arc<Semaphore>,
+    told: Arc<Seldom>,
 }
 
 /// The reads that wait for their turn.
@@ -84,6 +85,7 @@ impl Live {
             flights: Arc::default(),
             lists: Arc::new(Semaphore::new(LISTS)),
             objects: Arc::new(Semaphore::new(OBJECTS)),
+            told: Arc::default(),
         }
     }
 
@@ -96,7 +98,10 @@ impl Live {
                     "ok"
                 }
                 Err(error) => {
-                    tracing::warn!(?need, %error, "a live read failed");
+                    match self.told.now() {
+                        Some(more) => tracing::warn!(?need, %error, more, "a live read failed"),
+                        None => tracing::debug!(?need, %error, "a live read failed"),
+                    }
                     "error"
                 }
             };

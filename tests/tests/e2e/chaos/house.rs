@@ -8,45 +8,57 @@ use concierge_shared::kind::KINDS;
 use concierge_tests::controlplane::ControlPlane;
 use concierge_tests::petstore::{Petstore, Served};
 use concierge_tests::shop::DARK_MODE;
-use concierge_tests::stack::{Plan, get};
+use concierge_tests::stack::{Plan, Stack, get};
+use kube::Client;
 use kube::api::ListParams;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::shopping::{Market, bearer, coffee, condition, is_ready, place, purchase};
+use super::watching::{Logs, Verdicts, misjudged};
+use crate::shopping::{Market, Objects, bearer, coffee, condition, is_ready, place, purchase};
 use crate::world::{Created, api, create, pet};
 
 /// The namespace where everything is.
 pub(super) const HOME: &str = "home";
 /// How long moving in may take, and everything else that no case is about.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
+/// An object that is refused.
+pub(super) struct Wrong {
+    pub(super) object: Value,
+    /// The rule that it breaks.
+    pub(super) rule: &'static str,
+    /// The object of its kind that it is too like.
+    pub(super) like: &'static str,
+}
+
 /// What a group brings.
-struct Group {
-    /// An object of each of its kinds, beside those that are made by others.
-    furniture: fn(&House) -> Vec<Value>,
+pub(super) struct Group {
+    /// An object of each of its kinds in a namespace, beside those that are made by others.
+    pub(super) furniture: fn(&Market, &Served, &str) -> Vec<Value>,
     /// A new object that gets ready, or is of a kind that is only stored, and is another one for each number.
-    fresh: fn(i64) -> Value,
-    /// An object that is refused, and the rule.
-    wrong: fn() -> (Value, &'static str),
+    pub(super) fresh: fn(i64) -> Value,
+    /// An object that is refused.
+    pub(super) wrong: fn() -> Wrong,
     /// Whether the service has exactly what the objects say.
     books: fn(&House, &[Value]),
 }
 
 /// The groups.
-const GROUPS: [Group; 3] = [
+pub(super) const GROUPS: [Group; 3] = [
     Group {
-        furniture: |house| {
+        furniture: |_, petstore, namespace| {
             let store = json!({
                 "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
-                "metadata": {"namespace": HOME, "name": "shop"},
-                "spec": {"name": "Shop", "endpoints": {"baseUrl": house.petstore.url()}},
+                "metadata": {"namespace": namespace, "name": "shop"},
+                "spec": {"name": "Shop", "endpoints": {"baseUrl": petstore.url()}},
             });
-            vec![store, pet(HOME, "rex", 1)]
+            vec![store, pet(namespace, "rex", 1)]
         },
         fresh: |number| pet(HOME, &format!("pet-{number}"), number),
-        wrong: || (pet(HOME, "twin", 1), "pets.pet.unique-id"),
+        wrong: || Wrong { object: pet(HOME, "twin", 1), rule: "pets.pet.unique-id", like: "rex" },
         books: |house, objects| {
             let ids = objects.iter().filter(|one| one["kind"] == "Pet").map(|one| one["spec"]["id"].as_i64());
             let kept: BTreeSet<_> = house.petstore.pets().into_iter().map(|pet| pet.id).collect();
@@ -55,7 +67,7 @@ const GROUPS: [Group; 3] = [
     },
     Group {
         // An account, a profile, an address and a card are the market's; products are the reconciler's.
-        furniture: |_| {
+        furniture: |_, _, namespace| {
             let mut subscription = purchase(DARK_MODE);
             subscription["schedule"] = json!({"type": "weekly", "interval": 2});
             let default = json!({"name": "default"});
@@ -63,11 +75,11 @@ const GROUPS: [Group; 3] = [
             let cart = json!({"items": items, "addressRef": default, "cardRef": default});
             let app = json!({"name": "Kiosk", "redirectUri": "https://kiosk.example.com/done"});
             vec![
-                coffee("CoffeeOrder", HOME, "monday", purchase(DARK_MODE)),
-                coffee("CoffeeSubscription", HOME, "weekly", subscription),
-                coffee("CoffeeCart", HOME, "desk", cart),
-                coffee("TerminalToken", HOME, "ci", json!({"description": "CI"})),
-                coffee("CoffeeApp", HOME, "kiosk", app),
+                coffee("CoffeeOrder", namespace, "monday", purchase(DARK_MODE)),
+                coffee("CoffeeSubscription", namespace, "weekly", subscription),
+                coffee("CoffeeCart", namespace, "desk", cart),
+                coffee("TerminalToken", namespace, "ci", json!({"description": "CI"})),
+                coffee("CoffeeApp", namespace, "kiosk", app),
             ]
         },
         fresh: |number| {
@@ -76,22 +88,25 @@ const GROUPS: [Group; 3] = [
         },
         wrong: || {
             let second = json!({"name": "second", "email": "second@example.com"});
-            (coffee("CoffeeProfile", HOME, "second", second), "coffee.profile.unique")
+            let object = coffee("CoffeeProfile", HOME, "second", second);
+            Wrong { object, rule: "coffee.profile.unique", like: "default" }
         },
         books: |house, objects| {
             let account = house.market.shop.account(&bearer(HOME));
-            let orders = objects.iter().filter(|one| one["kind"] == "CoffeeOrder");
-            let orders = orders.map(|one| (format!("{HOME}/{}", one["metadata"]["name"]), one.clone()));
-            house.market.assert_books_agree(&orders.collect());
+            // What was bought stays bought when its object goes.
+            house.market.assert_books_agree(&house.orders.lock());
             let of = |kind: &str| objects.iter().filter(|one| one["kind"] == kind).count();
             assert_eq!(account.subscriptions().len(), of("CoffeeSubscription"), "subscriptions");
             assert_eq!(account.cards().len(), of("CoffeeCard"), "cards");
             assert_eq!(account.tokens().len(), of("TerminalToken"), "tokens");
             assert_eq!(account.apps().len(), of("CoffeeApp"), "apps");
+            let orders = objects.iter().filter(|one| one["kind"] == "CoffeeOrder");
+            let own = orders.filter(|one| one["spec"]["address"].is_object()).count();
+            assert_eq!(account.addresses().len(), of("CoffeeAddress") + own, "addresses");
         },
     },
     Group {
-        furniture: |_| {
+        furniture: |_, _, namespace| {
             let (wasabi, photos) = (json!({"name": "wasabi"}), json!({"name": "photos"}));
             let keys = json!({"name": "s3"});
             let provider = json!({
@@ -106,34 +121,44 @@ const GROUPS: [Group; 3] = [
             let of_bucket = json!({"bucketRef": photos, "policy": {"statement": [may_read]}});
             let user = json!({"providerRef": wasabi, "name": "ann", "policyRef": {"name": "readers"}});
             vec![
-                s3("Provider", "wasabi", provider),
-                s3("Bucket", "photos", json!({"providerRef": wasabi, "name": "photos"})),
-                s3("BucketPolicy", "photos", of_bucket),
-                s3("IAMPolicy", "readers", json!({"providerRef": wasabi, "policy": policy})),
-                s3("User", "ann", user),
-                s3("AccessKey", "laptop", json!({"providerRef": wasabi, "userRef": {"name": "ann"}})),
+                s3("Provider", namespace, "wasabi", provider),
+                s3("Bucket", namespace, "photos", json!({"providerRef": wasabi, "name": "photos"})),
+                s3("BucketPolicy", namespace, "photos", of_bucket),
+                s3("IAMPolicy", namespace, "readers", json!({"providerRef": wasabi, "policy": policy})),
+                s3("User", namespace, "ann", user),
+                s3(
+                    "AccessKey",
+                    namespace,
+                    "laptop",
+                    json!({"providerRef": wasabi, "userRef": {"name": "ann"}}),
+                ),
             ]
         },
         fresh: |number| bucket(&format!("bucket-{number}"), &format!("photos-{number}")),
-        wrong: || (bucket("twin", "photos"), "s3.bucket.unique"),
+        wrong: || Wrong { object: bucket("twin", "photos"), rule: "s3.bucket.unique", like: "photos" },
         // Nothing is done at a service yet.
         books: |_, _| {},
     },
 ];
 
-fn s3(kind: &str, name: &str, spec: Value) -> Value {
-    let metadata = json!({"namespace": HOME, "name": name});
+fn s3(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
+    let metadata = json!({"namespace": namespace, "name": name});
     json!({"apiVersion": "s3.cloud37.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
 }
 
 fn bucket(name: &str, remote: &str) -> Value {
-    s3("Bucket", name, json!({"providerRef": {"name": "wasabi"}, "name": remote}))
+    s3("Bucket", HOME, name, json!({"providerRef": {"name": "wasabi"}, "name": remote}))
 }
 
 pub(super) struct House {
-    market: Market,
+    // Dropped first: it asks the cluster.
+    verdicts: Verdicts,
+    logs: Logs,
+    pub(super) market: Market,
     petstore: Served,
     number: AtomicI64,
+    /// Every order that was ever placed, by its id.
+    orders: Mutex<Objects>,
 }
 
 impl House {
@@ -141,13 +166,31 @@ impl House {
     pub(super) async fn open(plan: Plan) -> House {
         let market = Market::start(&[HOME], plan).await;
         let petstore = Petstore::start().await.unwrap();
-        let house = House { market, petstore, number: AtomicI64::new(100) };
+        let (verdicts, number) = (Verdicts::watch(market.client.clone()), AtomicI64::new(100));
+        let (logs, orders) = (Logs::default(), Mutex::default());
+        let house = House { verdicts, logs, market, petstore, number, orders };
         house.market.furnish(HOME).await.unwrap();
-        for object in GROUPS.iter().flat_map(|group| (group.furniture)(&house)) {
-            house.create(&object).await;
+        for group in &GROUPS {
+            for object in (group.furniture)(&house.market, &house.petstore, HOME) {
+                house.create(&object).await;
+            }
         }
         house.until_ready().await;
+        house.logs.check(house.stack(), "the start");
         house
+    }
+
+    pub(super) fn stack(&self) -> &Stack {
+        &self.market.stack
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.market.client
+    }
+
+    /// How often somebody paid.
+    pub(super) fn charges(&self) -> usize {
+        self.market.shop.charges().len()
     }
 
     pub(super) fn plane(&self) -> &ControlPlane {
@@ -165,7 +208,7 @@ impl House {
     }
 
     /// All objects of ours at home.
-    async fn objects(&self) -> Vec<Value> {
+    pub(super) async fn objects(&self) -> Vec<Value> {
         let mut objects = Vec::new();
         for kind in KINDS {
             // A kind whose definition is gone has none.
@@ -173,6 +216,9 @@ impl House {
             for object in list.map(|list| list.items).unwrap_or_default() {
                 let mut object = serde_json::to_value(object).unwrap();
                 object["kind"] = kind.name.into();
+                if let Some(id) = object["status"]["orderId"].as_str() {
+                    self.orders.lock().insert(id.to_owned(), object.clone());
+                }
                 objects.push(object);
             }
         }
@@ -221,31 +267,55 @@ impl House {
     /// Fails unless all is as before `within` this time after the end of what happened.
     pub(super) async fn assert_well(&self, after: &str, since: Instant, within: Duration) {
         let number = self.number.fetch_add(1, Relaxed);
-        let made = GROUPS.iter().map(|group| (group.fresh)(number));
-        for object in made {
-            self.assert_made(&object, since, within).await;
+        let made: Vec<_> = GROUPS.iter().map(|group| (group.fresh)(number)).collect();
+        for object in &made {
+            self.assert_made(object, since, within).await;
         }
-        println!("{after}: as before after {:.1?}", since.elapsed());
-        for (object, rule) in GROUPS.iter().map(|group| (group.wrong)()) {
-            // Its like may be gone with its definition.
-            let like = self.objects().await.iter().any(|one| one["kind"] == object["kind"]);
-            let created = create(&self.market.client, &object, rule, true).await;
-            assert!(!like || matches!(created, Created::Refused), "{after}: {rule}: {created:?}");
+        self.assert_programs_ready(after, since, within).await;
+        let took = since.elapsed();
+        for group in &GROUPS {
+            assert_eq!(misjudged(self.client(), &(group.wrong)(), false).await, None, "{after}");
         }
-        for admin in self.market.stack.webhook_admins() {
-            assert_eq!(get(admin, "/readyz").await.unwrap().trim(), "ok", "{after}");
-        }
-        let reconciler = self.market.stack.reconciler(0, |program| program.process.exited());
-        assert_eq!(reconciler, None, "{after}: the reconciler has ended");
+        assert_eq!(self.verdicts.take(), Vec::<String>::new(), "{after}");
+        self.until_ready().await;
         let objects = self.objects().await;
-        let waiting: Vec<_> = objects.iter().filter(|one| !is_settled(one)).map(told).collect();
-        assert!(waiting.is_empty(), "{after}: {waiting:#?}");
+        GROUPS.iter().for_each(|group| (group.books)(self, &objects));
+        self.assert_removed(&made).await;
+        let lines = self.logs.check(self.stack(), after);
+        println!("{after}: as before after {took:.1?}; logged above INFO: {lines:?}");
+    }
+
+    /// Fails unless each program says that it is ready, and no kind is off.
+    async fn assert_programs_ready(&self, after: &str, since: Instant, within: Duration) {
+        let exited = self.stack().reconciler(0, |program| program.process.exited());
+        assert_eq!(exited, None, "{after}: the reconciler has ended");
+        let reconciler = self.stack().reconciler(0, |program| program.admin);
+        for admin in self.stack().webhook_admins().into_iter().chain([reconciler]) {
+            loop {
+                let told = get(admin, "/readyz").await.unwrap();
+                if told.trim() == "ok" {
+                    break;
+                }
+                assert!(since.elapsed() <= within, "{after}: {told} after {:.1?}", since.elapsed());
+                sleep(LOOK).await;
+            }
+        }
+    }
+
+    /// Deletes objects; fails unless nothing is left of them at the services.
+    async fn assert_removed(&self, made: &[Value]) {
+        for object in made {
+            let (kind, name) =
+                (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+            self.kubectl(&["delete", kind, name, "-n", HOME, "--timeout=30s"]).await;
+        }
+        let objects = self.objects().await;
         GROUPS.iter().for_each(|group| (group.books)(self, &objects));
     }
 }
 
 /// Ready, or of a kind that is only stored.
-fn is_settled(object: &Value) -> bool {
+pub(super) fn is_settled(object: &Value) -> bool {
     is_ready(object) || KINDS.iter().any(|kind| !kind.reconciled && object["kind"] == kind.name)
 }
 

@@ -10,7 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use concierge_runtime::{cache::Cache, client::found, clock::ServerClock};
+use concierge_runtime::{cache::Cache, client::found, clock::ServerClock, logs::Seldom};
 use concierge_shared::{
     admission::{
         claim::{Claim, ClaimObject, ClaimSpec, Holder, Standing},
@@ -45,6 +45,7 @@ pub(crate) struct Claims {
     slots: Arc<Slots>,
     pending: Arc<Pending>,
     clock: ServerClock,
+    told: Arc<Seldom>,
 }
 
 /// Who asks for a value.
@@ -98,7 +99,8 @@ impl Claims {
         clock: ServerClock,
     ) -> Self {
         let pending = Arc::new(Pending::new(clock.clone()));
-        Self { api: Api::all(client), live, cache, metrics, slots: Arc::default(), pending, clock }
+        let (slots, told) = (Arc::default(), Arc::default());
+        Self { api: Api::all(client), live, cache, metrics, slots, pending, clock, told }
     }
 
     /// Reserves all of `claims`, or none.
@@ -131,6 +133,17 @@ impl Claims {
             }
         }
         Ok(denied)
+    }
+
+    /// Tells operators of what is not the user's fault.
+    pub(crate) fn tell(&self, uid: &str, failure: &Failure) {
+        if !matches!(failure, Failure::Api(_) | Failure::Ended) {
+            return;
+        }
+        match self.told.now() {
+            Some(more) => tracing::warn!(uid, error = %failure, more, "values were not reserved"),
+            None => tracing::debug!(uid, error = %failure, "values were not reserved"),
+        }
     }
 
     async fn reserve_all(

@@ -1,0 +1,45 @@
+//! A time of day for programs that run, to be stepped by a test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// What stands before libc in such a program.
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clock.c");
+
+/// The machine's time of day and some seconds. Each program that is started with [`Clock::env`] sees it.
+#[derive(Debug)]
+pub struct Clock {
+    library: PathBuf,
+    file: PathBuf,
+}
+
+impl Clock {
+    /// A clock that is right, with its files in `dir`. Needs a C compiler, as does the linker of Rust programs.
+    ///
+    /// # Errors
+    /// When the library can't be made.
+    pub fn new(dir: &Path) -> Result<Clock> {
+        let (library, file) = (dir.join("clock.so"), dir.join("clock"));
+        let made =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(SOURCE).status();
+        ensure!(made.context("no C compiler, cc")?.success(), "{SOURCE} can't be compiled");
+        let clock = Clock { library, file };
+        clock.step_to(0)?;
+        Ok(clock)
+    }
+
+    /// The environment of a program that sees this clock.
+    pub fn env(&self) -> [(&'static str, &Path); 2] {
+        [("LD_PRELOAD", &self.library), ("CLOCK_FILE", &self.file)]
+    }
+
+    /// Steps the clock to so many seconds ahead of the machine's, or behind it.
+    ///
+    /// # Errors
+    /// When its file can't be written.
+    pub fn step_to(&self, seconds: i64) -> Result<()> {
+        std::fs::write(&self.file, seconds.to_ne_bytes()).context("the clock can't be stepped")
+    }
+}

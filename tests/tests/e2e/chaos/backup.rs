@@ -1,0 +1,105 @@
+//! A cluster is lost, and all that was in it is restored from a backup, which has no status.
+
+use std::time::{Duration, Instant};
+
+use concierge_shared::kind::KINDS;
+use concierge_tests::process::Signal;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::house::{HOME, House, is_settled};
+use crate::shopping::condition;
+use crate::world::{Created, api, create};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+impl House {
+    /// Takes everything away behind the reconciler's back, and puts it back as a backup has it; then does about what is
+    /// held what docs/operating.md says. Nothing may be bought meanwhile.
+    pub(super) async fn restore_backup(&self) -> Instant {
+        let backup = self.objects().await;
+        let bought = self.charges();
+        self.stack().reconciler(0, |program| program.process.signal(Signal::Stop)).unwrap();
+        self.lose(&backup).await;
+        self.put_back(backup).await;
+        self.stack().reconciler(0, |program| program.process.signal(Signal::Cont)).unwrap();
+        let since = Instant::now();
+        while let Some(waiting) = self.first_waiting().await {
+            assert!(since.elapsed() < PATIENCE, "{waiting}");
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(self.charges(), bought, "restored orders were bought again");
+        Instant::now()
+    }
+
+    /// All objects end without the reconciler, as with their cluster.
+    async fn lose(&self, objects: &[Value]) {
+        let metadata = json!({"finalizers": null, "annotations": {"concierge.dev/delete-in-use": "true"}});
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        for object in objects {
+            let api = api(self.client(), object["kind"].as_str().unwrap(), Some(HOME));
+            let name = object["metadata"]["name"].as_str().unwrap();
+            // What another object owns goes with it.
+            for gone in [
+                api.patch(name, &PatchParams::default(), &patch).await.err(),
+                api.delete(name, &DeleteParams::default()).await.err(),
+            ] {
+                assert!(gone.as_ref().is_none_or(is_not_found), "{name}: {gone:?}");
+            }
+        }
+        let until = Instant::now() + PATIENCE;
+        while let [one, ..] = &*self.objects().await {
+            assert!(Instant::now() < until, "not lost: {one:#}");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Restores objects; those that refer to others come once these are there.
+    async fn put_back(&self, mut objects: Vec<Value>) {
+        let until = Instant::now() + PATIENCE;
+        for object in &mut objects {
+            object.as_object_mut().unwrap().remove("status");
+            let meta = object["metadata"].as_object_mut().unwrap();
+            let kept = ["name", "namespace", "labels", "annotations", "finalizers"];
+            meta.retain(|key, _| kept.contains(&&**key));
+            let kind = KINDS.iter().find(|kind| object["kind"] == kind.name).unwrap();
+            object["apiVersion"] = kind.api_version().into();
+        }
+        while !objects.is_empty() {
+            let mut refused = Vec::new();
+            for object in std::mem::take(&mut objects) {
+                match create(self.client(), &object, "none", false).await {
+                    Created::Stored => {}
+                    // Products are also made anew from the shop's list.
+                    Created::Failed(why) if why.contains("AlreadyExists") => {}
+                    why => refused.push((object, why)),
+                }
+            }
+            assert!(Instant::now() < until, "not restored: {refused:#?}");
+            objects = refused.into_iter().map(|(object, _)| object).collect();
+        }
+    }
+
+    /// Resolves what is held; an object that is not ready.
+    async fn first_waiting(&self) -> Option<String> {
+        let objects = self.objects().await;
+        for object in objects.iter().filter(|one| condition(one, "Ready").starts_with("False Held")) {
+            let annotations = &object["metadata"]["annotations"];
+            let recorded =
+                annotations["concierge.dev/recorded"].as_str().and_then(|ids| ids.split(',').next());
+            let answer = recorded.map_or("retry".to_owned(), |id| format!("adopt={id}"));
+            let patch = json!({"metadata": {"annotations": {"concierge.dev/resolve-unknown": answer}}});
+            let api = api(self.client(), object["kind"].as_str().unwrap(), Some(HOME));
+            let name = object["metadata"]["name"].as_str().unwrap();
+            // It may change meanwhile.
+            let _ = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        }
+        let mut waiting = objects.iter().filter(|one| !is_settled(one));
+        waiting.next().map(|one| format!("{}: {one:#}", condition(one, "Ready")))
+    }
+}

@@ -1,0 +1,137 @@
+//! A namespace is deleted with something of every kind in it, also what is stuck, whatever rights the chart gives.
+
+use std::time::{Duration, Instant};
+
+use concierge_shared::kind::KINDS;
+use concierge_tests::faults::Fault;
+use concierge_tests::petstore::{Petstore, Served};
+use concierge_tests::stack::Plan;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::house::{GROUPS, PATIENCE, is_settled};
+use crate::shopping::{Market, bearer, coffee, condition, is_held, is_ready};
+use crate::world::{Created, api, create, pet};
+
+const TEAM: &str = "team";
+
+/// How the chart is installed, the arguments that the reconciler gets with it, and whether Secrets can be read then.
+const MODES: [(&str, &[&str], &[&str], bool); 4] = [
+    ("as it is", &[], &[], false),
+    (
+        "for some namespaces",
+        &["reconciler.namespaces={team}", "reconciler.secretNamespaces={team}"],
+        &["--namespaces", TEAM, "--keep-role-bindings", "team/concierge-secrets,team/concierge-reconciler"],
+        true,
+    ),
+    (
+        "with Secrets of some",
+        &["reconciler.secretNamespaces={team}"],
+        &["--keep-role-bindings", "team/concierge-secrets"],
+        true,
+    ),
+    ("with all Secrets", &["reconciler.clusterWideSecrets=true"], &[], true),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "soak"]
+async fn a_namespace_ends_with_all_that_is_in_it_whatever_rights_the_chart_gives() {
+    for (name, values, args, secrets) in MODES {
+        let args = [args, &["--settle-time", "500ms"]].concat();
+        let reconciler_args = args.into_iter().map(str::to_owned).collect();
+        let plan = Plan { reconciler_args, ..Plan::default() };
+        let market = Market::start_with(&[TEAM], plan, values).await;
+        let petstore = Petstore::start().await.unwrap();
+        furnish(&market, &petstore, secrets).await;
+        let began = Instant::now();
+        let kubectl = market.stack.plane.kubectl();
+        kubectl.run(&["delete", "namespace", TEAM, "--wait=false"]).await.unwrap().ok().unwrap();
+        let only_held = until_only_held(&market, name).await;
+        for order in &only_held {
+            market.annotate("CoffeeOrder", order, "concierge.dev/abandon", "true").await;
+        }
+        let gone = kubectl.run(&["wait", "--for=delete", "namespace/team", "--timeout=30s"]).await.unwrap();
+        assert!(gone.status.success(), "{name}: {:#?}", left(&market).await);
+        assert_eq!(only_held.len(), usize::from(secrets), "{name}: what a person had to abandon");
+        let account = market.shop.account(&bearer(TEAM));
+        let at_shop =
+            [account.addresses().len(), account.cards().len(), account.tokens().len(), account.apps().len()];
+        assert_eq!(at_shop, [0; 4], "{name}: addresses, cards, tokens and apps");
+        assert!(petstore.pets().is_empty(), "{name}: pets");
+        println!("installed {name}: the namespace was gone after {:.1?}", began.elapsed());
+    }
+}
+
+/// Something of every kind, and what is stuck: an account without its Secret, a pet whose store does not answer, and, where
+/// something can be bought, an order that is held.
+async fn furnish(market: &Market, petstore: &Served, secrets: bool) {
+    market.furnish(TEAM).await.unwrap();
+    if secrets {
+        let _ = market.until("CoffeeCard", 1, "ready", PATIENCE, |one, _| is_ready(one)).await;
+        market.shop.faults().once("POST /order", Fault::DropBefore);
+    }
+    let dead = json!({
+        "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
+        "metadata": {"namespace": TEAM, "name": "dead"},
+        "spec": {"name": "Dead", "endpoints": {"baseUrl": "http://127.0.0.1:9"}},
+    });
+    let mut lost = pet(TEAM, "lost", 4);
+    lost["metadata"]["labels"] = json!({"petstore.example.com/store": "dead"});
+    let key = json!({"name": "nowhere", "key": "token"});
+    let locked = coffee("TerminalAccount", TEAM, "locked", json!({"tokenSecretRef": key}));
+    let furniture = GROUPS.iter().flat_map(|group| (group.furniture)(market, petstore, TEAM));
+    for object in furniture.chain([dead, lost, locked]) {
+        make(market, &object).await;
+    }
+    let until = Instant::now() + PATIENCE;
+    let unseen = |one: &Value| !is_settled(one) && condition(one, "Ready").is_empty();
+    while let Some(one) = left(market).await.into_iter().find(unseen) {
+        assert!(Instant::now() < until, "nobody looked at {one:#}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let _ = market.until("CoffeeOrder", 1, "held", PATIENCE, |one, _| !secrets || is_held(one)).await;
+}
+
+/// Waits until nothing is left but the order whose outcome nobody knows, with what it refers to; that order.
+async fn until_only_held(market: &Market, name: &str) -> Vec<Value> {
+    let until = Instant::now() + PATIENCE;
+    let needed = ["TerminalAccount", "CoffeeProfile", "CoffeeAddress", "CoffeeCard", "CoffeeProduct"];
+    loop {
+        let left = left(market).await;
+        let others = left.iter().filter(|one| needed.iter().all(|kind| one["kind"] != *kind));
+        let (held, stuck): (Vec<_>, Vec<_>) = others.cloned().partition(is_held);
+        if stuck.is_empty() {
+            return held;
+        }
+        assert!(Instant::now() < until, "{name}: stuck: {stuck:#?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Creates `object`; what it refers to may have to be looked at first.
+async fn make(market: &Market, object: &Value) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match create(&market.client, object, "none", false).await {
+            Created::Stored => return,
+            other => assert!(Instant::now() < until, "{}: {other:?}", object["kind"]),
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// All objects of ours in the namespace.
+async fn left(market: &Market) -> Vec<Value> {
+    let mut left = Vec::new();
+    for kind in KINDS {
+        for object in
+            api(&market.client, kind.name, Some(TEAM)).list(&ListParams::default()).await.unwrap().items
+        {
+            let mut object = serde_json::to_value(object).unwrap();
+            object["kind"] = kind.name.into();
+            left.push(object);
+        }
+    }
+    left
+}
