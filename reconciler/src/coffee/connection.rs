@@ -8,6 +8,7 @@ use std::{
 };
 
 use concierge_shared::{
+    admission::lookup::Found,
     coffee::{Environment, Shop, TerminalAccount, UsedAccount, UsesAccount},
     kind::Kind,
     status::{ConditionReason, ConditionType, Conditions},
@@ -216,12 +217,14 @@ pub(super) fn account_of<K: UsesAccount>(ctx: &Context, object: &K) -> Result<Ob
     }
 }
 
-/// The account to wake when an object that uses it goes: it may be waiting for that.
+/// The account to wake when an object that uses it changes or goes: one that is being deleted may be waiting for that. An object
+/// that never got our finalizer goes without being seen to be deleted.
 pub(super) fn account_to_wake<K: UsesAccount>(ctx: &Context, object: &K) -> Vec<ObjectKey> {
-    match object.meta().deletion_timestamp {
-        Some(_) => account_of(ctx, object).into_iter().collect(),
-        None => Vec::new(),
-    }
+    let is_leaving = |key: &ObjectKey| match ctx.lookup().find(key.kind, &key.namespace, &key.name) {
+        Found::Present(account) => account.meta().deletion_timestamp.is_some(),
+        Found::Absent | Found::Unknown => false,
+    };
+    account_of(ctx, object).into_iter().filter(is_leaving).collect()
 }
 
 /// Whose token it is was checked, and it is not the account's user's.

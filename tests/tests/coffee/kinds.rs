@@ -517,6 +517,26 @@ async fn an_account_tells_whose_it_is_and_what_it_can_buy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_goes_with_the_last_that_uses_it_although_nothing_was_made_with_it() {
+    let world = World::new();
+    let key = |kind, name: &str| ObjectKey::new(kind, "default", name);
+    world.server.user_deletes(&key("Secret", "default-token"));
+    let account = key("TerminalAccount", "default");
+    let _process = world.healthy();
+    let token = world.put("TerminalToken", "ci", json!({}), json!({}));
+    world
+        .until("waiting", MINUTE, |world| world.server.condition(&token, "Ready").starts_with("False"))
+        .await;
+    world.server.user_deletes(&account);
+    let waits =
+        |world: &World| world.server.message(&account, "Deleting").contains("in use by TerminalToken");
+    world.until("in use", MINUTE, waits).await;
+    world.server.user_deletes(&token);
+    assert!(world.server.read(&token).is_none(), "it bears our finalizer");
+    world.until("gone", MINUTE, |world| world.server.read(&account).is_none()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worthless_token_is_told_and_a_new_one_of_another_user_too() {
     let world = World::furnished();
     let _process = world.healthy();

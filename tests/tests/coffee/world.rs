@@ -132,7 +132,7 @@ impl World {
         let began = Instant::now();
         let mut grown = self.server.grown();
         while !done(self) {
-            let left = most.checked_sub(began.elapsed());
+            let left = most.checked_sub(began.elapsed()).filter(|left| !left.is_zero());
             let left = left.unwrap_or_else(|| panic!("not {what} after {most:?}:\n{}", self.dump()));
             let _ = tokio::time::timeout(left.min(MINUTE), grown.changed()).await;
         }
