@@ -205,14 +205,28 @@ where
     let object = format!("{} {name}", K::kind(&()));
     let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let config = named.timeout(WATCH_SECONDS);
+    let mut broken = false;
     let changes = watcher(api, config).default_backoff().filter_map(move |event| {
-        let event =
-            event.inspect_err(|error| tracing::warn!(object, %error, "watch is broken, trying again"));
+        if let Some(error) = breaks(&mut broken, &event) {
+            tracing::warn!(object, %error, "watch is broken, trying again");
+        }
         ready(
             event.ok().filter(|it| !matches!(it, watcher::Event::Init | watcher::Event::InitDone)).map(drop),
         )
     });
     changes.boxed()
+}
+
+/// The error with which a watch breaks, not those of the attempts after it.
+fn breaks<'a, K>(
+    broken: &mut bool,
+    event: &'a watcher::Result<watcher::Event<K>>,
+) -> Option<&'a watcher::Error> {
+    let error = event.as_ref().err();
+    let was = *broken;
+    // A list that begins is no answer yet.
+    *broken = error.is_some() || (was && matches!(event, Ok(watcher::Event::Init)));
+    error.filter(|_| !was)
 }
 
 fn live(meta: &ObjectMeta, entries: Vec<Entry>) -> Live {

@@ -32,6 +32,10 @@ pub struct LogArgs {
     format: LogFormat,
 }
 
+/// The client and its watches tell of each attempt, whatever becomes of it; what matters of that is told by us, once. A filter
+/// of the operator's goes before it.
+const QUIET: &str = "kube_client=off,kube_runtime=off";
+
 /// Starts logging to standard error.
 ///
 /// # Errors
@@ -40,7 +44,7 @@ pub fn init(args: &LogArgs) -> Result<(), Box<dyn std::error::Error + Send + Syn
     let LogArgs { filter, format } = args;
     let terminal = std::io::stderr().is_terminal();
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false);
-    let registry = tracing_subscriber::registry().with(EnvFilter::try_new(filter)?);
+    let registry = tracing_subscriber::registry().with(EnvFilter::try_new(format!("{QUIET},{filter}"))?);
     match (format, terminal) {
         (LogFormat::Json, _) | (LogFormat::Auto, false) => {
             registry.with(lines.json().flatten_event(true)).try_init()?;
@@ -69,6 +73,17 @@ impl Seldom {
             _ => Some(last.replace((Instant::now(), 0)).map_or(0, |(_, left_out)| left_out)),
         }
     }
+}
+
+/// Warns as `tracing::warn!` does, with `more` for the lines that this [`Seldom`] has left out; those are for debugging.
+#[macro_export]
+macro_rules! warn_seldom {
+    ($seldom:expr, $($line:tt)*) => {
+        match $seldom.now() {
+            Some(more) => tracing::warn!(more, $($line)*),
+            None => tracing::debug!($($line)*),
+        }
+    };
 }
 
 #[cfg(test)]

@@ -57,3 +57,18 @@ fn the_servers_time_is_read_from_its_date_header() {
     assert_eq!(http_date("Wed, 21 Oct 2026 07:28:00 GMT"), "2026-10-21T07:28:00Z".parse().ok());
     assert_eq!(http_date("yesterday"), None);
 }
+
+#[test]
+fn a_watch_that_stays_broken_is_told_of_once() {
+    use watcher::{Error, Event};
+    let mut broken = false;
+    let mut tells = |event: watcher::Result<Event<()>>| breaks(&mut broken, &event).is_some();
+    let failed = || Err(Error::NoResourceVersion);
+    assert!(!tells(Ok(Event::InitDone)));
+    assert!(tells(failed()));
+    assert!(!tells(Ok(Event::Init)));
+    assert!(!tells(failed()));
+    assert!(!tells(Ok(Event::Init)));
+    assert!(!tells(Ok(Event::InitDone)));
+    assert!(tells(failed()));
+}

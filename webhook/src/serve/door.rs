@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use concierge_runtime::cache::Cache;
+use concierge_runtime::{cache::Cache, logs::Seldom, warn_seldom};
 use concierge_shared::{
     admission::{
         answer::{Answer, Refusal, Subject},
@@ -42,6 +42,8 @@ pub(crate) struct Door {
     pub(crate) metrics: Metrics,
     /// Whether only those are let in who prove to be the API server.
     pub(crate) knows_callers: bool,
+    /// For the line that anybody who reaches the port can make us write.
+    pub(crate) no_review: Seldom,
 }
 
 /// How often a result may turn out to rest on something that was not read yet. Each round shows less of what the
@@ -60,7 +62,7 @@ impl Door {
             Ok(envelope) => envelope,
             Err(error) => {
                 let uid = envelope::find_uid(body).unwrap_or_default();
-                tracing::warn!(uid, %error, "a request is no review");
+                warn_seldom!(self.no_review, uid, %error, "a request is no review");
                 self.count(stage, "other", Operation::Other, Decision::Failed);
                 return Answer::failed(uid, Refusal::BadRequest, error.to_string());
             }

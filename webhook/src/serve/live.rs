@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use concierge_runtime::{cache::Cache, client::found, logs::Seldom};
+use concierge_runtime::{cache::Cache, client::found, logs::Seldom, warn_seldom};
 use concierge_shared::{
     admission::{envelope::UserInfo, fresh::Fresh, lookup::Need},
     index::Stored,
@@ -98,10 +98,7 @@ impl Live {
                     "ok"
                 }
                 Err(error) => {
-                    match self.told.now() {
-                        Some(more) => tracing::warn!(?need, %error, more, "a live read failed"),
-                        None => tracing::debug!(?need, %error, "a live read failed"),
-                    }
+                    warn_seldom!(self.told, ?need, %error, "a live read failed");
                     "error"
                 }
             };

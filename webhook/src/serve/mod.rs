@@ -19,7 +19,9 @@ use anyhow::Context;
 use concierge_runtime::{
     admin::{self, Admin},
     cache::{Cache, Keep},
-    client, logs, shutdown,
+    client,
+    logs::{self, Seldom},
+    shutdown,
 };
 use concierge_shared::kind::KINDS;
 use tokio::net::TcpListener;
@@ -68,6 +70,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         settings,
         metrics: metrics.clone(),
         knows_callers: certificates.knows_callers(),
+        no_review: Seldom::default(),
     };
     let closing = CancellationToken::new();
     let router = http::router(door, signal.clone());

@@ -10,7 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use concierge_runtime::{cache::Cache, client::found, clock::ServerClock, logs::Seldom};
+use concierge_runtime::{cache::Cache, client::found, clock::ServerClock, logs::Seldom, warn_seldom};
 use concierge_shared::{
     admission::{
         claim::{Claim, ClaimObject, ClaimSpec, Holder, Standing},
@@ -140,10 +140,7 @@ impl Claims {
         if !matches!(failure, Failure::Api(_) | Failure::Ended) {
             return;
         }
-        match self.told.now() {
-            Some(more) => tracing::warn!(uid, error = %failure, more, "values were not reserved"),
-            None => tracing::debug!(uid, error = %failure, "values were not reserved"),
-        }
+        warn_seldom!(self.told, uid, error = %failure, "values were not reserved");
     }
 
     async fn reserve_all(
