@@ -11,7 +11,7 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clock.c");
 /// The machine's time of day and some seconds. Each program that is started with [`Clock::env`] sees it.
 #[derive(Debug)]
 pub struct Clock {
-    library: PathBuf,
+    shim: PathBuf,
     file: PathBuf,
 }
 
@@ -21,18 +21,17 @@ impl Clock {
     /// # Errors
     /// When the library can't be made.
     pub fn new(dir: &Path) -> Result<Clock> {
-        let (library, file) = (dir.join("clock.so"), dir.join("clock"));
-        let made =
-            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(SOURCE).status();
+        let (shim, file) = (dir.join("clock.so"), dir.join("clock"));
+        let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(SOURCE).status();
         ensure!(made.context("no C compiler, cc")?.success(), "{SOURCE} can't be compiled");
-        let clock = Clock { library, file };
+        let clock = Clock { shim, file };
         clock.step_to(0)?;
         Ok(clock)
     }
 
     /// The environment of a program that sees this clock.
     pub fn env(&self) -> [(&'static str, &Path); 2] {
-        [("LD_PRELOAD", &self.library), ("CLOCK_FILE", &self.file)]
+        [("LD_PRELOAD", &self.shim), ("CLOCK_FILE", &self.file)]
     }
 
     /// Steps the clock to so many seconds ahead of the machine's, or behind it.

@@ -18,14 +18,22 @@ fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 
+fn keep_what_backups_keep(object: &mut Value) {
+    let kept = ["name", "namespace", "labels", "annotations", "finalizers"];
+    object["metadata"].as_object_mut().unwrap().retain(|key, _| kept.contains(&&**key));
+}
+
 impl House {
     /// Takes everything away behind the reconciler's back, and puts it back as a backup has it; then does about what is
     /// held what docs/operating.md says. Nothing may be bought meanwhile.
     pub(super) async fn restore_backup(&self) -> Instant {
-        let backup = self.objects().await;
+        let (backup, secrets) = (self.objects().await, self.minted_secrets().await);
+        assert!(!secrets.is_empty(), "no Secret of ours to be lost");
         let bought = self.charges();
         self.stack().reconciler(0, |program| program.process.signal(Signal::Stop)).unwrap();
         self.lose(&backup).await;
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": secrets});
+        self.create_all(&list).await;
         self.put_back(backup).await;
         self.stack().reconciler(0, |program| program.process.signal(Signal::Cont)).unwrap();
         let since = Instant::now();
@@ -53,10 +61,25 @@ impl House {
             }
         }
         let until = Instant::now() + PATIENCE;
-        while let [one, ..] = &*self.objects().await {
+        loop {
+            let left = [self.objects().await, self.minted_secrets().await].concat();
+            let Some(one) = left.first() else { return };
             assert!(Instant::now() < until, "not lost: {one:#}");
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// The Secrets that were made for objects, such as they can be restored: one that names an owner of before would be
+    /// collected.
+    async fn minted_secrets(&self) -> Vec<Value> {
+        let all = self.kubectl(&["get", "secrets", "-n", HOME, "-o", "json"]).await;
+        let mut all: Value = serde_json::from_str(&all).unwrap();
+        let mut secrets = std::mem::take(all["items"].as_array_mut().unwrap());
+        secrets.retain(|secret| secret["metadata"]["ownerReferences"].is_array());
+        for secret in &mut secrets {
+            keep_what_backups_keep(secret);
+        }
+        secrets
     }
 
     /// Restores objects; those that refer to others come once these are there.
@@ -64,9 +87,7 @@ impl House {
         let until = Instant::now() + PATIENCE;
         for object in &mut objects {
             object.as_object_mut().unwrap().remove("status");
-            let meta = object["metadata"].as_object_mut().unwrap();
-            let kept = ["name", "namespace", "labels", "annotations", "finalizers"];
-            meta.retain(|key, _| kept.contains(&&**key));
+            keep_what_backups_keep(object);
             let kind = KINDS.iter().find(|kind| object["kind"] == kind.name).unwrap();
             object["apiVersion"] = kind.api_version().into();
         }
@@ -85,15 +106,17 @@ impl House {
         }
     }
 
-    /// Resolves what is held; an object that is not ready.
+    /// Says of what waits for a person what docs/operating.md says to; an object that is not ready.
     async fn first_waiting(&self) -> Option<String> {
         let objects = self.objects().await;
-        for object in objects.iter().filter(|one| condition(one, "Ready").starts_with("False Held")) {
-            let annotations = &object["metadata"]["annotations"];
-            let recorded =
-                annotations["concierge.dev/recorded"].as_str().and_then(|ids| ids.split(',').next());
-            let answer = recorded.map_or("retry".to_owned(), |id| format!("adopt={id}"));
-            let patch = json!({"metadata": {"annotations": {"concierge.dev/resolve-unknown": answer}}});
+        for object in &objects {
+            let ready = condition(object, "Ready");
+            let (key, answer) = match ready.split([' ', ':']).nth(1) {
+                Some("Held") => ("resolve-unknown", resolved(object)),
+                Some("OwnedByOther") => ("adopt", "true".to_owned()),
+                _ => continue,
+            };
+            let patch = json!({"metadata": {"annotations": {format!("concierge.dev/{key}"): answer}}});
             let api = api(self.client(), object["kind"].as_str().unwrap(), Some(HOME));
             let name = object["metadata"]["name"].as_str().unwrap();
             // It may change meanwhile.
@@ -102,4 +125,11 @@ impl House {
         let mut waiting = objects.iter().filter(|one| !is_settled(one));
         waiting.next().map(|one| format!("{}: {one:#}", condition(one, "Ready")))
     }
+}
+
+/// It is done, if an id is recorded.
+fn resolved(object: &Value) -> String {
+    let recorded = object["metadata"]["annotations"]["concierge.dev/recorded"].as_str();
+    let id = recorded.and_then(|ids| ids.split(',').next());
+    id.map_or("retry".to_owned(), |id| format!("adopt={id}"))
 }

@@ -28,7 +28,7 @@ impl House {
         list
     }
 
-    async fn create_all(&self, list: &Value) {
+    pub(super) async fn create_all(&self, list: &Value) {
         let created = self.plane().kubectl().run_with_input(&["create", "-f", "-"], &list.to_string()).await;
         created.unwrap().ok().unwrap();
     }
@@ -63,17 +63,6 @@ impl House {
         sleep(time).await;
         self.create_all(&bindings).await;
         Instant::now()
-    }
-
-    /// Every connection between the programs and the API server is reset, and those that come in their place too.
-    pub(super) async fn reset_connections(&self) {
-        let hands = self.stack().handles().unwrap();
-        for _ in 0..3 {
-            for _ in 0..hands.wire.open() {
-                hands.wire.reset_one();
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
     }
 
     /// Fails unless the leader writes this time into its lease: its clock has stepped.
