@@ -17,6 +17,9 @@ const PINNED: &str = "release/requirements.txt";
 /// The folder with the programs of requirements.txt, which are fetched when they are not there.
 pub(crate) fn installed() -> Result<PathBuf> {
     let (folder, pinned) = (project().join("target/release-tools"), project().join(PINNED));
+    // Tests ask for them side by side.
+    let lock = fs::File::create(project().join("target/release-tools.lock"))?;
+    lock.lock()?;
     let (stamp, wanted) = (folder.join("requirements.txt"), fs::read_to_string(&pinned)?);
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(folder.join("bin"));

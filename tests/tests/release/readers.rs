@@ -57,6 +57,72 @@ fn junitparser_and_sarif_tools_read_our_reports() {
     );
 }
 
+/// `deploy`, with a failing fixture, something that can't be read, and names that have to be escaped.
+fn all_sorts() -> TempDir {
+    let folder = deploy();
+    let file = |name: &str| folder.path().join("deploy").join(name);
+    fs::write(file("a, b:c%.yaml"), PETS.replace("id: 7", "id: 0").replace("zoo", "bar")).unwrap();
+    fs::write(file("bad.yaml"), "a: b: c\n").unwrap();
+    let case = format!(
+        "apiVersion: check.concierge.dev/v1\nkind: Fixture\nobject: {{{}}}\nexpect: {{verdict: refused, problems: [{{rule: pets.pet.id, path: spec.id}}]}}\n",
+        "apiVersion: petstore.example.com/v1, kind: Pet, metadata: {name: sid}, spec: {id: 9, name: Sid}"
+    );
+    fs::write(file("case.yaml"), case).unwrap();
+    folder
+}
+
+#[test]
+#[ignore = "soak"]
+fn xmlschema_finds_our_junit_report_valid() {
+    let folder = all_sorts();
+    let mut check = Command::new(built_program("concierge-webhook").unwrap());
+    check.args(["check", "deploy", "--output", "junit=report.xml"]).current_dir(folder.path());
+    assert_eq!(check.output().unwrap().status.code(), Some(2));
+    let schema = project().join("webhook/tests/check/schemas/junit-10.xsd");
+    let text = format!(
+        "import xmlschema\n\
+         schema = xmlschema.XMLSchema({:?})\n\
+         schema.validate('report.xml')\n\
+         print(schema.is_valid('<testsuites><testsuite name=\"a\"><case/></testsuite></testsuites>'))",
+        schema.display().to_string()
+    );
+    assert_eq!(python(folder.path(), &text), "False\n", "a schema that takes anything would prove nothing");
+}
+
+/// Workflow commands, each with its properties in one order.
+fn commands(text: &str) -> Vec<String> {
+    let in_order = |line: &str| {
+        let (head, message) = line.strip_prefix("::")?.split_once("::")?;
+        let (name, properties) = head.split_once(' ')?;
+        let mut properties: Vec<_> = properties.split(',').collect();
+        properties.sort_unstable();
+        Some(format!("{name} {} {message}", properties.join(",")))
+    };
+    text.lines().filter_map(in_order).collect()
+}
+
+#[test]
+#[ignore = "soak"]
+fn github_action_utils_writes_the_same_commands() {
+    let folder = all_sorts();
+    let mut check = Command::new(built_program("concierge-webhook").unwrap());
+    check.args(["check", "deploy", "--output", "sarif=report.sarif", "--output", "github"]);
+    let ours = check.current_dir(folder.path()).output().unwrap();
+    let text = "import json, urllib.parse, github_action_utils as utils\n\
+        for one in json.load(open('report.sarif'))['runs'][0]['results']:\n    \
+            place = one['locations'][0]['physicalLocation']\n    \
+            region = place['region']\n    \
+            more = {'line': region['startLine'], 'end_line': region['endLine']}\n    \
+            if region['startLine'] == region['endLine'] and region['startColumn'] < region['endColumn']:\n        \
+                more |= {'col': region['startColumn'], 'end_column': region['endColumn']}\n    \
+            file = urllib.parse.unquote(place['artifactLocation']['uri'])\n    \
+            getattr(utils, one['level'])(one['message']['text'], title=one['ruleId'], file=file, **more)";
+    let theirs = commands(&python(folder.path(), text));
+    assert!(theirs.iter().any(|one| one.contains("%0A")) && theirs.iter().any(|one| one.contains("%3Ac%25")));
+    assert_eq!(commands(&String::from_utf8(ours.stdout).unwrap()), theirs);
+    assert!(theirs.len() >= 4, "{theirs:?}");
+}
+
 /// A repository with the files of `folder`.
 fn commit(folder: &Path) {
     for args in [
