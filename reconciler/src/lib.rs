@@ -7,7 +7,7 @@
 //! | `bindings` | the RoleBindings that give us our rights last as long as our objects |
 //! | [`engine`] | one loop for every kind; knows none |
 //! | `common` | what the groups share beside the engine |
-//! | [`pets`], [`coffee`] | a file per kind: observe, plan, act |
+//! | [`pets`], [`coffee`], [`s3`] | a file per kind: observe, plan, act |
 
 use std::process::ExitCode;
 
@@ -20,6 +20,7 @@ mod common;
 pub mod engine;
 pub mod pets;
 pub mod run;
+pub mod s3;
 
 /// Makes admitted objects real at the services they stand for, and keeps them so.
 #[derive(Debug, Parser)]

@@ -1,7 +1,8 @@
 //! The SDK's requests over our own HTTP client: one TLS library, no redirects, no retries.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
+use ::http::{Request, Response};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
@@ -9,6 +10,7 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
+use futures::future::BoxFuture;
 
 use super::trust::{Trust, TrustError};
 use crate::common::http;
@@ -18,16 +20,15 @@ const LARGEST: usize = 8 << 20;
 /// Idle connections that are kept to one host.
 const KEPT: usize = 4;
 
-/// Sends each request of the SDK once.
-#[derive(Clone, Debug)]
-pub(super) struct Connector {
-    kept: reqwest::Client,
-    fresh: reqwest::Client,
+/// Sends each request once, and gives back whatever was answered.
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends `request`.
+    fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Broken>>;
 }
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
+pub enum Broken {
     /// Nothing of the request left.
     #[error("{0}")]
     NeverSent(String),
@@ -39,20 +40,51 @@ pub(super) enum Broken {
     TooLong,
 }
 
-impl Connector {
+/// HTTP over sockets.
+#[derive(Debug)]
+pub(super) struct Http {
+    kept: reqwest::Client,
+    fresh: reqwest::Client,
+}
+
+impl Http {
     pub(super) fn new(trust: &Trust, connect: Duration) -> Result<Self, TrustError> {
         Ok(Self { kept: trust.client(connect, KEPT)?, fresh: trust.client(connect, 0)? })
     }
 
     /// On a kept connection that the service is just closing, a request that never arrived looks the same as one that was lost
     /// half-way. So what must not be sent twice gets a connection of its own: IAM's calls that change something.
-    fn client(&self, request: &HttpRequest) -> &reqwest::Client {
-        let body = request.body().bytes().unwrap_or_default();
+    fn client(&self, body: &[u8]) -> &reqwest::Client {
         let changes = body.starts_with(b"Action=")
             && ![&b"Action=Get"[..], b"Action=List"].iter().any(|read| body.starts_with(read));
         if changes { &self.fresh } else { &self.kept }
     }
 }
+
+impl Transport for Http {
+    fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Broken>> {
+        let client = self.client(request.body()).clone();
+        Box::pin(exchange(client, request))
+    }
+}
+
+async fn exchange(client: reqwest::Client, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Broken> {
+    let request = reqwest::Request::try_from(request)
+        .map_err(|error| Broken::NeverSent(error.without_url().to_string()))?;
+    let response = client.execute(request).await.map_err(unsent_or_lost)?;
+    let mut answer = Response::new(Vec::new());
+    *answer.status_mut() = response.status();
+    answer.headers_mut().clone_from(response.headers());
+    *answer.body_mut() = http::body(response, LARGEST).await.map_err(|broken| match broken {
+        http::Broken::Lost(cause) => Broken::Lost(cause),
+        http::Broken::TooLong => Broken::TooLong,
+    })?;
+    Ok(answer)
+}
+
+/// The SDK's way to a transport.
+#[derive(Clone, Debug)]
+pub(super) struct Connector(pub(super) Arc<dyn Transport>);
 
 impl HttpClient for Connector {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -62,38 +94,28 @@ impl HttpClient for Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.client(&request).clone();
-        HttpConnectorFuture::new(exchange(client, request))
+        HttpConnectorFuture::new(call(self.0.clone(), request))
     }
 }
 
-async fn exchange(client: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+async fn call(transport: Arc<dyn Transport>, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     let (parts, body) = request.into_parts();
     // All that is sent here is in memory.
     let body = body.bytes().ok_or_else(|| ConnectorError::user("the body is a stream".into()))?.to_vec();
-    let request = reqwest::Request::try_from(::http::Request::from_parts(parts, body))
-        .map_err(|error| ConnectorError::user(error.without_url().into()))?;
-    let response = client.execute(request).await.map_err(unsent_or_lost)?;
-    let mut answer = ::http::Response::builder().status(response.status());
-    if let Some(headers) = answer.headers_mut() {
-        headers.clone_from(response.headers());
-    }
-    let body = http::body(response, LARGEST).await.map_err(|broken| match broken {
-        http::Broken::Lost(cause) => ConnectorError::io(Broken::Lost(cause).into()),
-        http::Broken::TooLong => ConnectorError::other(Broken::TooLong.into(), None),
+    let answer = transport.send(Request::from_parts(parts, body)).await.map_err(|broken| match broken {
+        Broken::TooLong => ConnectorError::other(broken.into(), None),
+        _ => ConnectorError::io(broken.into()),
     })?;
-    let answer =
-        answer.body(SdkBody::from(body)).map_err(|error| ConnectorError::other(error.into(), None))?;
-    HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+    HttpResponse::try_from(answer.map(SdkBody::from))
+        .map_err(|error| ConnectorError::other(error.into(), None))
 }
 
-fn unsent_or_lost(error: reqwest::Error) -> ConnectorError {
+fn unsent_or_lost(error: reqwest::Error) -> Broken {
     // The address may hold what nobody is to read.
     let error = error.without_url();
-    let broken = match http::never_sent(&error) {
+    match http::never_sent(&error) {
         Some(cause) => Broken::NeverSent(cause),
         None => Broken::Lost(http::innermost(&error).to_string()),
-    };
-    ConnectorError::io(broken.into())
+    }
 }

@@ -42,6 +42,12 @@ impl<'a> Answered<'a> {
         (200..300).contains(&self.status)
     }
 
+    /// The credentials are good, and do not allow this operation.
+    pub fn is_denied(&self) -> bool {
+        let codes = ["AccessDenied", "AccessDeniedException", "AllAccessDisabled", "UnauthorizedAccess"];
+        self.status == 403 && self.code.is_none_or(|code| codes.contains(&code))
+    }
+
     /// The credentials are refused, and with them every call of the account.
     fn is_unauthorised(&self) -> bool {
         let codes = [

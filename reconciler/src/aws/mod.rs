@@ -3,7 +3,7 @@
 //! Nothing here looks for credentials, regions or profiles: what a client is to use is given to it. The SDK repeats nothing, because
 //! what was sent may have taken effect, and follows no redirect; the engine decides on both.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{
@@ -17,12 +17,15 @@ use reqwest::Url;
 mod connector;
 mod content_md5;
 mod failure;
+mod identity;
 mod trust;
 
+pub use connector::{Broken, Transport};
 pub use failure::{Answered, failure, region_of};
+pub use identity::{Caller, Sts};
 pub use trust::{Trust, TrustError};
 
-use connector::Connector;
+use connector::{Connector, Http};
 use content_md5::ContentMd5;
 
 /// IAM has one region, and signatures name it.
@@ -35,6 +38,8 @@ pub struct Endpoint {
     pub s3: Url,
     /// The address of IAM, where the provider has it.
     pub iam: Option<Url>,
+    /// The address of STS, which tells whose keys these are, where the provider has it.
+    pub sts: Option<Url>,
     /// The region that signatures name.
     pub region: String,
     /// Buckets in the path of an address rather than in its host.
@@ -71,6 +76,8 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     /// Users, their keys and policies, where the provider has them.
     pub iam: Option<aws_sdk_iam::Client>,
+    /// Whose keys these are, where the provider tells.
+    pub sts: Option<Sts>,
 }
 
 impl fmt::Debug for Clients {
@@ -85,12 +92,23 @@ impl Clients {
     /// # Errors
     /// When the certificates that are to be believed can't be read, or this machine has no trust store.
     pub fn new(endpoint: &Endpoint, keys: &Keys) -> Result<Self, TrustError> {
-        let connector = Connector::new(&endpoint.trust, endpoint.connect)?;
+        Ok(Self::over(Arc::new(Http::new(&endpoint.trust, endpoint.connect)?), endpoint, keys))
+    }
+
+    /// Clients that sign with `keys` and send over `transport`.
+    pub fn over(transport: Arc<dyn Transport>, endpoint: &Endpoint, keys: &Keys) -> Self {
+        let connector = Connector(transport.clone());
         let credentials =
             Credentials::new(&keys.id, &keys.secret, keys.session.clone(), None, "the provider's Secret");
         let s3 = s3_config(endpoint, connector.clone(), credentials.clone());
-        let iam = endpoint.iam.as_ref().map(|url| iam_config(url, endpoint.attempt, connector, credentials));
-        Ok(Self { s3: aws_sdk_s3::Client::from_conf(s3), iam: iam.map(aws_sdk_iam::Client::from_conf) })
+        let iam = endpoint.iam.as_ref();
+        let iam = iam.map(|url| iam_config(url, endpoint.attempt, connector, credentials.clone()));
+        let sts = endpoint.sts.clone();
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            iam: iam.map(aws_sdk_iam::Client::from_conf),
+            sts: sts.map(|url| Sts::new(transport, url, endpoint.region.clone(), credentials)),
+        }
     }
 }
 

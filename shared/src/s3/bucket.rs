@@ -32,9 +32,9 @@ mod name;
 mod parts;
 
 use checks::*;
-use cors::Cors;
-use lifecycle::Lifecycle;
-use parts::*;
+pub use cors::{Cors, CorsRule, Method};
+pub use lifecycle::{Lifecycle, LifecycleRule, RuleStatus};
+pub use parts::*;
 
 /// The annotation that lets a bucket that is deleted be emptied first: `BUCKET/COUNT`, with the number of objects that it
 /// was said to have.
@@ -51,7 +51,7 @@ pub const EMPTY_ANNOTATION: &str = "concierge.dev/empty";
     namespaced,
     status = "BucketStatus",
     category = "s3",
-    doc = "A bucket at a provider of S3 storage. Concierge admits it and does nothing with it yet.",
+    doc = "A bucket at a provider of S3 storage.",
     printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.name"),
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.providerRef.name"),
     printcolumn(
@@ -121,7 +121,7 @@ pub struct BucketSpec {
 
 status! {
     /// What Concierge found out about a bucket.
-    pub struct BucketStatus() {
+    pub struct BucketStatus(intent) {
         /// The bucket's name at the provider.
         pub bucket_name: Option<String>,
         /// The bucket's ARN.
@@ -133,6 +133,9 @@ status! {
         pub last_sync_time: Option<String>,
         /// The Secret with the access key that was made for it.
         pub credentials_secret: Option<String>,
+        /// What was set at the bucket because the spec says it, so that it goes when the spec no longer does: lifecycle, cors,
+        /// tag:KEY.
+        pub applied: Vec<String>,
     }
 }
 
@@ -164,7 +167,6 @@ impl Kind for Bucket {
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     const READ_ANNOTATIONS: &'static [&'static str] = &[EMPTY_ANNOTATION];
-    const RECONCILED: bool = false;
     /// An origin may be written with a password in it.
     const SECRET_FIELDS: &'static [&'static str] = &["spec.cors.rules[].allowedOrigins[]"];
     const CONFIDENTIAL: bool = false;
@@ -248,11 +250,13 @@ pub(super) fn held_key(provider: &str, name: &str) -> String {
 }
 
 impl BucketSpec {
-    fn is_versioned(&self) -> bool {
+    /// Whether old versions of objects are to be kept.
+    pub fn is_versioned(&self) -> bool {
         self.versioning.as_ref().and_then(|versioning| versioning.enabled).unwrap_or(false)
     }
 
-    fn wants_mfa(&self) -> bool {
+    /// Whether a second factor is to be asked for.
+    pub fn wants_mfa(&self) -> bool {
         self.versioning.as_ref().and_then(|versioning| versioning.mfa_delete).unwrap_or(false)
     }
 
@@ -275,7 +279,7 @@ impl BucketSpec {
     }
 
     /// What is made for the bucket; `None` when nothing is.
-    fn managed(&self) -> Option<&AutoManage> {
+    pub fn managed(&self) -> Option<&AutoManage> {
         self.auto_manage.as_ref().filter(|auto| auto.enabled.unwrap_or(true))
     }
 }

@@ -39,7 +39,7 @@ use crate::{
     namespaced,
     status = "BucketPolicyStatus",
     category = "s3",
-    doc = "Who may do what with a bucket. Concierge admits it and does nothing with it yet.",
+    doc = "Who may do what with a bucket.",
     printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucketRef.name"),
     printcolumn(
         name = "Ready",
@@ -90,7 +90,6 @@ rules! {
 impl Kind for BucketPolicy {
     const NAME: &'static str = "BucketPolicy";
     const RULES: &'static [&'static AdmissionRule] = RULES;
-    const RECONCILED: bool = false;
     const FILLS: &'static [Filled] = &[anything("spec")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
@@ -126,6 +125,14 @@ impl Kind for BucketPolicy {
         let key = format!("{}/{}", bucket.namespace_in(namespace), bucket.name);
         let taken = "another BucketPolicy is there for this Bucket; add the statements to that one";
         vec![Claim { field: at("spec.bucketRef"), rule: &DUP_01, key, taken: Some(taken) }]
+    }
+}
+
+impl BucketPolicySpec {
+    /// The policy as JSON; `None` when there is none.
+    pub fn document(&self) -> Option<String> {
+        let fields = self.policy.as_ref().map(|fields| Document::of(fields).text().to_owned());
+        fields.or_else(|| self.policy_document.clone())
     }
 }
 

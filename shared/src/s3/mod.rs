@@ -1,7 +1,7 @@
 //! The group `s3.cloud37.dev`: buckets, users, keys and policies at any provider that speaks S3's protocol.
 //!
 //! Field names and status fields are those of the operator that served this group before, so that its objects go
-//! on; what is new is optional. Objects are admitted and stored; nothing is done with them at a provider yet.
+//! on; what is new is optional. Users, IAM policies and access keys are admitted and stored; nothing is done with them at a provider yet.
 
 mod access_key;
 mod bucket;
@@ -18,11 +18,18 @@ mod tags;
 mod user;
 
 pub use access_key::{AccessKey, AccessKeySpec, AccessKeyStatus};
-pub use bucket::{Bucket, BucketSpec, BucketStatus};
+pub use bucket::{
+    AccessLevel, Algorithm, AutoManage, Bucket, BucketSpec, BucketStatus, Cors, CorsRule, EMPTY_ANNOTATION,
+    Encryption, Lifecycle, LifecycleRule, Method, PublicAccess, RuleStatus, TagPolicy, Tagging, Versioning,
+};
 pub use bucket_policy::{BucketPolicy, BucketPolicySpec, BucketPolicyStatus};
 pub use document::{PolicyFields, StatementFields};
 pub use iam_policy::{IAMPolicy, IAMPolicySpec, IAMPolicyStatus};
-pub use provider::{Capabilities, Provider, ProviderSpec, ProviderStatus};
+pub use provider::{
+    Auth, CaRef, Capabilities, CredentialRef, DeletionPolicy, Provider, ProviderSpec, ProviderStatus, Tls,
+};
+pub use provider_ref::AtProvider;
+pub use tags::Tags;
 pub use user::{User, UserSpec, UserStatus};
 
 /// None: access keys and their secrets have no sign at their beginning, and stand in Secrets.

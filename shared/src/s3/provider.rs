@@ -9,6 +9,7 @@ use super::{
     policy::Profile,
 };
 use crate::{
+    access::Access,
     admission::{
         defaults::{Fill, Filled, anything},
         problem::{Cause, Problems},
@@ -38,7 +39,7 @@ pub use parts::*;
     namespaced,
     status = "ProviderStatus",
     category = "s3",
-    doc = "An account at a provider of S3 storage. Concierge admits it and does nothing with it yet.",
+    doc = "An account at a provider of S3 storage.",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(
@@ -127,7 +128,7 @@ impl Kind for Provider {
     const NAME: &'static str = "Provider";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
-    const RECONCILED: bool = false;
+    const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
     const SECRET_FIELDS: &'static [&'static str] = &["spec.endpoint", "spec.iamEndpoint"];
     const CONFIDENTIAL: bool = false;
     const FILLS: &'static [Filled] = &[anything("spec")];
@@ -180,7 +181,7 @@ fn check_region(field: &str, region: &str, problems: &mut Problems) {
 
 fn check_auth(review: &Review<'_, Provider>, problems: &mut Problems) {
     let auth = &review.object.spec.auth;
-    for (name, credential) in auth.entries() {
+    for (name, credential, _) in auth.entries() {
         let field = at("spec.auth").field(name);
         let key = credential.key.clone().unwrap_or_default();
         SecretKeyRef { name: credential.name.clone(), key }.check(field.clone(), &SECRET, problems);
@@ -260,6 +261,12 @@ impl ProviderSpec {
     /// Whether there are policies of their own that users have.
     pub fn has_managed_policies(&self) -> bool {
         self.capability(|all| all.managed_policies, self.profile() != Profile::Versitygw)
+    }
+
+    /// What is said of a part of buckets, by the Provider or by its type; `None` when nobody says, and the service is asked.
+    pub fn said_of(&self, of: impl Fn(&Capabilities) -> Option<bool>, lacking: &[Profile]) -> Option<bool> {
+        let usual = lacking.contains(&self.profile()).then_some(false);
+        self.capabilities.as_ref().and_then(of).or(usual)
     }
 
     fn capability(&self, of: impl Fn(&Capabilities) -> Option<bool>, usual: bool) -> bool {

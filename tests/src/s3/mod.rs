@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | moto | breadth: every call that we make | bucket policies decide nothing; users with keys can be deleted |
 //! | versitygw | enforcement: users, keys and bucket policies as AWS has them | no encryption, lifecycle, managed policies |
+//! | [`fake::Store`] | what no service does on request, on paused time | decides nothing |
+
+pub mod fake;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -109,6 +112,7 @@ pub fn endpoint(s3: &str, iam: &str) -> Result<Endpoint> {
     Ok(Endpoint {
         s3: Url::parse(s3)?,
         iam: Some(Url::parse(iam)?),
+        sts: Some(Url::parse(iam)?),
         region: "us-east-1".to_owned(),
         path_style: true,
         trust: Trust::System,

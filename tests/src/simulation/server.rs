@@ -141,6 +141,12 @@ impl Server {
         self.store("user", name, object)
     }
 
+    /// Stores an object as it is, with its status and all its metadata: as a backup, or a predecessor, left it.
+    pub fn user_puts_whole(&self, object: Value) -> Value {
+        let name = name_of(&object);
+        self.store("user", name, object)
+    }
+
     /// A user creates, or changes, the object of this name in the namespace `default`.
     pub fn user_makes(
         &self,

@@ -179,6 +179,19 @@ impl Context {
         Secret::read(format!("{namespace}/{name}"), &object)
     }
 
+    /// What tells this cluster from any other: the uid of the namespace kube-system.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) async fn cluster_uid(&self) -> Result<String, Failure> {
+        let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Namespace>(&());
+        let target = Target { resource, namespace: String::new(), name: "kube-system".into() };
+        let found = self.shared.cluster.get(&target).await.map_err(kubernetes)?;
+        let uid = found.as_ref().and_then(|namespace| namespace["metadata"]["uid"].as_str());
+        let missing = || Failure::DependencyMissing("namespace kube-system can't be read".into());
+        uid.map(str::to_owned).ok_or_else(missing)
+    }
+
     /// Shows `visit` each stored object of a kind as the API server has it now, page by page.
     ///
     /// # Errors

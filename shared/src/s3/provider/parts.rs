@@ -167,13 +167,14 @@ fn default_key(schema: &mut schemars::Schema, key: &str) {
 }
 
 impl Auth {
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'static str, &CredentialRef)> {
+    /// Each with its field's name and the key that it has by default.
+    pub fn entries(&self) -> impl Iterator<Item = (&'static str, &CredentialRef, &'static str)> {
         let required = [
-            ("accessKeySecretRef", &self.access_key_secret_ref),
-            ("secretKeySecretRef", &self.secret_key_secret_ref),
+            ("accessKeySecretRef", &self.access_key_secret_ref, ACCESS_KEY),
+            ("secretKeySecretRef", &self.secret_key_secret_ref, SECRET_KEY),
         ];
-        let token = self.session_token_secret_ref.as_ref().map(|token| ("sessionTokenSecretRef", token));
-        required.into_iter().chain(token)
+        let token = self.session_token_secret_ref.as_ref();
+        required.into_iter().chain(token.map(|token| ("sessionTokenSecretRef", token, SESSION_TOKEN)))
     }
 
     /// Each with its field's name and the key that it has by default.

@@ -1,0 +1,149 @@
+//! What a bucket looks like.
+
+use std::collections::BTreeMap;
+
+use concierge_shared::s3::{Bucket, BucketSpec, DeletionPolicy, Tags};
+
+use super::{Here, Observed, Place, TagsFound, contents::Contents, field::Field, mark::Mark};
+use crate::{
+    aws::{Answered, failure, region_of},
+    common::standing::is_asked,
+    engine::{Context, Failure},
+    s3::connection::{Connection, Found, Refusal, Subject, unanswered},
+};
+
+pub(super) async fn observe(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Observed, Failure> {
+    let deleting = bucket.metadata.deletion_timestamp.is_some();
+    let deletion = deletion_policy(to, &bucket.spec);
+    let place = match head(ctx, to, &bucket.spec.name).await? {
+        Head::Absent if deleting => Place::Absent(BTreeMap::new()),
+        Head::Absent => Place::Absent(known_fields(to, bucket)),
+        Head::Closed(why) => Place::Closed(why),
+        Head::Here if deleting => {
+            let tags = tags(ctx, to, &bucket.spec.name).await?;
+            let contents = match deletion {
+                DeletionPolicy::Delete => Some(Contents::count(ctx, to, &bucket.spec.name).await?),
+                DeletionPolicy::Retain => None,
+            };
+            let (fields, refused) = (BTreeMap::new(), BTreeMap::new());
+            Place::Here(Box::new(Here { tags, fields, refused, contents }))
+        }
+        Head::Here => Place::Here(Box::new(here(ctx, to, bucket).await?)),
+    };
+    let mark = Mark::of(&to.cluster, bucket);
+    Ok(Observed { place, mark, profile: to.provider.spec.profile(), deletion, at: ctx.now() })
+}
+
+async fn here(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Here, Failure> {
+    let acted_on = bucket.status.as_ref().and_then(|status| status.reconciled_at.as_deref());
+    let tags = tags(ctx, to, &bucket.spec.name).await?;
+    let mut fields = known_fields(to, bucket);
+    for field in asked(bucket)
+        .filter(|field| !matches!(fields.get(field), Some(Found::Unsupported(_))))
+        .collect::<Vec<_>>()
+    {
+        fields.insert(field, get(ctx, to, bucket, field).await?);
+    }
+    if is_asked(bucket, acted_on) {
+        to.known().forget(bucket.metadata.uid.as_deref().unwrap_or_default());
+    }
+    let refused = Field::ALL.into_iter().map(Field::path);
+    let refused =
+        refused.filter_map(|path| Some((path, to.known().refusal(&subject(bucket, path))?))).collect();
+    Ok(Here { tags, fields, refused, contents: None })
+}
+
+/// The parts that the spec says something about, or that were applied when it did.
+fn asked(bucket: &Bucket) -> impl Iterator<Item = Field> {
+    let applied = bucket.status.as_ref().map(|status| &status.applied);
+    let was_applied =
+        move |field: Field| applied.is_some_and(|all| all.iter().any(|one| one == field.word()));
+    Field::ALL.into_iter().filter(move |field| field.wanted(&bucket.spec).is_some() || was_applied(*field))
+}
+
+/// What can be said of the parts without a question: there is none yet, or there never will be.
+fn known_fields(to: &Connection, bucket: &Bucket) -> BTreeMap<Field, Found<String>> {
+    let found = |field: Field| match lacks(to, field) {
+        Some(why) => Found::Unsupported(why),
+        None => Found::Missing,
+    };
+    asked(bucket).map(|field| (field, found(field))).collect()
+}
+
+/// Why a part need not be asked for.
+fn lacks(to: &Connection, field: Field) -> Option<String> {
+    match field.said(&to.provider.spec) {
+        Some(true) => None,
+        Some(false) => Some(format!("the provider has no {}", field.word())),
+        None => match to.known().refusal(&Subject::Provider(to.name.clone(), field.path())) {
+            Some(Refusal::Unsupported(why) | Refusal::Denied(why)) => Some(why),
+            None => None,
+        },
+    }
+}
+
+async fn get(
+    ctx: &Context,
+    to: &Connection,
+    bucket: &Bucket,
+    field: Field,
+) -> Result<Found<String>, Failure> {
+    let found = field.get(ctx, to, &bucket.spec.name).await?;
+    if let Found::Unsupported(_) = found {
+        let why = format!("the provider has no {}", field.word());
+        let subject = Subject::Provider(to.name.clone(), field.path());
+        to.known().note(subject, Refusal::Unsupported(why.clone()));
+        return Ok(Found::Unsupported(why));
+    }
+    Ok(found)
+}
+
+/// The key of what was found out about a part of this very spec.
+pub(super) fn subject(bucket: &Bucket, path: &'static str) -> Subject {
+    let meta = &bucket.metadata;
+    Subject::Object(meta.uid.clone().unwrap_or_default(), meta.generation, path)
+}
+
+pub(super) async fn tags(ctx: &Context, to: &Connection, bucket: &str) -> Result<TagsFound, Failure> {
+    if to.provider.spec.said_of(|all| all.tagging, &[]) == Some(false) {
+        return Ok(Found::Unsupported("the provider has no tagging".to_owned()));
+    }
+    let call = to.clients.s3.get_bucket_tagging().bucket(bucket).send();
+    let found = to.ask(ctx, "GetBucketTagging", &["NoSuchTagSet", "NoSuchTagSetError"], call).await?;
+    Ok(found.map(|found| {
+        let tags = found.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+        tags.collect::<Tags>()
+    }))
+}
+
+enum Head {
+    Absent,
+    Here,
+    Closed(String),
+}
+
+/// Answers to HEAD have no words: the status is all there is.
+async fn head(ctx: &Context, to: &Connection, bucket: &str) -> Result<Head, Failure> {
+    let now = ctx.now();
+    let call = async {
+        let Err(error) = Box::pin(to.clients.s3.head_bucket().bucket(bucket).send()).await else {
+            return Ok(Head::Here);
+        };
+        if let Some(region) = region_of(&error).filter(|region| *region != to.provider.spec.region) {
+            return Ok(Head::Closed(format!("it is in the region {region}; use a Provider of that region")));
+        }
+        match Answered::of(&error) {
+            Some(answered) if answered.is_missing(&["NotFound", "NoSuchBucket"]) => Ok(Head::Absent),
+            Some(answered) if answered.is_denied() => Ok(Head::Closed(
+                "it may not be looked at: it is another account's, or s3:ListBucket is not allowed"
+                    .to_owned(),
+            )),
+            _ => Err(failure("HeadBucket", &error, now)),
+        }
+    };
+    Box::pin(ctx.read("HeadBucket", call)).await.map_err(unanswered)
+}
+
+fn deletion_policy(to: &Connection, spec: &BucketSpec) -> DeletionPolicy {
+    spec.deletion_policy.or(to.provider.spec.default_deletion_policy).unwrap_or_default()
+}

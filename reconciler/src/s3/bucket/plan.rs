@@ -1,0 +1,256 @@
+//! What is to be done about a bucket, and what its status says.
+
+use concierge_shared::{
+    admission::review::annotation,
+    s3::{Bucket, BucketStatus, DeletionPolicy, EMPTY_ANNOTATION, TagPolicy, Tags},
+    status::{ConditionReason, Conditions},
+};
+
+use super::{
+    CREATE, DENIED, Here, Observed, Place, Step, Taking,
+    field::{Field, NOTHING},
+    is_recorded,
+    mark::MARK,
+};
+use crate::{
+    engine::{Deletion, Drift, Once, Owner, Plan, Planned, annotation::ADOPT},
+    s3::connection::{Found, Refusal},
+};
+
+/// How the names of tags that were applied begin in the status.
+const TAG: &str = "tag:";
+
+pub(super) fn plan(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
+    match &observed.place {
+        Place::Closed(why) => {
+            Plan::not_ready(ConditionReason::Refused, format!("bucket {}: {why}", bucket.spec.name))
+        }
+        Place::Absent(fields) => {
+            let mut plan = create(bucket, observed);
+            for (field, found) in fields {
+                plan = correct(plan, bucket, observed, *field, found, false);
+            }
+            plan
+        }
+        Place::Here(here) => keep(bucket, observed, here),
+    }
+}
+
+fn create(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
+    let name = &bucket.spec.name;
+    let once = Once { operation: CREATE, fingerprint: name.clone(), before: Vec::new() };
+    let plan = Plan::not_ready(ConditionReason::Reconciling, format!("bucket {name} is being made"));
+    let gone = is_recorded(bucket).then(|| Drift::new("spec.name", "no bucket", name));
+    let tags = wanted_tags(bucket, observed, &Tags::new());
+    let create =
+        Planned { once: Some(once), drift: gone.into_iter().collect(), ..Planned::new(Step::Create(name.clone())) };
+    plan.with(create).step(Step::Tag { tags, taking: Taking::New })
+}
+
+fn keep(bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
+    let mut plan = tags(Plan::ready(), bucket, observed, here);
+    if bucket.spec.wants_mfa() {
+        plan =
+            plan.unsupported("spec.versioning.mfaDelete", "takes the account owner's device; set it there");
+    }
+    let mut denied: Vec<String> = Vec::new();
+    if let Found::Denied(why) = &here.tags {
+        denied.push(format!("spec.tagging: {why}"));
+    }
+    for (field, found) in &here.fields {
+        let refusal = here.refused.get(field.path());
+        match (found, refusal) {
+            (Found::Denied(why), _) => denied.push(format!("{}: {why}", field.path())),
+            (Found::Present(_) | Found::Missing, Some(Refusal::Denied(why))) => {
+                denied.push(format!("{}: {why}", field.path()));
+            }
+            (Found::Present(_) | Found::Missing, Some(Refusal::Unsupported(why))) => {
+                plan = plan.unsupported(field.path(), why.clone());
+            }
+            _ => plan = correct(plan, bucket, observed, *field, found, true),
+        }
+    }
+    if denied.is_empty() {
+        return plan;
+    }
+    plan.condition(
+        DENIED,
+        true,
+        "Denied",
+        format!("{}; allow it to the Provider's access key", denied.join("; ")),
+    )
+}
+
+/// Adds what is to be done about one part.
+fn correct(
+    plan: Plan<Step>,
+    bucket: &Bucket,
+    observed: &Observed,
+    field: Field,
+    found: &Found<String>,
+    is_there: bool,
+) -> Plan<Step> {
+    let wanted = field.wanted(&bucket.spec);
+    let (from, is_shown) = match found {
+        Found::Present(text) => (text.clone(), true),
+        Found::Missing => (NOTHING.to_owned(), false),
+        // What the spec does not ask for is not missed.
+        Found::Unsupported(_) if wanted.is_none_or(|wanted| wanted == NOTHING) => return plan,
+        Found::Unsupported(why) => return plan.unsupported(field.path(), why.clone()),
+        Found::Denied(_) => return plan,
+    };
+    // What was applied, and is in the spec no more.
+    let to = wanted.unwrap_or_else(|| NOTHING.to_owned());
+    if field.agrees(observed.profile, &to, &from) {
+        return plan;
+    }
+    let drift = Drift::new(field.path(), &from, &to);
+    let step = match to == NOTHING && field.is_removed() {
+        // Nothing is removed that this very run was not shown.
+        true if !is_shown => return plan,
+        true => Step::Remove { field, from },
+        false => Step::Set { field, from, to },
+    };
+    match is_there {
+        true => plan.correct_independently(step, [drift]),
+        // Of a bucket that is being made, nothing can be set before it is there.
+        false => plan.step(step),
+    }
+}
+
+fn tags(plan: Plan<Step>, bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
+    let none = Tags::new();
+    let found = match &here.tags {
+        Found::Present(tags) => tags,
+        Found::Missing => &none,
+        Found::Unsupported(why) => return plan.unsupported("spec.tagging", why.clone()),
+        Found::Denied(_) => return plan,
+    };
+    let wanted = wanted_tags(bucket, observed, found);
+    if wanted == *found {
+        return plan;
+    }
+    let is_ours = observed.mark.is_on(found);
+    let taking = match observed.mark.owner(&here.tags, is_recorded(bucket)) {
+        Owner::Other(_) => Taking::Over,
+        _ => Taking::Ours,
+    };
+    let drift = is_ours.then(|| Drift::new("spec.tagging", shown(found), shown(&wanted)));
+    plan.correct_independently(Step::Tag { tags: wanted, taking }, drift)
+}
+
+/// The tags that people know of.
+fn shown(tags: &Tags) -> String {
+    let shown = tags.iter().filter(|(key, _)| *key != MARK).map(|(key, value)| format!("{key}={value}"));
+    let shown: Vec<_> = shown.collect();
+    if shown.is_empty() { NOTHING.to_owned() } else { shown.join(", ") }
+}
+
+/// All tags as they are to be. The provider's own stay in any case: it refuses to lose them.
+fn wanted_tags(bucket: &Bucket, observed: &Observed, found: &Tags) -> Tags {
+    let said = bucket.spec.tagging.as_ref();
+    let ours = said.and_then(|tagging| tagging.tags.clone()).unwrap_or_default();
+    let exact = said.is_some_and(|tagging| tagging.policy == Some(TagPolicy::Exact));
+    let applied: Vec<_> = bucket.status.iter().flat_map(|status| &status.applied).collect();
+    let stays = |key: &String| {
+        key.starts_with("aws:")
+            || !exact && !applied.iter().any(|one| one.strip_prefix(TAG) == Some(key.as_str()))
+    };
+    let mut tags: Tags =
+        found.iter().filter(|(key, _)| stays(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
+    tags.extend(ours);
+    tags.insert(MARK.to_owned(), observed.mark.text().to_owned());
+    tags
+}
+
+pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<Step> {
+    let name = &bucket.spec.name;
+    let here = match &observed.place {
+        Place::Absent(_) => return Deletion::Gone,
+        Place::Closed(why) => {
+            return Deletion::Blocked(ConditionReason::Refused, format!("bucket {name}: {why}"));
+        }
+        Place::Here(here) => here,
+    };
+    let marked = here.tags.present().filter(|tags| observed.mark.is_on(tags));
+    if observed.deletion == DeletionPolicy::Retain {
+        let Some(tags) = marked else { return Deletion::Gone };
+        let mut others = tags.clone();
+        others.remove(MARK);
+        return Deletion::steps([Step::Unmark(others)]);
+    }
+    let Some(contents) = here.contents else { return Deletion::Gone };
+    if contents.is_empty() {
+        return Deletion::steps([Step::Delete(name.clone())]);
+    }
+    let confirmed =
+        annotation(bucket, EMPTY_ANNOTATION).is_some_and(|text| contents.is_confirmed(text, name));
+    let count = contents.bounded();
+    let message = match (bucket.spec.force_delete == Some(true), marked.is_some()) {
+        (true, true) if confirmed => return Deletion::steps([Step::Empty(contents)]),
+        (true, true) => format!(
+            "bucket {name} has {count} objects and versions; to have them deleted too, set the annotation {EMPTY_ANNOTATION}: \
+             \"{name}/{count}\""
+        ),
+        (false, true) => format!(
+            "bucket {name} has {count} objects and versions; empty it, set deletionPolicy: Retain, or set forceDelete: true and the \
+             annotation {EMPTY_ANNOTATION}: \"{name}/{count}\""
+        ),
+        (_, false) => format!(
+            "bucket {name} has {count} objects and versions, and no longer bears our mark; empty it yourself, or set \
+             deletionPolicy: Retain"
+        ),
+    };
+    Deletion::Blocked(ConditionReason::Held, message)
+}
+
+pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketStatus) {
+    if !matches!(observed.place, Place::Here(ref here) if is_denied(here)) {
+        status.clear(DENIED);
+    }
+    let here = match &observed.place {
+        Place::Closed(_) => return,
+        Place::Absent(_) => {
+            status.exists = Some(false);
+            status.applied.clear();
+            return;
+        }
+        Place::Here(here) => here,
+    };
+    let ours = observed.mark.owner(&here.tags, is_recorded(bucket)) == Owner::Ours;
+    if !ours && annotation(bucket, ADOPT) != Some("true") {
+        return;
+    }
+    status.bucket_name = Some(bucket.spec.name.clone());
+    status.arn = Some(format!("arn:aws:s3:::{}", bucket.spec.name));
+    status.exists = Some(true);
+    status.applied = applied(bucket, here);
+}
+
+fn is_denied(here: &Here) -> bool {
+    let denied = |found: &Found<String>| matches!(found, Found::Denied(_));
+    matches!(here.tags, Found::Denied(_))
+        || here.fields.values().any(denied)
+        || here.refused.values().any(|refusal| matches!(refusal, Refusal::Denied(_)))
+}
+
+/// What is at the bucket because the spec says it, or said it.
+fn applied(bucket: &Bucket, here: &Here) -> Vec<String> {
+    let before = bucket.status.as_ref().map(|status| status.applied.clone()).unwrap_or_default();
+    let fields = here.fields.iter().filter(|(field, found)| {
+        let said = field.wanted(&bucket.spec).is_some_and(|wanted| wanted != NOTHING);
+        field.is_removed()
+            && found.present().is_some()
+            && (said || before.iter().any(|one| one == field.word()))
+    });
+    let mut applied: Vec<String> = fields.map(|(field, _)| field.word().to_owned()).collect();
+    let said =
+        bucket.spec.tagging.iter().filter_map(|tagging| tagging.tags.as_ref()).flat_map(|tags| tags.keys());
+    let there = |key: &str| here.tags.present().is_some_and(|tags| tags.contains_key(key));
+    let said = said.map(|key| format!("{TAG}{key}"));
+    let all = said.chain(before.into_iter().filter(|one| one.starts_with(TAG)));
+    applied.extend(all.filter(|one| one.strip_prefix(TAG).is_some_and(there)));
+    applied.sort();
+    applied.dedup();
+    applied
+}

@@ -1,0 +1,47 @@
+//! What public access is blocked.
+
+use aws_sdk_s3::{
+    operation::get_public_access_block::GetPublicAccessBlockOutput, types::PublicAccessBlockConfiguration,
+};
+use concierge_shared::s3::PublicAccess;
+
+use super::field::NOTHING;
+
+fn line(blocked: [Option<bool>; 4]) -> String {
+    let names = ["blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets"];
+    let on = names.into_iter().zip(blocked).filter(|(_, on)| *on == Some(true)).map(|(name, _)| name);
+    let on: Vec<_> = on.collect();
+    if on.is_empty() { NOTHING.to_owned() } else { on.join(", ") }
+}
+
+fn all(access: &PublicAccess) -> [Option<bool>; 4] {
+    let PublicAccess { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets } =
+        access;
+    [block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets]
+        .map(|one| Some(one.unwrap_or(true)))
+}
+
+pub(super) fn wanted(access: &PublicAccess) -> String {
+    line(all(access))
+}
+
+pub(super) fn found(found: &GetPublicAccessBlockOutput) -> String {
+    let found = found.public_access_block_configuration();
+    let one = |of: fn(&PublicAccessBlockConfiguration) -> Option<bool>| found.and_then(of);
+    line([
+        one(|all| all.block_public_acls),
+        one(|all| all.ignore_public_acls),
+        one(|all| all.block_public_policy),
+        one(|all| all.restrict_public_buckets),
+    ])
+}
+
+pub(super) fn body(access: &PublicAccess) -> PublicAccessBlockConfiguration {
+    let [acls, ignored, policy, restricted] = all(access);
+    PublicAccessBlockConfiguration::builder()
+        .set_block_public_acls(acls)
+        .set_ignore_public_acls(ignored)
+        .set_block_public_policy(policy)
+        .set_restrict_public_buckets(restricted)
+        .build()
+}

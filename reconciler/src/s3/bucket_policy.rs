@@ -1,0 +1,203 @@
+//! A bucket's policy: on the bucket's real name, compared by what it says, never one that shuts us out.
+
+use std::{fmt, sync::Arc};
+
+use concierge_shared::{
+    admission::reference::Reference,
+    s3::{
+        Bucket, BucketPolicy, BucketPolicyStatus,
+        policy::{PolicyKind, document::Policy, equal, parse},
+    },
+    status::{ConditionReason, ConditionType, Conditions},
+};
+use jiff::Timestamp;
+use kube::Resource;
+
+use super::connection::{Connection, Found, Providers};
+use crate::{
+    common::standing::last_look,
+    engine::{Account, Context, Deletion, Drift, Failure, Guard, Outcome, Owner, Plan, Reconcile},
+};
+
+pub(super) struct BucketPolicyReconciler(pub(super) Providers);
+
+/// Where the policy is to be; `None` when the bucket is gone, and the policy with it.
+pub(super) struct Remote(Option<(Connection, Arc<Bucket>)>);
+
+pub(super) struct Observed {
+    /// The bucket's name at the provider; `None` when there is none.
+    bucket: Option<String>,
+    found: Found<String>,
+    at: Timestamp,
+}
+
+pub(super) enum Step {
+    Put { bucket: String, replaces: bool },
+    Delete(String),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Put { bucket, .. } => write!(f, "set the policy of bucket {bucket}"),
+            Step::Delete(bucket) => write!(f, "delete the policy of bucket {bucket}"),
+        }
+    }
+}
+
+impl Reconcile for BucketPolicyReconciler {
+    type Kind = BucketPolicy;
+    type Remote = Remote;
+    type Observed = Observed;
+    type Step = Step;
+    const LEGACY_FINALIZERS: &'static [&'static str] = super::LEGACY_FINALIZERS;
+
+    async fn connect(&self, ctx: &Context, policy: &BucketPolicy) -> Result<(Account, Remote), Failure> {
+        let namespace = policy.meta().namespace.as_deref().unwrap_or_default();
+        let reference = &policy.spec.bucket_ref;
+        let bucket: Option<Arc<Bucket>> = reference.visible(ctx.lookup(), namespace);
+        let Some(bucket) = bucket else {
+            if policy.meta().deletion_timestamp.is_some() {
+                return Ok((Account::none(), Remote(None)));
+            }
+            let name = format!("{}/{}", reference.namespace_in(namespace), reference.name);
+            return Err(Failure::DependencyMissing(format!(
+                "Bucket {name} does not exist, or does not allow references from namespace {namespace}"
+            )));
+        };
+        let (account, connection) = self.0.connect(ctx, &*bucket).await?;
+        Ok((account, Remote(Some((connection, bucket)))))
+    }
+
+    async fn observe(&self, ctx: &Context, remote: &Remote, _: &BucketPolicy) -> Result<Observed, Failure> {
+        let at = ctx.now();
+        let Some((to, bucket)) = &remote.0 else {
+            return Ok(Observed { bucket: None, found: Found::Missing, at });
+        };
+        let name = bucket.spec.name.clone();
+        if to.provider.spec.said_of(|all| all.bucket_policy, &[]) == Some(false) {
+            let found = Found::Unsupported("the provider has no policies of buckets".to_owned());
+            return Ok(Observed { bucket: Some(name), found, at });
+        }
+        let call = to.clients.s3.get_bucket_policy().bucket(&name).send();
+        let found = to.ask(ctx, "GetBucketPolicy", &["NoSuchBucketPolicy"], call).await;
+        let found = match found {
+            // A bucket that is gone has no policy; to make one there is a matter of the Bucket's.
+            Err(Failure::DependencyMissing(_)) if bucket.meta().deletion_timestamp.is_some() => {
+                Found::Missing
+            }
+            found => found?.map(|found| found.policy().unwrap_or_default().to_owned()),
+        };
+        let found = match found {
+            Found::Present(text) if text.trim().is_empty() => Found::Missing,
+            // A service that does not know policies lists the bucket instead, and would delete the bucket itself.
+            Found::Present(text) if !text.trim_start().starts_with('{') => Found::Unsupported(
+                "GetBucketPolicy was answered with another document than asked for".to_owned(),
+            ),
+            found => found,
+        };
+        Ok(Observed { bucket: Some(name), found, at })
+    }
+
+    /// A policy that somebody else has written is left alone.
+    fn owner(&self, policy: &BucketPolicy, observed: &Observed) -> Owner {
+        match &observed.found {
+            Found::Present(found) if !was_applied(policy) && !says_the_same(policy, found) => {
+                Owner::Other("the bucket has a policy already that Concierge did not make".to_owned())
+            }
+            _ => Owner::Ours,
+        }
+    }
+
+    fn plan(&self, policy: &BucketPolicy, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+        let Some(bucket) = &observed.bucket else {
+            return Plan::not_ready(ConditionReason::ReferencesMissing, "the bucket is gone");
+        };
+        let not_yet =
+            || Plan::not_ready(ConditionReason::Reconciling, "the bucket does not have the policy yet");
+        match &observed.found {
+            Found::Present(found) if says_the_same(policy, found) => Plan::ready(),
+            Found::Present(_) => {
+                let drift = Drift::new("spec.policy", "another policy", "as specified");
+                not_yet().correct(Step::Put { bucket: bucket.clone(), replaces: true }, [drift])
+            }
+            Found::Missing => {
+                let drift = Drift::new("spec.policy", "no policy", "as specified");
+                not_yet().correct(Step::Put { bucket: bucket.clone(), replaces: false }, [drift])
+            }
+            Found::Unsupported(why) => Plan::not_ready(ConditionReason::Unsupported, why.clone())
+                .unsupported("spec.policy", why.clone()),
+            Found::Denied(why) => Plan::not_ready(ConditionReason::Refused, why.clone()),
+        }
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        remote: &Remote,
+        policy: &BucketPolicy,
+        step: &Step,
+    ) -> Result<Outcome, Failure> {
+        let Some((to, _)) = &remote.0 else {
+            return Err(Failure::DependencyMissing("the bucket is gone".into()));
+        };
+        let s3 = &to.clients.s3;
+        match step {
+            Step::Put { bucket, replaces } => {
+                let text = policy.spec.document().unwrap_or_default();
+                let call = s3.put_bucket_policy().bucket(bucket).policy(text).send();
+                to.write(guard, "PutBucketPolicy", call).await?;
+                let (reason, done) = match replaces {
+                    true => (ConditionReason::Updated, "replaced"),
+                    false => (ConditionReason::Created, "set"),
+                };
+                Ok(Outcome::new(reason, format!("{done} the policy of bucket {bucket}")))
+            }
+            Step::Delete(bucket) => {
+                to.write(guard, "DeleteBucketPolicy", s3.delete_bucket_policy().bucket(bucket).send())
+                    .await?;
+                Ok(Outcome::new(ConditionReason::Deleted, format!("deleted the policy of bucket {bucket}")))
+            }
+        }
+    }
+
+    fn plan_deletion(&self, _: &BucketPolicy, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        match (&observed.bucket, &observed.found) {
+            (Some(bucket), Found::Present(_)) => Deletion::steps([Step::Delete(bucket.clone())]),
+            (Some(bucket), Found::Denied(why)) => {
+                let message = format!("it can't be told whether bucket {bucket} still has the policy: {why}");
+                Deletion::Blocked(ConditionReason::Refused, message)
+            }
+            _ => Deletion::Gone,
+        }
+    }
+
+    fn report(&self, policy: &BucketPolicy, observed: &Observed, status: &mut BucketPolicyStatus) {
+        let applied = match &observed.found {
+            Found::Present(found) => says_the_same(policy, found),
+            Found::Missing | Found::Unsupported(_) => false,
+            Found::Denied(_) => return,
+        };
+        // Once it was applied, what is there instead is drift, and no other's.
+        let changed = status.applied != Some(applied);
+        status.applied = Some(applied || was_applied(policy) && observed.found != Found::Missing);
+        if applied {
+            last_look(&mut status.last_sync_time, observed.at, changed);
+        }
+    }
+
+    fn needs_ready(&self, policy: &BucketPolicy, _reference: &Reference) -> bool {
+        !policy.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
+    }
+}
+
+fn was_applied(policy: &BucketPolicy) -> bool {
+    policy.status.as_ref().is_some_and(|status| status.applied == Some(true))
+}
+
+/// Whether the bucket's policy says what the spec says; services rewrite what they are given.
+fn says_the_same(policy: &BucketPolicy, found: &str) -> bool {
+    let read = |text: &str| -> Option<Policy> { parse(text, PolicyKind::Bucket).ok() };
+    let wanted = policy.spec.document();
+    wanted.as_deref().and_then(read).zip(read(found)).is_some_and(|(wanted, found)| equal(&wanted, &found))
+}

@@ -1,0 +1,278 @@
+//! The way from an object to its provider.
+
+mod ask;
+mod known;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use concierge_shared::{
+    s3::{AtProvider, Provider, Tls, policy::Profile},
+    status::{ConditionReason, ConditionType, Conditions},
+};
+use parking_lot::Mutex;
+use reqwest::Url;
+
+pub(super) use ask::{Found, unanswered};
+pub(super) use known::{Refusal, Subject};
+
+use crate::{
+    aws::{Clients, Endpoint, Keys, Trust, TrustError},
+    common::rate_limit::limits,
+    engine::{Account, Context, Failure, Limits, Secret},
+};
+use known::Known;
+
+/// How many providers' clients are kept when more are asked for.
+const CLIENTS: usize = 1000;
+
+/// Makes the clients of an endpoint.
+type Dial = dyn Fn(&Endpoint, &Keys) -> Result<Clients, TrustError> + Send + Sync;
+
+/// The ways to all providers. Clones are the same.
+#[derive(Clone)]
+pub struct Providers(Arc<Inner>);
+
+struct Inner {
+    dial: Box<Dial>,
+    connect: Duration,
+    clients: Mutex<HashMap<String, (String, Clients)>>,
+    /// The digest of the credentials with which each Provider was last seen to be in order.
+    proven: Mutex<HashMap<String, String>>,
+    known: Known,
+    cluster: OnceLock<String>,
+}
+
+/// One provider, as one object sees it.
+pub(super) struct Connection {
+    pub(super) clients: Clients,
+    pub(super) provider: Arc<Provider>,
+    /// Tells our cluster from any other.
+    pub(super) cluster: String,
+    /// `namespace/name` of the Provider.
+    pub(super) name: String,
+    /// Of the credentials and the address.
+    digest: String,
+    providers: Providers,
+}
+
+impl Providers {
+    /// Over HTTP, as each Provider says where. A connection comes about within `connect`, or the call was never sent.
+    pub fn over_http(connect: Duration) -> Self {
+        Self::dialled(connect, Clients::new)
+    }
+
+    /// Over the clients that `dial` makes.
+    pub fn dialled(
+        connect: Duration,
+        dial: impl Fn(&Endpoint, &Keys) -> Result<Clients, TrustError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            dial: Box::new(dial),
+            connect,
+            clients: Mutex::default(),
+            proven: Mutex::default(),
+            known: Known::default(),
+            cluster: OnceLock::new(),
+        }))
+    }
+
+    /// The provider of `object`.
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when it is not there or not in order, [`Failure::Auth`] when its credentials are refused or not
+    /// proven yet. Nothing is sent for it.
+    pub(super) async fn connect<K: AtProvider>(
+        &self,
+        ctx: &Context,
+        object: &K,
+    ) -> Result<(Account, Connection), Failure> {
+        let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+        let name = object.provider_key();
+        let provider: Option<Arc<Provider>> = object.provider_ref().visible(ctx.lookup(), namespace);
+        let provider = provider.ok_or_else(|| {
+            Failure::DependencyMissing(format!(
+                "Provider {name} does not exist, or does not allow references from namespace {namespace}"
+            ))
+        })?;
+        if let Some(message) = not_in_order(&provider) {
+            return Err(Failure::DependencyMissing(format!("Provider {name} is not in order: {message}")));
+        }
+        let (account, connection) = self.open(ctx, &provider).await?;
+        match self.0.proven.lock().get(&name) {
+            Some(digest) if *digest == connection.digest => Ok((account, connection)),
+            Some(_) => {
+                Err(Failure::Auth(format!("Provider {name} has credentials that are not proven; see there")))
+            }
+            None => Err(Failure::Transient(format!("Provider {name} is not looked at yet"))),
+        }
+    }
+
+    /// The provider that `provider` says.
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when credentials or a CA bundle are missing.
+    pub(super) async fn open(
+        &self,
+        ctx: &Context,
+        provider: &Arc<Provider>,
+    ) -> Result<(Account, Connection), Failure> {
+        let namespace = provider.metadata.namespace.as_deref().unwrap_or_default();
+        let name = format!("{namespace}/{}", provider.metadata.name.as_deref().unwrap_or_default());
+        let secrets = read_secrets(ctx, namespace, provider).await?;
+        let keys = keys(provider, &secrets)?;
+        let trust = trust(provider.spec.tls.as_ref(), &secrets)?;
+        let endpoint = self.endpoint(ctx, provider, trust)?;
+        let digest = digest(&endpoint, &keys);
+        let clients = self.clients(&name, &digest, &endpoint, &keys)?;
+        let account = Account::new("s3", name.clone())
+            .with_limits(limits(provider.spec.rate_limit.as_ref(), Limits::default()))
+            .with_credentials(digest.clone());
+        let cluster = self.cluster(ctx).await?;
+        let (provider, providers) = (provider.clone(), self.clone());
+        Ok((account, Connection { clients, provider, cluster, name, digest, providers }))
+    }
+
+    fn endpoint(&self, ctx: &Context, provider: &Provider, trust: Trust) -> Result<Endpoint, Failure> {
+        let spec = &provider.spec;
+        let parse = |field: &str, text: &str| {
+            Url::parse(text).map_err(|_| Failure::Invalid(format!("the Provider's {field} is no URL")))
+        };
+        let s3 = parse("endpoint", &spec.endpoint)?;
+        let iam = spec.iam_endpoint.as_deref().map(|url| parse("iamEndpoint", url)).transpose()?;
+        let sts = match spec.profile() {
+            Profile::Aws if s3.host_str().is_some_and(|host| host.ends_with(".amazonaws.com")) => {
+                Url::parse(&format!("https://sts.{}.amazonaws.com", spec.region)).ok()
+            }
+            Profile::Wasabi if s3.host_str().is_some_and(|host| host.ends_with(".wasabisys.com")) => {
+                Url::parse("https://sts.wasabisys.com").ok()
+            }
+            _ => iam.clone(),
+        };
+        Ok(Endpoint {
+            s3,
+            iam,
+            sts,
+            region: spec.region.clone(),
+            path_style: spec.path_style.unwrap_or(true),
+            trust,
+            connect: self.0.connect,
+            attempt: ctx.request_timeout(),
+        })
+    }
+
+    fn clients(
+        &self,
+        name: &str,
+        digest: &str,
+        endpoint: &Endpoint,
+        keys: &Keys,
+    ) -> Result<Clients, Failure> {
+        let mut all = self.0.clients.lock();
+        if let Some((_, clients)) = all.get(name).filter(|(of, _)| of == digest) {
+            return Ok(clients.clone());
+        }
+        if all.len() >= CLIENTS {
+            // Users name Providers, so there is no end to them; those in use are made again.
+            all.clear();
+        }
+        let clients =
+            (self.0.dial)(endpoint, keys).map_err(|error| Failure::DependencyMissing(error.to_string()))?;
+        all.insert(name.to_owned(), (digest.to_owned(), clients.clone()));
+        Ok(clients)
+    }
+
+    /// The uid of the namespace kube-system, by which clusters are commonly told apart.
+    async fn cluster(&self, ctx: &Context) -> Result<String, Failure> {
+        if let Some(known) = self.0.cluster.get() {
+            return Ok(known.clone());
+        }
+        let uid = ctx.cluster_uid().await?;
+        Ok(self.0.cluster.get_or_init(|| uid).clone())
+    }
+}
+
+impl Connection {
+    /// From now on others may use the credentials.
+    pub(super) fn prove(&self) {
+        let mut proven = self.providers.0.proven.lock();
+        proven.insert(self.name.clone(), self.digest.clone());
+    }
+
+    pub(super) fn known(&self) -> &Known {
+        &self.providers.0.known
+    }
+}
+
+/// What is wrong with a Provider whose credentials are taken.
+fn not_in_order(provider: &Provider) -> Option<&str> {
+    let ready = provider.status.as_ref()?.condition(ConditionType::Ready.as_str())?;
+    let wrong = ready.status == "False" && ready.reason == ConditionReason::OwnedByOther.as_str();
+    wrong.then_some(ready.message.as_str())
+}
+
+/// The Secrets that a Provider names, each read once.
+pub(super) fn secrets_of(provider: &Provider) -> Vec<(String, String)> {
+    let namespace = provider.metadata.namespace.clone().unwrap_or_default();
+    let ca = provider.spec.tls.as_ref().and_then(|tls| tls.ca_cert_secret_ref.as_ref()).map(|ca| &ca.name);
+    let names = provider.spec.auth.entries().map(|(_, entry, _)| &entry.name).chain(ca);
+    let mut names: Vec<_> = names.map(|name| (namespace.clone(), name.clone())).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+async fn read_secrets(
+    ctx: &Context,
+    namespace: &str,
+    provider: &Provider,
+) -> Result<BTreeMap<String, Secret>, Failure> {
+    let mut secrets = BTreeMap::new();
+    for (_, name) in secrets_of(provider) {
+        let secret = ctx.secret(namespace, &name).await?;
+        secrets.insert(name, secret);
+    }
+    Ok(secrets)
+}
+
+fn keys(provider: &Provider, secrets: &BTreeMap<String, Secret>) -> Result<Keys, Failure> {
+    let mut texts = BTreeMap::new();
+    for (field, entry, usual) in provider.spec.auth.entries() {
+        let secret = secrets.get(&entry.name).ok_or_else(|| missing(&entry.name))?;
+        texts.insert(field, secret.text(entry.key.as_deref().unwrap_or(usual))?.to_owned());
+    }
+    let mut take = |field| texts.remove(field);
+    let id = take("accessKeySecretRef").unwrap_or_default();
+    let secret = take("secretKeySecretRef").unwrap_or_default();
+    Ok(Keys { id, secret, session: take("sessionTokenSecretRef") })
+}
+
+fn trust(tls: Option<&Tls>, secrets: &BTreeMap<String, Secret>) -> Result<Trust, Failure> {
+    let Some(tls) = tls else { return Ok(Trust::System) };
+    if tls.insecure_skip_verify == Some(true) {
+        return Ok(Trust::Anyone);
+    }
+    let Some(ca) = &tls.ca_cert_secret_ref else { return Ok(Trust::System) };
+    let secret = secrets.get(&ca.name).ok_or_else(|| missing(&ca.name))?;
+    let key = ca.key.as_deref().unwrap_or("ca.crt");
+    let pem = secret.bytes(key);
+    let pem = pem
+        .ok_or_else(|| Failure::DependencyMissing(format!("Secret {} has no key {key}; add it", ca.name)))?;
+    Ok(Trust::Authority(pem.to_vec()))
+}
+
+fn missing(secret: &str) -> Failure {
+    Failure::DependencyMissing(format!("Secret {secret} does not exist; create it"))
+}
+
+/// Changes with whatever decides where calls go and as whom.
+fn digest(endpoint: &Endpoint, keys: &Keys) -> String {
+    let mut digest = DefaultHasher::new();
+    (&keys.id, &keys.secret, &keys.session).hash(&mut digest);
+    format!("{endpoint:?}").hash(&mut digest);
+    format!("{:x}", digest.finish())
+}

@@ -1,0 +1,202 @@
+//! A provider: whether it answers, whether it takes the access key, and whose that is.
+
+use std::{convert::Infallible, fmt, sync::Arc};
+
+use concierge_shared::{
+    s3::{Provider, ProviderStatus, policy::Profile},
+    status::{ConditionReason, ConditionType, Conditions},
+};
+use jiff::Timestamp;
+
+use super::connection::{Connection, Found, Providers, secrets_of};
+use crate::common::standing::{SOON, last_look};
+use crate::engine::{Account, Checks, Context, Deletion, Failure, Guard, Outcome, Plan, Reconcile};
+
+/// The condition that tells whether the access key is taken.
+const AUTH: &str = "AuthValid";
+/// The condition that tells whether the service answers.
+const REACHABLE: &str = "EndpointReachable";
+/// How often it is looked at while nothing changes: a key that is withdrawn is noticed at the next look.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(120);
+
+pub(super) struct ProviderReconciler(pub(super) Providers);
+
+pub(super) enum Observed {
+    /// It is being deleted, and nobody uses it any more.
+    Leaving,
+    /// Credentials are missing: the service was not asked.
+    NotAsked(String),
+    /// The service refuses the access key.
+    Refused,
+    Open(Open),
+}
+
+pub(super) struct Open {
+    /// The account's id.
+    account: Option<String>,
+    /// As whom the service knows us.
+    caller: Option<String>,
+    at: Timestamp,
+}
+
+/// A provider is only looked at.
+pub(super) struct Step(Infallible);
+
+impl fmt::Display for Step {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {}
+    }
+}
+
+impl Reconcile for ProviderReconciler {
+    type Kind = Provider;
+    /// `Err` with why the service can't be asked; `None` when it need not be.
+    type Remote = Option<Result<Connection, String>>;
+    type Observed = Observed;
+    type Step = Step;
+    const LEGACY_FINALIZERS: &'static [&'static str] = super::LEGACY_FINALIZERS;
+    const NEEDS_SECRETS: bool = true;
+
+    async fn connect(&self, ctx: &Context, provider: &Provider) -> Result<(Account, Self::Remote), Failure> {
+        if provider.metadata.deletion_timestamp.is_some() {
+            return Ok((Account::none(), None));
+        }
+        match self.0.open(ctx, &Arc::new(provider.clone())).await {
+            Ok((account, connection)) => Ok((account, Some(Ok(connection)))),
+            Err(Failure::DependencyMissing(message) | Failure::Invalid(message)) => {
+                Ok((Account::none(), Some(Err(message))))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn observe(
+        &self,
+        ctx: &Context,
+        remote: &Self::Remote,
+        provider: &Provider,
+    ) -> Result<Observed, Failure> {
+        let connection = match remote {
+            None => return Ok(Observed::Leaving),
+            Some(Err(message)) => return Ok(Observed::NotAsked(message.clone())),
+            Some(Ok(connection)) => connection,
+        };
+        let open = match look(ctx, connection).await {
+            Ok(open) => open,
+            Err(Failure::Auth(_)) => return Ok(Observed::Refused),
+            Err(failure) => return Err(failure),
+        };
+        if other_account(provider, &open).is_none() {
+            connection.prove();
+        }
+        Ok(Observed::Open(open))
+    }
+
+    fn plan(&self, provider: &Provider, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+        let wrong = |reason, word, message: &str| {
+            Plan::not_ready(reason, message).look_again(SOON).condition(AUTH, false, word, message)
+        };
+        let open = match observed {
+            Observed::Leaving => return Plan::not_ready(ConditionReason::Deleting, "is being deleted"),
+            Observed::NotAsked(message) => return wrong(ConditionReason::Invalid, "Missing", message),
+            Observed::Refused => {
+                let message =
+                    format!("the service refuses the access key in {}; correct it", keys_of(provider));
+                return wrong(ConditionReason::Unauthorised, "Refused", &message);
+            }
+            Observed::Open(open) => open,
+        };
+        if let Some((before, now)) = other_account(provider, open) {
+            let message = format!(
+                "the access key is one of account {now}, but what was made through this object is account {before}'s; put back a \
+                 key of that account, or create another Provider"
+            );
+            return wrong(ConditionReason::OwnedByOther, "OtherAccount", &message);
+        }
+        let whose = open.caller.as_ref().map(|caller| format!("of {caller}")).unwrap_or_default();
+        Plan::ready().condition(AUTH, true, "Accepted", whose).condition(REACHABLE, true, "Answered", "")
+    }
+
+    async fn act(&self, _: &Guard, _: &Self::Remote, _: &Provider, step: &Step) -> Result<Outcome, Failure> {
+        match step.0 {}
+    }
+
+    fn plan_deletion(&self, _: &Provider, _: &Observed, _now: Timestamp) -> Deletion<Step> {
+        Deletion::Gone
+    }
+
+    fn report(&self, provider: &Provider, observed: &Observed, status: &mut ProviderStatus) {
+        let Observed::Open(open) = observed else { return };
+        if other_account(provider, open).is_some() {
+            return;
+        }
+        let before = status.clone();
+        status.account_id = open.account.clone().or(status.account_id.take());
+        status.caller_arn.clone_from(&open.caller);
+        let changed = before != *status || status.connected != Some(true);
+        last_look(&mut status.last_connect_time, open.at, changed);
+    }
+
+    fn phase(&self, provider: &Provider, _: &Checks, status: &mut ProviderStatus) {
+        let Some(synced) = status.condition(ConditionType::Synced.as_str()).cloned() else { return };
+        let silent = [ConditionReason::Transient, ConditionReason::NeverSent];
+        let silent = synced.status == "False" && silent.iter().any(|reason| reason.as_str() == synced.reason);
+        status.connected = Some(synced.status == "True" && status.is_true(AUTH));
+        if silent {
+            // What set the condition just now did not come so far as to say when.
+            let now = synced.last_transition_time.0;
+            let generation = provider.metadata.generation;
+            status.set(REACHABLE, false, "NoAnswer", &synced.message, generation, now);
+        }
+    }
+
+    fn secrets(&self, provider: &Provider) -> Vec<(String, String)> {
+        secrets_of(provider)
+    }
+
+    /// Those that use it are woken when the service answers again.
+    fn exports(&self, provider: &Provider) -> Vec<String> {
+        let status = provider.status.clone().unwrap_or_default();
+        vec![format!("{:?}", status.connected), status.account_id.unwrap_or_default()]
+    }
+
+    fn resync(&self, _: &Provider) -> std::time::Duration {
+        LOOK
+    }
+}
+
+/// One call tells whether the service answers and takes the key; whose it is, is told by another where there is STS.
+async fn look(ctx: &Context, connection: &Connection) -> Result<Open, Failure> {
+    let clients = &connection.clients;
+    // Whoever may not list buckets is known all the same.
+    let listed = connection.ask(ctx, "ListBuckets", &[], clients.s3.list_buckets().send()).await?;
+    let owner = match &listed {
+        Found::Present(listed) => listed.owner().and_then(|owner| owner.id()).map(str::to_owned),
+        _ => None,
+    };
+    let caller = match &clients.sts {
+        Some(sts) => ctx.read("GetCallerIdentity", sts.caller()).await?,
+        None => None,
+    };
+    // Elsewhere an owner's id is that of a person, and no account.
+    let is_account = |id: &String| match connection.provider.spec.profile() {
+        Profile::Ceph => true,
+        _ => id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    let (account, arn) = caller.map(|caller| (caller.account, caller.arn)).unzip();
+    Ok(Open { account: account.or(owner.filter(is_account)), caller: arn, at: ctx.now() })
+}
+
+/// The account at which things were made before, and the one that the key belongs to now, when they differ.
+fn other_account<'a>(provider: &'a Provider, open: &'a Open) -> Option<(&'a str, &'a str)> {
+    let before = provider.status.as_ref()?.account_id.as_deref()?;
+    let now = open.account.as_deref()?;
+    (before != now).then_some((before, now))
+}
+
+/// Where the access key stands.
+fn keys_of(provider: &Provider) -> String {
+    let auth = &provider.spec.auth;
+    let (id, secret) = (&auth.access_key_secret_ref.name, &auth.secret_key_secret_ref.name);
+    if id == secret { format!("Secret {id}") } else { format!("Secrets {id} and {secret}") }
+}

@@ -1,0 +1,249 @@
+//! Buckets: made, marked, kept as the spec says.
+
+use concierge_reconciler::engine::seams::CrashPoint;
+use concierge_tests::{
+    faults::Fault,
+    s3::fake::{self, ACCOUNT, Store},
+    simulation::{MINUTE, ProcessOptions, Stage},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::world::World;
+
+/// Something of everything.
+fn everything() -> Value {
+    json!({
+        "publicAccess": {},
+        "encryption": { "enabled": true, "algorithm": "AES256" },
+        "versioning": { "enabled": true },
+        "lifecycle": { "rules": [
+            { "id": "old", "noncurrentDays": 30, "abortIncompleteMultipartDays": 7 },
+            { "id": "logs", "prefix": "logs/", "expiration": { "days": 90 } },
+        ] },
+        "cors": { "rules": [{
+            "allowedOrigins": ["https://shop.example", "https://a.example"], "allowedMethods": ["GET", "PUT"],
+            "exposedHeaders": ["ETag"], "maxAgeSeconds": 60,
+        }] },
+        "tagging": { "tags": { "team": "shop" } },
+    })
+}
+
+/// The document of a GET whose writes are sorted by nothing: as some services give it back.
+fn put_bucket(store: &Store, name: &str) {
+    store.with(|state| state.buckets.insert(name.to_owned(), fake::Bucket::default()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_is_made_marked_and_set_up_with_few_calls_and_then_left_alone() {
+    let world = World::new();
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    let made = world.store.asked_from(0);
+    let of_bucket = made.iter().filter(|one| !["ListBuckets", "GetCallerIdentity"].contains(one)).count();
+    assert!(of_bucket <= 25, "{of_bucket}: {made:?}");
+    let tags = world.store.part("photos", "tagging");
+    let meta = world.server.read(&bucket).unwrap()["metadata"].clone();
+    let mark = format!("/default/photos/{}", meta["uid"].as_str().unwrap());
+    assert!(tags.contains("concierge.dev/owner") && tags.contains(&mark) && tags.contains("team"), "{tags}");
+    for part in ["publicAccessBlock", "encryption", "versioning", "lifecycle", "cors"] {
+        assert_ne!(world.store.part("photos", part), "", "{part}");
+    }
+    let status = world.server.status(&bucket);
+    assert_eq!(status["arn"], "arn:aws:s3:::photos");
+    assert_eq!(status["exists"], true);
+
+    let (calls, writes) = (world.store.calls(), world.server.writes());
+    sleep(15 * MINUTE).await;
+    let later = world.store.asked_from(calls);
+    assert!(later.contains(&"HeadBucket"), "it is looked at again: {later:?}");
+    assert!(!later.iter().any(|one| one.starts_with("Put") || one.starts_with("Delete")), "{later:?}");
+    let looks = later.iter().filter(|one| **one == "HeadBucket").count();
+    let of_bucket = later.iter().filter(|one| !["ListBuckets", "GetCallerIdentity"].contains(one)).count();
+    assert!(of_bucket <= 9 * looks, "{of_bucket} calls in {looks} looks");
+    assert_eq!(world.server.writes(), writes, "nothing is written while nothing changes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_says_whose_the_key_is() {
+    let world = World::new();
+    let _process = world.healthy();
+    let provider = world.provider(json!({}));
+    world.until_ready(&provider).await;
+    let status = world.server.status(&provider);
+    assert_eq!(status["accountId"], ACCOUNT);
+    assert_eq!(status["callerArn"], format!("arn:aws:iam::{ACCOUNT}:user/concierge"));
+    assert_eq!(status["connected"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_without_our_mark_is_left_alone_until_it_is_adopted() {
+    let world = World::new();
+    put_bucket(&world.store, "photos");
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    world
+        .until("refused", 5 * MINUTE, |world| {
+            world.server.condition(&bucket, "Ready") == "False OwnedByOther"
+        })
+        .await;
+    sleep(30 * MINUTE).await;
+    assert_eq!(world.store.part("photos", "tagging"), "");
+    assert!(!world.store.asked_from(0).iter().any(|one| one.starts_with("Put")));
+    assert_ne!(world.server.status(&bucket)["exists"], true);
+
+    world.server.user_annotates(&bucket, json!({ "concierge.dev/adopt": "true" }));
+    world.until_ready(&bucket).await;
+    assert!(world.store.part("photos", "tagging").contains("concierge.dev/owner"));
+    assert!(world.told().iter().any(|told| told == "Adopted: took over bucket photos"), "{:?}", world.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_predecessor_made_is_ours() {
+    let world = World::new();
+    put_bucket(&world.store, "photos");
+    let bucket = world.bucket("photos", json!({}));
+    let mut object = world.server.read(&bucket).unwrap();
+    // As the predecessor left it: its own words in the status, its finalizer.
+    object["status"] = json!({ "bucketName": "photos", "exists": true, "conditions": [] });
+    object["metadata"]["finalizers"] = json!(["s3.cloud37.dev/finalizer"]);
+    world.server.user_deletes(&bucket);
+    world.server.user_puts_whole(object);
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    assert!(world.store.part("photos", "tagging").contains("concierge.dev/owner"));
+    let finalizers = concierge_tests::simulation::server::finalizers(&world.server.read(&bucket).unwrap());
+    assert_eq!(finalizers, ["concierge.dev/finalizer"]);
+}
+
+/// The process dies at each point of making a bucket, and the answer is lost or not: another one ends with one bucket that is ours.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_was_made_and_not_marked_is_not_foreign_to_the_next_run() {
+    let points = [
+        CrashPoint::IntentWritten,
+        CrashPoint::AboutToSend,
+        CrashPoint::Answered,
+        CrashPoint::OutcomeLogged,
+        CrashPoint::OutcomeRecorded,
+        CrashPoint::Acted,
+        CrashPoint::StatusWritten,
+    ];
+    for point in points {
+        for lost in [false, true] {
+            let world = World::new();
+            if lost {
+                world.store.faults().once("CreateBucket", Fault::DropAfter);
+            }
+            let bucket = world.bucket("photos", everything());
+            let options = ProcessOptions {
+                crash_at: Some((point, 1)),
+                with: Some("Bucket"),
+                ..ProcessOptions::default()
+            };
+            let first = world.start("first", options);
+            let mut interrupted = first.interrupted.clone();
+            let _ = tokio::time::timeout(10 * MINUTE, interrupted.wait_for(|interrupted| *interrupted)).await;
+            drop(first);
+            let _second = world.start("second", ProcessOptions::default());
+            world
+                .until(&format!("ready, {point:?}, lost: {lost}"), 60 * MINUTE, |world| {
+                    world.server.is_ready(&bucket)
+                })
+                .await;
+            assert!(world.store.part("photos", "tagging").contains("concierge.dev/owner"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_shown_as_a_difference_and_mended() {
+    let world = World::new();
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    let lifecycle = world.store.part("photos", "lifecycle");
+    world.store.with(|state| {
+        let parts = &mut state.buckets.get_mut("photos").unwrap().parts;
+        parts.remove("versioning");
+        *parts.get_mut("lifecycle").unwrap() = lifecycle.replace("<Days>90</Days>", "<Days>1</Days>");
+    });
+    world.until("mended", 20 * MINUTE, |world| world.store.part("photos", "lifecycle") == lifecycle).await;
+    world.until("told", MINUTE, |world| world.server.condition(&bucket, "Drifted") == "False InSync").await;
+    assert!(world.store.part("photos", "versioning").contains("Enabled"));
+    let told = world.told().join("\n");
+    assert!(told.contains("Updated: set versioning of bucket photos: none -> Enabled"), "{told}");
+    assert!(told.contains("expire after 1 d") && told.contains("expire after 90 d"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_spec_says_no_more_is_taken_away_and_what_others_made_stays() {
+    let world = World::new();
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    let tags = world
+        .store
+        .part("photos", "tagging")
+        .replace("</TagSet>", "<Tag><Key>cost</Key><Value>1</Value></Tag></TagSet>");
+    world.store.with(|state| state.buckets.get_mut("photos").unwrap().parts.insert("tagging", tags));
+    world.bucket("photos", json!({ "tagging": { "tags": { "app": "web" } } }));
+    world.until_ready(&bucket).await;
+    let tags = world.store.part("photos", "tagging");
+    assert!(tags.contains("app") && tags.contains("cost") && tags.contains("concierge.dev/owner"), "{tags}");
+    assert!(!tags.contains("team"), "{tags}");
+    for part in ["lifecycle", "cors"] {
+        assert_eq!(world.store.part("photos", part), "", "{part}");
+    }
+    world.bucket("photos", json!({ "tagging": { "tags": { "app": "web" }, "policy": "Exact" } }));
+    world.until("exact", 5 * MINUTE, |world| !world.store.part("photos", "tagging").contains("cost")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_can_not_do_or_does_not_allow_concerns_one_field_and_the_others_are_set() {
+    let world = World::new();
+    world.store.with(|state| {
+        state.lacking.insert("encryption");
+        state.denied.insert("PutBucketCors");
+        state.denied.insert("GetPublicAccessBlock");
+    });
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    assert_eq!(world.server.condition(&bucket, "Unsupported"), "True Unsupported");
+    assert_eq!(
+        world.server.message(&bucket, "Unsupported"),
+        "spec.encryption: the provider has no encryption"
+    );
+    assert_eq!(world.server.condition(&bucket, "AccessDenied"), "True Denied");
+    let denied = world.server.message(&bucket, "AccessDenied");
+    assert!(denied.contains("spec.cors: PutBucketCors was answered AccessDenied"), "{denied}");
+    assert!(denied.contains("spec.publicAccess: GetPublicAccessBlock was answered AccessDenied"), "{denied}");
+    assert!(world.store.part("photos", "lifecycle").contains("logs/"), "the others are set");
+    let calls = world.store.calls();
+    sleep(25 * MINUTE).await;
+    let later = world.store.asked_from(calls);
+    assert!(!later.contains(&"PutBucketCors") && !later.contains(&"GetBucketEncryption"), "{later:?}");
+
+    world.store.with(|state| state.denied.clear());
+    world.server.user_annotates(&bucket, json!({ "concierge.dev/reconcile-at": "now" }));
+    world
+        .until("allowed", 5 * MINUTE, |world| world.store.part("photos", "cors").contains("shop.example"))
+        .await;
+    world.until("said", 5 * MINUTE, |world| world.server.condition(&bucket, "AccessDenied").is_empty()).await;
+}
+
+/// radosgw 16 answers `GET ?encryption` with a list of the bucket, and `DELETE ?encryption` deletes the bucket.
+#[tokio::test(start_paused = true)]
+async fn a_part_that_was_answered_with_another_document_is_never_deleted() {
+    let world = World::new();
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    world.store.with(|state| state.mistaken.extend(["encryption", "lifecycle", "cors", "publicAccessBlock"]));
+    world.bucket("photos", json!({ "encryption": { "enabled": false }, "lifecycle": {}, "cors": {} }));
+    world.until_ready(&bucket).await;
+    sleep(60 * MINUTE).await;
+    assert!(world.store.has("photos"), "{:?}", world.told());
+    assert!(!world.store.asked_from(0).iter().any(|one| one.starts_with("Delete")));
+}

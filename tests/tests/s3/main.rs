@@ -1,0 +1,10 @@
+//! The S3 reconcilers on the engine: on paused time against a fake, and on real time against real services.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
+
+mod buckets;
+mod deletion;
+mod outages;
+mod policies;
+mod services;
+mod world;

@@ -1,0 +1,114 @@
+//! Policies of buckets.
+
+use concierge_reconciler::engine::ObjectKey;
+use concierge_tests::{
+    s3::fake::ACCOUNT,
+    simulation::{MINUTE, Process},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::world::World;
+
+/// A bucket whose object has another name than the bucket has.
+async fn with_bucket(world: &World) -> (Process, ObjectKey) {
+    let spec = json!({ "name": "photos-of-shop", "providerRef": { "name": "p" } });
+    let bucket = world.put("Bucket", "photos", spec);
+    let process = world.healthy();
+    world.until_ready(&bucket).await;
+    (process, bucket)
+}
+
+fn statement(more: Value) -> Value {
+    let mut statement = json!({
+        "effect": "Allow", "principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:user/jane") }, "action": "s3:GetObject",
+        "resource": "arn:aws:s3:::photos-of-shop/*",
+    });
+    statement.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ "bucketRef": { "name": "photos" }, "policy": { "version": "2012-10-17", "statement": [statement] } })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_set_on_the_buckets_real_name_and_compared_by_what_it_says() {
+    let world = World::new();
+    let (_process, _bucket) = with_bucket(&world).await;
+    let policy = world.put("BucketPolicy", "readers", statement(json!({})));
+    world.until_ready(&policy).await;
+    let text = world.store.part("photos-of-shop", "policy");
+    assert!(text.contains("s3:GetObject"), "{text}");
+    assert_eq!(world.server.status(&policy)["applied"], true);
+    // As services give it back: lists of one, another order.
+    let rewritten = json!({
+        "Statement": [{
+            "Resource": ["arn:aws:s3:::photos-of-shop/*"], "Action": ["S3:GetObject"], "Effect": "Allow",
+            "Principal": { "AWS": [format!("arn:aws:iam::{ACCOUNT}:user/jane")] },
+        }],
+        "Version": "2012-10-17",
+    });
+    world.store.with(|state| {
+        state.buckets.get_mut("photos-of-shop").unwrap().parts.insert("policy", rewritten.to_string())
+    });
+    let calls = world.store.calls();
+    sleep(25 * MINUTE).await;
+    assert!(!world.store.asked_from(calls).contains(&"PutBucketPolicy"));
+
+    world.store.with(|state| state.buckets.get_mut("photos-of-shop").unwrap().parts.remove("policy"));
+    world.until("mended", 25 * MINUTE, |world| world.store.part("photos-of-shop", "policy") == text).await;
+    world.server.user_deletes(&policy);
+    world.until_gone(&policy).await;
+    assert_eq!(world.store.part("photos-of-shop", "policy"), "");
+    assert!(world.store.has("photos-of-shop"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_somebody_else_made_is_left_alone_until_it_is_adopted() {
+    let world = World::new();
+    let (_process, _bucket) = with_bucket(&world).await;
+    let theirs = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    world.store.with(|state| {
+        state.buckets.get_mut("photos-of-shop").unwrap().parts.insert("policy", theirs.to_owned())
+    });
+    let policy = world.put("BucketPolicy", "readers", statement(json!({})));
+    world
+        .until("refused", 5 * MINUTE, |world| {
+            world.server.condition(&policy, "Ready") == "False OwnedByOther"
+        })
+        .await;
+    sleep(25 * MINUTE).await;
+    assert_eq!(world.store.part("photos-of-shop", "policy"), theirs);
+    world.server.user_annotates(&policy, json!({ "concierge.dev/adopt": "true" }));
+    world.until_ready(&policy).await;
+    assert!(world.store.part("photos-of-shop", "policy").contains("jane"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_shuts_us_out_is_not_set_unless_that_is_meant() {
+    let world = World::new();
+    let (_process, _bucket) = with_bucket(&world).await;
+    let denies = json!({ "effect": "Deny", "principal": "*", "action": "s3:*", "resource": ["arn:aws:s3:::photos-of-shop", "arn:aws:s3:::photos-of-shop/*"] });
+    let policy = world.put("BucketPolicy", "nobody", statement(denies.clone()));
+    world
+        .until("refused", 5 * MINUTE, |world| world.server.condition(&policy, "Ready") == "False Invalid")
+        .await;
+    let says = world.server.message(&policy, "Ready");
+    assert!(says.contains("denies s3:GetBucketPolicy to Concierge"), "{says}");
+    sleep(25 * MINUTE).await;
+    assert!(!world.store.asked_from(0).contains(&"PutBucketPolicy"));
+    let mut meant = statement(denies);
+    meant["allowLockout"] = true.into();
+    world.put("BucketPolicy", "nobody", meant);
+    world.until_ready(&policy).await;
+}
+
+/// A service that does not know policies would delete the bucket.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_was_answered_with_another_document_is_never_deleted() {
+    let world = World::new();
+    let (_process, _bucket) = with_bucket(&world).await;
+    let policy = world.put("BucketPolicy", "readers", statement(json!({})));
+    world.until_ready(&policy).await;
+    world.store.with(|state| state.mistaken.insert("policy"));
+    world.server.user_deletes(&policy);
+    world.until_gone(&policy).await;
+    assert!(world.store.has("photos-of-shop"));
+}
