@@ -108,7 +108,10 @@ pub(super) async fn empty(guard: &Guard, to: &Connection, bucket: &str) -> Resul
         if !more {
             break;
         }
-        start = Some((page.next_key_marker().map(str::to_owned), page.next_version_id_marker().map(str::to_owned)));
+        start = Some((
+            page.next_key_marker().map(str::to_owned),
+            page.next_version_id_marker().map(str::to_owned),
+        ));
     }
     match kept.first() {
         Some(first) if deleted == 0 => Err(Failure::Invalid(format!(

@@ -42,8 +42,11 @@ fn create(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
     let plan = Plan::not_ready(ConditionReason::Reconciling, format!("bucket {name} is being made"));
     let gone = is_recorded(bucket).then(|| Drift::new("spec.name", "no bucket", name));
     let tags = wanted_tags(bucket, observed, &Tags::new());
-    let create =
-        Planned { once: Some(once), drift: gone.into_iter().collect(), ..Planned::new(Step::Create(name.clone())) };
+    let create = Planned {
+        once: Some(once),
+        drift: gone.into_iter().collect(),
+        ..Planned::new(Step::Create(name.clone()))
+    };
     plan.with(create).step(Step::Tag { tags, taking: Taking::New })
 }
 
