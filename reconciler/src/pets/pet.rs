@@ -59,6 +59,9 @@ impl PetReconciler {
 
 /// Where the pet is kept.
 pub(super) struct Remote {
+    /// The pet's store when the run began: what is found at its service is recorded as being there, although the pet may have another
+    /// store meanwhile.
+    store: Option<Arc<PetStore>>,
     /// The service of the pet's store.
     current: Option<Client>,
     /// The service that the pet was put into before its store moved.
@@ -128,13 +131,13 @@ impl Reconcile for PetReconciler {
             (_, _, Some(previous)) => previous_account(namespace, previous),
             _ => Account::none(),
         };
-        Ok((account, Remote { current, previous }))
+        Ok((account, Remote { store, current, previous }))
     }
 
     async fn observe(&self, ctx: &Context, remote: &Remote, pet: &Pet) -> Result<Observed, Failure> {
-        let (stores, store) = store_of(ctx, pet);
+        let stores = store_of(ctx, pet).0;
         let short = |store: &Arc<PetStore>| self.capacity.is_short_for(ctx.lookup(), &stores, store, pet);
-        let too_many = store.as_ref().is_some_and(short);
+        let too_many = remote.store.as_ref().is_some_and(short);
         let here = match &remote.current {
             Some(client) => ctx.read("GET /pet/{id}", client.get(pet.spec.id, ctx.now())).await?,
             None => None,
@@ -143,7 +146,7 @@ impl Reconcile for PetReconciler {
             has_service: remote.current.is_some(),
             here,
             left_behind: left_behind(ctx, remote, pet).await,
-            store,
+            store: remote.store.clone(),
             too_many,
         })
     }

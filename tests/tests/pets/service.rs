@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::{
+    faults::{Fault, Gate, Pause},
     petstore::Petstore,
     simulation::{ProcessOptions, Stage, server::finalizers},
 };
@@ -69,6 +70,28 @@ async fn pets_follow_a_store_that_moves_with_its_key() {
     until("moved", || new.pets().len() == 3 && old.pets().is_empty()).await;
     world.server.user_deletes(&pets[0]);
     until("deleted", || world.server.read(&pets[0]).is_none() && new.pets().len() == 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pet_that_gets_another_store_while_it_is_put_into_one_is_left_in_neither() {
+    let (first, second) = (Petstore::start().await.unwrap(), Petstore::start().await.unwrap());
+    let world = World::new();
+    let store = |name: &str, url: String| {
+        world.put("PetStore", name, json!({ "name": name, "endpoints": { "baseUrl": url } }))
+    };
+    store("zoo", first.url());
+    let gate = Gate::new();
+    first.faults().once("POST /pet", Fault::SlowAfter(Pause::Until(gate.clone())));
+    let pet = world.put("Pet", "rex", json!({ "id": 1, "name": "Rex" }));
+    let _process = world.start("a", ProcessOptions::default());
+    gate.reached(1).await;
+    // Of several stores the first by name is meant.
+    let other = store("aquarium", second.url());
+    until("seen", || world.server.is_ready(&other)).await;
+    gate.open();
+    until("moved", || second.pets().len() == 1 && first.pets().is_empty()).await;
+    world.server.user_deletes(&pet);
+    until("deleted", || world.server.read(&pet).is_none() && second.pets().is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
