@@ -37,7 +37,7 @@ const PROVEN_AFTER: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 /// The waits after failures: the first, and the longest. An outage is over for us this long after its end.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(4);
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// How soon the API server is asked again for a kind that was off a moment ago, because another is back.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How far apart requests are that all want to be sent because a kind is back.
