@@ -45,7 +45,7 @@ pub struct Plan {
     /// Further values of the chart, as `--set` takes them.
     pub values: Vec<String>,
     /// Whether the programs see a clock that the test steps, and speak to the API server over a wire that it cuts.
-    pub handled: bool,
+    pub controlled: bool,
 }
 
 impl Default for Plan {
@@ -58,7 +58,7 @@ impl Default for Plan {
             webhook_args: Vec::new(),
             reconciler_args: Vec::new(),
             values: Vec::new(),
-            handled: false,
+            controlled: false,
         }
     }
 }
@@ -72,14 +72,14 @@ pub struct Stack<C = ControlPlane> {
     webhooks: Mutex<Vec<Program>>,
     reconcilers: Mutex<Vec<Program>>,
     started: AtomicUsize,
-    hands: OnceLock<Hands>,
+    controls: OnceLock<Controls>,
     /// The cluster.
     pub plane: C,
 }
 
-/// What a test has its hands on of [handled](Plan::handled) programs.
+/// What a test controls of [controlled](Plan::controlled) programs.
 #[derive(Debug)]
-pub struct Hands {
+pub struct Controls {
     /// The way to the API server.
     pub wire: Wire,
     /// The time of day.
@@ -124,7 +124,7 @@ impl<C: Cluster> Stack<C> {
             webhooks: none,
             reconcilers: nobody,
             started: AtomicUsize::new(0),
-            hands: OnceLock::new(),
+            controls: OnceLock::new(),
             plane,
         };
         stack.install(&[]).await?;
@@ -235,17 +235,17 @@ impl<C: Cluster> Stack<C> {
         Ok(())
     }
 
-    /// What the test has its hands on, once a program runs.
-    pub fn handles(&self) -> Option<&Hands> {
-        self.hands.get()
+    /// What the test controls, once a program runs.
+    pub fn controls(&self) -> Option<&Controls> {
+        self.controls.get()
     }
 
-    fn hands(&self, kubeconfig: &Path) -> Result<&Hands> {
-        if self.hands.get().is_none() {
+    fn start_controls(&self, kubeconfig: &Path) -> Result<&Controls> {
+        if self.controls.get().is_none() {
             let (wire, clock) = (Wire::to(server_of(kubeconfig)?)?, Clock::new(self.plane.dir())?);
-            let _ = self.hands.set(Hands { wire, clock });
+            let _ = self.controls.set(Controls { wire, clock });
         }
-        self.hands.get().context("no hands")
+        self.controls.get().context("no controls")
     }
 
     /// The logs of all programs that were started.
@@ -261,10 +261,10 @@ impl<C: Cluster> Stack<C> {
         let number = self.started.fetch_add(1, Relaxed);
         let log = self.plane.dir().join(format!("{name}-{number}.log"));
         let (mut env, mut over_wire) = (Vec::new(), None);
-        if self.plan.handled {
-            let hands = self.hands(&kubeconfig)?;
-            over_wire = Some(hands.wire.kubeconfig(&kubeconfig)?);
-            env.extend(hands.clock.env());
+        if self.plan.controlled {
+            let controls = self.start_controls(&kubeconfig)?;
+            over_wire = Some(controls.wire.kubeconfig(&kubeconfig)?);
+            env.extend(controls.clock.env());
         }
         env.push(("KUBECONFIG", over_wire.as_ref().unwrap_or(&kubeconfig)));
         let process = Process::spawn(name, built_program(name)?, args, env, &log)?;

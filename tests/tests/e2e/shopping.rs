@@ -17,7 +17,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use crate::world::{Created, alone, api, create, namespaces, ordinary_user};
+use crate::world::{Created, Turn, alone, api, create, namespaces, ordinary_user};
 
 /// Objects as they are stored, by `namespace/name`.
 pub(crate) type Objects = BTreeMap<String, Value>;
@@ -37,7 +37,7 @@ pub(crate) struct Market {
     pub(crate) shop: Arc<Served>,
     pub(crate) user: User,
     pub(crate) client: Client,
-    _alone: Option<tokio::sync::MutexGuard<'static, ()>>,
+    _turn: Option<Turn>,
 }
 
 impl Market {
@@ -63,10 +63,19 @@ impl Market {
 
     /// The same with the rights that these values of the chart give.
     pub(crate) async fn start_with(customers: &[&str], plan: Plan, values: &[&str]) -> Market {
-        let alone = alone().await;
+        Market::start_in(Some(alone().await), customers, plan, values).await
+    }
+
+    /// The same in a turn that the test has taken; none when it keeps it itself.
+    pub(crate) async fn start_in(
+        turn: Option<Turn>,
+        customers: &[&str],
+        plan: Plan,
+        values: &[&str],
+    ) -> Market {
         rustls::crypto::ring::default_provider().install_default().ok();
         let shop = Arc::new(Shop::start().await.unwrap());
-        Market::around(shop, Some(alone), customers, plan, values).await
+        Market::around(shop, turn, customers, plan, values).await
     }
 
     /// A market in another cluster, at the same shop.
@@ -77,7 +86,7 @@ impl Market {
 
     async fn around(
         shop: Arc<Served>,
-        alone: Option<tokio::sync::MutexGuard<'static, ()>>,
+        turn: Option<Turn>,
         customers: &[&str],
         plan: Plan,
         values: &[&str],
@@ -88,7 +97,7 @@ impl Market {
         let names: Vec<_> = customers.iter().map(|name| (*name).to_owned()).collect();
         namespaces(&stack, &names).await.unwrap();
         stack.install(values).await.unwrap();
-        Market { stack, shop, user, client, _alone: alone }
+        Market { stack, shop, user, client, _turn: turn }
     }
 
     /// An account, whose token and whose card's token are in a Secret; a profile, an address and the card.

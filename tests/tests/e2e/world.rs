@@ -11,11 +11,24 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Client, Error};
 use serde_json::{Value, json};
 
-/// Keeps the other end-to-end tests of this program waiting: each brings a machine to its limits, and measures whether
-/// calls are answered in time.
-pub(crate) async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
-    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    ONE.lock().await
+/// Held by a test that brings a machine to its limits, or measures whether calls are answered in time, alone; by others together.
+static TURN: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
+
+/// While it lives, other tests of this program wait, or some of them.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    Alone { _held: tokio::sync::RwLockWriteGuard<'static, ()> },
+    WithOthers { _held: tokio::sync::RwLockReadGuard<'static, ()> },
+}
+
+/// Keeps all other end-to-end tests of this program waiting.
+pub(crate) async fn alone() -> Turn {
+    Turn::Alone { _held: TURN.write().await }
+}
+
+/// Keeps those waiting that have to be alone.
+pub(crate) async fn with_others() -> Turn {
+    Turn::WithOthers { _held: TURN.read().await }
 }
 
 /// An ordinary user who may do everything with our kinds, and nothing else.

@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::house::{HOME, House, is_settled};
+use super::setup::{HOME, Setup, is_settled};
 use crate::shopping::condition;
 use crate::world::{Created, api, create};
 
@@ -23,7 +23,7 @@ fn keep_what_backups_keep(object: &mut Value) {
     object["metadata"].as_object_mut().unwrap().retain(|key, _| kept.contains(&&**key));
 }
 
-impl House {
+impl Setup {
     /// Takes everything away behind the reconciler's back, and puts it back as a backup has it; then does about what is
     /// held what docs/operating.md says. Nothing may be bought meanwhile.
     pub(super) async fn restore_backup(&self) -> Instant {

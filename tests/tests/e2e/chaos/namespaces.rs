@@ -6,44 +6,73 @@ use concierge_shared::kind::KINDS;
 use concierge_tests::faults::Fault;
 use concierge_tests::petstore::{Petstore, Served};
 use concierge_tests::stack::Plan;
+use futures::{StreamExt, stream};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::house::{GROUPS, PATIENCE, is_settled};
+use super::setup::{GROUPS, PATIENCE, is_settled};
 use crate::shopping::{Market, bearer, coffee, condition, is_held, is_ready};
-use crate::world::{Created, api, create, pet};
+use crate::world::{Created, api, create, pet, with_others};
 
 const TEAM: &str = "team";
 
-/// How the chart is installed, the arguments that the reconciler gets with it, and whether Secrets can be read then.
-const MODES: [(&str, &[&str], &[&str], bool); 4] = [
-    ("as it is", &[], &[], false),
-    (
-        "for some namespaces",
-        &["reconciler.namespaces={team}", "reconciler.secretNamespaces={team}"],
-        &["--namespaces", TEAM, "--keep-role-bindings", "team/concierge-secrets,team/concierge-reconciler"],
-        true,
-    ),
-    (
-        "with Secrets of some",
-        &["reconciler.secretNamespaces={team}"],
-        &["--keep-role-bindings", "team/concierge-secrets"],
-        true,
-    ),
-    ("with all Secrets", &["reconciler.clusterWideSecrets=true"], &[], true),
+/// How many clusters there are at a time.
+const AT_ONCE: usize = 2;
+
+struct Mode {
+    name: &'static str,
+    /// What the chart gets.
+    values: &'static [&'static str],
+    /// What the reconciler gets with that.
+    args: &'static [&'static str],
+    /// Whether Secrets can be read then.
+    secrets: bool,
+}
+
+const MODES: [Mode; 4] = [
+    Mode { name: "as it is", values: &[], args: &[], secrets: false },
+    Mode {
+        name: "for some namespaces",
+        values: &["reconciler.namespaces={team}", "reconciler.secretNamespaces={team}"],
+        args: &[
+            "--namespaces",
+            TEAM,
+            "--keep-role-bindings",
+            "team/concierge-secrets,team/concierge-reconciler",
+        ],
+        secrets: true,
+    },
+    Mode {
+        name: "with Secrets of some",
+        values: &["reconciler.secretNamespaces={team}"],
+        args: &["--keep-role-bindings", "team/concierge-secrets"],
+        secrets: true,
+    },
+    Mode {
+        name: "with all Secrets",
+        values: &["reconciler.clusterWideSecrets=true"],
+        args: &[],
+        secrets: true,
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "soak"]
 async fn a_namespace_ends_with_all_that_is_in_it_whatever_rights_the_chart_gives() {
-    for (name, values, args, secrets) in MODES {
-        let args = [args, &["--settle-time", "500ms"]].concat();
+    let _turn = with_others().await;
+    stream::iter(&MODES).for_each_concurrent(AT_ONCE, Mode::end_namespace).await;
+}
+
+impl Mode {
+    async fn end_namespace(&self) {
+        let Mode { name, values, args, secrets } = self;
+        let args = [args, &["--settle-time", "500ms"][..]].concat();
         let reconciler_args = args.into_iter().map(str::to_owned).collect();
         let plan = Plan { reconciler_args, ..Plan::default() };
-        let market = Market::start_with(&[TEAM], plan, values).await;
+        let market = Market::start_in(None, &[TEAM], plan, values).await;
         let petstore = Petstore::start().await.unwrap();
-        furnish(&market, &petstore, secrets).await;
+        furnish(&market, &petstore, *secrets).await;
         let began = Instant::now();
         let kubectl = market.stack.plane.kubectl();
         kubectl.run(&["delete", "namespace", TEAM, "--wait=false"]).await.unwrap().ok().unwrap();
@@ -53,14 +82,19 @@ async fn a_namespace_ends_with_all_that_is_in_it_whatever_rights_the_chart_gives
         }
         let gone = kubectl.run(&["wait", "--for=delete", "namespace/team", "--timeout=30s"]).await.unwrap();
         assert!(gone.status.success(), "{name}: {:#?}", left(&market).await);
-        assert_eq!(only_held.len(), usize::from(secrets), "{name}: what a person had to abandon");
-        let account = market.shop.account(&bearer(TEAM));
-        let at_shop =
-            [account.addresses().len(), account.cards().len(), account.tokens().len(), account.apps().len()];
-        assert_eq!(at_shop, [0; 4], "{name}: addresses, cards, tokens and apps");
-        assert!(petstore.pets().is_empty(), "{name}: pets");
+        assert_eq!(only_held.len(), usize::from(*secrets), "{name}: what a person had to abandon");
+        assert_nothing_remains(&market, &petstore, name);
         println!("installed {name}: the namespace was gone after {:.1?}", began.elapsed());
     }
+}
+
+fn assert_nothing_remains(market: &Market, petstore: &Served, name: &str) {
+    let account = market.shop.account(&bearer(TEAM));
+    let at_shop =
+        [account.addresses().len(), account.cards().len(), account.tokens().len(), account.apps().len()];
+    assert_eq!(at_shop, [0; 4], "{name}: addresses, cards, tokens and apps");
+    let pets = petstore.pets();
+    assert!(pets.is_empty(), "{name}: pets {pets:?}");
 }
 
 /// Something of every kind, and what is stuck: an account without its Secret, a pet whose store does not answer, and, where
@@ -80,8 +114,8 @@ async fn furnish(market: &Market, petstore: &Served, secrets: bool) {
     lost["metadata"]["labels"] = json!({"petstore.example.com/store": "dead"});
     let key = json!({"name": "nowhere", "key": "token"});
     let locked = coffee("TerminalAccount", TEAM, "locked", json!({"tokenSecretRef": key}));
-    let furniture = GROUPS.iter().flat_map(|group| (group.furniture)(market, petstore, TEAM));
-    for object in furniture.chain([dead, lost, locked]) {
+    let objects = GROUPS.iter().flat_map(|group| (group.objects)(market, petstore, TEAM));
+    for object in objects.chain([dead, lost, locked]) {
         make(market, &object).await;
     }
     let until = Instant::now() + PATIENCE;

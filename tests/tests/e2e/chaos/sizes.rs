@@ -9,7 +9,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::house::{GROUPS, HOME, House, PATIENCE};
+use super::setup::{GROUPS, HOME, PATIENCE, Setup};
 use crate::shopping::{Market, bearer, coffee, is_ready, place};
 use crate::world::{Created, api, create};
 
@@ -20,7 +20,7 @@ const ANNOTATIONS: usize = 256 << 10;
 /// How long one text or list is made at most: the whole object has to stay below the 1.5 MiB that etcd takes.
 const LONGEST: usize = 200 << 10;
 
-impl House {
+impl Setup {
     /// Makes `count` objects as large as can be, waits until they are ready, and deletes them.
     pub(super) async fn with_largest(&self, count: i64) {
         let mut made = Vec::new();

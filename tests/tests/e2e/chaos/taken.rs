@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use concierge_shared::kind::{KINDS, by_name};
 use concierge_tests::stack::NAMESPACE;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::house::{HOME, House};
+use super::setup::{HOME, Setup};
 
-impl House {
+impl Setup {
     /// Manifests of what is there, such as they can be created again.
     async fn manifests(&self, args: &[&str]) -> Value {
         let listed = self.kubectl(&[&["get", "-o", "json"], args].concat()).await;
@@ -34,9 +35,11 @@ impl House {
     }
 
     /// A kind's definition goes with all its objects, and comes back; then the objects are made anew.
-    pub(super) async fn without_definition(&self, crd: &str, resource: &str, time: Duration) -> Instant {
+    pub(super) async fn without_definition(&self, kind: &str, time: Duration) -> Instant {
+        let kind = by_name(kind).unwrap();
+        let crd = &format!("{}.{}", (kind.plural)(), (kind.group)());
         let definition = self.manifests(&["crd", crd]).await;
-        let objects = self.manifests(&["-n", HOME, resource]).await;
+        let objects = self.manifests(&["-n", HOME, crd]).await;
         self.kubectl(&["delete", "crd", crd, "--timeout=60s"]).await;
         sleep(time).await;
         self.create_all(&definition).await;
@@ -65,6 +68,19 @@ impl House {
         Instant::now()
     }
 
+    /// Every connection between the programs and the API server is reset, and those that come in their place too.
+    pub(super) async fn reset_connections(&self) {
+        let controls = self.stack().controls().unwrap();
+        let mut reset = 0;
+        for _ in 0..3 {
+            for _ in 0..controls.wire.open() {
+                reset += usize::from(controls.wire.reset_one());
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+        assert!(reset >= KINDS.len(), "only {reset} connections were reset");
+    }
+
     /// Fails unless the leader writes this time into its lease: its clock has stepped.
     pub(super) async fn assert_clock_is(&self, seconds: i64) {
         let path = ["-n", NAMESPACE, "lease/concierge-reconciler", "-o=jsonpath={.spec.renewTime}"];
@@ -82,6 +98,6 @@ impl House {
 
     /// Steps the programs' clocks to so many seconds ahead of the API server's.
     pub(super) fn step_clock(&self, seconds: i64) {
-        self.stack().handles().unwrap().clock.step_to(seconds).unwrap();
+        self.stack().controls().unwrap().clock.step_to(seconds).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::house::{GROUPS, HOME, Wrong};
+use super::setup::{GROUPS, HOME, Wrong};
 use crate::world::{Created, api, create};
 
 /// How long one question may take.

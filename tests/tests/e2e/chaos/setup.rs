@@ -17,11 +17,11 @@ use tokio::time::sleep;
 
 use super::watching::{Logs, Verdicts, misjudged};
 use crate::shopping::{Market, Objects, bearer, coffee, condition, is_ready, place, purchase};
-use crate::world::{Created, api, create, pet};
+use crate::world::{Created, api, create, pet, with_others};
 
 /// The namespace where everything is.
 pub(super) const HOME: &str = "home";
-/// How long moving in may take, and everything else that no case is about.
+/// How long the start may take, and everything else that no case is about.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -37,19 +37,21 @@ pub(super) struct Wrong {
 /// What a group brings.
 pub(super) struct Group {
     /// An object of each of its kinds in a namespace, beside those that are made by others.
-    pub(super) furniture: fn(&Market, &Served, &str) -> Vec<Value>,
+    pub(super) objects: fn(&Market, &Served, &str) -> Vec<Value>,
     /// A new object that gets ready, or is of a kind that is only stored, and is another one for each number.
     pub(super) fresh: fn(i64) -> Value,
     /// An object that is refused.
     pub(super) wrong: fn() -> Wrong,
+    /// A kind whose objects no other needs: its definition may go.
+    pub(super) unneeded: &'static str,
     /// Whether the service has exactly what the objects say.
-    books: fn(&House, &[Value]),
+    agrees: fn(&Setup, &[Value]),
 }
 
 /// The groups.
 pub(super) const GROUPS: [Group; 3] = [
     Group {
-        furniture: |_, petstore, namespace| {
+        objects: |_, petstore, namespace| {
             let store = json!({
                 "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
                 "metadata": {"namespace": namespace, "name": "shop"},
@@ -59,15 +61,16 @@ pub(super) const GROUPS: [Group; 3] = [
         },
         fresh: |number| pet(HOME, &format!("pet-{number}"), number),
         wrong: || Wrong { object: pet(HOME, "twin", 1), rule: "pets.pet.unique-id", like: "rex" },
-        books: |house, objects| {
+        unneeded: "Pet",
+        agrees: |setup, objects| {
             let ids = objects.iter().filter(|one| one["kind"] == "Pet").map(|one| one["spec"]["id"].as_i64());
-            let kept: BTreeSet<_> = house.petstore.pets().into_iter().map(|pet| pet.id).collect();
+            let kept: BTreeSet<_> = setup.petstore.pets().into_iter().map(|pet| pet.id).collect();
             assert_eq!(kept, ids.collect());
         },
     },
     Group {
         // An account, a profile, an address and a card are the market's; products are the reconciler's.
-        furniture: |_, _, namespace| {
+        objects: |_, _, namespace| {
             let mut subscription = purchase(DARK_MODE);
             subscription["schedule"] = json!({"type": "weekly", "interval": 2});
             let default = json!({"name": "default"});
@@ -91,10 +94,11 @@ pub(super) const GROUPS: [Group; 3] = [
             let object = coffee("CoffeeProfile", HOME, "second", second);
             Wrong { object, rule: "coffee.profile.unique", like: "default" }
         },
-        books: |house, objects| {
-            let account = house.market.shop.account(&bearer(HOME));
+        unneeded: "CoffeeApp",
+        agrees: |setup, objects| {
+            let account = setup.market.shop.account(&bearer(HOME));
             // What was bought stays bought when its object goes.
-            house.market.assert_books_agree(&house.orders.lock());
+            setup.market.assert_books_agree(&setup.orders.lock());
             let of = |kind: &str| objects.iter().filter(|one| one["kind"] == kind).count();
             assert_eq!(account.subscriptions().len(), of("CoffeeSubscription"), "subscriptions");
             assert_eq!(account.cards().len(), of("CoffeeCard"), "cards");
@@ -106,7 +110,7 @@ pub(super) const GROUPS: [Group; 3] = [
         },
     },
     Group {
-        furniture: |_, _, namespace| {
+        objects: |_, _, namespace| {
             let (wasabi, photos) = (json!({"name": "wasabi"}), json!({"name": "photos"}));
             let keys = json!({"name": "s3"});
             let provider = json!({
@@ -136,8 +140,9 @@ pub(super) const GROUPS: [Group; 3] = [
         },
         fresh: |number| bucket(&format!("bucket-{number}"), &format!("photos-{number}")),
         wrong: || Wrong { object: bucket("twin", "photos"), rule: "s3.bucket.unique", like: "photos" },
+        unneeded: "AccessKey",
         // Nothing is done at a service yet.
-        books: |_, _| {},
+        agrees: |_, _| {},
     },
 ];
 
@@ -150,7 +155,7 @@ fn bucket(name: &str, remote: &str) -> Value {
     s3("Bucket", HOME, name, json!({"providerRef": {"name": "wasabi"}, "name": remote}))
 }
 
-pub(super) struct House {
+pub(super) struct Setup {
     // Dropped first: it asks the cluster.
     verdicts: Verdicts,
     logs: Logs,
@@ -161,23 +166,24 @@ pub(super) struct House {
     orders: Mutex<Objects>,
 }
 
-impl House {
+impl Setup {
     /// Everything of every kind, ready.
-    pub(super) async fn open(plan: Plan) -> House {
-        let market = Market::start(&[HOME], plan).await;
+    pub(super) async fn open(plan: Plan) -> Setup {
+        let secrets = format!("reconciler.secretNamespaces={{{HOME}}}");
+        let market = Market::start_in(Some(with_others().await), &[HOME], plan, &[&secrets]).await;
         let petstore = Petstore::start().await.unwrap();
         let (verdicts, number) = (Verdicts::watch(market.client.clone()), AtomicI64::new(100));
         let (logs, orders) = (Logs::default(), Mutex::default());
-        let house = House { verdicts, logs, market, petstore, number, orders };
-        house.market.furnish(HOME).await.unwrap();
+        let setup = Setup { verdicts, logs, market, petstore, number, orders };
+        setup.market.furnish(HOME).await.unwrap();
         for group in &GROUPS {
-            for object in (group.furniture)(&house.market, &house.petstore, HOME) {
-                house.create(&object).await;
+            for object in (group.objects)(&setup.market, &setup.petstore, HOME) {
+                setup.create(&object).await;
             }
         }
-        house.until_ready().await;
-        house.logs.check(house.stack(), "the start");
-        house
+        setup.until_ready().await;
+        setup.logs.check(setup.stack(), "the start");
+        setup
     }
 
     pub(super) fn stack(&self) -> &Stack {
@@ -279,7 +285,7 @@ impl House {
         assert_eq!(self.verdicts.take(), Vec::<String>::new(), "{after}");
         self.until_ready().await;
         let objects = self.objects().await;
-        GROUPS.iter().for_each(|group| (group.books)(self, &objects));
+        GROUPS.iter().for_each(|group| (group.agrees)(self, &objects));
         self.assert_removed(&made).await;
         let lines = self.logs.check(self.stack(), after);
         println!("{after}: as before after {took:.1?}; logged above INFO: {lines:?}");
@@ -310,7 +316,7 @@ impl House {
             self.kubectl(&["delete", kind, name, "-n", HOME, "--timeout=30s"]).await;
         }
         let objects = self.objects().await;
-        GROUPS.iter().for_each(|group| (group.books)(self, &objects));
+        GROUPS.iter().for_each(|group| (group.agrees)(self, &objects));
     }
 }
 
