@@ -4,6 +4,7 @@
 
 mod health;
 mod kept;
+mod read;
 mod watching;
 
 use std::{
@@ -20,16 +21,14 @@ use concierge_shared::{
     kind::{KINDS, Kind, Visitor, store, visit_kinds},
 };
 use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{
-    Api, Client, Resource,
-    core::{DeserializeGuard, PartialObjectMeta},
-};
+use kube::{Api, Client, Resource, core::PartialObjectMeta};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use health::{Health, Shared};
 pub use kept::Keep;
+use read::Read;
 use watching::{Sink, Watching};
 
 /// How many changes a slow reader may lag behind before it has to look at everything again.
@@ -195,18 +194,20 @@ impl Cache {
         self.tell(change);
     }
 
-    /// Takes out of `kind` what is in `namespace` and was not `seen` in a complete list.
-    fn retain(&self, kind: &'static str, namespace: Option<&str>, seen: &HashSet<(String, String)>) {
-        let Some(shelf) = self.kinds.get(kind) else { return };
-        let in_scope = |object: &&Stored| namespace.is_none_or(|one| object.namespace() == one);
-        let key = |object: &Stored| (object.namespace().to_owned(), object.name().to_owned());
-        let gone: Vec<_> = {
-            let index = shelf.index.read();
-            index.iter().filter(in_scope).filter(|object| !seen.contains(&key(object))).cloned().collect()
-        };
-        for object in gone {
+    /// Takes out an object that a complete list did not bring.
+    fn forget(&self, kind: &'static str, namespace: &str, name: &str) {
+        let found = self.kinds.get(kind).and_then(|shelf| shelf.index.read().get(namespace, name).cloned());
+        if let Some(object) = found {
             self.remove(kind, object.meta());
         }
+    }
+
+    /// The names of a kind's objects in `namespace`, or in all.
+    fn names(&self, kind: &'static str, namespace: Option<&str>) -> Vec<(String, String)> {
+        let Some(shelf) = self.kinds.get(kind) else { return Vec::new() };
+        let index = shelf.index.read();
+        let in_scope = index.iter().filter(|object| namespace.is_none_or(|one| object.namespace() == one));
+        in_scope.map(|object| (object.namespace().to_owned(), object.name().to_owned())).collect()
     }
 
     fn tell(&self, change: Change) {
@@ -315,12 +316,12 @@ struct Watches<'a> {
 impl Visitor for Watches<'_> {
     fn visit<K: Kind>(&mut self) {
         for health in self.cache.kinds.get(K::NAME).into_iter().flat_map(|shelf| &shelf.watches) {
-            let api: Api<DeserializeGuard<K>> = match &health.namespace {
+            let api: Api<Read<K>> = match &health.namespace {
                 Some(namespace) => Api::namespaced(self.client.clone(), namespace),
                 None => Api::all(self.client.clone()),
             };
             let namespace = health.namespace.clone();
-            let sink = Objects { cache: self.cache.clone(), namespace, seen: HashSet::new() };
+            let sink = Objects { cache: self.cache.clone(), namespace, listing: None };
             self.spawn(Watching::new(api, sink, health.clone()).keep());
         }
     }
@@ -348,33 +349,53 @@ impl Watches<'_> {
 struct Objects {
     cache: Arc<Cache>,
     namespace: Option<String>,
-    /// What the list that is under way has brought.
-    seen: HashSet<(String, String)>,
+    /// The list that is under way.
+    listing: Option<Listing>,
 }
 
-impl<K: Kind> Sink<DeserializeGuard<K>> for Objects {
+/// The first list of a kind finds nothing in the cache, so however large it is, no second copy of all names is made.
+struct Listing {
+    /// What was there before, and has not come again.
+    unseen: HashSet<(String, String)>,
+    /// What is not there any more, or can't be read.
+    gone: Vec<(String, String)>,
+}
+
+impl<K: Kind> Sink<Read<K>> for Objects {
     fn begin(&mut self) {
-        self.seen.clear();
+        let unseen = self.cache.names(K::NAME, self.namespace.as_deref()).into_iter().collect();
+        self.listing = Some(Listing { unseen, gone: Vec::new() });
     }
 
-    fn listed(&mut self, object: DeserializeGuard<K>) {
-        self.seen.insert(key(object.meta()));
+    fn listed(&mut self, object: Read<K>) {
+        if let Some(listing) = self.listing.as_mut().filter(|listing| !listing.unseen.is_empty()) {
+            listing.unseen.remove(&key(object.meta()));
+        }
         self.apply(object);
     }
 
     fn complete(&mut self) {
-        self.cache.retain(K::NAME, self.namespace.as_deref(), &self.seen);
+        let Some(listing) = &mut self.listing else { return };
+        for (namespace, name) in std::mem::take(&mut listing.unseen) {
+            self.cache.forget(K::NAME, &namespace, &name);
+            listing.gone.push((namespace, name));
+        }
     }
 
     /// What changed while the list came in was not believed yet, and nobody who looked then saw it.
     fn announce(&mut self) {
-        for (namespace, name) in std::mem::take(&mut self.seen) {
+        let Some(Listing { gone, .. }) = self.listing.take() else { return };
+        if self.cache.changes.receiver_count() == 0 {
+            return;
+        }
+        for (namespace, name) in self.cache.names(K::NAME, self.namespace.as_deref()).into_iter().chain(gone)
+        {
             self.cache.tell(Change { kind: K::NAME, namespace, name });
         }
     }
 
     /// An object that is not of its kind's form is said to be so, and looked past.
-    fn apply(&mut self, object: DeserializeGuard<K>) {
+    fn apply(&mut self, object: Read<K>) {
         match object.0 {
             Ok(object) => self.cache.apply(object),
             Err(invalid) => {
@@ -386,13 +407,22 @@ impl<K: Kind> Sink<DeserializeGuard<K>> for Objects {
                     error = invalid.error,
                     "a stored object can't be read"
                 );
-                self.cache.remove(K::NAME, &invalid.metadata);
+                self.take_out::<K>(&invalid.metadata);
             }
         }
     }
 
-    fn delete(&mut self, object: DeserializeGuard<K>) {
-        self.cache.remove(K::NAME, object.meta());
+    fn delete(&mut self, object: Read<K>) {
+        self.take_out::<K>(object.meta());
+    }
+}
+
+impl Objects {
+    fn take_out<K: Kind>(&mut self, meta: &ObjectMeta) {
+        self.cache.remove(K::NAME, meta);
+        if let Some(listing) = &mut self.listing {
+            listing.gone.push(key(meta));
+        }
     }
 }
 

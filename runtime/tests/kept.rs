@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 const PETS: usize = 20_000;
 
 /// What a pet may take: four fifths of it are its types and their texts, the rest is the index.
-const MOST: usize = 1400;
+const MOST: usize = 1250;
 
 /// The memory of lists that have come and gone is taken again by those that follow, so the second and the third count.
 #[tokio::test]

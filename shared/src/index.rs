@@ -131,7 +131,8 @@ pub struct Index {
 #[derive(Debug)]
 enum Holders {
     One(Stored),
-    Many(BTreeSet<ByName>),
+    /// In a box, which makes the many keys with one holder smaller.
+    Many(Box<BTreeSet<ByName>>),
 }
 
 /// An object, found by its name among those of its namespace.
@@ -228,7 +229,7 @@ impl Ord for ByName {
 impl Holders {
     fn insert(&mut self, object: Stored) {
         if let Self::One(one) = self {
-            *self = Self::Many(BTreeSet::from([ByName(one.clone())]));
+            *self = Self::Many(Box::new(BTreeSet::from([ByName(one.clone())])));
         }
         if let Self::Many(many) = self {
             many.insert(ByName(object));
