@@ -15,6 +15,7 @@ use crate::balancer::{Backend, Balancer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::controlplane::ControlPlane;
+use crate::kubectl::Tool;
 use crate::process::{Process, Signal, built_program};
 use crate::wire::{Wire, server_of};
 
@@ -46,6 +47,8 @@ pub struct Plan {
     pub values: Vec<String>,
     /// Whether the programs see a clock that the test steps, and speak to the API server over a wire that it cuts.
     pub controlled: bool,
+    /// Applies what `concierge-webhook manifests` prints, which knows no values, so that nothing waits for helm.
+    pub without_helm: bool,
 }
 
 impl Default for Plan {
@@ -59,6 +62,7 @@ impl Default for Plan {
             reconciler_args: Vec::new(),
             values: Vec::new(),
             controlled: false,
+            without_helm: false,
         }
     }
 }
@@ -127,7 +131,11 @@ impl<C: Cluster> Stack<C> {
             controls: OnceLock::new(),
             plane,
         };
-        stack.install(&[]).await?;
+        if stack.plan.without_helm {
+            stack.apply_manifests().await?;
+        } else {
+            stack.install(&[]).await?;
+        }
         for _ in 0..webhooks {
             stack.add_webhook().await?;
         }
@@ -154,6 +162,21 @@ impl<C: Cluster> Stack<C> {
         }
         self.plane.helm(&args).await?.ok()?;
         Ok(())
+    }
+
+    /// Installs what the program prints, and the Service that leads to this machine.
+    async fn apply_manifests(&self) -> Result<()> {
+        let port = self.balancer.addr().port();
+        let program = Tool::plain(&built_program("concierge-webhook")?);
+        let names = ["--service", RELEASE, "--namespace", NAMESPACE, "--port", &port.to_string()];
+        let manifests = program.run(&[&["manifests"][..], &names].concat(), "").await?.ok()?;
+        let kubectl = self.plane.kubectl();
+        kubectl.run(&["create", "namespace", NAMESPACE]).await?.ok()?;
+        let (host, port) = (self.plane.host(), format!("--tcp={port}"));
+        let service = ["create", "service", "externalname", RELEASE, "--namespace", NAMESPACE];
+        kubectl.run(&[&service[..], &["--external-name", host, &port]].concat()).await?.ok()?;
+        let apply = ["apply", "--server-side", "--filename", "-"];
+        kubectl.run_with_input(&apply, &manifests).await?.ok().map(drop)
     }
 
     /// Starts one more webhook replica; its number.

@@ -49,6 +49,8 @@ subjects: [{kind: ServiceAccount, name: visitor, namespace: concierge-demo}]
 /// later, as it takes a minute to build and nothing else in the show needs it.
 const PARTS_OF_EDIT: [&str; 4] =
     ["system:aggregate-to-edit", "system:aggregate-to-view", "concierge-edit", "concierge-view"];
+/// The role that the reconciler has where objects name Secrets; of the chart, a value binds it.
+const SECRETS: &str = "concierge-secrets";
 
 /// Where the show takes place.
 pub(super) struct Stage {
@@ -97,15 +99,19 @@ impl Stage {
         let kubectl = site.kubectl();
         kubectl.apply_text(VISITOR).await?.ok()?;
         if let Site::Own(_) = &site {
-            for role in PARTS_OF_EDIT {
-                let visitor = format!("--serviceaccount={HOME}:{USER}");
-                let bind = ["create", "rolebinding", role, "-n", HOME, "--clusterrole", role, &visitor];
+            let (visitor, concierge) = (format!("{HOME}:{USER}"), format!("{NAMESPACE}:{RELEASE}"));
+            for (role, account) in
+                PARTS_OF_EDIT.map(|role| (role, &visitor)).into_iter().chain([(SECRETS, &concierge)])
+            {
+                let account = format!("--serviceaccount={account}");
+                let bind = ["create", "rolebinding", role, "-n", HOME, "--clusterrole", role, &account];
                 kubectl.run(&bind).await?.ok()?;
             }
         }
         let values = vec![format!("reconciler.secretNamespaces={{{HOME}}}")];
         let reconciler_args = SHORT_LEASE.map(str::to_owned).to_vec();
-        let plan = Plan { webhooks: REPLICAS, values, reconciler_args, ..Plan::default() };
+        let without_helm = matches!(site, Site::Own(_));
+        let plan = Plan { webhooks: REPLICAS, values, reconciler_args, without_helm, ..Plan::default() };
         let stack = Stack::start_on(site, plan).await?;
         let kubeconfig = stack.plane.dir().join(format!("{USER}.kubeconfig"));
         std::fs::rename(stack.plane.service_account_kubeconfig(HOME, USER).await?, &kubeconfig)?;
