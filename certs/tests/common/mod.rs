@@ -309,7 +309,7 @@ impl Cluster for SimCluster {
             sim.writes += 1;
             sim.note_move(self.replica, &data);
             let authority = Authority::from_data(&data).unwrap();
-            sim.note(format!("replica {} {} {authority:?}", self.replica, authority.state()));
+            sim.note(format!("replica {} {} {authority:?}", self.replica, authority.state().word()));
             sim.version += 1;
             let mut secret = Secret { data: Some(data), ..read.clone() };
             secret.metadata.resource_version = Some(sim.version.to_string());

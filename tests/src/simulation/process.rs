@@ -9,7 +9,7 @@ use concierge_reconciler::engine::{
     metrics::Metrics,
     seams::{Clock, CrashPoint, Hook, Random},
 };
-use concierge_shared::{admission::rule::Enforcement, kind::KindInfo, settings};
+use concierge_shared::{admission::rule::Enforcement, group, kind::KindInfo};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -40,8 +40,8 @@ pub trait Stage {
     fn reconcilers(&self) -> Kinds;
 
     /// What the operator set about the rules.
-    fn rules(&self) -> settings::Settings {
-        settings::Settings::default()
+    fn rules(&self) -> group::Settings {
+        group::Settings::default()
     }
 
     /// Starts a process.
@@ -65,6 +65,8 @@ pub struct ProcessOptions {
     pub observe_only: bool,
     /// How many objects it works on at a time.
     pub concurrency: usize,
+    /// How long its lease lasts, which it renews three times as often.
+    pub lease: Duration,
 }
 
 impl Default for ProcessOptions {
@@ -77,6 +79,7 @@ impl Default for ProcessOptions {
             frozen_for: None,
             observe_only: false,
             concurrency: 4,
+            lease: LEASE,
         }
     }
 }
@@ -96,7 +99,7 @@ impl Process {
         server: &Arc<Server>,
         watched: &'static [KindInfo],
         reconcilers: Kinds,
-        rules: settings::Settings,
+        rules: group::Settings,
         identity: &str,
         options: ProcessOptions,
     ) -> Self {
@@ -109,7 +112,7 @@ impl Process {
             namespace: "concierge".into(),
             name: "reconciler".into(),
             identity: identity.into(),
-            duration: LEASE,
+            duration: options.lease,
             request_timeout: REQUEST,
         };
         let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease);
@@ -121,7 +124,7 @@ impl Process {
         let settings = Settings {
             concurrency: options.concurrency,
             request_timeout: REQUEST,
-            lease_duration: LEASE,
+            lease_duration: options.lease,
             settle: MINUTE,
             observe_only: options.observe_only,
             enforcement: Enforcement::default(),

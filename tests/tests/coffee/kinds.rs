@@ -7,12 +7,12 @@ use concierge_reconciler::engine::{
 use concierge_tests::{
     faults::{Fault, Hidden, Rule},
     shop::{DARK_MODE, MUG, Plastic, Product, SEGFAULT},
-    simulation::{LEASE, MINUTE, Process},
+    simulation::{MINUTE, Process},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::world::{TOKEN, World, order_spec, place};
+use crate::world::{LEASE, TOKEN, World, order_spec, place};
 
 #[tokio::test(start_paused = true)]
 async fn an_order_is_placed_shipped_and_delivered() {

@@ -7,8 +7,8 @@ use concierge_reconciler::{
     engine::{Kinds, ObjectKey},
 };
 use concierge_shared::{
+    group::Settings,
     kind::{KINDS, KindInfo},
-    settings::Settings,
 };
 use concierge_tests::{
     shop::{SEGFAULT, Shop},
@@ -20,6 +20,9 @@ use tokio::time::Instant;
 
 /// The token of the account `default`.
 pub(crate) const TOKEN: &str = "trm_test_5d41402abc4b2a76b9719d911017c592";
+
+/// How long a lease lasts: over days, little else would happen than that it is renewed.
+pub(crate) const LEASE: Duration = Duration::from_secs(120);
 
 /// An API server and a shop.
 pub(crate) struct World {
@@ -124,7 +127,7 @@ impl World {
 
     /// Starts a process that is in good health.
     pub(crate) fn healthy(&self) -> Process {
-        self.start("healthy", ProcessOptions::default())
+        self.start("healthy", ProcessOptions { lease: LEASE, ..ProcessOptions::default() })
     }
 
     /// Waits until `done`, and fails after `most`.

@@ -158,7 +158,17 @@ async fn a_lease_that_is_removed_ends_the_term_and_begins_another_later() {
 
 #[tokio::test(start_paused = true)]
 async fn there_are_never_two_who_may_send_whoever_stands_still_or_is_cut_off() {
-    for seed in 0..20 {
+    nobody_sends_beside_another(0..4).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "soak"]
+async fn of_twenty_times_three_there_are_never_two_who_may_send() {
+    nobody_sends_beside_another(0..20).await;
+}
+
+async fn nobody_sends_beside_another(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
         let server = Server::new();
         let contenders: Vec<_> = ["one", "two", "three"].iter().map(|name| contend(&server, name)).collect();
         let mut random = fastrand::Rng::with_seed(seed);
