@@ -1,6 +1,6 @@
 //! What replicas share: the CA Secret's content, and the pure state machine of a rotation.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -33,12 +33,6 @@ impl State {
             Self::Announced => "announced",
             Self::Promoted => "promoted",
         }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
     }
 }
 

@@ -13,8 +13,6 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
-use crate::serve::ServeError;
-
 /// Who may connect.
 #[derive(Clone, Debug, Default)]
 pub struct ClientCa {
@@ -22,6 +20,20 @@ pub struct ClientCa {
     pub ca_pem: Vec<u8>,
     /// Common names or DNS names; a client needs one of them. Empty means that the authority's word is enough.
     pub allowed_names: Vec<String>,
+}
+
+/// Why there is no TLS server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The client CA file is not PEM.
+    #[error("the client CA is not readable: {0}; give PEM certificates")]
+    ClientCaPem(rustls_pki_types::pem::Error),
+    /// The client CA holds nothing to trust.
+    #[error("the client CA cannot be used: {0}; give at least one CA certificate")]
+    ClientCa(#[from] rustls::server::VerifierBuilderError),
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[from] Error),
 }
 
 /// webpki's verdict, and then the names.

@@ -7,21 +7,7 @@ use rustls::{
     server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
 };
 
-use crate::client_ca::{ClientCa, NamedClients};
-
-/// Why there is no TLS server.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The client CA file is not PEM.
-    #[error("the client CA is not readable: {0}; give PEM certificates")]
-    ClientCaPem(rustls_pki_types::pem::Error),
-    /// The client CA holds nothing to trust.
-    #[error("the client CA cannot be used: {0}; give at least one CA certificate")]
-    ClientCa(#[from] rustls::server::VerifierBuilderError),
-    /// TLS cannot be set up.
-    #[error("cannot set up TLS: {0}")]
-    Tls(#[from] rustls::Error),
-}
+use crate::client_ca::{ClientCa, NamedClients, ServeError};
 
 /// TLS 1.2 and 1.3, HTTP/1.1 only, no resumption (the API server never resumes, and keeps connections), a client
 /// certificate demanded if `client_ca` is given.

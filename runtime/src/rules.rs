@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use concierge_shared::{
     admission::rule::Enforcement,
+    group::Settings,
     group::{GROUPS, Group},
-    settings::{Form, Setting, Settings, Value},
+    settings::{Form, Setting, Value},
 };
 
 /// What an operator decides about rules. Webhook, reconciler and `check` take the same, so that they judge alike.
@@ -45,8 +46,8 @@ static FLAGS: LazyLock<Vec<Flag>> = LazyLock::new(|| {
     let flag = |(group, setting): (&'static Group, &'static Setting)| Flag {
         group,
         setting,
-        name: setting.flag(group),
-        variable: setting.variable(group),
+        name: setting.flag(group.name),
+        variable: setting.variable(group.name),
     };
     settings.map(flag).collect()
 });

@@ -138,7 +138,7 @@ mod tests {
             }
         }
         assert_ne!(all, Settings::default());
-        let (coffee, setting) = (&GROUPS[0], &GROUPS[0].settings[0]);
+        let (coffee, setting) = (GROUPS[0].name, GROUPS[0].settings[0]);
         let names = [setting.flag(coffee), setting.variable(coffee), setting.chart_value()];
         assert_eq!(names, ["coffee-max-quantity", "CONCIERGE_COFFEE_MAX_QUANTITY", "maxQuantity"]);
     }

@@ -23,10 +23,10 @@ use crate::{
         review::{Context, Evaluation, Request, Review, evaluate},
         rule::{self, AdmissionRule},
     },
+    assemble::Assemble,
     index::{Facts, Stored},
     status::Conditions,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// The annotations that rules of every kind read. A change of one is judged like a change of the spec.
 ///
@@ -35,28 +35,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 /// withdraw a permission, and the reconciler says to the referrers that they have lost it. `concierge.dev/rules` stands on
 /// namespaces.
 pub const COMMON_ANNOTATIONS: &[&str] = &[RESYNC_ANNOTATION];
-
-/// A custom resource that can be made of its parts.
-pub trait Assemble: HasSpec + HasStatus {
-    /// The object made of these parts.
-    fn assemble(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
-}
-
-/// Implements [`Assemble`] for what `CustomResource` derives.
-#[macro_export]
-macro_rules! assemble {
-    ($($kind:ty),+ $(,)?) => {$(
-        impl $crate::kind::Assemble for $kind {
-            fn assemble(
-                metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-                spec: <Self as kube::core::object::HasSpec>::Spec,
-                status: Option<<Self as kube::core::object::HasStatus>::Status>,
-            ) -> Self {
-                Self { metadata, spec, status }
-            }
-        }
-    )+};
-}
 
 /// A namespaced custom resource that Concierge admits and reconciles.
 ///

@@ -12,6 +12,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`kind`] | the trait [`Kind`](kind::Kind) and the table [`KINDS`](kind::KINDS): one line per kind |
+//! | [`assemble`] | objects made of their parts |
 //! | [`admission`] | the one-way flow, one module per stage |
 //! | [`access`] | what the reconciler touches beside the objects themselves |
 //! | [`group`] | what a group declares once, and the table [`GROUPS`](group::GROUPS) |
@@ -28,6 +29,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod assemble;
 pub mod coffee;
 pub mod common;
 pub mod field;

@@ -1,8 +1,5 @@
 //! What an operator may set about the rules of a group, beside their levels.
 
-use crate::group::Group;
-pub use crate::group::Settings;
-
 /// Something that an operator may set. Its flag (`--coffee-max-quantity`), its environment variable, its value of the
 /// chart (`rules.coffee.maxQuantity`), the schema of that value and its row in the docs derive from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,13 +90,13 @@ macro_rules! settings {
 
 impl Setting {
     /// `--coffee-max-quantity`, without the dashes in front.
-    pub fn flag(&self, group: &Group) -> String {
-        format!("{}-{}", group.name, self.field.replace('_', "-"))
+    pub fn flag(&self, group: &str) -> String {
+        format!("{group}-{}", self.field.replace('_', "-"))
     }
 
     /// `CONCIERGE_COFFEE_MAX_QUANTITY`
-    pub fn variable(&self, group: &Group) -> String {
-        format!("CONCIERGE_{}_{}", group.name, self.field).to_uppercase()
+    pub fn variable(&self, group: &str) -> String {
+        format!("CONCIERGE_{group}_{}", self.field).to_uppercase()
     }
 
     /// `maxQuantity`, in the chart's `rules.coffee`.

@@ -93,7 +93,7 @@ fn settings() -> String {
     let mut text = SETTINGS.to_owned();
     for group in GROUPS {
         for setting in group.settings {
-            let (flag, variable) = (setting.flag(group), setting.variable(group));
+            let (flag, variable) = (setting.flag(group.name), setting.variable(group.name));
             let value = format!("rules.{}.{}", group.name, setting.chart_value());
             // Writing to a String can't fail.
             let _ = writeln!(text, "| `--{flag}` | `{variable}` | `{value}` | {} |", setting.help);

@@ -12,8 +12,8 @@ use concierge_shared::{
         review::{Context, Request, Stage},
         rule::Enforcement,
     },
+    group::Settings,
     kind::{KINDS, KindInfo},
-    settings::Settings,
 };
 use concierge_webhook::{
     check::fixture::Fixture,

@@ -18,9 +18,9 @@ use concierge_shared::{
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
     },
+    group::Settings,
     index::Stored,
     kind::{KINDS, KindInfo, by_name},
-    settings::Settings,
 };
 use concierge_webhook::check::fixture::{Fixture, Verdict};
 use serde_json::{Value, json};

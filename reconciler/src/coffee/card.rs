@@ -8,7 +8,7 @@ use concierge_shared::{
         CardPhase, CoffeeCard, CoffeeCardStatus, CoffeeOrder, TokenSource, UsedAccount,
         card_token::registered_card_key,
     },
-    common::text::first_chars,
+    common::words::first_chars,
     kind::Kind,
     status::{ConditionReason, LONGEST_STATUS_TEXT, intent::Intent},
 };

@@ -6,7 +6,7 @@ use concierge_shared::{
         CoffeeProduct, CoffeeProductSpec, ProductVariant, SubscriptionPolicy, TerminalAccount,
         product::products_key,
     },
-    common::text::first_chars,
+    common::words::first_chars,
 };
 use std::sync::Arc;
 

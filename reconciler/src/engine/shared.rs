@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use concierge_shared::{
     admission::{lookup::Found, rule::Enforcement},
+    group,
     index::Stored,
-    settings,
 };
 use tokio::sync::watch;
 
@@ -39,7 +39,7 @@ pub struct Settings {
     /// The operator's rule levels for the whole cluster.
     pub enforcement: Enforcement,
     /// What the operator set about the rules.
-    pub rules: settings::Settings,
+    pub rules: group::Settings,
 }
 
 /// What the engine needs, and a test gives it instead.

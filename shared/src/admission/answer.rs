@@ -105,30 +105,23 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn code(self) -> u16 {
+    /// The status code of HTTP, and Kubernetes' word for it.
+    fn code_and_reason(self) -> (u16, &'static str) {
         match self {
-            Refusal::BadRequest => 400,
-            Refusal::Forbidden => 403,
-            Refusal::NotFound => 404,
-            Refusal::AlreadyExists => 409,
-            Refusal::Invalid => 422,
-            Refusal::TooManyRequests => 429,
-            Refusal::InternalError => 500,
-            Refusal::Timeout => 504,
+            Refusal::BadRequest => (400, "BadRequest"),
+            Refusal::Forbidden => (403, "Forbidden"),
+            Refusal::NotFound => (404, "NotFound"),
+            Refusal::AlreadyExists => (409, "AlreadyExists"),
+            Refusal::Invalid => (422, "Invalid"),
+            Refusal::TooManyRequests => (429, "TooManyRequests"),
+            Refusal::InternalError => (500, "InternalError"),
+            Refusal::Timeout => (504, "Timeout"),
         }
     }
 
-    fn reason(self) -> &'static str {
-        match self {
-            Refusal::BadRequest => "BadRequest",
-            Refusal::Forbidden => "Forbidden",
-            Refusal::NotFound => "NotFound",
-            Refusal::AlreadyExists => "AlreadyExists",
-            Refusal::TooManyRequests => "TooManyRequests",
-            Refusal::Invalid => "Invalid",
-            Refusal::InternalError => "InternalError",
-            Refusal::Timeout => "Timeout",
-        }
+    fn status(self, message: String, details: Option<Details>) -> Status {
+        let (code, reason) = self.code_and_reason();
+        Status { status: "Failure", code, reason, message, details }
     }
 }
 
@@ -158,18 +151,13 @@ impl Answer {
         warnings: &[Problem],
     ) -> Self {
         let mut answer = Self::new(uid, false).with_warnings(warnings);
-        answer.response.status = Some(Status {
-            status: "Failure",
-            code: refusal.code(),
-            reason: refusal.reason(),
-            message: summary(subject, problems),
-            details: Some(Details {
-                name: shortened(subject.name, NAME_LENGTH).into_owned(),
-                group: subject.group.to_owned(),
-                kind: subject.kind.to_owned(),
-                causes: causes(problems),
-            }),
-        });
+        let details = Details {
+            name: shortened(subject.name, NAME_LENGTH).into_owned(),
+            group: subject.group.to_owned(),
+            kind: subject.kind.to_owned(),
+            causes: causes(problems),
+        };
+        answer.response.status = Some(refusal.status(summary(subject, problems), Some(details)));
         let rules: BTreeSet<_> = problems.iter().map(|problem| problem.rule.id).collect();
         answer.response.audit_annotations.insert("rules", rules.into_iter().collect::<Vec<_>>().join(","));
         answer
@@ -178,13 +166,8 @@ impl Answer {
     /// Refused for a reason that is not in the object.
     pub fn failed(uid: impl Into<String>, refusal: Refusal, message: impl Into<String>) -> Self {
         let mut answer = Self::new(uid, false);
-        answer.response.status = Some(Status {
-            status: "Failure",
-            code: refusal.code(),
-            reason: refusal.reason(),
-            message: shortened(&message.into(), MESSAGE_LENGTH).into_owned(),
-            details: None,
-        });
+        let message = shortened(&message.into(), MESSAGE_LENGTH).into_owned();
+        answer.response.status = Some(refusal.status(message, None));
         answer
     }
 

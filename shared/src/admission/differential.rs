@@ -15,7 +15,7 @@ use super::{
     review::{Context, Evaluation, Request, Stage},
     rule::Enforcement,
 };
-use crate::{kind::by_name, settings::Settings};
+use crate::{group::Settings, kind::by_name};
 
 /// What the two differ in: a review that serde can't read, what is wrong with it, the answer now, and why that may be.
 /// None of them can come from the API server, which writes JSON by itself.

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::LazyLock};
 
-use crate::{common::text::first_chars, kind::all_rules};
+use crate::{
+    common::words::{first_chars, nearest},
+    kind::all_rules,
+};
 
 /// The annotation on a Namespace that overrides rule levels in it: `pets.pet.tag-allowed=warn,coffee=off`.
 pub const RULES_ANNOTATION: &str = "concierge.dev/rules";
@@ -212,27 +215,11 @@ fn shown(text: &str) -> String {
     first_chars(text, SHOWN)
 }
 
-/// The one of `known` that `written` is a slip of.
-pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // The distance takes as long as both words are, multiplied.
-    if written.len() > SHOWN {
-        return None;
-    }
-    let lower = written.to_lowercase();
-    let distance = |word: &str| strsim::damerau_levenshtein(&lower, &word.to_lowercase());
-    let best = known.into_iter().map(|word| (distance(word), word)).min_by_key(|(distance, _)| *distance)?;
-    let tolerated = (written.chars().count().max(best.1.len()) / 3).max(1);
-    (best.0 <= tolerated).then_some(best.1)
-}
-
 fn parse_override(part: &str, is_told: bool) -> Result<(String, Level), EnforcementError> {
     let (rule, level) = part.split_once('=').ok_or_else(|| EnforcementError::Form(shown(part)))?;
-    let level = match level.trim() {
-        "deny" => Level::Deny,
-        "warn" => Level::Warn,
-        "off" => Level::Off,
-        other => return Err(EnforcementError::Level(shown(rule.trim()), shown(other))),
-    };
+    let known =
+        [Level::Off, Level::Warn, Level::Deny].into_iter().find(|one| one.to_string() == level.trim());
+    let level = known.ok_or_else(|| EnforcementError::Level(shown(rule.trim()), shown(level.trim())))?;
     find_rule(rule.trim(), is_told)?;
     Ok((rule.trim().into(), level))
 }

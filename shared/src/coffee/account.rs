@@ -5,10 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::{
-    Settings,
-    account_ref::{IMPLICIT_ACCOUNT, implicit_account_key},
-};
+use super::Settings;
 use crate::{
     access::Access,
     admission::{
@@ -176,6 +173,14 @@ fn implicit_users(review: &Review<'_, TerminalAccount>) -> Option<Seen<Users>> {
     let key = implicit_users_key(&review.settings.coffee, namespace, name)?;
     Some(review.users(&key, |lookup, user| uses_implicitly(lookup, namespace, name, user)))
 }
+
+/// The index key of a namespace's objects that name no account and so belong to its default one.
+pub fn implicit_account_key(namespace: &str) -> String {
+    format!("implicit-account:{namespace}")
+}
+
+/// The index key of all objects of the cluster that name no account.
+pub(super) const IMPLICIT_ACCOUNT: &str = "implicit-account";
 
 /// The index key of the objects that may use the account `namespace/name` without naming it; `None` when it is nobody's
 /// default.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{TerminalAccount, account::DEFAULT_ACCOUNT};
+use super::account::{DEFAULT_ACCOUNT, IMPLICIT_ACCOUNT, TerminalAccount, implicit_account_key};
 use crate::{
     admission::{
         problem::{Cause, Problems},
@@ -58,14 +58,6 @@ pub fn account_key(namespace: &str, account: Option<&ObjectRef>) -> String {
         None => format!("{namespace}/{DEFAULT_ACCOUNT}"),
     }
 }
-
-/// The index key of a namespace's objects that name no account and so belong to its default one.
-pub fn implicit_account_key(namespace: &str) -> String {
-    format!("implicit-account:{namespace}")
-}
-
-/// The index key of all objects of the cluster that name no account.
-pub(super) const IMPLICIT_ACCOUNT: &str = "implicit-account";
 
 /// The index keys of `object` by which it is found from an account that it uses without naming it.
 pub(super) fn account_index_keys<K: UsesAccount>(object: &K, in_use: bool) -> Vec<String> {

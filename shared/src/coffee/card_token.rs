@@ -13,7 +13,7 @@ use crate::{
         problem::{Cause, Problems},
         seen::Seen,
     },
-    common::{SecretKeyRef, card_number::has_card_number, text::hex},
+    common::{SecretKeyRef, card_number::has_card_number, words::hex},
     field::FieldPath,
     rules,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::Postal;
-use crate::common::text::hex;
+use crate::common::words::hex;
 
 /// A digest of who ordered what and where it goes, 64 hexadecimal digits.
 ///

@@ -7,6 +7,7 @@ pub mod rate_limit;
 pub mod refs;
 pub mod text;
 pub mod url;
+pub mod words;
 
 pub use rate_limit::RateLimit;
 pub use refs::{ObjectRef, SecretKeyRef, SecretRef};

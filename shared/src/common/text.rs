@@ -40,13 +40,3 @@ pub fn check_printable(
         problems.add(rule, Cause::Invalid, field, "contains control characters; remove them");
     }
 }
-
-/// `text` from elsewhere, cut where a field would not hold it.
-pub fn first_chars(text: &str, max: usize) -> String {
-    text.chars().take(max).collect()
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -12,8 +12,8 @@ use crate::{
         review::{Context, Evaluation, Request, Stage},
         rule::{Enforcement, RULES_ANNOTATION},
     },
+    group::Settings,
     kind::{KINDS, Kind, by_name},
-    settings::Settings,
 };
 
 fn pet(name: &str, spec: Value) -> Value {

@@ -10,8 +10,8 @@ use crate::{
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
     },
+    group::Settings,
     kind::by_name,
-    settings::Settings,
 };
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {

@@ -11,8 +11,8 @@ use concierge_shared::admission::envelope::{self, Operation};
 use concierge_shared::admission::lookup::World;
 use concierge_shared::admission::review::{Context, Request, Stage};
 use concierge_shared::admission::rule::Enforcement;
+use concierge_shared::group::Settings;
 use concierge_shared::kind::by_name;
-use concierge_shared::settings::Settings;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 

@@ -7,7 +7,7 @@
 //! | `schema` | what the API server itself would say |
 //! | `policy` | `--policy`: a policy document in place of objects |
 //! | [`fixture`] | cases with their expected outcome |
-//! | `report`, `output` | what was found, for people and programs |
+//! | `checked`, `report`, `output` | what was found, for people and programs |
 //! | `rules`, `words` | the rules as a table; words that were probably meant |
 
 use std::{
@@ -32,6 +32,7 @@ use self::{
     report::Report,
 };
 
+mod checked;
 pub mod fixture;
 mod input;
 mod offline;

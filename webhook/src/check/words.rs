@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-pub(crate) use concierge_shared::admission::rule::nearest;
+pub(crate) use concierge_shared::common::words::nearest;
 
 /// `text` on one line and without commands to a terminal: it may come from a file that nobody has looked at, and
 /// what is printed ends up in the logs of CI, which read lines as commands too.

@@ -57,7 +57,7 @@ pub(super) fn arguments() -> String {
 
 fn argument(group: &Group, setting: &Setting) -> String {
     let value = format!(".Values.rules.{}.{}", group.name, setting.chart_value());
-    let flag = setting.flag(group);
+    let flag = setting.flag(group.name);
     match setting.form {
         Form::Number { .. } => format!("- --{flag}={{{{ int64 {value} }}}}\n"),
         Form::Switch => format!("{{{{- if {value} }}}}\n- --{flag}\n{{{{- end }}}}\n"),

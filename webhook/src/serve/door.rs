@@ -21,9 +21,9 @@ use concierge_shared::{
         review::{Context, Evaluation, Request, Stage, held_message, level},
         rule::{Enforcement, Level},
     },
+    group::Settings,
     index::Stored,
     kind::{KindInfo, by_name},
-    settings::Settings,
 };
 
 use super::{

@@ -4,7 +4,7 @@ use concierge_shared::{
     coffee::{
         CoffeeAddress, CoffeeCard, CoffeeOrder, CoffeeOrderSpec, CoffeeOrderStatus, CoffeeProfile, OrderPhase,
     },
-    common::text::first_chars,
+    common::words::first_chars,
     status::{LONGEST_STATUS_TEXT, intent::IntentState},
 };
 

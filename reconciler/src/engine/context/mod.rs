@@ -73,7 +73,7 @@ impl Context {
     }
 
     /// What the operator set about the rules.
-    pub(crate) fn rules(&self) -> &concierge_shared::settings::Settings {
+    pub(crate) fn rules(&self) -> &concierge_shared::group::Settings {
         &self.shared.settings.rules
     }
 

@@ -10,9 +10,9 @@ use crate::{
         rule::Enforcement,
         seen::{Seen, Users},
     },
+    group::Settings,
     index::Stored,
     kind::{KINDS, Kind},
-    settings::Settings,
 };
 
 /// Which of the two admission calls this is.

@@ -145,7 +145,7 @@ fn a_foreign_reference_that_is_not_permitted_is_refused_at_the_level_of_the_clus
             object: Some(&raw),
             old: None,
         };
-        let settings = crate::settings::Settings::default();
+        let settings = crate::group::Settings::default();
         let context =
             Context { lookup: &lookup, enforcement: &cluster.parse().unwrap(), settings: &settings };
         (by_name("CoffeeProfile").unwrap().evaluate)(&request, &context).denials.len()

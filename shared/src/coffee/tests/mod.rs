@@ -140,7 +140,7 @@ fn evaluate_with(
         object: object.as_ref(),
         old: old.as_ref(),
     };
-    let settings = crate::settings::Settings { coffee: settings, ..Default::default() };
+    let settings = crate::group::Settings { coffee: settings, ..Default::default() };
     let context = Context { lookup, enforcement: &Enforcement::default(), settings: &settings };
     (kind.evaluate)(&request, &context)
 }

@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::{Asked, Id, Offline, hints};
 use crate::check::{
+    checked::Checked,
     input::Submission,
-    report::Checked,
     rules::REPEATED,
     schema::{self, Submitted},
 };

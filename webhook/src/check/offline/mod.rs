@@ -19,9 +19,9 @@ use concierge_shared::{
         rule::{AdmissionRule, Enforcement, Level, SCHEMA},
     },
     field::at,
+    group::Settings,
     index::Stored,
     kind::KindInfo,
-    settings::Settings,
 };
 use serde_json::Value;
 
@@ -229,22 +229,17 @@ fn id(kind: &'static KindInfo, namespace: &str, object: &Value) -> Id {
 
 impl Lookup for Around<'_> {
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
-        let found = self.offline.everything.find(kind, namespace, name);
-        if let (Some(later), Found::Present(_)) = (&self.later, &found) {
-            let before = self.offline.before.find(kind, namespace, name);
-            if !matches!(before, Found::Present(_)) {
-                let mut later = later.lock().unwrap_or_else(PoisonError::into_inner);
-                later.push((kind, namespace.to_owned(), name.to_owned()));
+        let id = || (kind, namespace.to_owned(), name.to_owned());
+        match (&self.later, self.offline.everything.find(kind, namespace, name)) {
+            (Some(later), Found::Present(_)) => {
+                let before = self.offline.before.find(kind, namespace, name);
+                if !matches!(before, Found::Present(_)) {
+                    later.lock().unwrap_or_else(PoisonError::into_inner).push(id());
+                }
+                before
             }
-            return before;
-        }
-        match found {
-            Found::Absent
-                if self.offline.unreadable.contains(&(kind, namespace.to_owned(), name.to_owned())) =>
-            {
-                Found::Unknown
-            }
-            found => found,
+            (_, Found::Absent) if self.offline.unreadable.contains(&id()) => Found::Unknown,
+            (_, found) => found,
         }
     }
 

@@ -9,8 +9,9 @@ use concierge_shared::admission::{
 use sha2::{Digest, Sha256};
 
 use crate::check::{
+    checked::Checked,
     input::{source::BadInput, tree::Span},
-    report::{Checked, Report, RunFixture},
+    report::{Report, RunFixture},
     rules::{FIXTURE, INPUT},
 };
 

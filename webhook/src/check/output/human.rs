@@ -8,9 +8,10 @@ use concierge_shared::admission::problem::Cause;
 
 use super::excerpt::Excerpt;
 use crate::check::{
+    checked::Checked,
     fixture::Verdict,
     input::source::BadInput,
-    report::{Checked, Report, RunFixture},
+    report::{Report, RunFixture},
     words::{count, printable},
 };
 

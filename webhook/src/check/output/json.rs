@@ -22,9 +22,10 @@ use json_patch::PatchOperation;
 use serde::Serialize;
 
 use crate::check::{
+    checked::Checked,
     fixture::Verdict,
     input::{Submission, source::BadInput},
-    report::{Checked, Report, RunFixture},
+    report::{Report, RunFixture},
 };
 
 #[derive(Serialize)]

@@ -9,8 +9,9 @@ use quick_xml::{
 };
 
 use crate::check::{
+    checked::Checked,
     input::source::BadInput,
-    report::{Checked, Report, RunFixture},
+    report::{Report, RunFixture},
     words::printable,
 };
 
