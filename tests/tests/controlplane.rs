@@ -139,8 +139,8 @@ async fn a_process_can_be_frozen_and_ended_and_says_how_it_ended() -> Result<()>
     drop(process);
     ensure!(state_of(pid).is_none(), "dropping ends a process that ignores SIGTERM");
 
-    let missing = Process::spawn("ghost", "/no/such/program", [""; 0], [("", ""); 0], &log);
-    ensure!(missing.is_err_and(|error| error.to_string().contains("can't start ghost")));
+    let missing = Process::spawn("missing", "/no/such/program", [""; 0], [("", ""); 0], &log);
+    ensure!(missing.is_err_and(|error| error.to_string().contains("can't start missing")));
     Ok(())
 }
 

@@ -152,7 +152,7 @@ fn nothing_writes_the_bundle_but_its_own_field_manager() {
 fn names_go_where_they_belong() {
     let names = Names {
         service: "door".into(),
-        namespace: "house".into(),
+        namespace: "platform".into(),
         port: 8443,
         service_account: "porter".into(),
         reconciler_service_account: Some("clerk".into()),
@@ -161,12 +161,12 @@ fn names_go_where_they_belong() {
     let webhook = &named(&all, "ValidatingWebhookConfiguration", "door")["webhooks"][0];
     assert_eq!(
         webhook["clientConfig"]["service"],
-        json!({"name": "door", "namespace": "house", "path": "/validate", "port": 8443})
+        json!({"name": "door", "namespace": "platform", "path": "/validate", "port": 8443})
     );
     let selector = &webhook["namespaceSelector"]["matchExpressions"][0];
-    assert_eq!(selector["values"], json!(["kube-system", "house"]));
+    assert_eq!(selector["values"], json!(["kube-system", "platform"]));
     let condition = webhook["matchConditions"][0]["expression"].as_str().unwrap();
-    assert_eq!(condition, "request.userInfo.username != 'system:serviceaccount:house:clerk'");
+    assert_eq!(condition, "request.userInfo.username != 'system:serviceaccount:platform:clerk'");
     for (kind, role, account) in [
         ("ClusterRoleBinding", "door-webhook", "porter"),
         ("RoleBinding", "door-webhook", "porter"),
@@ -175,7 +175,7 @@ fn names_go_where_they_belong() {
         ("RoleBinding", "door-lease", "clerk"),
     ] {
         let subjects = &named(&all, kind, role)["subjects"];
-        let expected = json!([{"kind": "ServiceAccount", "name": account, "namespace": "house"}]);
+        let expected = json!([{"kind": "ServiceAccount", "name": account, "namespace": "platform"}]);
         assert_eq!(subjects, &expected, "{role}");
     }
     let text = serde_json::to_string(&all[KINDS.len() + 1..]).unwrap();
@@ -183,8 +183,8 @@ fn names_go_where_they_belong() {
 
     let accounts = |all: &[Value]| all.iter().filter(|it| it["kind"] == "ServiceAccount").count();
     assert_eq!((accounts(&part(Part::Rbac)), accounts(&all)), (1, 2));
-    let output = manifests(&["rbac", "--namespace", "house"]);
-    assert!(String::from_utf8(output.stdout).unwrap().contains("namespace: house"));
+    let output = manifests(&["rbac", "--namespace", "platform"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("namespace: platform"));
 }
 
 #[test]

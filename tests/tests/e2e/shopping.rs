@@ -22,8 +22,8 @@ use crate::world::{Created, Turn, alone, api, create, namespaces, ordinary_user}
 /// Objects as they are stored, by `namespace/name`.
 pub(crate) type Objects = BTreeMap<String, Value>;
 
-/// The kinds of which a furnished customer has one object each.
-const FURNITURE: [&str; 4] = ["TerminalAccount", "CoffeeProfile", "CoffeeAddress", "CoffeeCard"];
+/// The kinds of which a customer has one object each.
+const EACH_HAS: [&str; 4] = ["TerminalAccount", "CoffeeProfile", "CoffeeAddress", "CoffeeCard"];
 /// What the shop sells once.
 const VARIANTS: [&str; 3] = [SEGFAULT, DARK_MODE, MUG];
 /// How many quantities of a variant are ordered before an order is like an earlier one.
@@ -41,13 +41,13 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    /// Starts everything, and furnishes `customers`: all that they have is in order.
+    /// Starts everything, and sets `customers` up: all that they have is in order.
     pub(crate) async fn open(customers: &[&str], plan: Plan) -> Market {
         let market = Market::start(customers, plan).await;
         for customer in customers {
             market.furnish(customer).await.unwrap();
         }
-        for kind in FURNITURE {
+        for kind in EACH_HAS {
             market
                 .until(kind, customers.len(), "ready", Duration::from_secs(60), |one, _| is_ready(one))
                 .await;
@@ -248,7 +248,7 @@ pub(crate) fn order(customer: &str, number: usize) -> Value {
     coffee("CoffeeOrder", customer, &format!("order-{number}"), spec)
 }
 
-/// What an order and a subscription of a furnished customer have in common.
+/// What an order and a subscription of a customer have in common.
 pub(crate) fn purchase(variant: &str) -> Value {
     let default = json!({"name": "default"});
     json!({

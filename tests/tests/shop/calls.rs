@@ -68,7 +68,7 @@ pub(crate) fn app() -> NewApp {
 }
 
 /// An account with one of everything.
-pub(crate) struct Furnished {
+pub(crate) struct Prepared {
     product: String,
     pub(crate) address: String,
     pub(crate) card: String,
@@ -78,8 +78,8 @@ pub(crate) struct Furnished {
     app: String,
 }
 
-impl Furnished {
-    /// Furnishes an account by direct call, faults of the shop or not: inject them afterwards.
+impl Prepared {
+    /// Prepares an account by direct call, faults of the shop or not: inject them afterwards.
     pub(crate) async fn new(shop: &Shop, token: &str) -> Self {
         let client = client(shop, token);
         let (address, card) = (place_address(&client).await, place_card(&client, "tok_visa").await);

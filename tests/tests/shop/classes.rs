@@ -7,7 +7,7 @@ use concierge_reconciler::coffee::client::{Client, Doubt, Error, Operation, Outc
 use concierge_tests::faults::{Fault, Gate, Pause};
 use concierge_tests::shop::{SEGFAULT, Shop};
 
-use crate::calls::{Furnished, client, order, socket_client};
+use crate::calls::{Prepared, client, order, socket_client};
 
 /// What a fault must look like from here.
 #[derive(Clone, Copy)]
@@ -59,8 +59,8 @@ async fn without_a_fault_every_operation_succeeds() {
     let shop = Shop::start().await.unwrap();
     for operation in Operation::ALL {
         let token = format!("trm_test_{operation}");
-        let furnished = Furnished::new(&shop, &token).await;
-        furnished.call(&socket_client(&shop, &token), operation).await.unwrap();
+        let prepared = Prepared::new(&shop, &token).await;
+        prepared.call(&socket_client(&shop, &token), operation).await.unwrap();
     }
 }
 
@@ -70,8 +70,8 @@ async fn every_fault_has_its_class_over_sockets() {
         let shop = Shop::start().await.unwrap();
         for operation in Operation::ALL {
             let token = format!("trm_test_{fault:?}_{operation}").replace(' ', "_");
-            let furnished = Furnished::new(&shop, &token).await;
-            check(&shop, &socket_client(&shop, &token), &furnished, operation, (&fault, class, done)).await;
+            let prepared = Prepared::new(&shop, &token).await;
+            check(&shop, &socket_client(&shop, &token), &prepared, operation, (&fault, class, done)).await;
         }
     }
 }
@@ -88,8 +88,8 @@ async fn every_fault_has_its_class_by_direct_call() {
         let shop = Shop::new(1);
         for operation in Operation::ALL {
             let token = format!("trm_test_{fault:?}_{operation}");
-            let furnished = Furnished::new(&shop, &token).await;
-            check(&shop, &client(&shop, &token), &furnished, operation, (&fault, class, done)).await;
+            let prepared = Prepared::new(&shop, &token).await;
+            check(&shop, &client(&shop, &token), &prepared, operation, (&fault, class, done)).await;
         }
     }
 }
@@ -97,13 +97,13 @@ async fn every_fault_has_its_class_by_direct_call() {
 async fn check(
     shop: &Shop,
     client: &Client,
-    furnished: &Furnished,
+    prepared: &Prepared,
     operation: Operation,
     (fault, class, done): (&Fault, Class, bool),
 ) {
     let before = shop.count(operation.name());
     shop.faults().once(operation.name(), fault.clone());
-    let result = furnished.call(client, operation).await;
+    let result = prepared.call(client, operation).await;
     let outcome = result.as_ref().map_or_else(Error::outcome, |()| Outcome::Ok);
     assert_eq!(outcome, class.of(operation), "{operation} with {fault:?}: {result:?}");
     let sent = usize::from(outcome != Outcome::NeverSent);
@@ -126,38 +126,38 @@ async fn check(
 #[tokio::test]
 async fn a_refused_connection_was_never_sent() {
     let shop = Shop::start().await.unwrap();
-    let furnished = Furnished::new(&shop, "trm_test_a").await;
+    let prepared = Prepared::new(&shop, "trm_test_a").await;
     let client = socket_client(&shop, "trm_test_a");
     shop.refuse().await.unwrap();
     for operation in Operation::ALL {
         let before = shop.count(operation.name());
-        let error = furnished.call(&client, operation).await.unwrap_err();
+        let error = prepared.call(&client, operation).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::NeverSent, "{error}");
         assert!(error.to_string().contains("refused"), "{error}");
         assert_eq!(shop.count(operation.name()), before);
     }
     shop.allow().unwrap();
     client.profile().await.unwrap();
-    furnished.call(&client, CREATE_ORDER).await.unwrap();
+    prepared.call(&client, CREATE_ORDER).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_late_answer_is_doubtful_and_the_order_may_still_come_true() {
     let shop = Shop::start().await.unwrap();
     let account = shop.account("trm_test_late");
-    let furnished = Furnished::new(&shop, "trm_test_late").await;
+    let prepared = Prepared::new(&shop, "trm_test_late").await;
     let client = socket_client(&shop, "trm_test_late").with_timeout(Duration::from_millis(200));
     let before = account.charges().len();
 
     let gate = Gate::new();
     shop.faults().once("GET /order", Fault::SlowAfter(Pause::Until(gate.clone())));
-    let error = furnished.call(&client, LIST_ORDERS).await.unwrap_err();
+    let error = prepared.call(&client, LIST_ORDERS).await.unwrap_err();
     assert_eq!(error, Error::Transient { operation: LIST_ORDERS, doubt: Doubt::TimedOut });
     gate.open();
 
     let gate = Gate::new();
     shop.faults().once("POST /order", Fault::SlowBefore(Pause::Until(gate.clone())));
-    let error = furnished.call(&client, CREATE_ORDER).await.unwrap_err();
+    let error = prepared.call(&client, CREATE_ORDER).await.unwrap_err();
     assert_eq!(error, Error::Ambiguous { operation: CREATE_ORDER, doubt: Doubt::TimedOut });
     gate.reached(1).await;
     assert_eq!(account.charges().len(), before);
@@ -170,7 +170,7 @@ async fn a_late_answer_is_doubtful_and_the_order_may_still_come_true() {
 #[tokio::test]
 async fn a_refusal_carries_the_shops_words_and_a_throttle_its_wait() {
     let shop = Shop::start().await.unwrap();
-    let furnished = Furnished::new(&shop, "trm_test_words").await;
+    let prepared = Prepared::new(&shop, "trm_test_words").await;
     let client = socket_client(&shop, "trm_test_words");
     let error = client.create_card(&Secret::new("tok_visa")).await.unwrap_err();
     let refusal = error.refusal().unwrap();
@@ -183,7 +183,7 @@ async fn a_refusal_carries_the_shops_words_and_a_throttle_its_wait() {
         "POST /card was refused: Payment method already exists (400 already_exists)"
     );
 
-    let mut order = order(&furnished.address, &furnished.card, SEGFAULT, 1);
+    let mut order = order(&prepared.address, &prepared.card, SEGFAULT, 1);
     order.card = "crd_none".to_owned();
     let error = client.create_order(&order).await.unwrap_err();
     assert_eq!(error.refusal().unwrap().param.as_deref(), Some("cardID"));

@@ -5,16 +5,16 @@ use concierge_tests::faults::{Fault, Hidden, Rule};
 use concierge_tests::shop::{SEGFAULT, Shop};
 use tokio::time::Duration;
 
-use crate::calls::{Furnished, client, order, socket_client};
+use crate::calls::{Prepared, client, order, socket_client};
 
 /// A doubtful order, and how many charges it caused.
 async fn doubtful_order(fault: Fault) -> usize {
     let shop = Shop::start().await.unwrap();
-    let furnished = Furnished::new(&shop, "trm_test_a").await;
+    let prepared = Prepared::new(&shop, "trm_test_a").await;
     let (account, client) = (shop.account("trm_test_a"), socket_client(&shop, "trm_test_a"));
     let before = account.charges().len();
     shop.faults().once("POST /order", fault);
-    let new = order(&furnished.address, &furnished.card, SEGFAULT, 3);
+    let new = order(&prepared.address, &prepared.card, SEGFAULT, 3);
     let error = client.create_order(&new).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Ambiguous);
 
@@ -43,11 +43,11 @@ async fn a_doubtful_order_was_charged_once_or_not_at_all() {
 #[tokio::test]
 async fn an_order_can_be_lost_and_unseen_at_once() {
     let shop = Shop::new(1);
-    let furnished = Furnished::new(&shop, "trm_test_a").await;
+    let prepared = Prepared::new(&shop, "trm_test_a").await;
     let (account, client) = (shop.account("trm_test_a"), client(&shop, "trm_test_a"));
     shop.faults().once("POST /order", Fault::Hide(Hidden::Lists(2)));
     shop.faults().once("POST /order", Fault::DropAfter);
-    client.create_order(&order(&furnished.address, &furnished.card, SEGFAULT, 1)).await.unwrap_err();
+    client.create_order(&order(&prepared.address, &prepared.card, SEGFAULT, 1)).await.unwrap_err();
     let placed = account.charges().pop().unwrap().order;
     assert!(client.order(&placed).await.unwrap_err().is_not_found());
     for seen in [false, false, true, true] {
@@ -59,10 +59,10 @@ async fn an_order_can_be_lost_and_unseen_at_once() {
 #[tokio::test(start_paused = true)]
 async fn an_order_can_stay_unseen_for_a_time() {
     let shop = Shop::new(1);
-    let furnished = Furnished::new(&shop, "trm_test_a").await;
+    let prepared = Prepared::new(&shop, "trm_test_a").await;
     let client = client(&shop, "trm_test_a");
     shop.faults().once("POST /order", Fault::Hide(Hidden::For(Duration::from_secs(90))));
-    let placed = client.create_order(&order(&furnished.address, &furnished.card, SEGFAULT, 1)).await.unwrap();
+    let placed = client.create_order(&order(&prepared.address, &prepared.card, SEGFAULT, 1)).await.unwrap();
     tokio::time::advance(Duration::from_secs(89)).await;
     assert!(client.order(&placed).await.unwrap_err().is_not_found());
     tokio::time::advance(Duration::from_secs(2)).await;
@@ -74,7 +74,7 @@ async fn an_order_can_stay_unseen_for_a_time() {
 async fn what_the_client_believes_never_contradicts_the_books() {
     for seed in 0..20 {
         let shop = Shop::new(seed);
-        let furnished = Furnished::new(&shop, "trm_test_a").await;
+        let prepared = Prepared::new(&shop, "trm_test_a").await;
         let (account, client) = (shop.account("trm_test_a"), client(&shop, "trm_test_a"));
         let ends = [
             Fault::Refuse,
@@ -90,7 +90,7 @@ async fn what_the_client_believes_never_contradicts_the_books() {
         for fault in ends {
             shop.faults().inject(Rule::on("POST /order").chance(0.08), fault);
         }
-        let new = order(&furnished.address, &furnished.card, SEGFAULT, 1);
+        let new = order(&prepared.address, &prepared.card, SEGFAULT, 1);
         let mut doubts = 0;
         for _ in 0..200 {
             let before = account.charges().len();
@@ -113,7 +113,7 @@ async fn what_the_client_believes_never_contradicts_the_books() {
 async fn equal_seeds_and_requests_give_equal_shops() {
     let run = async || {
         let shop = Shop::at("2026-01-01T00:00:00Z".parse().unwrap(), 9);
-        Furnished::new(&shop, "trm_test_a").await;
+        Prepared::new(&shop, "trm_test_a").await;
         (shop.charges(), format!("{:?}", shop.log()))
     };
     assert_eq!(run().await, run().await);

@@ -7,7 +7,7 @@ use concierge_reconciler::coffee::client::{
 };
 use concierge_tests::shop::{CRON, DARK_MODE, MUG, Plastic, Product, SEGFAULT, Shop};
 
-use crate::calls::{Furnished, app, client, order, place, place_address, place_card, subscription};
+use crate::calls::{Prepared, app, client, order, place, place_address, place_card, subscription};
 
 fn code(error: &Error) -> &str {
     &error.refusal().unwrap_or_else(|| panic!("not refused: {error}")).code
@@ -60,7 +60,7 @@ async fn a_card_is_told_by_its_fingerprint_not_by_its_token() {
 #[tokio::test]
 async fn orders_count_per_account_and_keep_the_address_of_their_time() {
     let shop = Shop::new(1);
-    let (one, other) = (Furnished::new(&shop, "trm_test_1").await, Furnished::new(&shop, "trm_test_2").await);
+    let (one, other) = (Prepared::new(&shop, "trm_test_1").await, Prepared::new(&shop, "trm_test_2").await);
     let ours = client(&shop, "trm_test_1");
     let id = ours.create_order(&order(&one.address, &one.card, MUG, 2)).await.unwrap();
     ours.delete_address(&one.address).await.unwrap();
@@ -102,9 +102,9 @@ async fn a_declined_card_costs_nothing() {
 #[tokio::test]
 async fn a_shipment_is_tracked_to_its_end() {
     let shop = Shop::new(1);
-    let furnished = Furnished::new(&shop, "trm_test_a").await;
+    let prepared = Prepared::new(&shop, "trm_test_a").await;
     let client = client(&shop, "trm_test_a");
-    let id = client.create_order(&order(&furnished.address, &furnished.card, MUG, 1)).await.unwrap();
+    let id = client.create_order(&order(&prepared.address, &prepared.card, MUG, 1)).await.unwrap();
     assert_eq!(client.order(&id).await.unwrap().tracking, Default::default());
     assert!(shop.ship(&id));
     let tracking = client.order(&id).await.unwrap().tracking;
@@ -229,7 +229,7 @@ async fn apps_and_profile_keep_what_they_were_given() {
 #[tokio::test]
 async fn the_overview_is_the_lists_together() {
     let shop = Shop::new(1);
-    Furnished::new(&shop, "trm_test_a").await;
+    Prepared::new(&shop, "trm_test_a").await;
     let client = client(&shop, "trm_test_a");
     let all = client.init().await.unwrap();
     assert_eq!(all.profile.user, client.profile().await.unwrap());
@@ -246,7 +246,7 @@ async fn the_overview_is_the_lists_together() {
 #[tokio::test]
 async fn the_log_names_who_did_what_and_no_secret() {
     let shop = Shop::new(1);
-    Furnished::new(&shop, "trm_test_secret").await;
+    Prepared::new(&shop, "trm_test_secret").await;
     let log = shop.log();
     let id = shop.account("trm_test_secret").id();
     assert!(log.iter().all(|logged| logged.caller == id && logged.handled == Some(200)));

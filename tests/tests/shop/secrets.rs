@@ -11,10 +11,10 @@ use concierge_tests::shop::Shop;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::calls::{Furnished, app, client, place_card, socket_client};
+use crate::calls::{Prepared, app, client, place_card, socket_client};
 
 const TOKEN: &str = "trm_test_verysecret";
-/// What is sent by the calls of [`Furnished::call`] or secret.
+/// What is sent by the calls of [`Prepared::call`] or secret.
 const UNSEEN: [&str; 9] = [
     "verysecret",
     "tok_mastercard",
@@ -62,7 +62,7 @@ impl Transport for Gossip {
 
 #[tokio::test]
 async fn errors_do_not_repeat_what_the_shop_repeats() {
-    let furnished = Furnished::new(&Shop::new(1), TOKEN).await;
+    let prepared = Prepared::new(&Shop::new(1), TOKEN).await;
     let transports: [Arc<dyn Transport>; 6] = [
         Arc::new(Parrot(400)),
         Arc::new(Parrot(404)),
@@ -77,7 +77,7 @@ async fn errors_do_not_repeat_what_the_shop_repeats() {
     {
         let client = Client::new(transport, Secret::new(token));
         for operation in Operation::ALL {
-            let error = furnished.call(&client, operation).await.unwrap_err();
+            let error = prepared.call(&client, operation).await.unwrap_err();
             clean("an error", &format!("{error} {error:?} {error:#?}"));
         }
     }
@@ -91,9 +91,9 @@ async fn errors_of_a_bad_line_show_nothing() {
     for (nth, fault) in faults.into_iter().enumerate() {
         for operation in Operation::ALL {
             let token = format!("{TOKEN}_{nth}_{operation}").replace(' ', "_");
-            let furnished = Furnished::new(&shop, &token).await;
+            let prepared = Prepared::new(&shop, &token).await;
             shop.faults().once(operation.name(), fault.clone());
-            let error = furnished.call(&socket_client(&shop, &token), operation).await.unwrap_err();
+            let error = prepared.call(&socket_client(&shop, &token), operation).await.unwrap_err();
             clean("an error", &format!("{error} {error:?} {error:#?}"));
         }
     }
