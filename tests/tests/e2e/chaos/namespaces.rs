@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use concierge_shared::kind::KINDS;
 use concierge_tests::faults::Fault;
-use concierge_tests::petstore::{Petstore, Served};
 use concierge_tests::stack::Plan;
 use futures::{StreamExt, stream};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::setup::{GROUPS, PATIENCE, is_settled};
+use super::setup::{GROUPS, PATIENCE, Services, is_settled};
 use crate::shopping::{Market, bearer, coffee, condition, is_held, is_ready};
 use crate::world::{Created, api, create, pet, with_others};
 
@@ -71,8 +70,8 @@ impl Mode {
         let reconciler_args = args.into_iter().map(str::to_owned).collect();
         let plan = Plan { reconciler_args, ..Plan::default() };
         let market = Market::start_in(None, &[TEAM], plan, values).await;
-        let petstore = Petstore::start().await.unwrap();
-        furnish(&market, &petstore, *secrets).await;
+        let services = Services::start().await;
+        furnish(&market, &services, *secrets).await;
         let began = Instant::now();
         let kubectl = market.stack.plane.kubectl();
         kubectl.run(&["delete", "namespace", TEAM, "--wait=false"]).await.unwrap().ok().unwrap();
@@ -83,24 +82,27 @@ impl Mode {
         let gone = kubectl.run(&["wait", "--for=delete", "namespace/team", "--timeout=30s"]).await.unwrap();
         assert!(gone.status.success(), "{name}: {:#?}", left(&market).await);
         assert_eq!(only_held.len(), usize::from(*secrets), "{name}: what a person had to abandon");
-        assert_nothing_remains(&market, &petstore, name);
+        assert_nothing_remains(&market, &services, name);
         println!("installed {name}: the namespace was gone after {:.1?}", began.elapsed());
     }
 }
 
-fn assert_nothing_remains(market: &Market, petstore: &Served, name: &str) {
+fn assert_nothing_remains(market: &Market, services: &Services, name: &str) {
     let account = market.shop.account(&bearer(TEAM));
     let at_shop =
         [account.addresses().len(), account.cards().len(), account.tokens().len(), account.apps().len()];
     assert_eq!(at_shop, [0; 4], "{name}: addresses, cards, tokens and apps");
-    let pets = petstore.pets();
+    let pets = services.petstore.pets();
+    let buckets = services.buckets();
+    assert!(buckets.is_empty(), "{name}: buckets {buckets:?}");
     assert!(pets.is_empty(), "{name}: pets {pets:?}");
 }
 
 /// Something of every kind, and what is stuck: an account without its Secret, a pet whose store does not answer, and, where
 /// something can be bought, an order that is held.
-async fn furnish(market: &Market, petstore: &Served, secrets: bool) {
+async fn furnish(market: &Market, services: &Services, secrets: bool) {
     market.furnish(TEAM).await.unwrap();
+    services.make_secrets(&market.stack.plane, TEAM).await;
     if secrets {
         let _ = market.until("CoffeeCard", 1, "ready", PATIENCE, |one, _| is_ready(one)).await;
         market.shop.faults().once("POST /order", Fault::DropBefore);
@@ -114,7 +116,7 @@ async fn furnish(market: &Market, petstore: &Served, secrets: bool) {
     lost["metadata"]["labels"] = json!({"petstore.example.com/store": "dead"});
     let key = json!({"name": "nowhere", "key": "token"});
     let locked = coffee("TerminalAccount", TEAM, "locked", json!({"tokenSecretRef": key}));
-    let objects = GROUPS.iter().flat_map(|group| (group.objects)(market, petstore, TEAM));
+    let objects = GROUPS.iter().flat_map(|group| (group.objects)(market, services, TEAM));
     for object in objects.chain([dead, lost, locked]) {
         make(market, &object).await;
     }

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use concierge_shared::kind::KINDS;
 use concierge_tests::controlplane::ControlPlane;
 use concierge_tests::petstore::{Petstore, Served};
+use concierge_tests::s3::Server;
 use concierge_tests::shop::DARK_MODE;
 use concierge_tests::stack::{Plan, Stack, get};
 use kube::Client;
 use kube::api::ListParams;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::watching::{Logs, Verdicts, misjudged};
@@ -37,7 +39,7 @@ pub(super) struct Wrong {
 /// What a group brings.
 pub(super) struct Group {
     /// An object of each of its kinds in a namespace, beside those that are made by others.
-    pub(super) objects: fn(&Market, &Served, &str) -> Vec<Value>,
+    pub(super) objects: fn(&Market, &Services, &str) -> Vec<Value>,
     /// A new object that gets ready, or is of a kind that is only stored, and is another one for each number.
     pub(super) fresh: fn(i64) -> Value,
     /// An object that is refused.
@@ -51,11 +53,11 @@ pub(super) struct Group {
 /// The groups.
 pub(super) const GROUPS: [Group; 3] = [
     Group {
-        objects: |_, petstore, namespace| {
+        objects: |_, services, namespace| {
             let store = json!({
                 "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
                 "metadata": {"namespace": namespace, "name": "shop"},
-                "spec": {"name": "Shop", "endpoints": {"baseUrl": petstore.url()}},
+                "spec": {"name": "Shop", "endpoints": {"baseUrl": services.petstore.url()}},
             });
             vec![store, pet(namespace, "rex", 1)]
         },
@@ -64,7 +66,7 @@ pub(super) const GROUPS: [Group; 3] = [
         unneeded: "Pet",
         agrees: |setup, objects| {
             let ids = objects.iter().filter(|one| one["kind"] == "Pet").map(|one| one["spec"]["id"].as_i64());
-            let kept: BTreeSet<_> = setup.petstore.pets().into_iter().map(|pet| pet.id).collect();
+            let kept: BTreeSet<_> = setup.services.petstore.pets().into_iter().map(|pet| pet.id).collect();
             assert_eq!(kept, ids.collect());
         },
     },
@@ -110,12 +112,13 @@ pub(super) const GROUPS: [Group; 3] = [
         },
     },
     Group {
-        objects: |_, _, namespace| {
+        objects: |_, services, namespace| {
             let (wasabi, photos) = (json!({"name": "wasabi"}), json!({"name": "photos"}));
             let keys = json!({"name": "s3"});
+            let endpoint = &services.s3.endpoint;
             let provider = json!({
-                "endpoint": "https://s3.example.com", "region": "eu-central-1", "type": "generic",
-                "iamEndpoint": "https://iam.example.com",
+                "endpoint": endpoint.s3.as_str(), "region": "us-east-1", "type": "aws",
+                "iamEndpoint": endpoint.iam.as_ref().unwrap().as_str(),
                 "auth": {"accessKeySecretRef": keys, "secretKeySecretRef": keys},
             });
             let mut may_read =
@@ -126,7 +129,7 @@ pub(super) const GROUPS: [Group; 3] = [
             let user = json!({"providerRef": wasabi, "name": "ann", "policyRef": {"name": "readers"}});
             vec![
                 s3("Provider", namespace, "wasabi", provider),
-                s3("Bucket", namespace, "photos", json!({"providerRef": wasabi, "name": "photos"})),
+                s3("Bucket", namespace, "photos", bucket_spec("photos")),
                 s3("BucketPolicy", namespace, "photos", of_bucket),
                 s3("IAMPolicy", namespace, "readers", json!({"providerRef": wasabi, "policy": policy})),
                 s3("User", namespace, "ann", user),
@@ -141,8 +144,12 @@ pub(super) const GROUPS: [Group; 3] = [
         fresh: |number| bucket(&format!("bucket-{number}"), &format!("photos-{number}")),
         wrong: || Wrong { object: bucket("twin", "photos"), rule: "s3.bucket.unique", like: "photos" },
         unneeded: "AccessKey",
-        // Nothing is done at a service yet.
-        agrees: |_, _| {},
+        agrees: |setup, objects| {
+            let buckets = objects.iter().filter(|one| one["kind"] == "Bucket");
+            let named: BTreeSet<_> =
+                buckets.map(|one| one["spec"]["name"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(setup.services.buckets(), named);
+        },
     },
 ];
 
@@ -152,7 +159,41 @@ fn s3(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
 }
 
 fn bucket(name: &str, remote: &str) -> Value {
-    s3("Bucket", HOME, name, json!({"providerRef": {"name": "wasabi"}, "name": remote}))
+    s3("Bucket", HOME, name, bucket_spec(remote))
+}
+
+fn bucket_spec(remote: &str) -> Value {
+    json!({"providerRef": {"name": "wasabi"}, "name": remote, "deletionPolicy": "Delete"})
+}
+
+/// The services beside the shop.
+pub(super) struct Services {
+    pub(super) petstore: Served,
+    s3: Server,
+}
+
+impl Services {
+    pub(super) async fn start() -> Self {
+        Services { petstore: Petstore::start().await.unwrap(), s3: Server::moto().await.unwrap() }
+    }
+
+    /// Makes the Secrets that what is of these services names.
+    pub(super) async fn make_secrets(&self, plane: &ControlPlane, namespace: &str) {
+        let keys = &self.s3.admin;
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": "s3"},
+            "stringData": {"access-key": keys.id, "secret-key": keys.secret},
+        });
+        let create = ["create", "-f", "-"];
+        plane.kubectl().run_with_input(&create, &secret.to_string()).await.unwrap().ok().unwrap();
+    }
+
+    /// The names of all buckets.
+    pub(super) fn buckets(&self) -> BTreeSet<String> {
+        let list = async { self.s3.clients(&self.s3.admin).unwrap().s3.list_buckets().send().await.unwrap() };
+        let listed = tokio::task::block_in_place(|| Handle::current().block_on(list));
+        listed.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)).collect()
+    }
 }
 
 pub(super) struct Setup {
@@ -160,7 +201,7 @@ pub(super) struct Setup {
     verdicts: Verdicts,
     logs: Logs,
     pub(super) market: Market,
-    petstore: Served,
+    services: Services,
     number: AtomicI64,
     /// Every order that was ever placed, by its id.
     orders: Mutex<Objects>,
@@ -171,13 +212,14 @@ impl Setup {
     pub(super) async fn open(plan: Plan) -> Setup {
         let secrets = format!("reconciler.secretNamespaces={{{HOME}}}");
         let market = Market::start_in(Some(with_others().await), &[HOME], plan, &[&secrets]).await;
-        let petstore = Petstore::start().await.unwrap();
+        let services = Services::start().await;
         let (verdicts, number) = (Verdicts::watch(market.client.clone()), AtomicI64::new(100));
         let (logs, orders) = (Logs::default(), Mutex::default());
-        let setup = Setup { verdicts, logs, market, petstore, number, orders };
+        let setup = Setup { verdicts, logs, market, services, number, orders };
         setup.market.furnish(HOME).await.unwrap();
+        setup.services.make_secrets(setup.plane(), HOME).await;
         for group in &GROUPS {
-            for object in (group.objects)(&setup.market, &setup.petstore, HOME) {
+            for object in (group.objects)(&setup.market, &setup.services, HOME) {
                 setup.create(&object).await;
             }
         }
