@@ -131,7 +131,7 @@ pub struct Index {
 #[derive(Debug)]
 enum Holders {
     One(Stored),
-    /// In a box, which makes the many keys with one holder smaller.
+    #[expect(clippy::box_collection, reason = "it makes the many keys with one holder smaller")]
     Many(Box<BTreeSet<ByName>>),
 }
 
