@@ -19,10 +19,19 @@ pub(crate) fn write(man: &Path, completions: &Path) -> Result<()> {
         clap_mangen::generate_to(command.clone(), man)?;
         let name = command.get_name().to_owned();
         for shell in Shell::value_variants() {
-            clap_complete::generate_to(*shell, &mut command, &name, completions)?;
+            let file = clap_complete::generate_to(*shell, &mut command, &name, completions)?;
+            if *shell == Shell::Bash {
+                fs::write(&file, with_one_name(&fs::read_to_string(&file)?, &name))?;
+            }
         }
     }
     Ok(())
+}
+
+/// clap_complete names a program with a hyphen in two ways, so that nothing is completed behind a subcommand
+/// (https://github.com/clap-rs/clap/issues/6421).
+fn with_one_name(script: &str, program: &str) -> String {
+    script.replace(&program.replace('-', "__subcmd__"), &program.replace('-', "__"))
 }
 
 #[cfg(test)]
@@ -82,6 +91,30 @@ mod tests {
         for name in ["_concierge-webhook", "concierge-webhook.bash", "concierge-reconciler.fish"] {
             let text = fs::read_to_string(folder.join("completions").join(name)).unwrap();
             assert!(text.contains("concierge"), "{name}");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn bash_completes_subcommands_flags_and_values() {
+        let folder = std::env::temp_dir().join(format!("completions-{}", std::process::id()));
+        write(&folder.join("man"), &folder.join("completions")).unwrap();
+        for (words, expected) in [
+            ("concierge-webhook ch", "check"),
+            ("concierge-webhook check --outp", "--output"),
+            ("concierge-webhook check --color ne", "never"),
+            ("concierge-reconciler ru", "run"),
+        ] {
+            let (program, last) = (words.split(' ').next().unwrap(), words.rsplit(' ').next().unwrap());
+            let script = format!(
+                "set -eu; source {}/completions/{program}.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+                 $(complete -p {program} | grep -o -e '-F [^ ]*' | cut -c 4-) {program} {last} ${{COMP_WORDS[COMP_CWORD - 1]}}; \
+                 echo ${{COMPREPLY[@]}}",
+                folder.display()
+            );
+            let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            assert_eq!(text(&output.stdout).trim(), expected, "{words}: {}", text(&output.stderr));
         }
         fs::remove_dir_all(folder).unwrap();
     }

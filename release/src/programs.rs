@@ -100,9 +100,22 @@ fn flags() -> Result<String> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
     let home = home.context("neither CARGO_HOME nor HOME is set")?;
-    let project = fs::canonicalize(project())?;
-    let from = [(project.as_path(), "/concierge"), (home.as_path(), "/cargo")];
+    let (sources, name) = standard_library()?;
+    let from = [(fs::canonicalize(project())?, "/concierge"), (home, "/cargo"), (sources, name.as_str())];
     Ok(from.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).join("\x1f"))
+}
+
+/// Where the sources of the standard library are when they are installed, and what they are called when they are not.
+fn standard_library() -> Result<(PathBuf, String)> {
+    let rustc = |argument: &[&str]| {
+        let output = Command::new("rustc").args(argument).current_dir(project()).output()?;
+        Ok::<_, anyhow::Error>(String::from_utf8(output.stdout)?)
+    };
+    let version = rustc(&["--version", "--verbose"])?;
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
+    let commit = commit.context("rustc does not say which commit it is of")?;
+    let sysroot = rustc(&["--print", "sysroot"])?;
+    Ok((Path::new(sysroot.trim()).join("lib/rustlib/src/rust"), format!("/rustc/{commit}")))
 }
 
 /// The certificates of Mozilla's program, as certifi packs them: the reconciler trusts them when it calls a service.
@@ -120,4 +133,28 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn write(to: &Path, bytes: &[u8]) -> Result<()> {
     fs::create_dir_all(to.parent().context("no folder")?)?;
     Ok(fs::write(to, bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: &str = "fn main() {
+        let mut map: std::collections::BTreeMap<String, usize> = std::env::args().zip(0..).collect();
+        while let Some((name, at)) = map.pop_first() { println!(\"{name} {at}\"); }
+    }";
+
+    #[test]
+    fn no_path_of_this_machine_is_in_a_program() {
+        let folder = env::temp_dir().join(format!("flags-{}", std::process::id()));
+        write(&folder.join("main.rs"), PROGRAM.as_bytes()).unwrap();
+        let mut rustc = Command::new("rustc");
+        rustc.args(["-O", "-C", "strip=symbols", "main.rs"]).current_dir(&folder);
+        tools::run(rustc.args(flags().unwrap().split('\x1f'))).unwrap();
+        let program = String::from_utf8_lossy(&fs::read(folder.join("main")).unwrap()).into_owned();
+        let (sources, name) = standard_library().unwrap();
+        assert!(program.contains(&format!("{name}/library")), "it names files of the standard library");
+        assert!(!program.contains(&*sources.to_string_lossy()), "{}", sources.display());
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
