@@ -178,8 +178,8 @@ fn for_people(name: &str, text: &str, findings: &[Weighed], colour: bool) -> Str
             Level::Off => Title::HELP,
         };
         let title = title.primary_title(printable(&finding.message)).id(finding.rule.id);
-        let group = Excerpt::of_text(name, text, &finding.span).below(title);
-        let _ = writeln!(printed, "{}\n", renderer.render(&[group]));
+        let excerpt = Excerpt::of_text(name, text, &finding.span);
+        let _ = writeln!(printed, "{}\n", excerpt.render(&renderer, title));
     }
     let number = |wanted| findings.iter().filter(|(level, _)| *level == wanted).count();
     let (errors, warnings, suggestions) = (number(Level::Deny), number(Level::Warn), number(Level::Off));

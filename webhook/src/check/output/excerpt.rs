@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Origin, Snippet, Title};
+use annotate_snippets::{AnnotationKind, Origin, Renderer, Snippet, Title};
 use concierge_shared::group::hide_secrets;
 
 use crate::check::{
@@ -57,19 +57,22 @@ impl<'a> Excerpt<'a> {
         Self { name, number: text[..at].matches('\n').count() + 1, line, place, secrets: Vec::new() }
     }
 
-    /// The group of a message with this title.
-    pub(crate) fn below(&self, title: Title<'a>) -> Group<'a> {
+    /// The message with this title, which has one line, and the excerpt below it.
+    pub(crate) fn render(&self, renderer: &Renderer, title: Title<'a>) -> String {
         let window = self.line.floor_char_boundary(self.place.start.saturating_sub(AROUND))
             ..self.line.ceil_char_boundary(self.place.start.saturating_add(AROUND));
         let (text, marked) = self.shown(&window);
         let snippet = Snippet::source(text).line_start(self.number);
         let snippet = snippet.annotation(AnnotationKind::Primary.span(marked));
         if window.start == 0 {
-            return title.element(snippet.path(printable(self.name)));
+            return renderer.render(&[title.element(snippet.path(printable(self.name)))]);
         }
         let column = self.line[..self.place.start].chars().count() + 1;
         let origin = Origin::path(printable(self.name)).line(self.number).char_column(column);
-        title.element(origin).element(snippet)
+        let text = renderer.render(&[title.element(origin).element(snippet)]);
+        // What has its column from elsewhere counts as of another file, which its fourth line would name.
+        let lines = text.lines().enumerate().filter(|(number, _)| *number != 3);
+        lines.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
     }
 
     /// The text of `window`, one character for another, and where in it the place is.
@@ -150,7 +153,7 @@ mod tests {
     fn shown(line: &str, place: Range<usize>) -> String {
         let excerpt = Excerpt { name: "a.yaml", number: 7, line, place, secrets: Vec::new() };
         let title = annotate_snippets::Level::ERROR.primary_title("wrong");
-        annotate_snippets::Renderer::plain().render(&[excerpt.below(title)])
+        excerpt.render(&Renderer::plain(), title)
     }
 
     #[test]
@@ -165,6 +168,7 @@ mod tests {
         let before = lines.last().unwrap().chars().count() + 2;
         assert_eq!(marks.lines().nth(1).unwrap().chars().position(|c| c == '^'), Some(before), "{text}");
         assert_eq!(text.matches("...").count(), 2, "{text}");
+        assert!(!text.contains(":::"), "{text}");
     }
 
     #[test]

@@ -166,7 +166,8 @@ impl Human {
             Some(rule) => title.id(rule),
             None => title,
         };
-        self.group(text, excerpt.below(title));
+        text.push_str(&excerpt.render(&self.renderer, title));
+        text.push('\n');
     }
 
     fn group(&self, text: &mut String, group: Group<'_>) {
