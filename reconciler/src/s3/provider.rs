@@ -18,6 +18,8 @@ const AUTH: &str = "AuthValid";
 const REACHABLE: &str = "EndpointReachable";
 /// How often it is looked at while nothing changes: a key that is withdrawn is noticed at the next look.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(120);
+/// The longest wait while the service does not answer.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(8);
 
 pub(super) struct ProviderReconciler(pub(super) Providers);
 
@@ -158,6 +160,11 @@ impl Reconcile for ProviderReconciler {
     fn exports(&self, provider: &Provider) -> Vec<String> {
         let status = provider.status.clone().unwrap_or_default();
         vec![format!("{:?}", status.connected), status.account_id.unwrap_or_default()]
+    }
+
+    /// Many wait to hear from it that the service answers again.
+    fn longest_back_off(&self) -> std::time::Duration {
+        WAIT
     }
 
     fn resync(&self, _: &Provider) -> std::time::Duration {

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`script`] | what a show is made of: chapters, their steps, and what each step has to show |
-//! | [`pets`], [`coffee`] | the chapters about each group |
+//! | [`pets`], [`coffee`], [`s3`] | the chapters about each group |
 //! | `stage` | the cluster, Concierge in it, and the ordinary user who types |
 //! | `show` | the performance on the terminal |
 //!
@@ -12,6 +12,7 @@
 
 pub mod coffee;
 pub mod pets;
+pub mod s3;
 pub mod script;
 mod show;
 mod stage;
@@ -28,7 +29,7 @@ use self::show::Show;
 use self::stage::Stage;
 
 /// The show, in order.
-pub const CHAPTERS: &[&[Chapter]] = &[pets::CHAPTERS, coffee::CHAPTERS];
+pub const CHAPTERS: &[&[Chapter]] = &[pets::CHAPTERS, coffee::CHAPTERS, s3::CHAPTERS];
 
 /// What a user of Concierge sees, on a real API server.
 #[derive(Debug, Parser)]

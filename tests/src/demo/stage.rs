@@ -12,6 +12,7 @@ use crate::cluster::{Cluster, Existing, Site};
 use crate::controlplane::ControlPlane;
 use crate::kubectl::Kubectl;
 use crate::process::{Signal, built_program};
+use crate::s3::fake::{self, Store};
 use crate::shop::{Served, Shop};
 use crate::stack::{NAMESPACE, Plan, RELEASE, Stack};
 
@@ -71,6 +72,7 @@ struct Before {
 struct Set {
     stack: Stack<Site>,
     shop: Served,
+    store: fake::Served,
     kubeconfig: PathBuf,
     kubectl: Kubectl,
 }
@@ -120,18 +122,19 @@ impl Stage {
         wait_for_rights(&kubectl).await?;
         let shop = Shop::start().await?;
         shop.account(coffee::TOKEN);
+        let store = Store::start().await?;
         let took = start.elapsed().as_secs();
         say(&format!("{REPLICAS} webhook replicas and the reconciler run, after {took} s.\n"));
         say("From here on, everything is typed by an ordinary user, who may edit one namespace:\n\n");
         say(&format!("{}\n", prompt(&format!("export KUBECONFIG={}", kubeconfig.display()))));
-        self.set = Some(Set { stack, shop, kubeconfig, kubectl });
+        self.set = Some(Set { stack, shop, store, kubeconfig, kubectl });
         Ok(())
     }
 
     /// `text` with what stands for each `{NAME}`.
     pub(super) fn fill_in(&self, text: &str) -> String {
         let Some(set) = &self.set else { return text.to_owned() };
-        let mut text = text.replace("{shop}", &set.shop.url());
+        let mut text = text.replace("{shop}", &set.shop.url()).replace("{store}", &set.store.url());
         for number in 0..set.stack.webhooks() {
             let name = format!("{{webhook-{number}}}");
             if text.contains(&name) {

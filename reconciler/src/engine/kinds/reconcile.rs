@@ -274,6 +274,12 @@ pub trait Reconcile: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The longest wait before an object that failed in a way that passes is looked at again. Shorter for those of which others wait to
+    /// hear that a service answers again: while it does not, the account lets few calls through.
+    fn longest_back_off(&self) -> Duration {
+        crate::engine::retry::CAP
+    }
+
     /// How often the remote side is looked at while nothing changes.
     fn resync(&self, _object: &Self::Kind) -> Duration {
         Duration::from_secs(600)

@@ -55,6 +55,7 @@ impl<R: Reconcile> Run<R> {
     /// Goes over the object once; how long until it is due again, or `None` until something wakes it.
     pub(crate) async fn execute(reconciler: Arc<R>, ctx: Context, token: String) -> Option<(Lane, Duration)> {
         let (shared, key) = (ctx.shared.clone(), ctx.key().clone());
+        let longest = reconciler.longest_back_off();
         let began = Instant::now();
         let (result, requeue, generation) = match Self::begin(reconciler, ctx, token) {
             Ok(mut run) => {
@@ -68,7 +69,11 @@ impl<R: Reconcile> Run<R> {
         };
         tracing::debug!(result, ?requeue, "reconciled");
         shared.metrics.run(key.kind, result, began.elapsed());
-        requeue.next(&shared.back_off, &*shared.random, &key, generation)
+        let next = requeue.next(&shared.back_off, &*shared.random, &key, generation);
+        match requeue {
+            Requeue::BackOff => next.map(|(lane, wait)| (lane, wait.min(longest))),
+            _ => next,
+        }
     }
 
     /// The run over the newest known version of the object; when there is none, a result for the metric and when to come again.

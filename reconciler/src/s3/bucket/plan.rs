@@ -56,6 +56,10 @@ fn keep(bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
         plan =
             plan.unsupported("spec.versioning.mfaDelete", "takes the account owner's device; set it there");
     }
+    if bucket.spec.managed().is_some() {
+        let message = "makes nothing yet; create the user and its key at the provider, or set autoManage.enabled: false";
+        plan = plan.unsupported("spec.autoManage", message);
+    }
     let mut denied: Vec<String> = Vec::new();
     if let Found::Denied(why) = &here.tags {
         denied.push(format!("spec.tagging: {why}"));

@@ -1,0 +1,60 @@
+//! The chapters about buckets.
+
+use super::script::{Chapter, Step};
+
+/// What someone who needs a bucket sees. The service is a fake one, on this machine.
+pub const CHAPTERS: &[Chapter] = &[
+    Chapter {
+        title: "S3: a bucket as it is written down",
+        steps: &[
+            Step::well(
+                "An account at a provider (a fake one, on this machine), its access key in a Secret:",
+                "kubectl create secret generic wasabi --from-literal=access-key=AKIAFAKEFAKEFAKEFAKE --from-literal=secret-key=not-a-real-one && \\\n  \
+                 sed -E 's#https://(s3|iam)[a-z0-9.-]+wasabisys.com#{store}#' examples/s3/1-provider.yaml | kubectl apply -f - && \\\n  \
+                 kubectl wait s3prov wasabi --for=condition=Ready --timeout=20s",
+                &["secret/wasabi created", "provider.s3.cloud37.dev/wasabi created", "wasabi condition met"],
+            ),
+            Step::well(
+                "The provider has said whose the key is; rules of policies rest on that:",
+                "kubectl get s3prov wasabi -o jsonpath='{.status.accountId} {.status.callerArn}'",
+                &["210987654321 arn:aws:iam::210987654321:user/concierge"],
+            ),
+            Step::well(
+                "A bucket that keeps old versions for a month. It is marked as ours; somebody else's of this name would be left alone:",
+                "kubectl apply -f examples/s3/2-bucket.yaml && \\\n  \
+                 kubectl wait s3bkt photos --for=condition=Ready --timeout=20s && kubectl get s3bkt",
+                &[
+                    "bucket.s3.cloud37.dev/photos created",
+                    "photos condition met",
+                    "concierge-demo-photos",
+                    "True",
+                ],
+            ),
+        ],
+    },
+    Chapter {
+        title: "S3: a policy that lets everybody in gets no further than the door",
+        steps: &[
+            Step::refused(
+                "A wrong policy is a data leak. This one says `Principal: \"*\"`:",
+                "kubectl apply -f examples/refused/s3/policy.yaml",
+                &[
+                    "lets everybody in",
+                    "spec.policy.statement[0].principal",
+                    "publicAccess.blockPublicPolicy",
+                ],
+            ),
+            Step::well(
+                "One that names who may read, and denies whoever comes without TLS:",
+                "kubectl apply -f examples/s3/3-policy.yaml && \\\n  \
+                 kubectl wait s3policy photos-readers --for=condition=Ready --timeout=20s",
+                &["bucketpolicy.s3.cloud37.dev/photos-readers created", "photos-readers condition met"],
+            ),
+            Step::refused(
+                "Nothing is pulled away from under others:",
+                "kubectl delete s3prov wasabi",
+                &["photos"],
+            ),
+        ],
+    },
+];
