@@ -29,8 +29,8 @@ generate: ## Write anew what derives from the kinds: the chart's files, docs/rul
 controlplane: ## Run a Kubernetes control plane until Ctrl-C (the first time builds it)
 	cargo run --bin controlplane up
 
-bench: ## Measure the webhook
-	cargo build --release --workspace --bins && cargo run --release --quiet --bin bench run
+bench: ## Measure both programs; COMPARE=FILE says what got worse since that result
+	cargo build --release --workspace --bins && cargo run --release --quiet --bin bench run $(if $(COMPARE),--compare $(COMPARE))
 
 image: ## Build the image for amd64 and arm64 into target/dist, without Docker; ARCH=amd64 builds one
 	cargo run --quiet --bin release -- image $(if $(ARCH),--arch $(ARCH))

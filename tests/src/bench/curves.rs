@@ -88,6 +88,7 @@ pub struct Pass {
 pub async fn draw(sizes: &[usize]) -> Result<Vec<Curve>> {
     let mut curves = Vec::new();
     for objects in sizes {
+        eprintln!("curves: {objects} objects");
         let crowd = Crowd::gather(*objects).await?;
         let curve = crowd.measure().await.with_context(|| format!("with {objects} objects"))?;
         eprintln!("{curve:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The share of requests that is at most as slow, in milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -30,7 +30,7 @@ impl Percentiles {
 }
 
 /// The least, the middle and the greatest of several measurements of the same.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Spread {
     /// The least.
     pub min: f64,

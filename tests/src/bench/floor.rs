@@ -27,22 +27,24 @@ use tokio_rustls::TlsAcceptor;
 
 /// The name in the floor's certificate.
 pub const NAME: &str = "floor.bench.svc";
-const CERTIFICATE: &str = "floor.crt";
-const KEY: &str = "floor.key";
+/// The files of its certificate and key.
+pub const CERTIFICATE: &str = "floor.crt";
+/// See [`CERTIFICATE`].
+pub const KEY: &str = "floor.key";
 const ANSWER: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true}}"#;
 /// Where the API server calls, which wants to see its own UID in the answer.
 const ADMIT: &str = "/admit";
 
-/// Writes a certificate for the floor into `dir`; what to trust.
+/// Writes a certificate for the floor into `dir`.
 ///
 /// # Errors
 /// When a file can't be written.
-pub fn write_certificate(dir: &Path) -> Result<CertificateDer<'static>> {
+pub fn write_certificate(dir: &Path) -> Result<()> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let certificate = CertificateParams::new([NAME.to_owned(), "127.0.0.1".to_owned()])?.self_signed(&key)?;
     std::fs::write(dir.join(CERTIFICATE), certificate.pem())?;
     std::fs::write(dir.join(KEY), key.serialize_pem())?;
-    Ok(certificate.der().clone())
+    Ok(())
 }
 
 /// Serves on a free port with the certificate in `dir`, for ever. Says where as our programs do.
@@ -85,27 +87,25 @@ async fn admit(body: Bytes) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], answer.to_json())
 }
 
-/// Configurations that have the API server ask the floor at `address` about what is created in `namespace`, with
-/// the certificate in `dir`, as often as it asks Concierge: once to change it and once to validate it.
+/// The configuration that has the API server ask the floor at `address` about what is created in `namespace`, with the
+/// certificate in `dir`, as often as it asks Concierge about an object that lacks nothing: once.
 ///
 /// # Errors
 /// When there is no certificate.
 pub fn webhooks(dir: &Path, address: SocketAddr, namespace: &str) -> Result<String> {
     let bundle = ByteString(std::fs::read(dir.join(CERTIFICATE)).context("no certificate")?);
-    let configuration = |kind: &str| {
-        json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": "floor"},
-            "webhooks": [{
-                "name": NAME, "sideEffects": "None", "admissionReviewVersions": ["v1"],
-                "clientConfig": {"url": format!("https://{address}{ADMIT}"), "caBundle": bundle},
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-                "rules": [{
-                    "apiGroups": ["petstore.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"],
-                    "resources": ["pets", "petstores"],
-                }],
-            }],
-        })
-    };
-    let items = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"].map(configuration);
-    Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())
+    let webhook = json!({
+        "name": NAME, "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "clientConfig": {"url": format!("https://{address}{ADMIT}"), "caBundle": bundle},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "rules": [{
+            "apiGroups": ["petstore.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"],
+            "resources": ["pets", "petstores"],
+        }],
+    });
+    let configuration = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "floor"}, "webhooks": [webhook],
+    });
+    Ok(configuration.to_string())
 }

@@ -91,7 +91,9 @@ impl Connection {
 /// The length of the whole answer, once its head is there.
 fn answer_length(answer: &[u8]) -> Option<usize> {
     let head = find(answer, b"\r\n\r\n")? + 4;
-    let length = &answer[find(answer, b"content-length: ")? + 16..];
+    // Go writes the header's name with capitals.
+    let length = find(answer, b"ontent-length: ").or_else(|| find(answer, b"ontent-Length: "))?;
+    let length = &answer[length + 15..];
     let digits = length.iter().take_while(|byte| byte.is_ascii_digit());
     Some(head + digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0')))
 }

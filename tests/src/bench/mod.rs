@@ -1,7 +1,7 @@
-//! The benchmark: the webhook beside a floor that does nothing, in the same run.
+//! The benchmark: the webhook beside a floor that does nothing and a peer that does the same, in the same run.
 //!
 //! ```text
-//! core A   webhook | floor           one process at a time has work
+//! core A   webhook | floor | peer    one process at a time has work
 //! core B   load generator, control plane, balancer
 //! ```
 //!
@@ -9,13 +9,15 @@
 //! |---|---|
 //! | [`payload`] | the reviews |
 //! | [`generator`] | calls a server as the API server's client does |
-//! | [`floor`] | the server to compare with |
+//! | [`floor`], [`peer`] | the servers to compare with |
 //! | [`inside`] | the webhook's pure stages alone |
 //! | [`through`] | creates through the API server |
 //! | [`curves`], [`crowd`] | what grows with the number of objects |
 //! | [`machine`] | cores, CPU time, memory |
 //! | [`figures`], [`report`] | from latencies to tables |
+//! | [`compare`] | a run beside an earlier one |
 
+pub mod compare;
 pub mod crowd;
 pub mod curves;
 pub mod figures;
@@ -24,11 +26,12 @@ pub mod generator;
 pub mod inside;
 pub mod machine;
 pub mod payload;
+pub mod peer;
 pub mod report;
 pub mod through;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -79,6 +82,12 @@ pub struct BenchArgs {
     /// Only cases whose name contains this
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub only: String,
+    /// Leave out the peer, which needs Go
+    #[arg(long)]
+    pub without_peer: bool,
+    /// A result file of an earlier run to compare with
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
     /// Where the raw results go, as JSON
     #[arg(long, default_value = "target/bench/latest.json", value_name = "FILE")]
     pub out: PathBuf,
@@ -112,6 +121,8 @@ impl Part {
 /// # Errors
 /// When something does not start, or a server answers otherwise than it must.
 pub async fn run(args: BenchArgs) -> Result<()> {
+    // First, so that a file that is none costs nobody ten minutes.
+    let earlier = args.compare.as_deref().map(compare::read).transpose()?;
     let cores = Cores::available();
     let mut report =
         Report { before: Machine::now(), cores, connections: args.connections, ..Report::default() };
@@ -134,9 +145,13 @@ pub async fn run(args: BenchArgs) -> Result<()> {
     if let Some(dir) = args.out.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    std::fs::write(&args.out, serde_json::to_vec_pretty(&report)?)
+    let saved = compare::Saved::of(&report);
+    std::fs::write(&args.out, serde_json::to_vec_pretty(&saved)?)
         .with_context(|| format!("can't write {}", args.out.display()))?;
     println!("{report}");
+    if let Some(earlier) = earlier {
+        println!("{}", compare::table(&earlier, &saved.figures));
+    }
     println!("Raw results are in {}", args.out.display());
     Ok(())
 }
@@ -152,10 +167,11 @@ struct Bench {
     cores: Option<Cores>,
     webhook: Server,
     floor: Server,
+    peer: Option<Server>,
     ready: Duration,
     ready_kib: u64,
     stack: Stack,
-    _floor: Process,
+    _others: Vec<Process>,
 }
 
 impl Bench {
@@ -163,13 +179,21 @@ impl Bench {
         let excluded = [through::WITHOUT, through::FLOOR, through::CROWD].join(",");
         let excluded = format!("webhook.excludedNamespaces={{{excluded}}}");
         let plan = Plan { webhooks: 0, reconcilers: 0, values: vec![excluded], ..Plan::default() };
+        let program = if args.without_peer { None } else { Some(peer::build().await?) };
         let stack = Stack::start(plan).await?;
         let (process, floor) = on_server_core(cores, start_floor(&stack)).await?;
+        let mut others = vec![process];
+        let mut peer = None;
+        if let Some(program) = program {
+            let (process, server) = on_server_core(cores, start_peer(&stack, &program)).await?;
+            others.push(process);
+            peer = Some(server);
+        }
         let (ready, webhook) = start_webhook(&stack, cores).await?;
         let ready_kib = resident_kib(webhook.pid)?;
         stack.balancer.wait_ready(1, Duration::from_secs(30)).await?;
         prepare(&stack, floor.target.address).await?;
-        Ok(Bench { args, cores, webhook, floor, ready, ready_kib, stack, _floor: process })
+        Ok(Bench { args, cores, webhook, floor, peer, ready, ready_kib, stack, _others: others })
     }
 
     async fn measure(&self, cases: &[Case], report: &mut Report) -> Result<()> {
@@ -195,8 +219,11 @@ impl Bench {
         for case in cases {
             let mut pair = pair_of(case);
             for _ in 0..self.args.repeats {
-                pair.floor.push(self.capacity(&self.floor, &at_floor(case)).await?);
+                pair.floor.push(self.capacity(&self.floor, &case.at_floor()).await?);
                 pair.webhook.push(self.capacity(&self.webhook, case).await?);
+                if let (Some(peer), Some(case)) = (&self.peer, case.at_peer()) {
+                    pair.peer.push(self.capacity(peer, &case).await?);
+                }
             }
             eprintln!(
                 "{}: {:.0?}",
@@ -223,19 +250,22 @@ impl Bench {
 
     async fn latency(&self, cases: &[Case]) -> Result<Vec<Pair<Tail>>> {
         let mut pairs = Vec::new();
-        for case in cases {
+        for case in cases.iter().filter(|case| case.goal.is_some()) {
+            eprintln!("latency of {}", case.name);
             let mut pair = pair_of(case);
             for _ in 0..self.args.repeats {
-                pair.floor.push(self.tail(&self.floor, &at_floor(case)).await?);
-                pair.webhook.push(self.tail(&self.webhook, case).await?);
+                pair.floor.push(self.tail(&self.floor, &case.at_floor(), self.args.rate).await?);
+                pair.webhook.push(self.tail(&self.webhook, case, self.args.rate).await?);
+                if let (Some(peer), Some(case)) = (&self.peer, case.at_peer()) {
+                    pair.peer.push(self.tail(peer, &case, self.args.rate / 4).await?);
+                }
             }
             pairs.push(pair);
         }
         Ok(pairs)
     }
 
-    async fn tail(&self, server: &Server, case: &Case) -> Result<Tail> {
-        let rate = self.args.rate;
+    async fn tail(&self, server: &Server, case: &Case, rate: u32) -> Result<Tail> {
         let before = cpu_time(server.pid)?;
         let Load { latencies, failures, .. } =
             generator::open(&server.target, case, rate, self.seconds()).await;
@@ -253,9 +283,10 @@ impl Bench {
 
     async fn storm(&self, cases: &[Case]) -> Result<Option<Pair<Percentiles>>> {
         let Some(case) = cases.first() else { return Ok(None) };
+        eprintln!("{} new connections at once", self.args.storm);
         let mut pair = pair_of(case);
         for _ in 0..self.args.repeats {
-            let floor = generator::storm(&self.floor.target, &at_floor(case), self.args.storm).await?;
+            let floor = generator::storm(&self.floor.target, &case.at_floor(), self.args.storm).await?;
             pair.floor.push(Percentiles::of(floor.latencies));
             let webhook = generator::storm(&self.webhook.target, case, self.args.storm).await?;
             pair.webhook.push(Percentiles::of(webhook.latencies));
@@ -269,6 +300,7 @@ impl Bench {
         let of = |what| Through { what, count: self.args.creates, ..Through::default() };
         let (mut stores, mut pets) = (of("PetStore"), of("Pet, which costs a claim"));
         for repeat in 0..self.args.repeats {
+            eprintln!("creates through the API server, {} of {}", repeat + 1, self.args.repeats);
             let first = 3 * repeat * self.args.creates;
             let count = self.args.creates;
             stores.add(through::creates(&client, count, |number| through::store(first + number)).await?);
@@ -278,6 +310,7 @@ impl Bench {
     }
 
     async fn memory(&self, report: &mut Report) -> Result<()> {
+        eprintln!("memory with {} objects", self.args.objects);
         let loaded_kib = resident_kib(self.webhook.pid)?;
         through::crowd(&self.stack.plane.client().await?, self.args.objects).await?;
         let (ready, second) = start_webhook(&self.stack, self.cores).await?;
@@ -294,14 +327,9 @@ impl Bench {
     }
 }
 
-/// The floor admits everything.
-fn at_floor(case: &Case) -> Case {
-    Case { expect: "\"allowed\":true", ..case.clone() }
-}
-
 fn pair_of<T>(case: &Case) -> Pair<T> {
     let Case { name, body_bytes, goal, .. } = *case;
-    Pair { case: name, body_bytes, goal, floor: Vec::new(), webhook: Vec::new() }
+    Pair { case: name, body_bytes, goal, floor: Vec::new(), webhook: Vec::new(), peer: Vec::new() }
 }
 
 /// Does `start` on the servers' core, so that what it starts stays there.
@@ -342,24 +370,40 @@ async fn trusted(stack: &Stack) -> Result<Vec<CertificateDer<'static>>> {
 
 async fn start_floor(stack: &Stack) -> Result<(Process, Server)> {
     let dir = stack.plane.dir();
-    let root = floor::write_certificate(dir)?;
+    floor::write_certificate(dir)?;
     let log = dir.join("floor.log");
     let args = ["floor".as_ref(), dir.as_os_str()];
     let none: [(&str, &str); 0] = [];
     let process = Process::spawn("floor", built_program("bench")?, args, none, &log)?;
+    serving(stack, process, &log).await
+}
+
+/// The peer shows the floor's certificate.
+async fn start_peer(stack: &Stack, program: &Path) -> Result<(Process, Server)> {
+    let dir = stack.plane.dir();
+    let log = dir.join("peer.log");
+    let process =
+        peer::start(program, &dir.join(floor::CERTIFICATE), &dir.join(floor::KEY), &dir.join("peer"), &log)?;
+    serving(stack, process, &log).await
+}
+
+/// Waits until a server with the floor's certificate says in its log where it listens.
+async fn serving(stack: &Stack, process: Process, log: &Path) -> Result<(Process, Server)> {
     let end = Instant::now() + Duration::from_secs(10);
     let address: SocketAddr = loop {
-        let said = std::fs::read_to_string(&log).ok().and_then(|text| {
-            serde_json::from_str::<Value>(text.lines().next()?).ok()?["address"].as_str()?.parse().ok()
+        let said = std::fs::read_to_string(log).ok().and_then(|text| {
+            let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.find_map(|line| line["address"].as_str()?.parse().ok())
         });
         match said {
             Some(address) => break address,
             None if Instant::now() > end => {
-                anyhow::bail!("the floor does not serve:\n{}", process.log_tail(20))
+                anyhow::bail!("a server to compare with does not serve:\n{}", process.log_tail(20))
             }
             None => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     };
+    let root = CertificateDer::from_pem_file(stack.plane.dir().join(floor::CERTIFICATE))?;
     let pid = process.pid();
     Ok((process, Server { target: Target::new(address, floor::NAME, vec![root])?, pid }))
 }

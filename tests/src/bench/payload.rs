@@ -2,6 +2,7 @@
 //! order of Go's struct, the objects' keys sorted.
 
 use concierge_shared::admission::review::Stage;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The namespace of all objects that no API server ever stores.
@@ -18,57 +19,80 @@ pub struct Case {
     pub name: &'static str,
     /// Which of the two calls it is.
     pub stage: Stage,
+    /// The object's kind.
+    pub kind: &'static str,
     /// The bytes of one HTTP request.
     pub request: Vec<u8>,
     /// The size of its body.
     pub body_bytes: usize,
     /// What the webhook's answer contains.
     pub expect: &'static str,
-    /// The share of the floor's throughput that is wanted.
-    pub goal: Option<f64>,
+    /// What is wanted.
+    pub goal: Option<Goal>,
+}
+
+/// The throughput that is wanted.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Goal {
+    /// As a share of the floor's.
+    pub of_floor: f64,
+    /// As a multiple of the peer's.
+    pub of_peer: Option<f64>,
 }
 
 /// All cases.
 ///
-/// None of them costs a request to the API server: a PetStore claims nothing, and the Pet of the update claims
-/// the id that it holds already.
+/// None of them costs a request to the API server: a PetStore claims nothing, the Pet of the updates claims the id that it
+/// holds already, and the one that is created claims its own again and again, which the webhook remembers.
 pub fn cases() -> Vec<Case> {
-    let new = as_new(store_of_about(3_100));
-    let with = |field: &str, value: &str| {
-        let mut store = new.clone();
-        store["spec"][field] = value.into();
+    let new_pet = as_new(pet_of_about(3_100, 5, 4_712));
+    let new_store = as_new(store_of_about(3_100));
+    let with_name = |name: &str| {
+        let mut store = new_store.clone();
+        store["spec"]["name"] = name.into();
         store
     };
-    let untidy = with("name", " Corner shop ");
-    let wrong = with("name", "Corner shop / garden");
-    let [store, pet, old_store, large] =
-        [store_of_about(4_800), pet_of_about(4_800), store_of_about(54_500), store_with_tags(1_360)];
+    let (untidy, wrong) = (with_name(" Corner shop "), with_name("Corner shop / garden"));
+    let [small, large] = [pet_of_about(4_800, 40, 4_711), pet_of_about(54_500, 500, 4_711)];
+    let tags = store_with_tags(1_360);
     vec![
-        case("PetStore create", Stage::Validate, create(&new), ADMITTED).goal(0.85),
-        case("PetStore create, trimmed", Stage::Mutate, create(&untidy), "patchType"),
-        case("PetStore create, refused", Stage::Validate, create(&wrong), REFUSED),
-        case("PetStore update", Stage::Validate, update(&store), ADMITTED).goal(0.60),
-        case("Pet update, look-ups", Stage::Validate, update(&pet), ADMITTED),
-        case("PetStore update, metadata", Stage::Validate, update(&old_store), ADMITTED).goal(0.45),
-        case("PetStore update, spec", Stage::Validate, update(&large), ADMITTED).goal(0.45),
+        case("Pet create", Stage::Validate, &new_pet, create(&new_pet), ADMITTED).goal(0.72, Some(10.0)),
+        case("Pet update", Stage::Validate, &small, update(&small), ADMITTED).goal(0.68, Some(15.0)),
+        case("Pet update, large", Stage::Validate, &large, update(&large), ADMITTED).goal(0.62, Some(32.0)),
+        case("PetStore update, large spec", Stage::Validate, &tags, update(&tags), ADMITTED).goal(0.40, None),
+        case("PetStore create, refused", Stage::Validate, &wrong, create(&wrong), REFUSED),
+        case("PetStore create, trimmed", Stage::Mutate, &untidy, create(&untidy), "patchType"),
     ]
 }
 
 const ADMITTED: &str = "\"allowed\":true";
 const REFUSED: &str = "\"allowed\":false";
 
-fn case(name: &'static str, stage: Stage, body: String, expect: &'static str) -> Case {
+fn case(name: &'static str, stage: Stage, object: &Value, body: String, expect: &'static str) -> Case {
+    let kind = if object["kind"] == "Pet" { "Pet" } else { "PetStore" };
     let path = match stage {
         Stage::Mutate => "mutate",
         Stage::Validate => "validate",
     };
+    Case {
+        name,
+        stage,
+        kind,
+        body_bytes: body.len(),
+        request: request(path, body.as_bytes()),
+        expect,
+        goal: None,
+    }
+}
+
+fn request(path: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST /{path}?timeout=5s HTTP/1.1\r\nHost: concierge.concierge-system.svc:443\r\n\
          User-Agent: kube-apiserver-admission\r\nContent-Length: {}\r\nAccept: application/json, */*\r\n\
          Content-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n",
         body.len()
     );
-    Case { name, stage, body_bytes: body.len(), request: (head + &body).into_bytes(), expect, goal: None }
+    [head.as_bytes(), body].concat()
 }
 
 impl Case {
@@ -77,8 +101,19 @@ impl Case {
         &self.request[self.request.len() - self.body_bytes..]
     }
 
-    fn goal(self, goal: f64) -> Case {
-        Case { goal: Some(goal), ..self }
+    /// The same for the floor, which admits everything.
+    pub fn at_floor(&self) -> Case {
+        Case { expect: ADMITTED, ..self.clone() }
+    }
+
+    /// The same for the peer, which has a path for each kind; nothing when it has no such call.
+    pub fn at_peer(&self) -> Option<Case> {
+        let request = request(&self.kind.to_lowercase(), self.body());
+        (self.stage == Stage::Validate).then(|| Case { request, ..self.clone() })
+    }
+
+    fn goal(self, of_floor: f64, of_peer: Option<f64>) -> Case {
+        Case { goal: Some(Goal { of_floor, of_peer }), ..self }
     }
 }
 
@@ -117,17 +152,18 @@ fn review(object: &Value, old: Option<&Value>) -> String {
 
 /// A store of which spec, copy of the spec and managed fields take about `bytes`.
 fn store_of_about(bytes: usize) -> Value {
-    padded("PetStore", "corner-shop", &store_spec(12), bytes)
+    padded("PetStore", "corner-shop", &store_spec(12), 0, bytes)
 }
 
 /// A store that is mostly spec and kubectl's copy of it.
 fn store_with_tags(tags: usize) -> Value {
-    padded("PetStore", "corner-shop", &store_spec(tags), 0)
+    padded("PetStore", "corner-shop", &store_spec(tags), 0, 0)
 }
 
-fn pet_of_about(bytes: usize) -> Value {
-    let spec = json!({"id": 4711, "name": "Rex", "tag": "cat", "storeRef": {"name": STORE}});
-    padded("Pet", "rex", &spec, bytes)
+/// A pet that is mostly annotations and managed fields.
+fn pet_of_about(bytes: usize, annotations: usize, id: u32) -> Value {
+    let spec = json!({"id": id, "name": "Rex", "tag": "cat", "storeRef": {"name": STORE}});
+    padded("Pet", "rex", &spec, annotations, bytes)
 }
 
 /// The store that pets refer to.
@@ -164,9 +200,17 @@ fn as_new(mut object: Value) -> Value {
     object
 }
 
-/// An object with kubectl's copy of its spec, and as many managers of its fields as it takes to be `bytes` long.
-fn padded(kind: &str, name: &str, spec: &Value, bytes: usize) -> Value {
-    let of = |managers| object(kind, name, spec, managers);
+/// An object with kubectl's copy of its spec, `annotations` more, and as many managers of its fields as it takes
+/// to be `bytes` long.
+fn padded(kind: &str, name: &str, spec: &Value, annotations: usize, bytes: usize) -> Value {
+    let of = |managers| {
+        let mut object = object(kind, name, spec, managers);
+        for number in 0..annotations {
+            let text = "what one of many controllers wrote down for itself";
+            object["metadata"]["annotations"][format!("controller-{number}.example.com/note")] = text.into();
+        }
+        object
+    };
     let managers = (1..).find(|managers| of(*managers).to_string().len() >= bytes);
     of(managers.unwrap_or_default())
 }

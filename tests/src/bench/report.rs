@@ -8,6 +8,7 @@ use super::curves::{Curve, table};
 use super::figures::{Percentiles, Spread};
 use super::inside::Cost;
 use super::machine::{Cores, Machine};
+use super::payload::Goal;
 use super::through::Creates;
 
 /// Everything that was measured, raw.
@@ -40,19 +41,39 @@ pub struct Report {
     pub curves: Vec<Curve>,
 }
 
-/// The same measurement, several times, of floor and webhook in turn.
+/// The same measurement, several times, of floor, webhook and peer in turn.
 #[derive(Debug, Serialize)]
 pub struct Pair<T> {
     /// What was sent.
     pub case: &'static str,
     /// The size of its body.
     pub body_bytes: usize,
-    /// The share of the floor's throughput that is wanted.
-    pub goal: Option<f64>,
+    /// The throughput that is wanted.
+    pub goal: Option<Goal>,
     /// The floor's.
     pub floor: Vec<T>,
     /// The webhook's.
     pub webhook: Vec<T>,
+    /// The peer's; none when it has no such call or is left out.
+    pub peer: Vec<T>,
+}
+
+impl Pair<Capacity> {
+    /// The webhook's throughput as a share of the floor's, run by run.
+    pub fn of_floor(&self) -> Spread {
+        Spread::of(self.webhook.iter().zip(&self.floor).map(|(own, floor)| own.per_second / floor.per_second))
+    }
+
+    /// The same of CPU time: what a request costs the floor, as a share of what it costs the webhook.
+    pub fn of_floor_cpu(&self) -> Spread {
+        Spread::of(self.webhook.iter().zip(&self.floor).map(|(own, floor)| floor.cpu_us / own.cpu_us))
+    }
+
+    /// The webhook's throughput as a multiple of the peer's.
+    pub fn of_peer(&self) -> Option<Spread> {
+        let each = self.webhook.iter().zip(&self.peer).map(|(own, peer)| own.per_second / peer.per_second);
+        (!self.peer.is_empty()).then(|| Spread::of(each))
+    }
 }
 
 /// One closed loop.
@@ -154,28 +175,43 @@ impl Report {
         writeln!(f, "\nCapacity: closed loop, {} connections", self.connections)?;
         writeln!(
             f,
-            "{:<26} {:>7}  {:>9} {:>9}  {:<18} {:>5}  {:>8} {:>8}  {:<18} {:>5}",
-            "", "bytes", "floor/s", "webhook/s", "ratio", "goal", "floor us", "webh. us", "ratio", "busy"
+            "{:<28} {:>7} {:>8} {:>8} {:>8}  {:<16} {:>5}  {:<16} {:>5}  {:>6} {:>6} {:>7}  {:<16} {:>5}",
+            "",
+            "bytes",
+            "floor/s",
+            "own/s",
+            "peer/s",
+            "of floor",
+            "goal",
+            "of peer",
+            "goal",
+            "floor",
+            "own us",
+            "peer us",
+            "of floor's CPU",
+            "busy"
         )?;
         for pair in &self.throughput {
             let median =
                 |runs: &[Capacity], figure: fn(&Capacity) -> f64| Spread::of(runs.iter().map(figure)).median;
-            let both = pair.webhook.iter().zip(&pair.floor);
-            let rates = both.clone().map(|(webhook, floor)| webhook.per_second / floor.per_second);
-            let costs = both.clone().map(|(webhook, floor)| floor.cpu_us / webhook.cpu_us);
-            let busy = both.map(|(webhook, floor)| webhook.busy.min(floor.busy));
+            let busy = pair.webhook.iter().chain(&pair.floor).map(|run| run.busy);
+            let of_peer_goal = pair.goal.and_then(|goal| goal.of_peer);
             writeln!(
                 f,
-                "{:<26} {:>7}  {:>9.0} {:>9.0}  {:<18} {:>5}  {:>8.1} {:>8.1}  {:<18} {:>5}",
+                "{:<28} {:>7} {:>8.0} {:>8.0} {:>8.0}  {:<16} {:>5}  {:<16} {:>5}  {:>6.1} {:>6.1} {:>7.1}  {:<16} {:>5}",
                 pair.case,
                 pair.body_bytes,
                 median(&pair.floor, |run| run.per_second),
                 median(&pair.webhook, |run| run.per_second),
-                percents(Spread::of(rates)),
-                pair.goal.map(percent).unwrap_or_default(),
+                median(&pair.peer, |run| run.per_second),
+                percents(pair.of_floor()),
+                pair.goal.map(|goal| percent(goal.of_floor)).unwrap_or_default(),
+                pair.of_peer().map(times).unwrap_or_default(),
+                of_peer_goal.map(|goal| format!("{goal:.0}x")).unwrap_or_default(),
                 median(&pair.floor, |run| run.cpu_us),
                 median(&pair.webhook, |run| run.cpu_us),
-                percents(Spread::of(costs)),
+                median(&pair.peer, |run| run.cpu_us),
+                percents(pair.of_floor_cpu()),
                 percent(Spread::of(busy).min),
             )?;
         }
@@ -201,10 +237,14 @@ impl Report {
     fn latency(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = self.latency.first().and_then(|pair| pair.webhook.first()).map(|tail| tail.rate);
         let Some(rate) = rate else { return Ok(()) };
-        writeln!(f, "\nLatency in ms: open loop, {rate} requests/s, from the moment a request was due")?;
+        writeln!(
+            f,
+            "\nLatency in ms: open loop, {rate} requests/s, from the moment a request was due; the peer gets a quarter"
+        )?;
         writeln!(f, "{:<36} {:>21} {:>21} {:>21} {:>8}", "", "p50", "p99", "p99.9", "CPU us")?;
         for pair in &self.latency {
-            for (server, tails) in [("floor", &pair.floor), ("webhook", &pair.webhook)] {
+            let servers = [("floor", &pair.floor), ("webhook", &pair.webhook), ("peer", &pair.peer)];
+            for (server, tails) in servers.into_iter().filter(|(_, tails)| !tails.is_empty()) {
                 let of = |figure: fn(&Percentiles) -> f64| {
                     spread(Spread::of(tails.iter().map(|tail| figure(&tail.latency))))
                 };
@@ -290,6 +330,10 @@ fn percent(share: f64) -> String {
 
 fn percents(Spread { min, median, max }: Spread) -> String {
     format!("{} ({:.0}..{:.0})", percent(median), min * 100.0, max * 100.0)
+}
+
+fn times(Spread { min, median, max }: Spread) -> String {
+    format!("{median:.1}x ({min:.1}..{max:.1})")
 }
 
 fn spread(Spread { min, median, max }: Spread) -> String {
