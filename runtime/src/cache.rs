@@ -5,6 +5,7 @@
 mod health;
 mod kept;
 mod read;
+mod unreadable;
 mod watching;
 
 use std::{
@@ -29,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 use health::{Health, Shared};
 pub use kept::Keep;
 use read::Read;
+use unreadable::AllUnreadable;
+pub use unreadable::Unreadable;
 use watching::{Sink, Watching};
 
 /// How many changes a slow reader may lag behind before it has to look at everything again.
@@ -55,6 +58,7 @@ pub struct Cache {
     health: Arc<Shared>,
     changes: broadcast::Sender<Change>,
     deleted: Mutex<Deleted>,
+    unreadable: AllUnreadable,
     keep: Keep,
 }
 
@@ -101,6 +105,7 @@ impl Cache {
             health: all,
             changes: broadcast::Sender::new(CHANGES),
             deleted: Mutex::default(),
+            unreadable: AllUnreadable::default(),
             keep,
         }
     }
@@ -108,6 +113,11 @@ impl Cache {
     /// The object of kind `K` and this name.
     pub fn get<K: Kind>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         self.kinds.get(K::NAME)?.index.read().get(namespace, name)?.get()
+    }
+
+    /// The stored objects that are not of their kind's form; of very many, some.
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        self.unreadable.get()
     }
 
     /// All objects of a kind, in no order.
@@ -363,6 +373,7 @@ struct Listing {
 
 impl<K: Kind> Sink<Read<K>> for Objects {
     fn begin(&mut self) {
+        self.cache.unreadable.begin(K::NAME, self.namespace.as_deref());
         let unseen = self.cache.names(K::NAME, self.namespace.as_deref()).into_iter().collect();
         self.listing = Some(Listing { unseen, gone: Vec::new() });
     }
@@ -397,8 +408,12 @@ impl<K: Kind> Sink<Read<K>> for Objects {
     /// An object that is not of its kind's form is said to be so, and looked past.
     fn apply(&mut self, object: Read<K>) {
         match object.0 {
-            Ok(object) => self.cache.apply(object),
+            Ok(object) => {
+                self.cache.unreadable.note(K::NAME, object.meta(), None);
+                self.cache.apply(object);
+            }
             Err(invalid) => {
+                self.cache.unreadable.note(K::NAME, &invalid.metadata, Some(&invalid.error));
                 let (namespace, name) = key(&invalid.metadata);
                 tracing::warn!(
                     kind = K::NAME,
@@ -413,6 +428,7 @@ impl<K: Kind> Sink<Read<K>> for Objects {
     }
 
     fn delete(&mut self, object: Read<K>) {
+        self.cache.unreadable.note(K::NAME, object.meta(), None);
         self.take_out::<K>(object.meta());
     }
 }

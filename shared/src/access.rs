@@ -18,6 +18,8 @@ impl Access {
     pub const SECRETS_READ: Access = Access::secrets(&["get", "update", "patch"]);
     /// Secrets that are made for the object, and go with it.
     pub const SECRETS_MADE: Access = Access::secrets(&["get", "create", "update", "patch"]);
+    /// The same, where they are deleted before the object as well, for instance when they get another name.
+    pub const SECRETS_DELETED: Access = Access::secrets(&["get", "create", "update", "patch", "delete"]);
 
     const fn secrets(verbs: &'static [&'static str]) -> Access {
         Access { group: "", resource: "secrets", verbs }

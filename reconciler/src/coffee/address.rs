@@ -157,7 +157,7 @@ impl Reconcile for AddressReconciler {
         });
     }
 
-    fn record(&self, _operation: &str, id: &str, status: &mut CoffeeAddressStatus) {
+    fn record(&self, _intent: &Intent, id: &str, status: &mut CoffeeAddressStatus) {
         status.retired_address_ids.extend(status.address_id.replace(id.to_owned()));
         // Of what was restored and adopted it is not known how it was made.
         let fingerprint = status.intent.as_ref().map(|intent| intent.fingerprint.clone());
@@ -227,6 +227,7 @@ pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effe
         fingerprint: recognised_by(&shop.used.name, &postal(&one.place)),
         at: one.created,
         certain: true,
+        kept: false,
     };
     Ok(listed.iter().map(effect).collect())
 }

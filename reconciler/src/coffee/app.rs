@@ -17,7 +17,7 @@ use crate::common::{
 };
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
-    UnknownPolicy,
+    SecretSpec, UnknownPolicy,
 };
 
 /// The operation's name in intents.
@@ -81,7 +81,7 @@ impl Reconcile for AppReconciler {
                     (CoffeeApp::CLIENT_ID_KEY, made.id.as_bytes()),
                     (CoffeeApp::CLIENT_SECRET_KEY, made.secret.expose().as_bytes()),
                 ];
-                guard.fill_secret(app, &secret, &data).await?;
+                guard.fill_secret(app, &secret, &SecretSpec::of(&data)).await?;
                 let message = format!("registered app {}, credentials in Secret {secret}", made.id);
                 Ok(Outcome::made(made.id, message))
             }
@@ -123,7 +123,7 @@ impl Reconcile for AppReconciler {
         });
     }
 
-    fn record(&self, _operation: &str, id: &str, status: &mut CoffeeAppStatus) {
+    fn record(&self, _intent: &Intent, id: &str, status: &mut CoffeeAppStatus) {
         status.app_id = Some(id.to_owned());
     }
 
@@ -144,6 +144,7 @@ impl Reconcile for AppReconciler {
             id: one.id,
             at: None,
             certain: false,
+            kept: false,
         };
         Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
     }

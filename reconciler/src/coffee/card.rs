@@ -162,7 +162,7 @@ impl Reconcile for CardReconciler {
         });
     }
 
-    fn record(&self, _operation: &str, id: &str, status: &mut CoffeeCardStatus) {
+    fn record(&self, _intent: &Intent, id: &str, status: &mut CoffeeCardStatus) {
         status.card_id = Some(id.to_owned());
     }
 

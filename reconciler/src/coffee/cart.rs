@@ -180,7 +180,7 @@ impl Reconcile for CartReconciler {
             card_ref.as_ref().map(|target| is_target_ready::<CoffeeCard>(checks, namespace, target, card));
     }
 
-    fn record(&self, _operation: &str, id: &str, status: &mut CoffeeCartStatus) {
+    fn record(&self, _intent: &Intent, id: &str, status: &mut CoffeeCartStatus) {
         status.order_id = Some(id.to_owned());
     }
 

@@ -17,8 +17,8 @@ use parking_lot::Mutex;
 use reqwest::Url;
 
 use super::client::{Client, Error, Http, HttpError, HttpSettings, Operation, Secret, Transport};
-use crate::common::rate_limit::limits;
-use crate::engine::{Account, Context, Failure, Guard, Limits, ObjectKey};
+use crate::common::{clients::Clients, rate_limit::limits};
+use crate::engine::{self, Account, Context, Failure, Guard, Limits, ObjectKey};
 
 /// How many removals are remembered. One that is forgotten is asked for once more.
 const REMOVALS: usize = 10_000;
@@ -35,6 +35,7 @@ pub struct Shops(Arc<Inner>);
 struct Inner {
     dial: Box<Dial>,
     transports: Mutex<HashMap<String, Arc<dyn Transport>>>,
+    clients: Clients<(Client, String)>,
     removed: Mutex<HashSet<String>>,
 }
 
@@ -59,8 +60,8 @@ impl Shops {
     pub fn dialled(
         dial: impl Fn(&Url) -> Result<Arc<dyn Transport>, HttpError> + Send + Sync + 'static,
     ) -> Self {
-        let (transports, removed) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { dial: Box::new(dial), transports, removed }))
+        let (transports, removed, clients) = (Mutex::default(), Mutex::default(), Clients::default());
+        Self(Arc::new(Inner { dial: Box::new(dial), transports, clients, removed }))
     }
 
     /// The account of `object`, whose remote thing was made at `made_at` if it was made.
@@ -100,13 +101,8 @@ impl Shops {
     ) -> Result<(Account, Connection), Failure> {
         let namespace = account.metadata.namespace.as_deref().unwrap_or_default();
         let name = account.metadata.name.as_deref().unwrap_or_default();
-        let entry = &account.spec.token_secret_ref;
-        let secret = ctx.secret(namespace, &entry.name).await?;
-        let token = Secret::new(secret.text(&entry.key)?);
-        if let Some(message) = mismatch(account, &token) {
-            return Err(Failure::DependencyMissing(message));
-        }
         let url = account.spec.shop_url();
+        let (client, credentials) = self.client(ctx, account, url).await?;
         let status = account.status.as_ref().filter(|status| status.base_url.as_deref() == Some(url));
         let used = UsedAccount {
             name: format!("{namespace}/{name}"),
@@ -115,9 +111,30 @@ impl Shops {
         };
         let limits = Account::new("terminal", used.name.clone())
             .with_limits(one_at_a_time(account))
-            .with_credentials(digest(token.expose()));
-        let client = Client::new(self.transport(url)?, token).with_timeout(ctx.request_timeout());
+            .with_credentials(credentials);
         Ok((limits, Connection { client, used, shops: self.clone() }))
+    }
+
+    /// The client of `account` at `url`, with a digest of its token.
+    async fn client(
+        &self,
+        ctx: &Context,
+        account: &TerminalAccount,
+        url: &str,
+    ) -> Result<(Client, String), Failure> {
+        let entry = &account.spec.token_secret_ref;
+        let key = ObjectKey::of(account);
+        let secret = (key.namespace.as_str(), entry.name.as_str());
+        let settings = (url, &entry.key, account.spec.environment.unwrap_or_default() as u8);
+        let make = |secret: &engine::Secret| {
+            let token = Secret::new(secret.text(&entry.key)?);
+            if let Some(message) = mismatch(account, &token) {
+                return Err(Failure::DependencyMissing(message));
+            }
+            let digest = digest(token.expose());
+            Ok((Client::new(self.transport(url)?, token).with_timeout(ctx.request_timeout()), digest))
+        };
+        self.0.clients.get(ctx, &key, secret, settings, make).await
     }
 
     fn transport(&self, url: &str) -> Result<Arc<dyn Transport>, Failure> {

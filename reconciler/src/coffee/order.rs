@@ -130,8 +130,8 @@ impl Reconcile for OrderReconciler {
         status::phase(order, checks, status);
     }
 
-    fn record(&self, operation: &str, id: &str, status: &mut CoffeeOrderStatus) {
-        let slot = match operation {
+    fn record(&self, intent: &Intent, id: &str, status: &mut CoffeeOrderStatus) {
+        let slot = match intent.operation.as_str() {
             address::CREATE => &mut status.address_id,
             card::REGISTER => &mut status.card_id,
             _ => &mut status.order_id,

@@ -83,7 +83,7 @@ pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effe
     let free = orders.iter().filter(|order| !ours.contains(&order.id));
     let effect = |order: &Order| {
         let fingerprint = of_order(shop, order)?;
-        Some(Effect { id: order.id.clone(), fingerprint, at: order.created, certain: true })
+        Some(Effect { id: order.id.clone(), fingerprint, at: order.created, certain: true, kept: false })
     };
     Ok(free.filter_map(effect).collect())
 }

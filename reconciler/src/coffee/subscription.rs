@@ -161,7 +161,7 @@ impl Reconcile for SubscriptionReconciler {
         status.card_ready_status = Some(is_target_ready::<CoffeeCard>(checks, namespace, card_ref, card));
     }
 
-    fn record(&self, _operation: &str, id: &str, status: &mut CoffeeSubscriptionStatus) {
+    fn record(&self, _intent: &Intent, id: &str, status: &mut CoffeeSubscriptionStatus) {
         status.subscription_id = Some(id.to_owned());
     }
 
@@ -191,6 +191,7 @@ impl Reconcile for SubscriptionReconciler {
             id: one.id,
             at: one.created,
             certain: true,
+            kept: false,
         };
         Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
     }

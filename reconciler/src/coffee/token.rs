@@ -17,7 +17,7 @@ use crate::common::{
 };
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, ObjectKey, Once, Outcome, Plan, Reconcile,
-    UnknownPolicy,
+    SecretSpec, UnknownPolicy,
 };
 
 /// The operation's name in intents.
@@ -82,7 +82,7 @@ impl Reconcile for TokenReconciler {
             Step::Make => {
                 let made = shop.write(guard, operation::CREATE_TOKEN, shop.client.create_token()).await?;
                 let data = [(TerminalToken::SECRET_KEY, made.token.expose().as_bytes())];
-                guard.fill_secret(token, &secret, &data).await?;
+                guard.fill_secret(token, &secret, &SecretSpec::of(&data)).await?;
                 Ok(Outcome::made(made.id.clone(), format!("minted token {} into Secret {secret}", made.id)))
             }
             Step::Remove(id) => {
@@ -129,7 +129,7 @@ impl Reconcile for TokenReconciler {
         });
     }
 
-    fn record(&self, _operation: &str, id: &str, status: &mut TerminalTokenStatus) {
+    fn record(&self, _intent: &Intent, id: &str, status: &mut TerminalTokenStatus) {
         status.token_id = Some(id.to_owned());
     }
 
@@ -151,6 +151,7 @@ impl Reconcile for TokenReconciler {
             fingerprint: fingerprint.clone(),
             at: one.created,
             certain: false,
+            kept: false,
         };
         Ok(list(ctx, shop).await?.into_iter().map(effect).collect())
     }

@@ -16,7 +16,8 @@ use super::{
     standing::{PRESENT, SOON, is_gone},
 };
 use crate::engine::{
-    Context, Deletion, Failure, Guard, IfNotFound, Once, Outcome, OwnedSecret, Plan, UnknownPolicy,
+    Context, Deletion, Failure, Guard, IfNotFound, Once, Outcome, OwnedSecret, Plan, SecretSpec,
+    UnknownPolicy,
 };
 
 /// What is at the service, and in the Secret.
@@ -135,7 +136,7 @@ pub(crate) fn plan_deletion<T, A>(id: Option<&str>, observed: &Observed<T, A>) -
 
 /// Makes sure that there is a Secret to write into.
 pub(crate) async fn reserve<K: Kind>(guard: &Guard, owner: &K, name: &str) -> Result<Outcome, Failure> {
-    guard.reserve_secret(owner, name).await?;
+    guard.reserve_secret(owner, name, &SecretSpec::default()).await?;
     Ok(Outcome::new(ConditionReason::Created, format!("reserved Secret {name}")))
 }
 

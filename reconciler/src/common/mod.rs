@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | `clients` | clients that are made with the credentials in a Secret |
 //! | `http` | one request is sent once, and what its answer means |
 //! | `minted` | secrets that a service shows once, kept in a Secret |
 //! | `rate_limit` | what a provider's spec says of its service |
@@ -10,6 +11,7 @@
 //! | `refusals` | a call that was refused or given up is not made again by itself |
 //! | `standing` | what the conditions come to, and whether references' targets are ready |
 
+pub(crate) mod clients;
 pub(crate) mod http;
 pub(crate) mod minted;
 pub(crate) mod rate_limit;

@@ -50,7 +50,8 @@ pub use account::{Account, Limits};
 pub use cluster::objects::ObjectKey;
 pub use context::{
     Context, Secret,
-    guard::{Guard, Owned, OwnedSecret},
+    guard::{Guard, Owned},
+    secrets::{OwnedSecret, SecretSpec},
 };
 pub use kinds::{
     Kinds,

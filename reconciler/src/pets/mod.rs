@@ -5,7 +5,7 @@ mod client;
 mod pet;
 mod petstore;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use concierge_shared::{
@@ -14,8 +14,8 @@ use concierge_shared::{
 };
 
 use crate::{
-    common::{http, rate_limit::limits},
-    engine::{Account, Context, Failure, Kinds, Limits},
+    common::{clients::Clients, http, rate_limit::limits},
+    engine::{Account, Context, Failure, Kinds, Limits, ObjectKey, Secret},
 };
 use client::Client;
 
@@ -30,7 +30,8 @@ pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
 
 /// Adds them with a client that is made in another way.
 pub fn kinds(kinds: Kinds, http: reqwest::Client) -> Kinds {
-    kinds.with(pet::PetReconciler::new(http.clone())).with(petstore::PetStoreReconciler { http })
+    let services = Services(Arc::new((http, Clients::default())));
+    kinds.with(pet::PetReconciler::new(services.clone())).with(petstore::PetStoreReconciler { services })
 }
 
 /// The base URL of the service that `store` is kept in.
@@ -38,18 +39,28 @@ fn base_url(store: &PetStore) -> Option<&str> {
     store.spec.endpoints.as_ref()?.base_url.as_deref()
 }
 
-/// The service that `store` is kept in, with the store's key.
-async fn service(ctx: &Context, http: &reqwest::Client, store: &PetStore) -> Result<Option<Client>, Failure> {
-    let Some(url) = base_url(store) else { return Ok(None) };
-    let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-    let reference = store.spec.security.as_ref().and_then(|security| security.api_key_secret_ref.as_ref());
-    let key = match reference {
-        Some(reference) => {
-            Some(ctx.secret(namespace, &reference.name).await?.text(&reference.key)?.to_owned())
-        }
-        None => None,
-    };
-    Ok(Some(Client::new(http.clone(), url, key)))
+/// The ways to all services. Clones are the same.
+#[derive(Clone)]
+struct Services(Arc<(reqwest::Client, Clients<Client>)>);
+
+impl Services {
+    /// The service at `url`.
+    fn at(&self, url: &str, key: Option<String>) -> Client {
+        Client::new(self.0.0.clone(), url, key)
+    }
+
+    /// The service that `store` is kept in, with the store's key.
+    async fn of(&self, ctx: &Context, store: &PetStore) -> Result<Option<Client>, Failure> {
+        let Some(url) = base_url(store) else { return Ok(None) };
+        let security = store.spec.security.as_ref();
+        let Some(reference) = security.and_then(|security| security.api_key_secret_ref.as_ref()) else {
+            return Ok(Some(self.at(url, None)));
+        };
+        let provider = ObjectKey::of(store);
+        let secret = (provider.namespace.as_str(), reference.name.as_str());
+        let make = |secret: &Secret| Ok(self.at(url, Some(secret.text(&reference.key)?.to_owned())));
+        self.0.1.get(ctx, &provider, secret, (url, &reference.key), make).await.map(Some)
+    }
 }
 
 /// The account whose calls count together: those of one store. Stores of other namespaces may be at the same address; they do

@@ -11,10 +11,9 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::{
-    account, all_known,
+    Services, account, all_known,
     capacity::Capacity,
     client::{Client, RemotePet},
-    service,
 };
 use crate::engine::{
     Account, Checks, Context, Deletion, Drift, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
@@ -28,7 +27,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(300);
 const KEYS: usize = 1000;
 
 pub(super) struct PetReconciler {
-    pub(super) http: reqwest::Client,
+    services: Services,
     /// The keys that were used, by namespace and URL: a key that a store has now is no business of the service that it used before,
     /// nor of another namespace.
     keys: Mutex<HashMap<(String, String), Option<String>>>,
@@ -36,8 +35,8 @@ pub(super) struct PetReconciler {
 }
 
 impl PetReconciler {
-    pub(super) fn new(http: reqwest::Client) -> Self {
-        Self { http, keys: Mutex::default(), capacity: Capacity::default() }
+    pub(super) fn new(services: Services) -> Self {
+        Self { services, keys: Mutex::default(), capacity: Capacity::default() }
     }
 
     fn remember(&self, namespace: &str, client: &Client) {
@@ -53,7 +52,7 @@ impl PetReconciler {
     fn previous(&self, namespace: &str, url: &str) -> Client {
         let place = (namespace.to_owned(), url.to_owned());
         let key = self.keys.lock().get(&place).cloned().flatten();
-        Client::new(self.http.clone(), url, key)
+        self.services.at(url, key)
     }
 }
 
@@ -116,7 +115,7 @@ impl Reconcile for PetReconciler {
         all_known(ctx)?;
         let store = store_of(ctx, pet).1;
         let current = match &store {
-            Some(store) => service(ctx, &self.http, store).await?,
+            Some(store) => self.services.of(ctx, store).await?,
             None => None,
         };
         let recorded = pet.status.as_ref().and_then(|status| status.remote.as_deref());

@@ -10,7 +10,7 @@ use concierge_shared::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{account, all_known, client::Client, pet::is_error, service};
+use super::{Services, account, all_known, client::Client, pet::is_error};
 use crate::engine::{
     Account, Checks, Context, Deletion, ExtraCondition, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
 };
@@ -19,7 +19,7 @@ use crate::engine::{
 const LAST_SYNC: SignedDuration = SignedDuration::from_hours(1);
 
 pub(super) struct PetStoreReconciler {
-    pub(super) http: reqwest::Client,
+    pub(super) services: Services,
 }
 
 pub(super) struct Observed {
@@ -47,7 +47,7 @@ impl Reconcile for PetStoreReconciler {
     const NEEDS_SECRETS: bool = true;
 
     async fn connect(&self, ctx: &Context, store: &PetStore) -> Result<(Account, Option<Client>), Failure> {
-        let client = service(ctx, &self.http, store).await?;
+        let client = self.services.of(ctx, store).await?;
         let account = client.as_ref().map_or_else(Account::none, |client| account(store, client));
         Ok((account, client))
     }

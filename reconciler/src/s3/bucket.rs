@@ -194,7 +194,7 @@ impl Reconcile for BucketReconciler {
         }
     }
 
-    fn record(&self, _operation: &str, id: &str, status: &mut BucketStatus) {
+    fn record(&self, _intent: &Intent, id: &str, status: &mut BucketStatus) {
         status.bucket_name = Some(id.to_owned());
         status.exists = Some(true);
     }
@@ -217,7 +217,7 @@ impl Reconcile for BucketReconciler {
             return Ok(Vec::new());
         }
         let (id, fingerprint) = (bucket.spec.name.clone(), intent.fingerprint.clone());
-        Ok(vec![Effect { id, fingerprint, at: None, certain: true }])
+        Ok(vec![Effect { id, fingerprint, at: None, certain: true, kept: false }])
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {

@@ -1,4 +1,11 @@
 //! Intents: a call that may be sent at most once is written down before it is sent.
+//!
+//! An object has one intent at a time, also where it makes several things one after the other. A key with two slots, for instance, is
+//! replaced like this: the new key is made under an intent; its id is recorded beside the old one in the write that takes the intent out;
+//! the old key is deleted, which can be repeated and takes no intent. No second call is planned while one is in doubt, so no more than
+//! one thing can be unaccounted for, and whatever is listed is either recorded or the effect of that one call. Intents by purpose would
+//! let two calls be in doubt together, whose effects could be mistaken for each other, and nothing would be done sooner: what is in doubt
+//! has to be settled before it is known whether a slot is free. Which purpose a call was for is told by its operation and fingerprint.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

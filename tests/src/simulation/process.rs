@@ -67,6 +67,8 @@ pub struct ProcessOptions {
     pub concurrency: usize,
     /// How long its lease lasts, which it renews three times as often.
     pub lease: Duration,
+    /// How many changes that come together it is told of one by one.
+    pub changes: usize,
 }
 
 impl Default for ProcessOptions {
@@ -80,6 +82,7 @@ impl Default for ProcessOptions {
             observe_only: false,
             concurrency: 4,
             lease: LEASE,
+            changes: 65536,
         }
     }
 }
@@ -116,7 +119,7 @@ impl Process {
             request_timeout: REQUEST,
         };
         let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease);
-        let view = View::new(server.clone(), watched, options.lag);
+        let view = View::new(server.clone(), watched, options.lag, options.changes);
         let metrics = Metrics::default();
         let hook: Arc<dyn Hook> = Arc::new(CrashHook { options, count: Mutex::new(0), frozen, interrupt });
         let dependencies =

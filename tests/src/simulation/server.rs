@@ -15,7 +15,7 @@ use concierge_reconciler::engine::{
 use jiff::Timestamp;
 use kube::core::ApiResource;
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 
 /// Kind, namespace and name.
@@ -116,78 +116,7 @@ impl Server {
         start.checked_add(self.began.elapsed()).unwrap()
     }
 
-    /// A user creates, or changes, an object.
-    pub fn user_puts(&self, mut object: Value) -> Value {
-        let name = name_of(&object);
-        let old = self.state.lock().objects.get(&name).cloned();
-        let metadata = object["metadata"].as_object_mut().unwrap();
-        match &old {
-            None => {
-                let uid = format!("uid-{}", self.state.lock().version + 1);
-                metadata.insert("uid".into(), uid.into());
-                metadata.insert("generation".into(), 1.into());
-                metadata.insert("creationTimestamp".into(), self.now().to_string().into());
-            }
-            Some(old) => {
-                let generation = old["metadata"]["generation"].as_i64().unwrap();
-                let changed = i64::from(old["spec"] != object["spec"]);
-                let mut merged = old["metadata"].as_object().unwrap().clone();
-                merged.extend(object["metadata"].as_object().unwrap().clone());
-                merged.insert("generation".into(), (generation + changed).into());
-                object["metadata"] = merged.into();
-                object["status"] = old["status"].clone();
-            }
-        }
-        self.store("user", name, object)
-    }
-
-    /// Stores an object as it is, with its status and all its metadata: as a backup, or a predecessor, left it.
-    pub fn user_puts_whole(&self, object: Value) -> Value {
-        let name = name_of(&object);
-        self.store("user", name, object)
-    }
-
-    /// A user creates, or changes, the object of this name in the namespace `default`.
-    pub fn user_makes(
-        &self,
-        api_version: &str,
-        kind: &'static str,
-        name: &str,
-        metadata: Value,
-        spec: Value,
-    ) -> ObjectKey {
-        let mut object = json!({
-            "apiVersion": api_version,
-            "kind": kind,
-            "metadata": { "name": name, "namespace": "default" },
-            "spec": spec,
-        });
-        object["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
-        self.user_puts(object);
-        ObjectKey::new(kind, "default", name)
-    }
-
-    /// A user sets annotations; `null` removes one.
-    pub fn user_annotates(&self, key: &ObjectKey, annotations: Value) {
-        let mut object = self.read(key).unwrap();
-        let metadata = object["metadata"].as_object_mut().unwrap();
-        let all = metadata.entry("annotations").or_insert_with(|| json!({})).as_object_mut().unwrap();
-        for (key, value) in annotations.as_object().unwrap() {
-            match value.is_null() {
-                true => drop(all.remove(key)),
-                false => drop(all.insert(key.clone(), value.clone())),
-            }
-        }
-        self.store("user", full(key), object);
-    }
-
-    /// A user deletes an object.
-    pub fn user_deletes(&self, key: &ObjectKey) {
-        let Some(object) = self.read(key) else { return };
-        self.delete("user", full(key), object);
-    }
-
-    fn delete(&self, who: &'static str, name: Name, mut object: Value) {
+    pub(super) fn delete(&self, who: &'static str, name: Name, mut object: Value) {
         if finalizers(&object).is_empty() {
             self.remove(who, name);
         } else if object["metadata"]["deletionTimestamp"].is_null() {
@@ -196,9 +125,12 @@ impl Server {
         }
     }
 
-    /// The last finalizer of an object that is being deleted is taken away by whoever held it.
-    pub fn user_removes(&self, key: &ObjectKey) {
-        self.remove("user", full(key));
+    pub(super) fn stored(&self, name: &Name) -> Option<Value> {
+        self.state.lock().objects.get(name).cloned()
+    }
+
+    pub(super) fn next_uid(&self) -> String {
+        format!("uid-{}", self.state.lock().version + 1)
     }
 
     /// An object as it is stored.
@@ -247,7 +179,7 @@ impl Server {
         self.grown.subscribe()
     }
 
-    fn store(&self, who: &'static str, name: Name, mut object: Value) -> Value {
+    pub(super) fn store(&self, who: &'static str, name: Name, mut object: Value) -> Value {
         let mut state = self.state.lock();
         state.version += 1;
         object["metadata"]["resourceVersion"] = state.version.to_string().into();
@@ -257,7 +189,7 @@ impl Server {
         object
     }
 
-    fn remove(&self, who: &'static str, name: Name) {
+    pub(super) fn remove(&self, who: &'static str, name: Name) {
         let mut state = self.state.lock();
         state.version += 1;
         state.objects.remove(&name);
@@ -393,7 +325,7 @@ impl Cluster for Connection {
             if self.server.state.lock().objects.contains_key(&name) {
                 return Err(ClusterError::Exists);
             }
-            let uid = format!("uid-{}", self.server.state.lock().version + 1);
+            let uid = self.server.next_uid();
             object["metadata"]["uid"] = uid.into();
             object["metadata"]["generation"] = 1.into();
             object["metadata"]["creationTimestamp"] = self.server.now().to_string().into();
@@ -496,11 +428,11 @@ fn merge_applied(stored: &mut Value, applied: &Value) {
     }
 }
 
-fn full(key: &ObjectKey) -> Name {
+pub(super) fn full(key: &ObjectKey) -> Name {
     (key.kind.to_owned(), key.namespace.clone(), key.name.clone())
 }
 
-fn name_of(object: &Value) -> Name {
+pub(super) fn name_of(object: &Value) -> Name {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
 }

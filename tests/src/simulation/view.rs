@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use concierge_reconciler::engine::cluster::objects::Objects;
+use concierge_reconciler::engine::cluster::objects::{Objects, Unreadable};
 use concierge_runtime::cache::Change;
 use concierge_shared::{
     admission::lookup::{Found, Lookup, Namespace, Selection, World, first_wanted},
@@ -10,6 +10,7 @@ use concierge_shared::{
     kind::KindInfo,
 };
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::{
     sync::broadcast,
     time::{Instant, sleep_until},
@@ -29,13 +30,14 @@ pub struct View {
 #[derive(Default)]
 struct Seen {
     world: World,
+    unreadable: Vec<Unreadable>,
     entries: usize,
 }
 
 impl View {
-    /// A cache of objects of `kinds`.
-    pub fn new(server: Arc<Server>, kinds: &'static [KindInfo], lag: Duration) -> Arc<Self> {
-        let changes = broadcast::Sender::new(65536);
+    /// A cache of objects of `kinds`, which tells one by one of no more than `most` changes that came together.
+    pub fn new(server: Arc<Server>, kinds: &'static [KindInfo], lag: Duration, most: usize) -> Arc<Self> {
+        let changes = broadcast::Sender::new(most);
         let view = Self { server, kinds, lag, seen: Mutex::default(), changes };
         view.catch_up();
         Arc::new(view)
@@ -75,8 +77,17 @@ impl Seen {
         self.entries += 1;
         let (kind, namespace, name) = entry.name;
         let kind = kinds.iter().find(|one| one.name == kind)?;
-        match entry.object {
-            Some(object) => self.world.insert((kind.store)(object).unwrap()),
+        let is_it =
+            |one: &Unreadable| (one.kind, &one.namespace, &one.name) == (kind.name, &namespace, &name);
+        self.unreadable.retain(|one| !is_it(one));
+        let uid = |object: &Value| object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        match entry.object.map(|object| (uid(&object), (kind.store)(object))) {
+            Some((_, Ok(object))) => self.world.insert(object),
+            Some((uid, Err(error))) => {
+                self.world.remove(kind.name, &namespace, &name);
+                let (namespace, name, error) = (namespace.clone(), name.clone(), error.to_string());
+                self.unreadable.push(Unreadable { kind: kind.name, namespace, name, uid, error });
+            }
             None => self.world.remove(kind.name, &namespace, &name),
         }
         Some(Change { kind: kind.name, namespace, name })
@@ -137,6 +148,10 @@ impl Lookup for View {
 }
 
 impl Objects for View {
+    fn unreadable(&self) -> Vec<Unreadable> {
+        self.seen.lock().unreadable.clone()
+    }
+
     fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
     }

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use concierge_reconciler::engine::{
-    Account, Context, Deletion, Drift, Failure, Guard, Outcome, Owned, Owner, Plan, Reconcile,
+    Account, Context, Deletion, Drift, Failure, Guard, Outcome, Owned, OwnedSecret, Owner, Plan, Reconcile,
+    Secret, SecretSpec,
 };
 use concierge_shared::{
     admission::{
@@ -34,11 +35,20 @@ pub(crate) struct ChestSpec {
     /// Whether it has a lid: a chest of its own that lies on it.
     #[serde(default)]
     pub(crate) lid: bool,
+    /// The Secret that is made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    /// When it is to be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due: Option<String>,
 }
 
 status! {
     pub(crate) struct ChestStatus() {
+        /// That of the chest as it was last seen.
         pub(crate) colour: Option<String>,
+        /// The Secret that was made for it.
+        pub(crate) key: Option<String>,
     }
 }
 
@@ -76,6 +86,10 @@ pub(crate) struct Chests(pub(crate) Arc<Service>);
 pub(crate) struct Observed {
     remote: Option<RemoteChest>,
     lid: Option<Box<Chest>>,
+    /// The Secret that it is to have.
+    key: Option<OwnedSecret>,
+    /// The Secret that it had before, while it is there.
+    old_key: Option<String>,
 }
 
 /// What is done about a chest.
@@ -85,6 +99,9 @@ pub(crate) enum ChestStep {
     Resize,
     MakeLid,
     RemoveLid(Box<Chest>),
+    Reserve(String),
+    Fill(String),
+    DeleteKey(String),
     Empty,
     Throw,
 }
@@ -92,6 +109,9 @@ pub(crate) enum ChestStep {
 impl fmt::Display for ChestStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            ChestStep::Reserve(_) => "reserve its Secret",
+            ChestStep::Fill(_) => "fill its Secret",
+            ChestStep::DeleteKey(_) => "delete its Secret",
             ChestStep::Make => "make it",
             ChestStep::Paint => "paint it",
             ChestStep::Resize => "resize it",
@@ -117,6 +137,8 @@ fn lid(chest: &Chest) -> Chest {
         size: 1,
         on: Some(name(chest).to_owned()),
         lid: false,
+        key: None,
+        due: None,
     };
     let mut lid = Chest::new(&lid_of(chest), spec);
     lid.metadata.namespace.clone_from(&chest.metadata.namespace);
@@ -146,7 +168,17 @@ impl Reconcile for Chests {
             Owned::Ours(lid) => Some(Box::new(lid)),
             Owned::Absent | Owned::Foreign(_) => None,
         };
-        Ok(Observed { remote: ctx.read("GET /chest", remote.chest(name(chest))).await?, lid })
+        let key = match chest.spec.key.as_deref() {
+            Some(name) => Some(ctx.secret_of(chest, name).await?),
+            None => None,
+        };
+        let before = chest.status.as_ref().and_then(|status| status.key.clone());
+        let old_key = match before.filter(|before| chest.spec.key.as_ref() != Some(before)) {
+            Some(name) if matches!(ctx.secret_of(chest, &name).await?, Owned::Ours(_)) => Some(name),
+            _ => None,
+        };
+        let remote = ctx.read("GET /chest", remote.chest(name(chest))).await?;
+        Ok(Observed { remote, lid, key, old_key })
     }
 
     fn owner(&self, chest: &Chest, observed: &Observed) -> Owner {
@@ -158,7 +190,7 @@ impl Reconcile for Chests {
         }
     }
 
-    fn plan(&self, chest: &Chest, observed: &Observed, _: Timestamp) -> Plan<ChestStep> {
+    fn plan(&self, chest: &Chest, observed: &Observed, now: Timestamp) -> Plan<ChestStep> {
         let Some(found) = &observed.remote else {
             return Plan::not_ready(ConditionReason::Reconciling, "not there yet").step(ChestStep::Make);
         };
@@ -173,6 +205,11 @@ impl Reconcile for Chests {
         if found.size != chest.spec.size {
             let drift = Drift::new("spec.size", found.size, chest.spec.size);
             plan = plan.correct_independently(ChestStep::Resize, [drift]);
+        }
+        plan = plan_key(chest, observed, plan);
+        let due = chest.spec.due.as_ref().and_then(|due| due.parse::<Timestamp>().ok());
+        if let Some(due) = due.filter(|due| *due > now) {
+            plan = plan.at(due);
         }
         match &observed.lid {
             None if chest.spec.lid => plan.step(ChestStep::MakeLid),
@@ -209,8 +246,12 @@ impl Reconcile for Chests {
             }
             ChestStep::MakeLid => guard.apply_owned(chest, lid(chest)).await?,
             ChestStep::RemoveLid(lid) => guard.delete_owned(&**lid).await?,
+            ChestStep::Reserve(key) => guard.reserve_secret(chest, key, &secret(chest)).await?,
+            ChestStep::Fill(key) => guard.fill_secret(chest, key, &secret(chest)).await?,
+            ChestStep::DeleteKey(key) => guard.delete_secret(chest, key).await?,
             ChestStep::Empty => {
-                let left = guard.write("POST /empty", remote.empty(name)).await?;
+                let most = Duration::from_secs(10);
+                let left = guard.write_within("POST /empty", most, remote.empty(name)).await?;
                 if left > 0 {
                     return Ok(Outcome::progress("is being emptied"));
                 }
@@ -232,7 +273,34 @@ impl Reconcile for Chests {
         }
     }
 
-    fn report(&self, _: &Chest, observed: &Observed, status: &mut ChestStatus) {
+    fn report(&self, chest: &Chest, observed: &Observed, status: &mut ChestStatus) {
         status.colour = observed.remote.as_ref().map(|found| found.colour.clone());
+        let has_key = matches!(observed.key, Some(Owned::Ours(_)));
+        status.key = observed.old_key.clone().or_else(|| chest.spec.key.clone().filter(|_| has_key));
     }
+
+    fn may_exist(&self, _: &Chest, status: Option<&ChestStatus>) -> bool {
+        status.is_some_and(|status| status.colour.is_some())
+    }
+}
+
+fn secret(chest: &Chest) -> SecretSpec {
+    let mut secret = SecretSpec::of(&[("colour", chest.spec.colour.as_bytes())]);
+    secret.labels.insert("colour".into(), chest.spec.colour.clone());
+    secret.annotations.insert("note".into(), "a key".into());
+    secret.type_ = Some("toys.example.com/key".into());
+    secret
+}
+
+fn plan_key(chest: &Chest, observed: &Observed, plan: Plan<ChestStep>) -> Plan<ChestStep> {
+    let key = chest.spec.key.clone().unwrap_or_default();
+    let is_filled = |secret: &Secret| secret.text("colour").is_ok_and(|colour| colour == chest.spec.colour);
+    let plan = match &observed.key {
+        Some(Owned::Absent) => plan.step(ChestStep::Reserve(key.clone())).step(ChestStep::Fill(key)),
+        Some(Owned::Ours(secret)) if !is_filled(secret) => plan.step(ChestStep::Fill(key)),
+        Some(Owned::Ours(_)) | None => plan,
+        // Found out by trying.
+        Some(Owned::Foreign(_)) => plan.step(ChestStep::Reserve(key)),
+    };
+    observed.old_key.iter().cloned().map(ChestStep::DeleteKey).fold(plan, Plan::step)
 }

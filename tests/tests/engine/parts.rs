@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use concierge_reconciler::engine::{ObjectKey, metrics::DriftLabels};
-use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage};
+use concierge_reconciler::engine::{ObjectKey, metrics::DriftLabels, seams::CrashPoint};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, REQUEST, Stage, server::finalizers};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -135,4 +135,84 @@ async fn what_is_adopted_is_corrected_and_its_drift_is_seen_like_that_of_what_wa
     sleep(12 * MINUTE).await;
     assert_eq!((chest(&world, "oak").unwrap().size, chest(&world, "elm").unwrap().size), (3, 3));
     assert_eq!(world.server.condition(&oak, "Drifted"), "False InSync");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_call_has_its_time_as_long_as_the_lease_covers_it() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let oak = world.chest("oak", json!({ "colour": "brown" }));
+    sleep(MINUTE).await;
+    fill(&world, "oak", 3 * HANDFUL);
+    // Longer than a call may take otherwise, and less than half a lease.
+    world.service.state.lock().emptying = REQUEST + Duration::from_secs(1);
+    world.server.user_deletes(&oak);
+    assert!(gone(&world, &oak).await < MINUTE);
+    assert_eq!(calls(&world, "POST /empty"), 3);
+    let elm = world.chest("elm", json!({ "colour": "brown" }));
+    sleep(MINUTE).await;
+    fill(&world, "elm", HANDFUL);
+    world.service.state.lock().emptying = LEASE;
+    world.server.user_deletes(&elm);
+    sleep(MINUTE).await;
+    let told = world.server.message(&elm, "Deleting");
+    assert!(told.contains("was not answered within 7.5 s"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_at_a_time_is_looked_at_then() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    for minutes in [3, 9, 11, 25] {
+        let due = world.server.now().checked_add(minutes * MINUTE).unwrap();
+        let at = Instant::now() + minutes * MINUTE;
+        world.chest("oak", json!({ "colour": "brown", "due": due.to_string() }));
+        sleep(minutes * MINUTE - Duration::from_secs(1)).await;
+        let before = world.service.state.lock().looked.unwrap();
+        assert!(before < at);
+        sleep(Duration::from_millis(1100)).await;
+        let looked = world.service.state.lock().looked.unwrap();
+        assert!(looked >= at && looked - at < Duration::from_millis(100), "{minutes}: {:?}", looked - before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_made_is_let_go_although_its_account_is_gone() {
+    let world = World::new();
+    world.service.state.lock().no_account = true;
+    let _process = world.healthy().await;
+    let [oak, lamp] = [json!({ "colour": "brown" }), json!({ "colour": "green", "on": "oak" })];
+    let (oak, lamp) = (world.chest("oak", oak), world.chest("lamp", lamp));
+    sleep(MINUTE).await;
+    world.server.user_annotates(&oak, json!({ "poke": "1" }));
+    sleep(MINUTE).await;
+    assert_eq!(
+        finalizers(&world.server.read(&oak).unwrap()),
+        ["concierge.dev/finalizer"],
+        "the lamp needs it"
+    );
+    world.server.user_deletes(&lamp);
+    world.server.user_deletes(&oak);
+    sleep(MINUTE).await;
+    assert_eq!((world.server.read(&oak), world.server.read(&lamp)), (None, None));
+}
+
+/// The status does not tell of it yet; the note beside the finalizer does.
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_made_just_before_its_maker_died_is_not_let_go() {
+    let world = World::new();
+    let crashing = ProcessOptions { crash_at: Some((CrashPoint::Acted, 1)), ..ProcessOptions::default() };
+    let first = world.start("first", crashing);
+    let oak = world.chest("oak", json!({ "colour": "brown" }));
+    sleep(MINUTE).await;
+    assert!(chest(&world, "oak").is_some() && world.server.status(&oak)["colour"].is_null());
+    drop(first);
+    world.service.state.lock().no_account = true;
+    world.server.user_deletes(&oak);
+    let _second = world.healthy().await;
+    sleep(10 * MINUTE).await;
+    assert_eq!(world.server.message(&oak, "Deleting"), "there is no account; create one");
+    world.service.state.lock().no_account = false;
+    sleep(10 * MINUTE).await;
+    assert_eq!((world.server.read(&oak), chest(&world, "oak")), (None, None));
 }

@@ -139,6 +139,14 @@ pub(crate) struct State {
     pub(crate) sends: BTreeMap<String, usize>,
     /// Treatments of the next orders; well when there is none.
     pub(crate) treats: VecDeque<Treat>,
+    /// How many orders there were at most at a time that were not cancelled.
+    pub(crate) most_orders: usize,
+    /// Whether what the answer to an order says is kept even if it is lost.
+    pub(crate) kept: bool,
+    /// How long it takes to take a handful out of a chest.
+    pub(crate) emptying: Duration,
+    /// When a chest was last looked at.
+    pub(crate) looked: Option<Instant>,
     /// Whether it accepts things and does not show them.
     pub(crate) deaf: bool,
     /// Whether calls about things get no answer.
@@ -185,6 +193,8 @@ impl Service {
         let listed_from = Instant::now() + treat.listed_after();
         let order = Order { id: id.clone(), what, at: (self.now)(), cancelled: false, listed_from };
         state.orders.push(order);
+        let live = state.orders.iter().filter(|order| !order.cancelled).count();
+        state.most_orders = state.most_orders.max(live);
         id
     }
 
@@ -265,7 +275,9 @@ impl Service {
     /// `GET /chest/name`
     pub(crate) async fn chest(&self, name: &str) -> Result<Option<RemoteChest>, Failure> {
         self.called("GET /chest")?;
-        Ok(self.state.lock().chests.get(name).cloned())
+        let mut state = self.state.lock();
+        state.looked = Some(Instant::now());
+        Ok(state.chests.get(name).cloned())
     }
 
     /// Changes the chest, which is made if it is not there.
@@ -283,6 +295,8 @@ impl Service {
     /// Takes a handful out; how many things are left.
     pub(crate) async fn empty(&self, name: &str) -> Result<usize, Failure> {
         self.called("POST /empty")?;
+        let emptying = self.state.lock().emptying;
+        sleep(emptying).await;
         let mut state = self.state.lock();
         let Some(chest) = state.chests.get_mut(name) else { return Ok(0) };
         chest.things = chest.things.saturating_sub(HANDFUL);

@@ -213,11 +213,16 @@ pub(crate) struct TicketSpec {
     pub(crate) what: String,
     #[serde(default)]
     pub(crate) free: bool,
+    /// With another text it is ordered anew, and the order before is cancelled then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renewal: Option<String>,
 }
 
 status! {
     pub(crate) struct TicketStatus(intent) {
         pub(crate) order_id: Option<String>,
+        pub(crate) previous_id: Option<String>,
+        pub(crate) renewed: Option<String>,
     }
 }
 
@@ -248,15 +253,23 @@ impl fmt::Display for TicketStep {
     }
 }
 
-fn order_id(ticket: &Ticket) -> Option<&String> {
-    ticket.status.as_ref()?.order_id.as_ref()
+/// What is ordered, and for which renewal.
+fn wanted(ticket: &Ticket) -> String {
+    let TicketSpec { what, renewal, .. } = &ticket.spec;
+    renewal.as_ref().map_or_else(|| what.clone(), |renewal| format!("{what}#{renewal}"))
+}
+
+/// The orders of a ticket that are listed.
+pub(crate) struct Orders {
+    /// Of the same.
+    same: Vec<String>,
+    cancelled: Vec<String>,
 }
 
 impl Reconcile for Tickets {
     type Kind = Ticket;
     type Remote = Arc<Service>;
-    /// The ids of listed orders of the same, and whether the own one is cancelled.
-    type Observed = (Vec<String>, bool);
+    type Observed = Orders;
     type Step = TicketStep;
 
     async fn connect(&self, _: &Context, _: &Ticket) -> Result<(Account, Arc<Service>), Failure> {
@@ -268,20 +281,34 @@ impl Reconcile for Tickets {
         ctx: &Context,
         remote: &Arc<Service>,
         ticket: &Ticket,
-    ) -> Result<(Vec<String>, bool), Failure> {
+    ) -> Result<Orders, Failure> {
         let orders = ctx.read("GET /order", remote.orders()).await?;
-        let same = orders.iter().filter(|order| order.what == ticket.spec.what);
-        let own = orders.iter().find(|order| Some(&order.id) == order_id(ticket));
-        Ok((same.map(|order| order.id.clone()).collect(), own.is_some_and(|own| own.cancelled)))
+        let ids = |wanted: &dyn Fn(&crate::remote::Order) -> bool| {
+            orders.iter().filter(|order| wanted(order)).map(|order| order.id.clone()).collect()
+        };
+        Ok(Orders {
+            same: ids(&|order| order.what == wanted(ticket)),
+            cancelled: ids(&|order| order.cancelled),
+        })
     }
 
-    fn plan(&self, ticket: &Ticket, (before, _): &(Vec<String>, bool), _: Timestamp) -> Plan<TicketStep> {
-        if order_id(ticket).is_some() {
-            return Plan::ready();
-        }
+    fn plan(&self, ticket: &Ticket, orders: &Orders, _: Timestamp) -> Plan<TicketStep> {
+        let status = ticket.status.clone().unwrap_or_default();
         let operation = if ticket.spec.free { "POST /free" } else { "POST /order" };
-        let once = Once { operation, fingerprint: ticket.spec.what.clone(), before: before.clone() };
-        Plan::not_ready(ConditionReason::Reconciling, "not ordered yet").once(TicketStep::Order, once)
+        let once = Once { operation, fingerprint: wanted(ticket), before: orders.same.clone() };
+        match (&status.order_id, &status.previous_id) {
+            (None, _) => {
+                Plan::not_ready(ConditionReason::Reconciling, "not ordered yet").once(TicketStep::Order, once)
+            }
+            // One slot has to be free before another is ordered.
+            (Some(_), Some(previous)) if !orders.cancelled.contains(previous) => {
+                Plan::ready().step(TicketStep::Cancel(previous.clone()))
+            }
+            (Some(_), _) if status.renewed != ticket.spec.renewal => {
+                Plan::ready().once(TicketStep::Order, once)
+            }
+            _ => Plan::ready(),
+        }
     }
 
     async fn act(
@@ -294,7 +321,7 @@ impl Reconcile for Tickets {
         match step {
             TicketStep::Order => {
                 let intent = ticket.status.as_ref().and_then(|status| status.intent.clone()).unwrap();
-                let call = remote.order(ticket.spec.what.clone(), intent.id);
+                let call = remote.order(wanted(ticket), intent.id);
                 let id = guard.write("POST /order", call).await?;
                 Ok(Outcome::made(id, "ordered"))
             }
@@ -305,24 +332,26 @@ impl Reconcile for Tickets {
         }
     }
 
-    fn plan_deletion(
-        &self,
-        ticket: &Ticket,
-        (_, cancelled): &(Vec<String>, bool),
-        _: Timestamp,
-    ) -> Deletion<TicketStep> {
-        match order_id(ticket) {
-            Some(id) if !cancelled => Deletion::steps([TicketStep::Cancel(id.clone())]),
-            _ => Deletion::Gone,
+    fn plan_deletion(&self, ticket: &Ticket, orders: &Orders, _: Timestamp) -> Deletion<TicketStep> {
+        let recorded = ticket.status.as_ref().map(|status| self.recorded(status)).unwrap_or_default();
+        let left: Vec<_> = recorded.into_iter().filter(|id| !orders.cancelled.contains(id)).collect();
+        match left.is_empty() {
+            true => Deletion::Gone,
+            false => Deletion::steps(left.into_iter().map(TicketStep::Cancel)),
         }
     }
 
-    fn record(&self, _: &str, id: &str, status: &mut TicketStatus) {
-        status.order_id = Some(id.to_owned());
+    fn report(&self, _: &Ticket, orders: &Orders, status: &mut TicketStatus) {
+        status.previous_id = status.previous_id.take().filter(|id| !orders.cancelled.contains(id));
+    }
+
+    fn record(&self, intent: &Intent, id: &str, status: &mut TicketStatus) {
+        status.previous_id = status.order_id.replace(id.to_owned());
+        status.renewed = intent.fingerprint.split_once('#').map(|(_, renewal)| renewal.to_owned());
     }
 
     fn recorded(&self, status: &TicketStatus) -> Vec<String> {
-        status.order_id.iter().cloned().collect()
+        status.order_id.iter().chain(&status.previous_id).cloned().collect()
     }
 
     async fn find_effects(
@@ -333,7 +362,9 @@ impl Reconcile for Tickets {
         _: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
         let orders = ctx.read("GET /order", remote.orders()).await?;
+        let kept = remote.state.lock().kept;
         let effect = |order: crate::remote::Order| Effect {
+            kept,
             id: order.id,
             fingerprint: order.what,
             at: Some(order.at),

@@ -127,6 +127,26 @@ async fn an_account_serves_no_more_than_its_places_and_forgets_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_burst_that_is_not_told_one_by_one_wakes_whoever_has_changed_and_nobody_else() {
+    let world = World::new();
+    let idle: Vec<_> =
+        (0..30).map(|n| world.toy(&format!("idle-{n}"), json!({ "colour": "brown" }))).collect();
+    let [edited, deleted] = ["edited", "deleted"].map(|name| world.toy(name, json!({ "colour": "brown" })));
+    let _process = world.start("a", ProcessOptions { changes: 4, ..ProcessOptions::default() });
+    sleep(LEASE * 3).await;
+    assert!(idle.iter().all(|key| world.server.is_ready(key)));
+    let before = reads(&world);
+    let new: Vec<_> = (0..20).map(|n| world.toy(&format!("new-{n}"), json!({ "colour": "brown" }))).collect();
+    world.toy("edited", json!({ "colour": "red" }));
+    world.server.user_deletes(&deleted);
+    sleep(MINUTE).await;
+    assert!(new.iter().chain([&edited]).all(|key| world.server.is_ready(key)));
+    assert!(world.server.read(&deleted).is_none());
+    // Two for each of the twenty-two that had changed.
+    assert!(reads(&world) - before <= 50, "{}", reads(&world) - before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_leadership_nothing_is_done() {
     let world = World::new();
     let _leader = world.healthy().await;

@@ -323,3 +323,29 @@ fn cut(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_are_long_ago_are_forgotten_and_not_looked_for_at_every_event() {
+        let start: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let at = |minutes: i64| start.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
+        let event = |minutes| Event { event_time: Some(MicroTime(at(minutes))), ..Event::default() };
+        let mut told = Told { swept: start, ..Told::default() };
+        for minutes in 0..60 {
+            told.events.insert((format!("uid-{minutes}"), String::new(), String::new()), event(minutes));
+        }
+        // One that began long ago and happened again just now.
+        let series = EventSeries { count: 9, last_observed_time: MicroTime(at(59)) };
+        told.events.insert(Default::default(), Event { series: Some(series), ..event(0) });
+        told.sweep(start);
+        assert_eq!(told.events.len(), 61, "within the minute");
+        told.sweep(at(60));
+        assert_eq!(told.events.len(), 30, "those of the last half hour, and the one that goes on");
+        assert!(told.events.contains_key(&Default::default()));
+        told.sweep(at(200));
+        assert!(told.events.is_empty());
+    }
+}

@@ -1,11 +1,14 @@
 //! The objects as the engine sees them: their names, a cache that may be behind, what this process wrote and the cache may not
 //! show yet, and what is read out of an object whose type is not known.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use concierge_runtime::cache::{Cache, Change};
 use concierge_shared::{
-    admission::{claim::Claim, lookup::Lookup},
+    admission::{
+        claim::Claim,
+        lookup::{Found, Lookup},
+    },
     index::Stored,
     kind::Kind,
     status::intent::Intent,
@@ -14,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::ApiResource;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Instant};
 
 /// An object's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,8 +65,14 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// A stored object that is not of its kind's form.
+pub use concierge_runtime::cache::Unreadable;
+
 /// A cache of objects, and what changes in it.
 pub trait Objects: Lookup + 'static {
+    /// The stored objects that are not of their kind's form, and so not among the others; of very many, some.
+    fn unreadable(&self) -> Vec<Unreadable>;
+
     /// The changes from now on. A receiver that lags behind has to list everything again.
     fn changes(&self) -> broadcast::Receiver<Change>;
 
@@ -72,6 +81,10 @@ pub trait Objects: Lookup + 'static {
 }
 
 impl Objects for Cache {
+    fn unreadable(&self) -> Vec<Unreadable> {
+        self.unreadable()
+    }
+
     fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes()
     }
@@ -116,12 +129,16 @@ struct Known {
     object: Stored,
     /// Whether we wrote it.
     ours: bool,
+    since: Instant,
 }
+
+/// An object that the cache has not shown for so long is gone: the answer to our last write came after the news of its end.
+const GONE: Duration = Duration::from_secs(600);
 
 impl Newer {
     /// Remembers what a write of ours returned.
     pub(crate) fn wrote(&self, object: Stored) {
-        self.0.lock().insert(ObjectKey::from(&object), Known { object, ours: true });
+        self.0.lock().insert(ObjectKey::from(&object), Known { object, ours: true, since: Instant::now() });
     }
 
     /// Remembers what was read from the API server, unless `cached` is as new.
@@ -132,7 +149,7 @@ impl Newer {
         let mut all = self.0.lock();
         let key = ObjectKey::from(&object);
         if all.get(&key).is_none_or(|known| is_older(known.object.meta(), object.meta())) {
-            all.insert(key, Known { object, ours: false });
+            all.insert(key, Known { object, ours: false, since: Instant::now() });
         }
     }
 
@@ -155,12 +172,16 @@ impl Newer {
     }
 
     /// Forgets what the cache shows by now: the answer to a write may have come after the news of it.
-    pub(crate) fn prune(&self, cached: impl Fn(&ObjectKey) -> Option<Stored>) {
+    pub(crate) fn prune(&self, cached: impl Fn(&ObjectKey) -> Found) {
         let keys: Vec<_> = self.0.lock().keys().cloned().collect();
         // Not while this is locked: whoever reads the cache may ask here.
         for key in keys {
-            if let Some(cached) = cached(&key) {
-                self.caught_up(&key, &cached);
+            match cached(&key) {
+                Found::Present(cached) => drop(self.caught_up(&key, &cached)),
+                Found::Absent => {
+                    self.0.lock().retain(|one, known| *one != key || known.since.elapsed() < GONE)
+                }
+                Found::Unknown => {}
             }
         }
     }
@@ -178,6 +199,11 @@ impl Newer {
     }
 }
 
+/// The metadata of an object, also of one that is otherwise not of its kind's form.
+pub(crate) fn metadata_of(object: &Value) -> ObjectMeta {
+    serde_json::from_value(object["metadata"].clone()).unwrap_or_default()
+}
+
 /// True when `one` is an older version of the same object as `other`.
 pub(crate) fn is_older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
     let version =
@@ -186,5 +212,60 @@ pub(crate) fn is_older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
         (Some(a), Some(b)) => one.uid == other.uid && a < b,
         // Versions that are no numbers can't be compared; every write has a precondition, so the cache will do.
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use concierge_shared::{kind::store, pets::Pet};
+    use serde_json::json;
+
+    use super::*;
+
+    fn pet(uid: &str, version: u32) -> Stored {
+        let pet: Pet = serde_json::from_value(json!({
+            "apiVersion": "petstore.example.com/v1", "kind": "Pet",
+            "metadata": { "name": "rex", "namespace": "default", "uid": uid, "resourceVersion": version.to_string() },
+            "spec": { "id": 1, "name": "Rex" },
+        }))
+        .unwrap();
+        store(Arc::new(pet))
+    }
+
+    fn key() -> ObjectKey {
+        ObjectKey::new("Pet", "default", "rex")
+    }
+
+    fn versions(newer: &Newer) -> Vec<String> {
+        let all = newer.of_kind("Pet").into_values();
+        all.filter_map(|object| object.meta().resource_version.clone()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_own_write_is_known_until_the_cache_shows_it() {
+        let newer = Newer::default();
+        newer.wrote(pet("a", 10));
+        newer.prune(|_| Found::Present(pet("a", 9)));
+        assert_eq!(newer.newer(&key(), pet("a", 9)).meta().resource_version.as_deref(), Some("10"));
+        newer.prune(|_| Found::Unknown);
+        assert_eq!(versions(&newer), ["10"], "a cache that is not believed shows nothing");
+        newer.prune(|_| Found::Present(pet("a", 10)));
+        assert!(versions(&newer).is_empty());
+        newer.wrote(pet("a", 11));
+        newer.prune(|_| Found::Present(pet("b", 12)));
+        assert!(versions(&newer).is_empty(), "another object has its name by now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_was_answered_after_the_news_of_the_objects_end_is_forgotten() {
+        let newer = Newer::default();
+        newer.wrote(pet("a", 10));
+        newer.prune(|_| Found::Absent);
+        assert_eq!(versions(&newer), ["10"], "it may be new");
+        tokio::time::advance(GONE).await;
+        newer.prune(|_| Found::Absent);
+        assert!(versions(&newer).is_empty());
     }
 }

@@ -1,19 +1,22 @@
-//! The guard: the last question before a call that changes something; and the Kubernetes objects that belong to an object.
+//! The guard: the last question before a call that changes something; and the objects of our kinds that belong to an object.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use concierge_shared::kind::Kind;
-use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use serde_json::{Map, Value, json};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::Value;
 
 use crate::engine::{
     account::Account,
     cluster::{ClusterError, Target, resource_of},
-    context::{Context, Secret, kubernetes, secret_target},
+    context::{Context, kubernetes},
     once::calls::SendState,
     retry::Failure,
     seams::CrashPoint,
 };
+
+/// The part of a lease that a call may take at most: half of it is left when a renewal was missed.
+const LONGEST: u32 = 2;
 
 /// Lets changing calls pass while this process leads, and will lead until the call has ended. Also a [`Context`].
 pub struct Guard {
@@ -45,16 +48,43 @@ impl Guard {
         operation: &'static str,
         call: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
+        self.write_for(operation, self.request_timeout(), call).await
+    }
+
+    /// The same for a call that may take longer than the engine's time-out, for instance one that deletes a thousand things: up to
+    /// `most`, and no longer than [half a lease](LONGEST). It is not sent unless the lease lasts for that time, so it waits for a
+    /// renewal where less is left. A `once` call gets the engine's time-out: what waits for its effect reckons with that.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn write_within<T>(
+        &self,
+        operation: &'static str,
+        most: Duration,
+        call: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
+        let usual = self.request_timeout();
+        let longest = (self.ctx.shared.settings.lease_duration / LONGEST).max(usual);
+        let most = if self.once.is_some() { usual } else { most.min(longest) };
+        self.write_for(operation, most, call).await
+    }
+
+    async fn write_for<T>(
+        &self,
+        operation: &'static str,
+        most: Duration,
+        call: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
         self.ctx.limiter.turn().await?;
         if self.once.is_some() {
             self.ctx.shared.reached(CrashPoint::AboutToSend, self.key()).await;
         }
         // From here to the first poll of the call nothing is awaited, so nothing can come between.
-        self.check()?;
+        self.check_for(most)?;
         if let Some(send_state) = &self.once {
             send_state.mark_sent()?;
         }
-        let result = self.ctx.call(operation, Failure::Ambiguous, call).await;
+        let result = self.ctx.call(operation, most, Failure::Ambiguous, call).await;
         if let Some(send_state) = &self.once {
             send_state.note_result(&result);
         }
@@ -63,15 +93,31 @@ impl Guard {
 
     /// `Ok` when this process still leads the term in which the run began, and will until a call begun now has ended.
     pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.check_for(self.request_timeout())
+    }
+
+    /// The same for a call that may take `most`. Whoever leads next may make the same call as soon as the lease has run out, so ours
+    /// has to have ended by then.
+    fn check_for(&self, most: Duration) -> Result<(), Failure> {
         let shared = &self.ctx.shared;
         let term = shared.term.borrow();
-        let covered = term.as_ref().is_some_and(|term| {
-            term.token == self.token && term.covers(shared.settings.request_timeout, shared.clock.now())
-        });
+        let covered = term
+            .as_ref()
+            .is_some_and(|term| term.token == self.token && term.covers(most, shared.clock.now()));
         match covered {
             true => Ok(()),
             false => Err(Failure::NeverSent("another replica leads, or may soon; it goes on".into())),
         }
+    }
+
+    /// A write to the API server, given up when it takes longer than [`check`](Self::check) has made sure that this process leads.
+    pub(super) async fn in_time<T>(
+        &self,
+        write: impl Future<Output = Result<T, ClusterError>> + Send,
+    ) -> Result<T, ClusterError> {
+        let most = self.request_timeout();
+        let late = |_| Err(ClusterError::Unknown(format!("no answer within {} s", most.as_secs_f32())));
+        tokio::time::timeout(most, write).await.unwrap_or_else(late)
     }
 }
 
@@ -94,22 +140,7 @@ pub enum Owned<T> {
     Foreign(T),
 }
 
-/// A Secret that may belong to an object.
-pub type OwnedSecret = Owned<Secret>;
-
 impl Context {
-    /// The Secret `name` in the namespace of `owner`, read from the API server.
-    ///
-    /// # Errors
-    /// When the API server can't be asked, or the Secret can't be read.
-    pub async fn secret_of<K: Kind>(&self, owner: &K, name: &str) -> Result<OwnedSecret, Failure> {
-        let target = secret_beside(owner, name);
-        let found = self.shared.cluster.get(&target).await.map_err(kubernetes)?;
-        let Some(object) = found else { return Ok(OwnedSecret::Absent) };
-        let secret = Secret::read(format!("{}/{name}", target.namespace), &object)?;
-        Ok(if belongs_to(owner, &object) { OwnedSecret::Ours(secret) } else { OwnedSecret::Foreign(secret) })
-    }
-
     /// The object `name` of kind `T` in the namespace of `owner`, read from the API server: the cache may not show yet what was
     /// [applied](Guard::apply_owned) a moment ago.
     ///
@@ -128,70 +159,6 @@ impl Context {
 }
 
 impl Guard {
-    /// Makes sure that the Secret `name` in the namespace of `owner` exists and belongs to it, so that it can be
-    /// [filled](Self::fill_secret) once there is something to fill it with.
-    ///
-    /// # Errors
-    /// [`Failure::Invalid`] when there is a Secret of that name that does not belong to `owner`.
-    pub async fn reserve_secret<K: Kind>(&self, owner: &K, name: &str) -> Result<(), Failure> {
-        self.check()?;
-        let target = secret_beside(owner, name);
-        let object = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": name,
-                "namespace": target.namespace,
-                "labels": { "app.kubernetes.io/managed-by": "concierge" },
-                "ownerReferences": [owner_reference(owner)?],
-            },
-        });
-        match self.shared.cluster.create(&target, &object).await {
-            Ok(_) => Ok(()),
-            Err(ClusterError::Exists) => match self.secret_of(owner, name).await? {
-                OwnedSecret::Ours(_) => Ok(()),
-                OwnedSecret::Absent => Err(Failure::Conflict(format!("Secret {name} came and went"))),
-                OwnedSecret::Foreign(_) => Err(Failure::Invalid(format!(
-                    "Secret {name} exists and does not belong to this object; delete or rename it"
-                ))),
-            },
-            Err(error) => Err(kubernetes(error)),
-        }
-    }
-
-    /// Writes `data` into the Secret that was [reserved](Self::reserve_secret), and into no other.
-    ///
-    /// # Errors
-    /// [`Failure::Conflict`] when the Secret is gone, or another's by now. Nothing was written then.
-    pub async fn fill_secret<K: Kind>(
-        &self,
-        owner: &K,
-        name: &str,
-        data: &[(&str, &[u8])],
-    ) -> Result<(), Failure> {
-        let target = secret_beside(owner, name);
-        let found = self.shared.cluster.get(&target).await.map_err(kubernetes)?;
-        let reserved = found.filter(|object| belongs_to(owner, object)).ok_or_else(|| {
-            Failure::Conflict(format!("Secret {name} was deleted or replaced while it was to be filled"))
-        })?;
-        let data = data.iter().map(|(key, value)| ((*key).to_owned(), json!(ByteString(value.to_vec()))));
-        let object = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": name,
-                "namespace": target.namespace,
-                // Preconditions: a Secret that took the place of ours meanwhile is not touched.
-                "uid": reserved["metadata"]["uid"],
-                "resourceVersion": reserved["metadata"]["resourceVersion"],
-            },
-            "data": data.collect::<Map<_, _>>(),
-        });
-        self.check()?;
-        self.shared.cluster.apply(&target, &object).await.map_err(kubernetes)?;
-        Ok(())
-    }
-
     /// Applies `object`, of another kind, which from then on belongs to `owner` and goes with it.
     ///
     /// # Errors
@@ -206,7 +173,7 @@ impl Guard {
             fields.remove("status");
         }
         self.shared.metrics.write(T::NAME, "object");
-        self.shared.cluster.apply(&target, &object).await.map_err(kubernetes)?;
+        self.in_time(self.shared.cluster.apply(&target, &object)).await.map_err(kubernetes)?;
         Ok(())
     }
 
@@ -221,15 +188,11 @@ impl Guard {
         self.shared.metrics.write(T::NAME, "object");
         let target = target_of(object);
         let (uid, version) = (uid.unwrap_or_default(), version.unwrap_or_default());
-        match self.shared.cluster.delete(&target, uid, version).await {
+        match self.in_time(self.shared.cluster.delete(&target, uid, version)).await {
             Ok(()) | Err(ClusterError::NotFound) => Ok(()),
             Err(error) => Err(kubernetes(error)),
         }
     }
-}
-
-fn secret_beside<K: Kind>(owner: &K, name: &str) -> Target {
-    secret_target(owner.meta().namespace.as_deref().unwrap_or_default(), name)
 }
 
 fn target_of<T: Kind>(object: &T) -> Target {
@@ -241,11 +204,11 @@ fn target_of<T: Kind>(object: &T) -> Target {
     }
 }
 
-fn owner_reference<K: Kind>(owner: &K) -> Result<OwnerReference, Failure> {
+pub(super) fn owner_reference<K: Kind>(owner: &K) -> Result<OwnerReference, Failure> {
     owner.controller_owner_ref(&()).ok_or_else(|| Failure::Invalid("the object has no uid".into()))
 }
 
-fn belongs_to<K: Kind>(owner: &K, object: &Value) -> bool {
+pub(super) fn belongs_to<K: Kind>(owner: &K, object: &Value) -> bool {
     let owners = object["metadata"]["ownerReferences"].as_array();
     let uid = owner.meta().uid.as_deref();
     uid.is_some() && owners.into_iter().flatten().any(|one| one["uid"].as_str() == uid)

@@ -1,6 +1,6 @@
 //! A run: one look at one object, and what its kind's code may use during it.
 
-use std::{collections::BTreeMap, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{collections::BTreeMap, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use concierge_shared::{
     admission::lookup::{Found, Lookup},
@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) mod guard;
+pub(crate) mod secrets;
 
 use crate::engine::{
     account::{Account, Limiter},
@@ -62,6 +63,11 @@ impl Context {
         self.lane
     }
 
+    /// Whether somebody has changed the object since it was looked at: then nothing that is remembered of its surroundings is believed.
+    pub(crate) fn is_edited(&self) -> bool {
+        self.lane == Lane::Edit
+    }
+
     /// The run's id, which all its log lines carry: for a header that a remote service logs.
     pub fn id(&self) -> &str {
         &self.id
@@ -78,7 +84,7 @@ impl Context {
     }
 
     /// How long a remote call may take.
-    pub(crate) fn request_timeout(&self) -> std::time::Duration {
+    pub(crate) fn request_timeout(&self) -> Duration {
         self.shared.settings.request_timeout
     }
 
@@ -227,18 +233,19 @@ impl Context {
         call: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
         self.limiter.turn().await?;
-        self.call(operation, Failure::Transient, call).await.map_err(Failure::of_a_read)
+        let most = self.request_timeout();
+        self.call(operation, most, Failure::Transient, call).await.map_err(Failure::of_a_read)
     }
 
-    /// Makes a call whose turn it is.
+    /// Makes a call whose turn it is, and which is over after `most`.
     pub(crate) async fn call<T>(
         &self,
         operation: &'static str,
+        most: Duration,
         unanswered: fn(String) -> Failure,
         call: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        let most = self.shared.settings.request_timeout;
         // The clocks of a suspended machine stand still, and others lead meanwhile: the time of day has to agree.
         let clock = &self.shared.clock;
         let latest = clock.now().saturating_add(most).unwrap_or(Timestamp::MAX);
@@ -314,6 +321,11 @@ impl Secret {
         }
     }
 
+    /// All keys with their bytes.
+    pub(crate) fn all(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.data
+    }
+
     /// The bytes under `key`.
     pub fn bytes(&self, key: &str) -> Option<&[u8]> {
         self.data.get(key).map(Vec::as_slice)
@@ -329,8 +341,6 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// Whether a call was sent, of which so much time is left by the one clock and which is too late by the other.

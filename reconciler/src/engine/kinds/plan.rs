@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use concierge_shared::status::ConditionReason;
+use jiff::Timestamp;
 
 /// What is to be done about an object, and what can be said of it already.
 #[derive(Clone, Debug)]
@@ -15,8 +16,10 @@ pub struct Plan<S> {
     pub unsupported: Vec<Unsupported>,
     /// Conditions of the kind's own.
     pub conditions: Vec<ExtraCondition>,
-    /// When to look again, if sooner than the kind's resync.
+    /// When to look again, if sooner than the kind's resync; about.
     pub look_again: Option<Duration>,
+    /// When exactly something is due, if sooner than that.
+    pub due: Option<Timestamp>,
 }
 
 /// A step with how it is to be taken.
@@ -148,10 +151,13 @@ pub struct Effect {
     /// Its fingerprint, made as for [`Once::fingerprint`].
     pub fingerprint: String,
     /// When the service says it came to be; `None` when it does not say.
-    pub at: Option<jiff::Timestamp>,
+    pub at: Option<Timestamp>,
     /// Whether the fingerprint tells it from what anybody else makes at the same time. What only could be the effect is neither adopted
     /// nor removed: people decide.
     pub certain: bool,
+    /// Whether what was in the answer is in our hands all the same, for instance in the Secret that the call was to fill. It is adopted,
+    /// whatever the policy says: somebody may be using it already.
+    pub kept: bool,
 }
 
 /// What to do about a [`Once`] call whose outcome is unknown.
@@ -200,6 +206,7 @@ impl<S> Plan<S> {
             unsupported: Vec::new(),
             conditions: Vec::new(),
             look_again: None,
+            due: None,
         }
     }
 
@@ -268,9 +275,15 @@ impl<S> Plan<S> {
         self
     }
 
-    /// Asks for another look within this time.
+    /// Asks for another look within this time, give or take a tenth of it.
     pub fn look_again(mut self, after: Duration) -> Self {
         self.look_again = Some(after);
+        self
+    }
+
+    /// Asks for another look at this very time, for instance when a key has to be replaced. A resync before that is no harm.
+    pub fn at(mut self, due: Timestamp) -> Self {
+        self.due = Some(self.due.map_or(due, |other| other.min(due)));
         self
     }
 }

@@ -169,8 +169,9 @@ pub trait Reconcile: Send + Sync + 'static {
     {
     }
 
-    /// Writes the id of what a `once` call made into the status. The engine saves it.
-    fn record(&self, _operation: &str, _id: &str, _status: &mut StatusOf<Self>)
+    /// Writes the id of what the `once` call of `intent` made into the status. The engine saves it, and takes the intent out in the same
+    /// write. What else has to be known of the call, for instance which rotation it was for, is in its fingerprint.
+    fn record(&self, _intent: &Intent, _id: &str, _status: &mut StatusOf<Self>)
     where
         Self: Sized,
     {
@@ -235,7 +236,9 @@ pub trait Reconcile: Send + Sync + 'static {
     }
 
     /// Whether the object's status says that its remote thing exists, or may. What was never made is let go without a look at the
-    /// service, which may not be reachable at all. A kind without intents makes things without a record: then it may always.
+    /// service, which may not be reachable at all. A kind without intents makes things without a record: then it may always. One that
+    /// records in its status what it has made can say so here; for the time until that is written the engine puts a note beside the
+    /// finalizer.
     fn may_exist(&self, _object: &Self::Kind, status: Option<&StatusOf<Self>>) -> bool
     where
         Self: Sized,

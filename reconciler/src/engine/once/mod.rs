@@ -16,11 +16,15 @@ use concierge_shared::status::{
     intent::{Intent, IntentState},
 };
 use kube::core::object::HasStatus;
+use serde_json::Value;
 
 use self::calls::Uncounted;
 use crate::engine::{
     annotation::{self, FINALIZER, RECORDED, RESOLVE_UNKNOWN},
-    cluster::{ClusterError, objects::ObjectKey},
+    cluster::{
+        ClusterError,
+        objects::{ObjectKey, metadata_of},
+    },
     kinds::reconcile::{Reconcile, StatusOf},
     run::{Flow, Run},
     shared::Shared,
@@ -96,14 +100,16 @@ async fn count(shared: &Shared, parts: &[Part]) -> Result<Count, ClusterError> {
     let mut count = Count::default();
     for &(kind, ref namespace) in parts {
         let Some(reader) = shared.kinds.get(kind) else { continue };
-        let mut visit = |object| {
-            let Some(object) = reader.read(object) else { return };
-            shared.newer.read(object.clone(), shared.find(&ObjectKey::from(&object)).as_ref());
-            let intent = reader
-                .intent(&object)
-                .filter(|intent| matches!(intent.state, IntentState::Open | IntentState::Unknown));
-            let call = intent.map(|intent| (intent.account, intent.fingerprint, ObjectKey::from(&object)));
-            count.found.extend(call);
+        let mut visit = |object: Value| {
+            // Of what is otherwise not of its kind's form, the intent counts all the same: its call may be under way.
+            let intent = serde_json::from_value::<Intent>(object["status"]["intent"].clone()).ok();
+            let meta = metadata_of(&object);
+            let key = ObjectKey::new(kind, meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+            if let Some(object) = reader.read(object) {
+                shared.newer.read(object, shared.find(&key).as_ref());
+            }
+            let intent = intent.filter(|one| matches!(one.state, IntentState::Open | IntentState::Unknown));
+            count.found.extend(intent.map(|intent| (intent.account, intent.fingerprint, key)));
         };
         match shared.cluster.for_each(&reader.resource(), namespace, &mut visit).await {
             // A kind that is not installed has no objects.
@@ -173,7 +179,7 @@ impl<R: Reconcile> Run<R> {
     }
 }
 
-fn has_intents<R: Reconcile>() -> bool {
+pub(crate) fn has_intents<R: Reconcile>() -> bool {
     StatusOf::<R>::default().intent_mut().is_some()
 }
 

@@ -175,17 +175,18 @@ impl<R: Reconcile> Run<R> {
     ) -> Flow {
         tracing::info!(operation = intent.operation, intent = intent.id, id, "{message}");
         self.reached(CrashPoint::OutcomeLogged).await;
+        let known = self.reconciler.recorded(&self.status);
         let mut wait = RECORD_AGAIN;
         loop {
             let before = self.status.clone();
-            self.reconciler.record(&intent.operation, id, &mut self.status);
+            self.reconciler.record(intent, id, &mut self.status);
             self.without_intent();
             let Err(error) = self.write_status().await else { break };
             tracing::warn!(%error, intent = intent.id, id, "the id is not recorded yet; trying again");
             self.status = before;
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RECORD_AGAIN_CAP);
-            match self.reread(intent, id).await {
+            match self.reread(intent, id, &known).await {
                 Ok(Live::Open) | Err(_) => {}
                 Ok(Live::Recorded) => break,
                 Ok(Live::Otherwise | Live::Gone) => return Break(self.report_orphan(intent, id).await),
@@ -201,6 +202,7 @@ impl<R: Reconcile> Run<R> {
     /// asked again because the answer was forgotten blocks the card.
     async fn record_refusal(&mut self, intent: &Intent, failure: &Failure) -> Flow {
         let refusal = Refusal { operation: &intent.operation, failure, at: self.shared.clock.now() };
+        let known = self.reconciler.recorded(&self.status);
         let mut wait = RECORD_AGAIN;
         loop {
             let before = self.status.clone();
@@ -211,7 +213,7 @@ impl<R: Reconcile> Run<R> {
             self.status = before;
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RECORD_AGAIN_CAP);
-            match self.reread(intent, "").await {
+            match self.reread(intent, "", &known).await {
                 Ok(Live::Open) | Err(_) => {}
                 Ok(Live::Recorded | Live::Otherwise) => break,
                 Ok(Live::Gone) => {
@@ -225,7 +227,9 @@ impl<R: Reconcile> Run<R> {
         Continue(())
     }
 
-    async fn reread(&mut self, intent: &Intent, id: &str) -> Result<Live, ClusterError> {
+    /// What the API server has by now; `known` are the ids that were recorded before the call, for instance those of a key that is being
+    /// replaced.
+    async fn reread(&mut self, intent: &Intent, id: &str, known: &[String]) -> Result<Live, ClusterError> {
         let Some(live) = self.shared.cluster.get(&self.target).await? else { return Ok(Live::Gone) };
         let same = live["metadata"]["uid"].as_str() == self.meta().uid.as_deref();
         if !same {
@@ -237,7 +241,7 @@ impl<R: Reconcile> Run<R> {
         Ok(match self.status.intent() {
             _ if recorded.iter().any(|one| one == id) => Live::Recorded,
             Some(other) if other.id != intent.id => Live::Otherwise,
-            None if !recorded.is_empty() => Live::Otherwise,
+            None if recorded != known => Live::Otherwise,
             Some(_) | None => Live::Open,
         })
     }

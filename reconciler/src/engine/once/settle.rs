@@ -97,6 +97,9 @@ impl<R: Reconcile> Run<R> {
         let candidates = self.candidates(intent, effects).await?;
         self.reached(CrashPoint::Looked).await;
         let policy = self.policy(intent);
+        if let Some(kept) = candidates.iter().find(|one| one.kept) {
+            return self.adopt(intent, &kept.id).await;
+        }
         match candidates.as_slice() {
             [] => self.found_none(intent, &policy).await,
             [one] if !one.certain => {

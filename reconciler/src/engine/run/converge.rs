@@ -1,6 +1,9 @@
 //! Connect, observe, plan, act; and what is said of it.
 
-use std::ops::ControlFlow::{Break, Continue};
+use std::{
+    ops::ControlFlow::{Break, Continue},
+    time::Duration,
+};
 
 use concierge_shared::{
     kind::Kind,
@@ -21,6 +24,9 @@ use crate::engine::{
     run::{End, Ended, Flow, OrEnd, Run, status::listed},
     seams::CrashPoint,
 };
+
+/// What is due already and not done in the same run is not looked at again sooner.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The connection of one run. The place at the account is given back with it.
 pub(crate) struct Connected<R: Reconcile> {
@@ -62,7 +68,7 @@ impl<R: Reconcile> Run<R> {
         if self.only_observes() {
             return Break(self.publish_plan(&plan));
         }
-        self.add_finalizers(&observed).await?;
+        self.add_finalizers(&observed, !plan.steps.is_empty()).await?;
         if plan.steps.is_empty() {
             return Break(self.in_sync(&plan));
         }
@@ -165,7 +171,14 @@ impl<R: Reconcile> Run<R> {
     fn in_sync(&mut self, plan: &Plan<R::Step>) -> End {
         self.set(ConditionType::Synced, true, ConditionReason::Reconciled, "");
         let resync = self.resync_interval();
-        End::Requeue(Requeue::Resync(plan.look_again.map_or(resync, |sooner| sooner.min(resync))))
+        let wait = plan.look_again.map_or(resync, |sooner| sooner.min(resync));
+        let until = plan.due.map(|due| due.duration_since(self.ctx.now()));
+        let until = until.map(|until| Duration::try_from(until).unwrap_or_default());
+        // A resync may be a tenth late, and what is due may not.
+        End::Requeue(match until.filter(|until| *until < wait.mul_f64(1.1)) {
+            Some(until) => Requeue::After(until.max(SHORTEST)),
+            None => Requeue::Resync(wait),
+        })
     }
 
     /// Takes the steps in order. After one that has failed, or of which there is more, only those that do not build upon it are taken.

@@ -16,8 +16,9 @@ use crate::engine::{
         plan::{Deletion, DeletionPolicy, Owner, Planned},
         reconcile::Reconcile,
     },
+    once::has_intents,
     retry::Requeue,
-    run::{End, Ended, Flow, Run, status::listed},
+    run::{End, Ended, Flow, Run, metadata::is_legacy, status::listed},
     seams::CrashPoint,
 };
 
@@ -155,6 +156,9 @@ impl<R: Reconcile> Run<R> {
 
     /// Whether what is stored of the object tells that it exists remotely, or may.
     pub(crate) fn may_exist(&self) -> bool {
-        self.reconciler.may_exist(&self.object, self.object.status())
+        let inherited = self.meta().finalizers.iter().flatten().any(|one| is_legacy::<R>(one));
+        inherited && !has_intents::<R>()
+            || annotation::is_set(&*self.object, annotation::MADE)
+            || self.reconciler.may_exist(&self.object, self.object.status())
     }
 }

@@ -11,6 +11,7 @@ use crate::engine::{
     annotation::{self, FINALIZER, KOPF_ANNOTATIONS, KOPF_FINALIZER},
     cluster::{ClusterError, MetadataPatch, Target, objects::ObjectKey},
     kinds::reconcile::Reconcile,
+    once::has_intents,
     run::{Flow, OrEnd, Run},
     seams::CrashPoint,
 };
@@ -29,15 +30,20 @@ impl<R: Reconcile> Run<R> {
 
     /// Before the remote side is changed: from here on deletion waits for us, and so do the Secrets that it takes.
     ///
-    /// Before the Secrets could be read nothing was made with them, and nothing is kept.
-    pub(crate) async fn add_finalizers(&mut self, observed: &R::Observed) -> Flow {
+    /// Before the Secrets could be read nothing was made with them, and nothing is kept. Where something is about to be made, and the status
+    /// does not tell of it yet, that is noted in the same write: this process may die before the status is written.
+    pub(crate) async fn add_finalizers(&mut self, observed: &R::Observed, acts: bool) -> Flow {
         let wanted: BTreeSet<_> = self.reconciler.secrets(&self.object).into_iter().collect();
         let readable = self.are_readable(&wanted).await?;
         let needed = self.reconciler.needs_finalizer(&self.object, Some(observed)) || !wanted.is_empty();
         if readable && needed {
             // Noted on the object first: a Secret that it no longer names is to be released all the same.
             let held = annotation::held_secrets(self.meta()).union(&wanted).cloned().collect();
-            self.write_metadata(true, note(&held)).await?;
+            let mut notes = note(&held);
+            if acts && !has_intents::<R>() && !self.may_exist() {
+                notes.insert(annotation::MADE.to_owned(), "true".to_owned());
+            }
+            self.write_metadata(true, notes).await?;
         }
         self.protect_targets().await?;
         if readable {
@@ -203,6 +209,6 @@ fn note(held: &BTreeSet<(String, String)>) -> BTreeMap<String, String> {
     }
 }
 
-fn is_legacy<R: Reconcile>(finalizer: &str) -> bool {
+pub(super) fn is_legacy<R: Reconcile>(finalizer: &str) -> bool {
     finalizer == KOPF_FINALIZER || R::LEGACY_FINALIZERS.contains(&finalizer)
 }

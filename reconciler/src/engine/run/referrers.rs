@@ -11,6 +11,7 @@ use concierge_shared::{
     kind::Kind,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
 
 use crate::engine::{
     cluster::ClusterError,
@@ -59,6 +60,22 @@ impl Users {
     }
 }
 
+/// Whether a text anywhere in `value` is `name`, perhaps behind a namespace: what can't be read may refer to an object of that name.
+fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text.rsplit('/').next() == Some(name),
+        Value::Array(items) => items.iter().any(|item| names(item, name)),
+        Value::Object(fields) => fields.values().any(|field| names(field, name)),
+        _ => false,
+    }
+}
+
+/// Who can't be looked at may be a user.
+fn not_told<T>(kind: &str, why: &str) -> Flow<T> {
+    let message = format!("it can't be told whether a {kind} uses the object: {why}");
+    Break(End::Failed(Failure::Transient(message)))
+}
+
 /// Whether the object with the metadata `child` belongs to the one with `owner`.
 fn is_child(owner: &ObjectMeta, child: &ObjectMeta) -> bool {
     let owners = child.owner_references.iter().flatten();
@@ -105,14 +122,21 @@ impl<R: Reconcile> Run<R> {
         for kind in self.kinds_of_the_group() {
             let Some(reader) = self.shared.kinds.get(kind) else { continue };
             let uses = |user: &Stored| user.meta().uid != self.meta().uid && users.has(self, user);
-            let mut visit = |object| referrers.extend(reader.read(object).filter(uses));
+            let mut unreadable = 0;
+            let mut visit = |object: Value| {
+                let may_use = users.implicit.is_some() || names(&object["spec"], &self.target.name);
+                match reader.read(object) {
+                    Some(object) => referrers.extend(Some(object).filter(uses)),
+                    None => unreadable += usize::from(may_use),
+                }
+            };
             match self.shared.cluster.for_each(&reader.resource(), namespace, &mut visit).await {
                 // Without its CustomResourceDefinition there are no objects of a kind.
                 Ok(()) | Err(ClusterError::NotFound) => {}
-                Err(error) => {
-                    let message = format!("it can't be told whether a {kind} uses the object: {error}");
-                    return Break(End::Failed(Failure::Transient(message)));
-                }
+                Err(error) => return not_told(kind, &error.to_string()),
+            }
+            if unreadable > 0 {
+                return not_told(kind, &format!("{unreadable} of them can't be read"));
             }
         }
         Continue((referrers.len(), referrers))

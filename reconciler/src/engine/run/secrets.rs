@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::engine::{
     annotation::{self, FINALIZER},
-    cluster::{ClusterError, Target},
+    cluster::{ClusterError, Target, objects::metadata_of},
     context::secret_target,
     kinds::reconcile::Reconcile,
     run::{Flow, OrEnd, Run},
@@ -117,13 +117,15 @@ impl<R: Reconcile> Run<R> {
     async fn needed_by_others(&self) -> Result<Names, ClusterError> {
         let mut needed = Names::new();
         for reader in self.shared.kinds.values().filter(|reader| reader.needs_secrets()) {
-            let mut visit = |object| {
-                let Some(object) = reader.read(object) else { return };
-                let meta = object.meta();
+            let mut visit = |object: Value| {
+                // What can't be read still says in its metadata what is held for it.
+                let meta = metadata_of(&object);
                 let held = meta.finalizers.iter().flatten().any(|one| one == FINALIZER);
-                if meta.uid != self.object.meta().uid && (held || !object.terminating()) {
-                    needed.extend(reader.secrets(&object));
-                    needed.extend(annotation::held_secrets(meta));
+                if meta.uid != self.object.meta().uid && (held || meta.deletion_timestamp.is_none()) {
+                    needed.extend(annotation::held_secrets(&meta));
+                    needed.extend(
+                        reader.read(object).map(|object| reader.secrets(&object)).into_iter().flatten(),
+                    );
                 }
             };
             match self.shared.cluster.for_each(&reader.resource(), "", &mut visit).await {

@@ -2,9 +2,14 @@
 
 mod claims;
 pub(crate) mod queue;
+mod unreadable;
 mod wake;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -20,7 +25,7 @@ use self::{
 };
 use crate::engine::{
     account::Accounts,
-    cluster::objects::{Newer, ObjectKey},
+    cluster::objects::{Newer, ObjectKey, Unreadable},
     kinds::Kinds,
     metrics::Metrics,
     once::{self, calls::Calls},
@@ -43,6 +48,8 @@ pub struct Engine {
     /// Work of the leader beside the runs; dropped with the term.
     chores: JoinSet<()>,
     token: Option<String>,
+    /// The unreadable objects of which people were told in this term.
+    told: HashSet<Unreadable>,
 }
 
 impl Engine {
@@ -75,6 +82,7 @@ impl Engine {
             keys: HashMap::new(),
             chores: JoinSet::new(),
             token: None,
+            told: HashSet::new(),
         }
     }
 
@@ -114,6 +122,7 @@ impl Engine {
         }
         self.shared.metrics.leader.set(i64::from(token.is_some()));
         self.chores.abort_all();
+        self.told.clear();
         self.token.clone_from(&token);
         match token {
             Some(token) => {
@@ -132,12 +141,25 @@ impl Engine {
     }
 
     /// Only the leader tells of objects: summed over replicas they would count several times.
-    fn measure(&self) {
+    fn measure(&mut self) {
         if self.token.is_some() {
             self.shared.count_objects();
+            self.tell_unreadable();
         }
         self.shared.accounts.prune();
-        self.shared.newer.prune(|key| self.shared.find(key));
+        let objects = &self.shared.objects;
+        self.shared.newer.prune(|key| objects.find(key.kind, &key.namespace, &key.name));
+    }
+
+    /// Tells people of objects that nothing can be done about, once a term: a log line reaches nobody who could correct them.
+    fn tell_unreadable(&mut self) {
+        let unreadable = self.shared.objects.unreadable();
+        self.told.retain(|told| unreadable.contains(told));
+        let news: Vec<_> = unreadable.into_iter().filter(|one| !self.told.contains(one)).collect();
+        self.told.extend(news.iter().cloned());
+        if !news.is_empty() {
+            self.chores.spawn(unreadable::tell(self.shared.clone(), news));
+        }
     }
 
     fn catch_up(&mut self) {
