@@ -9,6 +9,7 @@ mod look;
 mod mark;
 mod plan;
 mod public_access;
+mod tags;
 
 use std::{collections::BTreeMap, fmt};
 

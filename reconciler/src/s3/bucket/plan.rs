@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     admission::review::annotation,
-    s3::{Bucket, BucketStatus, DeletionPolicy, EMPTY_ANNOTATION, TagPolicy, Tags},
+    s3::{Bucket, BucketStatus, DeletionPolicy, EMPTY_ANNOTATION, Tags},
     status::{ConditionReason, Conditions},
 };
 
@@ -11,14 +11,12 @@ use super::{
     field::{Field, NOTHING},
     is_recorded,
     mark::MARK,
+    tags,
 };
 use crate::{
     engine::{Deletion, Drift, Once, Owner, Plan, Planned, annotation::ADOPT},
     s3::connection::{Found, Refusal},
 };
-
-/// How the names of tags that were applied begin in the status.
-const TAG: &str = "tag:";
 
 pub(super) fn plan(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
     match &observed.place {
@@ -41,7 +39,7 @@ fn create(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
     let once = Once { operation: CREATE, fingerprint: name.clone(), before: Vec::new() };
     let plan = Plan::not_ready(ConditionReason::Reconciling, format!("bucket {name} is being made"));
     let gone = is_recorded(bucket).then(|| Drift::new("spec.name", "no bucket", name));
-    let tags = wanted_tags(bucket, observed, &Tags::new());
+    let tags = tags::wanted(bucket, observed, &Tags::new());
     let create = Planned {
         once: Some(once),
         drift: gone.into_iter().collect(),
@@ -51,7 +49,7 @@ fn create(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
 }
 
 fn keep(bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
-    let mut plan = tags(Plan::ready(), bucket, observed, here);
+    let mut plan = tags::correct(Plan::ready(), bucket, observed, here);
     if bucket.spec.wants_mfa() {
         plan =
             plan.unsupported("spec.versioning.mfaDelete", "takes the account owner's device; set it there");
@@ -123,51 +121,6 @@ fn correct(
         // Of a bucket that is being made, nothing can be set before it is there.
         false => plan.step(step),
     }
-}
-
-fn tags(plan: Plan<Step>, bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
-    let none = Tags::new();
-    let found = match &here.tags {
-        Found::Present(tags) => tags,
-        Found::Missing => &none,
-        Found::Unsupported(why) => return plan.unsupported("spec.tagging", why.clone()),
-        Found::Denied(_) => return plan,
-    };
-    let wanted = wanted_tags(bucket, observed, found);
-    if wanted == *found {
-        return plan;
-    }
-    let is_ours = observed.mark.is_on(found);
-    let taking = match observed.mark.owner(&here.tags, is_recorded(bucket)) {
-        Owner::Other(_) => Taking::Over,
-        _ => Taking::Ours,
-    };
-    let drift = is_ours.then(|| Drift::new("spec.tagging", shown(found), shown(&wanted)));
-    plan.correct_independently(Step::Tag { tags: wanted, taking }, drift)
-}
-
-/// The tags that people know of.
-fn shown(tags: &Tags) -> String {
-    let shown = tags.iter().filter(|(key, _)| *key != MARK).map(|(key, value)| format!("{key}={value}"));
-    let shown: Vec<_> = shown.collect();
-    if shown.is_empty() { NOTHING.to_owned() } else { shown.join(", ") }
-}
-
-/// All tags as they are to be. The provider's own stay in any case: it refuses to lose them.
-fn wanted_tags(bucket: &Bucket, observed: &Observed, found: &Tags) -> Tags {
-    let said = bucket.spec.tagging.as_ref();
-    let ours = said.and_then(|tagging| tagging.tags.clone()).unwrap_or_default();
-    let exact = said.is_some_and(|tagging| tagging.policy == Some(TagPolicy::Exact));
-    let applied: Vec<_> = bucket.status.iter().flat_map(|status| &status.applied).collect();
-    let stays = |key: &String| {
-        key.starts_with("aws:")
-            || !exact && !applied.iter().any(|one| one.strip_prefix(TAG) == Some(key.as_str()))
-    };
-    let mut tags: Tags =
-        found.iter().filter(|(key, _)| stays(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
-    tags.extend(ours);
-    tags.insert(MARK.to_owned(), observed.mark.text().to_owned());
-    tags
 }
 
 pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<Step> {
@@ -251,12 +204,7 @@ fn applied(bucket: &Bucket, here: &Here) -> Vec<String> {
             && (said || before.iter().any(|one| one == field.word()))
     });
     let mut applied: Vec<String> = fields.map(|(field, _)| field.word().to_owned()).collect();
-    let said =
-        bucket.spec.tagging.iter().filter_map(|tagging| tagging.tags.as_ref()).flat_map(|tags| tags.keys());
-    let there = |key: &str| here.tags.present().is_some_and(|tags| tags.contains_key(key));
-    let said = said.map(|key| format!("{TAG}{key}"));
-    let all = said.chain(before.into_iter().filter(|one| one.starts_with(TAG)));
-    applied.extend(all.filter(|one| one.strip_prefix(TAG).is_some_and(there)));
+    applied.extend(tags::applied(bucket, &here.tags, &before));
     applied.sort();
     applied.dedup();
     applied
