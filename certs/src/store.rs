@@ -197,6 +197,10 @@ impl Cluster for KubeCluster {
 }
 
 /// Changes of one object, by name. Metadata is enough: what changed is read again anyway.
+fn tells_of_object<K>(event: &watcher::Event<K>) -> bool {
+    !matches!(event, watcher::Event::Init | watcher::Event::InitDone)
+}
+
 fn watch<K>(api: Api<PartialObjectMeta<K>>, name: &str) -> BoxStream<'static, ()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + 'static,
@@ -210,9 +214,7 @@ where
         if let Some(error) = breaks(&mut broken, &event) {
             tracing::warn!(object, %error, "watch is broken, trying again");
         }
-        ready(
-            event.ok().filter(|it| !matches!(it, watcher::Event::Init | watcher::Event::InitDone)).map(drop),
-        )
+        ready(event.ok().filter(tells_of_object).map(drop))
     });
     changes.boxed()
 }

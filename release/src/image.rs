@@ -48,6 +48,14 @@ struct Made {
 }
 
 impl Image {
+    fn config(&self, arch: Arch, layer: &str) -> Value {
+        json!({
+            "created": self.created, "architecture": arch.name(), "os": "linux", "config": self.stage.config(),
+            "rootfs": {"type": "layers", "diff_ids": [layer]},
+            "history": [{"created": self.created, "created_by": "COPY --from=build /image/ /"}],
+        })
+    }
+
     fn of(&mut self, arch: Arch, root: &Path) -> Result<Made> {
         let mut layer = Tarball::new(Vec::new(), time()?);
         layer.folder("", root)?;
@@ -56,12 +64,7 @@ impl Image {
         let mut compressed = gzip(Vec::new());
         std::io::Write::write_all(&mut compressed, &layer)?;
         let layer = self.blob("layer.v1.tar+gzip", &compressed.finish()?)?;
-        let config = json!({
-            "created": self.created, "architecture": arch.name(), "os": "linux", "config": self.stage.config(),
-            "rootfs": {"type": "layers", "diff_ids": [digest]},
-            "history": [{"created": self.created, "created_by": "COPY --from=build /image/ /"}],
-        });
-        let config = self.blob("config.v1+json", &serde_json::to_vec(&config)?)?;
+        let config = self.blob("config.v1+json", &serde_json::to_vec(&self.config(arch, &digest))?)?;
         let (config_path, layer_path) = (path(&config), path(&layer));
         let manifest = self.document("manifest.v1+json", json!({"config": config, "layers": [layer]}))?;
         let manifest = with(manifest, "platform", json!({"architecture": arch.name(), "os": "linux"}));

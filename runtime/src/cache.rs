@@ -413,16 +413,11 @@ impl<K: Kind> Sink<Read<K>> for Objects {
                 self.cache.apply(object);
             }
             Err(invalid) => {
-                self.cache.unreadable.note(K::NAME, &invalid.metadata, Some(&invalid.error));
-                let (namespace, name) = key(&invalid.metadata);
-                tracing::warn!(
-                    kind = K::NAME,
-                    namespace,
-                    name,
-                    error = invalid.error,
-                    "a stored object can't be read"
-                );
-                self.take_out::<K>(&invalid.metadata);
+                let (metadata, error) = (invalid.metadata, invalid.error);
+                self.cache.unreadable.note(K::NAME, &metadata, Some(&error));
+                let (namespace, name) = key(&metadata);
+                tracing::warn!(kind = K::NAME, namespace, name, error, "a stored object can't be read");
+                self.take_out::<K>(&metadata);
             }
         }
     }

@@ -86,8 +86,7 @@ impl Sts {
         let headers = [("content-type", FORM)].into_iter();
         let signable = SignableRequest::new("POST", url, headers, SignableBody::Bytes(body)).ok()?;
         let (instructions, _) = sign(signable, &parameters.into()).ok()?.into_parts();
-        let request = http::Request::post(url).header("content-type", FORM);
-        let mut request = request.body(body.to_vec()).ok()?;
+        let mut request = http::Request::post(url).header("content-type", FORM).body(body.to_vec()).ok()?;
         instructions.apply_to_request_http1x(&mut request);
         Some(request)
     }

@@ -269,13 +269,7 @@ impl Reconcile for PetReconciler {
             let message = if broken { rule.summary } else { "" };
             status.set(condition, !broken, reason.as_str(), message, generation, now);
         }
-        let ready = status.condition(ConditionType::Ready.as_str());
-        status.phase = Some(match ready {
-            Some(ready) if ready.status == "True" => PetPhase::Active,
-            Some(ready) if ready.reason == ConditionReason::Held.as_str() => PetPhase::Inactive,
-            Some(ready) if is_error(&ready.reason) => PetPhase::Error,
-            _ => PetPhase::Pending,
-        });
+        status.phase = Some(phase_of(status));
     }
 
     /// A pet that no service keeps leaves nothing behind.
@@ -328,6 +322,15 @@ async fn left_behind(ctx: &Context, remote: &Remote, pet: &Pet) -> LeftBehind {
 fn wanted(pet: &Pet, found: RemotePet) -> RemotePet {
     let owner = pet.metadata.uid.as_deref().unwrap_or_default();
     found.set(pet.spec.id, &pet.spec.name, pet.spec.tag.as_deref(), owner)
+}
+
+fn phase_of(status: &PetStatus) -> PetPhase {
+    match status.condition(ConditionType::Ready.as_str()) {
+        Some(ready) if ready.status == "True" => PetPhase::Active,
+        Some(ready) if ready.reason == ConditionReason::Held.as_str() => PetPhase::Inactive,
+        Some(ready) if is_error(&ready.reason) => PetPhase::Error,
+        _ => PetPhase::Pending,
+    }
 }
 
 /// Whether somebody has to mend something before the object can get ready.

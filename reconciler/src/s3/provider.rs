@@ -185,13 +185,14 @@ async fn look(ctx: &Context, connection: &Connection) -> Result<Open, Failure> {
         Some(sts) => ctx.read("GetCallerIdentity", sts.caller()).await?,
         None => None,
     };
-    // Elsewhere an owner's id is that of a person, and no account.
-    let is_account = |id: &String| match connection.provider.spec.profile() {
-        Profile::Ceph => true,
-        _ => id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()),
-    };
+    let owner = owner.filter(|id| is_account(connection.provider.spec.profile(), id));
     let (account, arn) = caller.map(|caller| (caller.account, caller.arn)).unzip();
-    Ok(Open { account: account.or(owner.filter(is_account)), caller: arn, at: ctx.now() })
+    Ok(Open { account: account.or(owner), caller: arn, at: ctx.now() })
+}
+
+/// Whether a bucket owner's id is that of an account. Elsewhere it is a person's.
+fn is_account(profile: Profile, id: &str) -> bool {
+    profile == Profile::Ceph || id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The account at which things were made before, and the one that the key belongs to now, when they differ.

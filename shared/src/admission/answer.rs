@@ -151,12 +151,7 @@ impl Answer {
         warnings: &[Problem],
     ) -> Self {
         let mut answer = Self::new(uid, false).with_warnings(warnings);
-        let details = Details {
-            name: shortened(subject.name, NAME_LENGTH).into_owned(),
-            group: subject.group.to_owned(),
-            kind: subject.kind.to_owned(),
-            causes: causes(problems),
-        };
+        let details = details(&subject, problems);
         answer.response.status = Some(refusal.status(summary(subject, problems), Some(details)));
         let rules: BTreeSet<_> = problems.iter().map(|problem| problem.rule.id).collect();
         answer.response.audit_annotations.insert("rules", rules.into_iter().collect::<Vec<_>>().join(","));
@@ -216,6 +211,15 @@ pub fn explained(problem: &Problem) -> String {
 
 fn field(problem: &Problem) -> String {
     shortened(&problem.field.to_string(), NAME_LENGTH).into_owned()
+}
+
+fn details(subject: &Subject<'_>, problems: &[Problem]) -> Details {
+    Details {
+        name: shortened(subject.name, NAME_LENGTH).into_owned(),
+        group: subject.group.to_owned(),
+        kind: subject.kind.to_owned(),
+        causes: causes(problems),
+    }
 }
 
 fn causes(problems: &[Problem]) -> Vec<Cause> {

@@ -98,12 +98,10 @@ impl Problems {
             self.dropped += 1;
             return;
         }
-        let message = message.into();
-        let message = if message.len() > MESSAGE_LENGTH {
-            shortened(&message, MESSAGE_LENGTH).into_owned()
-        } else {
-            message
-        };
+        let mut message = message.into();
+        if message.len() > MESSAGE_LENGTH {
+            message = shortened(&message, MESSAGE_LENGTH).into_owned();
+        }
         self.found.push(Problem { rule, field: field.into(), cause, message });
     }
 

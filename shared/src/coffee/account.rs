@@ -141,11 +141,13 @@ impl Kind for TerminalAccount {
         }
         let Some(old) = review.old.map(|old| &old.spec) else { return };
         let message = "is immutable: ids at one shop mean nothing at another; create another TerminalAccount";
-        if old.environment.unwrap_or_default() != spec.environment.unwrap_or_default() {
-            problems.add(&IMMUTABLE, Cause::Forbidden, "spec.environment", message);
-        }
-        if old.base_url != spec.base_url {
-            problems.add(&IMMUTABLE, Cause::Forbidden, "spec.baseUrl", message);
+        let environment = |spec: &Self::Spec| spec.environment.unwrap_or_default();
+        let moved = [
+            ("spec.environment", environment(old) != environment(spec)),
+            ("spec.baseUrl", old.base_url != spec.base_url),
+        ];
+        for (field, _) in moved.into_iter().filter(|(_, moved)| *moved) {
+            problems.add(&IMMUTABLE, Cause::Forbidden, field, message);
         }
     }
 

@@ -161,6 +161,13 @@ pub(super) fn fill_address<const N: usize>(
     fill.capitals(country, root.clone().field("country"));
 }
 
+fn check_state(problems: &mut Problems, field: FieldPath, country: &str, province: Option<&str>) {
+    if country == "US" && province.is_none_or(str::is_empty) {
+        let message = "is missing; carriers need the state of a US address";
+        problems.add(&PROVINCE, Cause::Required, field, message);
+    }
+}
+
 /// Checks the address at `root`.
 ///
 /// Not `#[validate]` at the fields: what a zip and a province may be depends on the country, and two kinds hold an address, each
@@ -177,10 +184,7 @@ pub(super) fn check_postal(problems: &mut Problems, root: &FieldPath, address: &
     }
     check_country(problems, field("country"), country);
     check_zip(problems, field("zip"), country, zip);
-    if country == "US" && province.is_none_or(str::is_empty) {
-        let message = "is missing; carriers need the state of a US address";
-        problems.add(&PROVINCE, Cause::Required, field("province"), message);
-    }
+    check_state(problems, field("province"), country, province);
     if phone.is_some_and(|phone| !is_phone(phone)) {
         problems.add(&PHONE, Cause::Invalid, field("phone"), PHONE_MESSAGE);
     }

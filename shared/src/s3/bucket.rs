@@ -176,14 +176,8 @@ impl Kind for Bucket {
         let spec = &mut self.spec;
         fill.missing(&mut spec.auto_manage, "spec.autoManage", AutoManage::default());
         spec.auto_manage.iter_mut().for_each(|auto| auto.fill(fill));
-        if let Some(versioning) = &mut spec.versioning {
-            fill.missing(&mut versioning.enabled, "spec.versioning.enabled", false);
-            fill.missing(&mut versioning.mfa_delete, "spec.versioning.mfaDelete", false);
-        }
-        if let Some(encryption) = &mut spec.encryption {
-            fill.missing(&mut encryption.enabled, "spec.encryption.enabled", false);
-            fill.missing(&mut encryption.algorithm, "spec.encryption.algorithm", Algorithm::default());
-        }
+        spec.versioning.iter_mut().for_each(|versioning| versioning.fill(fill));
+        spec.encryption.iter_mut().for_each(|encryption| encryption.fill(fill));
         fill.missing(&mut spec.public_access, "spec.publicAccess", PublicAccess::default());
         spec.public_access.iter_mut().for_each(|access| access.fill(fill));
         lifecycle::fill(spec.lifecycle.as_mut(), fill);
@@ -200,9 +194,7 @@ impl Kind for Bucket {
         check_provider(review, &BKT_19, problems);
         check_region(spec.region.as_deref(), problems);
         cors::check(spec.cors.as_ref(), problems);
-        if let Some(lifecycle) = &spec.lifecycle {
-            lifecycle.check(spec.is_versioned(), problems);
-        }
+        lifecycle::check(spec.lifecycle.as_ref(), spec.is_versioned(), problems);
         check_tagging(spec.tagging.as_ref(), problems);
         check_protection(spec, problems);
         check_auto_manage(review, problems);

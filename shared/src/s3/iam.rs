@@ -58,16 +58,17 @@ pub(super) fn check_path(path: Option<&str>, problems: &mut Problems) {
     }
 }
 
+const TAG_RULES: TagRules =
+    TagRules { count: &TAG, text: &TAG, reserved: &TAG, own: &TAG, most: tags::MOST, folded: true };
+
 /// Adds what is wrong with the tags, and that the provider has none.
 pub(super) fn check_tags<K: AtProvider>(
     review: &Review<'_, K>,
     tags: Option<&Tags>,
     problems: &mut Problems,
 ) {
-    const RULES: TagRules =
-        TagRules { count: &TAG, text: &TAG, reserved: &TAG, own: &TAG, most: tags::MOST, folded: true };
     let field = "spec.tags";
-    tags::check(field, tags, &RULES, problems);
+    tags::check(field, tags, &TAG_RULES, problems);
     if tags.is_none_or(Tags::is_empty) {
         return;
     }

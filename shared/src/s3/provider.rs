@@ -17,7 +17,7 @@ use crate::{
         rule::AdmissionRule,
     },
     common::{RateLimit, SecretKeyRef},
-    field::at,
+    field::{FieldPath, at},
     kind::Kind,
     rules, status,
 };
@@ -147,10 +147,7 @@ impl Kind for Provider {
         if spec.iam_endpoint.is_some() {
             fill.missing(&mut spec.iam_region, "spec.iamRegion", IAM_REGION.to_owned());
         }
-        if let Some(retry) = &mut spec.retry {
-            fill.missing(&mut retry.max_attempts, "spec.retry.maxAttempts", 3);
-            fill.missing(&mut retry.backoff_strategy, "spec.retry.backoffStrategy", Backoff::default());
-        }
+        spec.retry.iter_mut().for_each(|retry| retry.fill(fill));
     }
 
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
@@ -179,19 +176,22 @@ fn check_region(field: &str, region: &str, problems: &mut Problems) {
     }
 }
 
+fn check_here(credential: &CredentialRef, here: &str, field: FieldPath, problems: &mut Problems) {
+    if credential.namespace.as_deref().is_some_and(|namespace| namespace != here) {
+        let message = format!(
+            "is another namespace; the Secret has to be in {here}: copy it there, and remove this field"
+        );
+        problems.add(&SECRET_NAMESPACE, Cause::Forbidden, field, message);
+    }
+}
+
 fn check_auth(review: &Review<'_, Provider>, problems: &mut Problems) {
     let auth = &review.object.spec.auth;
     for (name, credential, _) in auth.entries() {
         let field = at("spec.auth").field(name);
         let key = credential.key.clone().unwrap_or_default();
         SecretKeyRef { name: credential.name.clone(), key }.check(field.clone(), &SECRET, problems);
-        if credential.namespace.as_deref().is_some_and(|namespace| namespace != review.namespace) {
-            let message = format!(
-                "is another namespace; the Secret has to be in {}: copy it there, and remove this field",
-                review.namespace
-            );
-            problems.add(&SECRET_NAMESPACE, Cause::Forbidden, field.field("namespace"), message);
-        }
+        check_here(credential, review.namespace, field.field("namespace"), problems);
     }
     let (id, secret) = (&auth.access_key_secret_ref, &auth.secret_key_secret_ref);
     if (&id.name, &id.key) == (&secret.name, &secret.key) {
@@ -215,15 +215,20 @@ fn check_tls(tls: Option<&Tls>, problems: &mut Problems) {
 }
 
 /// What depends on the service can't follow to another one.
-fn check_change(review: &Review<'_, Provider>, problems: &mut Problems) {
-    let new = &review.object.spec;
-    let Some(old) = review.old.map(|old| &old.spec) else { return };
-    let changed = [
+/// The fields that say which service it is, as far as they differ.
+fn moved(old: &ProviderSpec, new: &ProviderSpec) -> impl Iterator<Item = &'static str> {
+    let fields = [
         ("spec.type", old.profile() != new.profile()),
         ("spec.endpoint", old.endpoint != new.endpoint),
         ("spec.region", old.region != new.region),
     ];
-    for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+    fields.into_iter().filter(|(_, moved)| *moved).map(|(field, _)| field)
+}
+
+fn check_change(review: &Review<'_, Provider>, problems: &mut Problems) {
+    let new = &review.object.spec;
+    let Some(old) = review.old.map(|old| &old.spec) else { return };
+    for field in moved(old, new) {
         review.referrers().check(problems, field, &[&IMMUTABLE], |users, problems| {
             if !users.is_empty() {
                 let message = format!(

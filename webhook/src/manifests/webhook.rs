@@ -128,17 +128,18 @@ fn rules(operations: &dyn Fn(&KindInfo) -> Vec<&'static str>) -> Vec<RuleWithOpe
         let asked = ((kind.group)(), (kind.version)(), scope, operations(kind));
         plurals.entry(asked).or_default().push((kind.plural)());
     }
-    let rule = |((group, version, scope, operations), mut resources): (Asked, Vec<String>)| {
-        resources.sort();
-        RuleWithOperations {
-            api_groups: Some(vec![group]),
-            api_versions: Some(vec![version]),
-            operations: Some(operations.into_iter().map(str::to_owned).collect()),
-            resources: Some(resources),
-            scope: Some(scope),
-        }
-    };
-    plurals.into_iter().map(rule).collect()
+    plurals.into_iter().map(|(asked, plurals)| rule(asked, plurals)).collect()
+}
+
+fn rule((group, version, scope, operations): Asked, mut plurals: Vec<String>) -> RuleWithOperations {
+    plurals.sort();
+    RuleWithOperations {
+        api_groups: Some(vec![group]),
+        api_versions: Some(vec![version]),
+        operations: Some(operations.into_iter().map(str::to_owned).collect()),
+        resources: Some(plurals),
+        scope: Some(scope),
+    }
 }
 
 fn client_config(names: &Names, path: &str) -> WebhookClientConfig {

@@ -63,19 +63,15 @@ pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
 }
 
 /// An order that the shop does not show is late, or somewhere else: never absent.
+const NOT_AGAIN: &str = "check that the account is the one it was placed at. It is not placed again";
+
 pub(super) fn unseen(order: &CoffeeOrder, now: Timestamp) -> Plan<Step> {
     let status = order.status.clone().unwrap_or_default();
     let id = status.order_id.clone().unwrap_or_default();
     let seen_before = status.placed_at.is_some();
     let (reason, message) = match seen_before || is_gone(Some(&status), now) {
         false => (ConditionReason::Reconciling, format!("the shop does not show order {id} yet")),
-        true => (
-            ConditionReason::Held,
-            format!(
-                "the shop does not know order {id}; check that the account is the one it was placed at. It is not placed \
-                 again"
-            ),
-        ),
+        true => (ConditionReason::Held, format!("the shop does not know order {id}; {NOT_AGAIN}")),
     };
     Plan::not_ready(reason, message.clone())
         .condition(PLACED, true, "Ordered", format!("placed as {id}"))

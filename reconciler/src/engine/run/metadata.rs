@@ -39,11 +39,9 @@ impl<R: Reconcile> Run<R> {
         if readable && needed {
             // Noted on the object first: a Secret that it no longer names is to be released all the same.
             let held = annotation::held_secrets(self.meta()).union(&wanted).cloned().collect();
-            let mut notes = note(&held);
-            if acts && !has_intents::<R>() && !self.may_exist() {
-                notes.insert(annotation::MADE.to_owned(), "true".to_owned());
-            }
-            self.write_metadata(true, notes).await?;
+            let made = acts && !has_intents::<R>() && !self.may_exist();
+            let made = made.then(|| (annotation::MADE.to_owned(), "true".to_owned()));
+            self.write_metadata(true, note(&held).into_iter().chain(made).collect()).await?;
         }
         self.protect_targets().await?;
         if readable {

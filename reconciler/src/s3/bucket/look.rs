@@ -123,6 +123,9 @@ enum Head {
 }
 
 /// Answers to HEAD have no words: the status is all there is.
+/// Why a bucket may not be looked at.
+const DENIED: &str = "it may not be looked at: it is another account's, or s3:ListBucket is not allowed";
+
 async fn head(ctx: &Context, to: &Connection, bucket: &str) -> Result<Head, Failure> {
     let now = ctx.now();
     let call = async {
@@ -134,10 +137,7 @@ async fn head(ctx: &Context, to: &Connection, bucket: &str) -> Result<Head, Fail
         }
         match Answered::of(&error) {
             Some(answered) if answered.is_missing(&["NotFound", "NoSuchBucket"]) => Ok(Head::Absent),
-            Some(answered) if answered.is_denied() => Ok(Head::Closed(
-                "it may not be looked at: it is another account's, or s3:ListBucket is not allowed"
-                    .to_owned(),
-            )),
+            Some(answered) if answered.is_denied() => Ok(Head::Closed(DENIED.to_owned())),
             _ => Err(failure("HeadBucket", &error, now)),
         }
     };

@@ -47,10 +47,7 @@ impl Mark {
     ///
     /// What is not marked and recorded is one that was made and not marked yet, or one of the predecessor's.
     pub(super) fn owner(&self, tags: &TagsFound, recorded: bool) -> Owner {
-        let found = match tags {
-            Found::Present(tags) => tags.get(MARK),
-            _ => None,
-        };
+        let found = tags.present().and_then(|tags| tags.get(MARK));
         match (found, tags) {
             (Some(found), _) if Self::uid(found) == Self::uid(&self.0) => Owner::Ours,
             (Some(found), _) if recorded && Self::place(found) == Self::place(&self.0) => Owner::Ours,

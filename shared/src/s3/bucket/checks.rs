@@ -198,9 +198,15 @@ pub(super) fn check_deletion(review: &Review<'_, Bucket>, problems: &mut Problem
         };
         problems.add(&FORCE_DELETE, Cause::Invalid, "spec.forceDelete", message);
     }
-    if annotation(&**review.object, EMPTY_ANNOTATION).is_some_and(|text| !is_confirmation(text, &spec.name)) {
-        let message =
-            format!("must be {}/COUNT, with the number of objects that the Bucket's status tells", spec.name);
+    check_confirmation(review.object, problems);
+}
+
+fn check_confirmation(bucket: &Bucket, problems: &mut Problems) {
+    if annotation(bucket, EMPTY_ANNOTATION).is_some_and(|text| !is_confirmation(text, &bucket.spec.name)) {
+        let message = format!(
+            "must be {}/COUNT, with the number of objects that the Bucket's status tells",
+            bucket.spec.name
+        );
         let field = at("metadata.annotations").key(EMPTY_ANNOTATION);
         problems.add(&EMPTY, Cause::Invalid, field, message);
     }

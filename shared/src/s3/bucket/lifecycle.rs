@@ -122,13 +122,19 @@ pub(super) fn fill(lifecycle: Option<&mut Lifecycle>, fill: &mut Fill) {
     }
 }
 
+/// Adds what is wrong with the rules of a bucket with or without versioning.
+pub(super) fn check(lifecycle: Option<&Lifecycle>, versioned: bool, problems: &mut Problems) {
+    if let Some(lifecycle) = lifecycle {
+        lifecycle.check(versioned, problems);
+    }
+}
+
 impl Lifecycle {
     pub(super) fn rules(&self) -> &[LifecycleRule] {
         self.rules.as_deref().unwrap_or_default()
     }
 
-    /// Adds what is wrong with the rules of a bucket with or without versioning.
-    pub(super) fn check(&self, versioned: bool, problems: &mut Problems) {
+    fn check(&self, versioned: bool, problems: &mut Problems) {
         let (mut ids, mut expiring) = (BTreeSet::new(), Vec::new());
         for (index, rule) in self.rules().iter().enumerate() {
             let field = at("spec.lifecycle.rules").index(index);

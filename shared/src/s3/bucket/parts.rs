@@ -152,6 +152,20 @@ impl AutoManage {
     }
 }
 
+impl Versioning {
+    pub(super) fn fill(&mut self, fill: &mut Fill) {
+        fill.missing(&mut self.enabled, "spec.versioning.enabled", false);
+        fill.missing(&mut self.mfa_delete, "spec.versioning.mfaDelete", false);
+    }
+}
+
+impl Encryption {
+    pub(super) fn fill(&mut self, fill: &mut Fill) {
+        fill.missing(&mut self.enabled, "spec.encryption.enabled", false);
+        fill.missing(&mut self.algorithm, "spec.encryption.algorithm", Algorithm::default());
+    }
+}
+
 impl PublicAccess {
     pub(super) fn fill(&mut self, fill: &mut Fill) {
         for (name, slot) in [

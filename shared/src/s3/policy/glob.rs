@@ -103,9 +103,7 @@ fn canonical(pattern: &str) -> Vec<char> {
             '*' => star = true,
             '?' => result.push('?'),
             _ => {
-                if std::mem::take(&mut star) {
-                    result.push('*');
-                }
+                result.extend(std::mem::take(&mut star).then_some('*'));
                 result.push(c);
             }
         }

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
+use crate::admission::defaults::Fill;
+
 /// The Secrets with the access key that calls are made with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +76,13 @@ pub struct Retry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "exponential"))]
     pub backoff_strategy: Option<Backoff>,
+}
+
+impl Retry {
+    pub(super) fn fill(&mut self, fill: &mut Fill) {
+        fill.missing(&mut self.max_attempts, "spec.retry.maxAttempts", 3);
+        fill.missing(&mut self.backoff_strategy, "spec.retry.backoffStrategy", Backoff::default());
+    }
 }
 
 /// How the time between attempts grows.

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use super::{bounds, types};
 use crate::check::{input::tree::Node, rules::UNKNOWN_FIELD, words::nearest};
 
+const NO_FORM: &str = "fits none of the forms that its kind allows";
+const NOT_ONE_FORM: &str = "must fit exactly one of the forms that its kind allows";
+
 /// One walk through one object.
 pub(super) struct Walk<'a> {
     kind: &'static str,
@@ -107,12 +110,8 @@ impl<'a> Walk<'a> {
         let fits = |schema: &Value| problems_of(schema, value, path).is_empty();
         let fitting = |keyword: &str| branches(keyword).filter(|branch| fits(branch)).count();
         let message = match schema {
-            _ if schema["anyOf"].is_array() && fitting("anyOf") == 0 => {
-                "fits none of the forms that its kind allows"
-            }
-            _ if schema["oneOf"].is_array() && fitting("oneOf") != 1 => {
-                "must fit exactly one of the forms that its kind allows"
-            }
+            _ if schema["anyOf"].is_array() && fitting("anyOf") == 0 => NO_FORM,
+            _ if schema["oneOf"].is_array() && fitting("oneOf") != 1 => NOT_ONE_FORM,
             _ if schema.get("not").is_some_and(fits) => "has a form that its kind forbids",
             _ => return,
         };

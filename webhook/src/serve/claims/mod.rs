@@ -143,16 +143,20 @@ impl Claims {
         warn_seldom!(self.told, uid, error = %failure, "values were not reserved");
     }
 
+    async fn check_namespace(&self, namespace: &str) -> Result<(), Failure> {
+        match self.live.namespace_exists(&self.cache, namespace).await? {
+            true => Ok(()),
+            false => Err(Failure::NoNamespace(namespace.to_owned())),
+        }
+    }
+
     async fn reserve_all(
         &self,
         claims: &[Claim],
         claimant: &Claimant,
         made: &mut Vec<ClaimObject>,
     ) -> Reserved {
-        let namespace = &claimant.holder.namespace;
-        if !self.live.namespace_exists(&self.cache, namespace).await? {
-            return Err(Failure::NoNamespace(namespace.clone()));
-        }
+        self.check_namespace(&claimant.holder.namespace).await?;
         let mut denied = Vec::new();
         for claim in claims {
             match self.one(claim, claimant).await? {
