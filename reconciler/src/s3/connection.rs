@@ -2,16 +2,17 @@
 
 mod ask;
 mod known;
+mod secrets;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use concierge_shared::{
-    s3::{AtProvider, Provider, Tls, policy::Profile},
+    s3::{AtProvider, Provider, policy::Profile},
     status::{ConditionReason, ConditionType, Conditions},
 };
 use parking_lot::Mutex;
@@ -19,11 +20,12 @@ use reqwest::Url;
 
 pub(super) use ask::{Found, unanswered};
 pub(super) use known::{Refusal, Subject};
+pub(super) use secrets::secrets_of;
 
 use crate::{
     aws::{Clients, Endpoint, Keys, Trust, TrustError},
     common::rate_limit::limits,
-    engine::{Account, Context, Failure, Limits, Secret},
+    engine::{Account, Context, Failure, Limits},
 };
 use known::Known;
 
@@ -123,9 +125,9 @@ impl Providers {
     ) -> Result<(Account, Connection), Failure> {
         let namespace = provider.metadata.namespace.as_deref().unwrap_or_default();
         let name = format!("{namespace}/{}", provider.metadata.name.as_deref().unwrap_or_default());
-        let secrets = read_secrets(ctx, namespace, provider).await?;
-        let keys = keys(provider, &secrets)?;
-        let trust = trust(provider.spec.tls.as_ref(), &secrets)?;
+        let secrets = secrets::read(ctx, namespace, provider).await?;
+        let keys = secrets::keys(provider, &secrets)?;
+        let trust = secrets::trust(provider.spec.tls.as_ref(), &secrets)?;
         let endpoint = self.endpoint(ctx, provider, trust)?;
         let digest = digest(&endpoint, &keys);
         let clients = self.clients(&name, &digest, &endpoint, &keys)?;
@@ -213,60 +215,6 @@ fn not_in_order(provider: &Provider) -> Option<&str> {
     let ready = provider.status.as_ref()?.condition(ConditionType::Ready.as_str())?;
     let wrong = ready.status == "False" && ready.reason == ConditionReason::OwnedByOther.as_str();
     wrong.then_some(ready.message.as_str())
-}
-
-/// The Secrets that a Provider names, each read once.
-pub(super) fn secrets_of(provider: &Provider) -> Vec<(String, String)> {
-    let namespace = provider.metadata.namespace.clone().unwrap_or_default();
-    let ca = provider.spec.tls.as_ref().and_then(|tls| tls.ca_cert_secret_ref.as_ref()).map(|ca| &ca.name);
-    let names = provider.spec.auth.entries().map(|(_, entry, _)| &entry.name).chain(ca);
-    let mut names: Vec<_> = names.map(|name| (namespace.clone(), name.clone())).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-async fn read_secrets(
-    ctx: &Context,
-    namespace: &str,
-    provider: &Provider,
-) -> Result<BTreeMap<String, Secret>, Failure> {
-    let mut secrets = BTreeMap::new();
-    for (_, name) in secrets_of(provider) {
-        let secret = ctx.secret(namespace, &name).await?;
-        secrets.insert(name, secret);
-    }
-    Ok(secrets)
-}
-
-fn keys(provider: &Provider, secrets: &BTreeMap<String, Secret>) -> Result<Keys, Failure> {
-    let mut texts = BTreeMap::new();
-    for (field, entry, usual) in provider.spec.auth.entries() {
-        let secret = secrets.get(&entry.name).ok_or_else(|| missing(&entry.name))?;
-        texts.insert(field, secret.text(entry.key.as_deref().unwrap_or(usual))?.to_owned());
-    }
-    let mut take = |field| texts.remove(field);
-    let id = take("accessKeySecretRef").unwrap_or_default();
-    let secret = take("secretKeySecretRef").unwrap_or_default();
-    Ok(Keys { id, secret, session: take("sessionTokenSecretRef") })
-}
-
-fn trust(tls: Option<&Tls>, secrets: &BTreeMap<String, Secret>) -> Result<Trust, Failure> {
-    let Some(tls) = tls else { return Ok(Trust::System) };
-    if tls.insecure_skip_verify == Some(true) {
-        return Ok(Trust::Anyone);
-    }
-    let Some(ca) = &tls.ca_cert_secret_ref else { return Ok(Trust::System) };
-    let secret = secrets.get(&ca.name).ok_or_else(|| missing(&ca.name))?;
-    let key = ca.key.as_deref().unwrap_or("ca.crt");
-    let pem = secret.bytes(key);
-    let pem = pem
-        .ok_or_else(|| Failure::DependencyMissing(format!("Secret {} has no key {key}; add it", ca.name)))?;
-    Ok(Trust::Authority(pem.to_vec()))
-}
-
-fn missing(secret: &str) -> Failure {
-    Failure::DependencyMissing(format!("Secret {secret} does not exist; create it"))
 }
 
 /// Changes with whatever decides where calls go and as whom.
