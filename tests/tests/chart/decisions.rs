@@ -131,8 +131,8 @@ async fn only_what_needs_a_decision_is_asked() -> Result<()> {
     pet("ann", &["delete"]).await?.ok()?;
 
     // Metadata that a rule reads.
-    asked(pet("rex", &["annotate", "concierge.dev/resync=25h"]).await?, "mutate")?;
-    asked(pet("rex", &["label", "petstore.example.com/store=tiny"]).await?, "mutate")?;
+    asked(pet("rex", &["annotate", "concierge.dev/resync=25h"]).await?, "validate")?;
+    asked(pet("rex", &["label", "petstore.example.com/store=tiny"]).await?, "validate")?;
     // Other metadata, and status.
     pet("rex", &["label", "tag=good"]).await?.ok()?;
     pet("rex", &["annotate", "tag=good"]).await?.ok()?;
