@@ -525,15 +525,15 @@ async fn an_account_goes_with_the_last_that_uses_it_although_nothing_was_made_wi
     let _process = world.healthy();
     let token = world.put("TerminalToken", "ci", json!({}), json!({}));
     world
-        .until("waiting", MINUTE, |world| world.server.condition(&token, "Ready").starts_with("False"))
+        .until("waiting", 10 * MINUTE, |world| world.server.condition(&token, "Ready").starts_with("False"))
         .await;
     world.server.user_deletes(&account);
     let waits =
         |world: &World| world.server.message(&account, "Deleting").contains("in use by TerminalToken");
-    world.until("in use", MINUTE, waits).await;
+    world.until("in use", 10 * MINUTE, waits).await;
     world.server.user_deletes(&token);
     assert!(world.server.read(&token).is_none(), "it bears our finalizer");
-    world.until("gone", MINUTE, |world| world.server.read(&account).is_none()).await;
+    world.until("gone", 10 * MINUTE, |world| world.server.read(&account).is_none()).await;
 }
 
 #[tokio::test(start_paused = true)]
