@@ -14,7 +14,7 @@ use hyper::http;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::faults::{self, Fake, Host, Listening, Reply, Request, Response};
+use crate::faults::{Fake, Host, Listening, Reply, Request, Response};
 
 /// The id of the access key that it takes.
 pub const KEY: &str = "AKIAFAKEFAKEFAKEFAKE";
@@ -414,11 +414,4 @@ fn failed(status: u16, code: &str, message: &str) -> Response {
 
 fn no_bucket() -> Response {
     failed(404, "NoSuchBucket", "The specified bucket does not exist")
-}
-
-impl faults::Faults {
-    /// From now on no connection comes about.
-    pub fn refuse_all(&self) {
-        self.inject(faults::Rule::any(), faults::Fault::Refuse);
-    }
 }

@@ -7,4 +7,5 @@ mod deletion;
 mod outages;
 mod policies;
 mod services;
+mod trust;
 mod world;
