@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use concierge_reconciler::engine::{
@@ -16,7 +17,12 @@ use jiff::Timestamp;
 use kube::core::ApiResource;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use super::process::MINUTE;
 
 /// Kind, namespace and name.
 pub type Name = (String, String, String);
@@ -177,6 +183,19 @@ impl Server {
     /// Tells when there are more changes.
     pub fn grown(&self) -> watch::Receiver<usize> {
         self.grown.subscribe()
+    }
+
+    /// Waits until `done`, which is asked after every write and once a minute, and says true; false when that takes longer than `most`.
+    pub async fn until(&self, most: Duration, done: impl Fn() -> bool) -> bool {
+        let end = Instant::now() + most;
+        let mut grown = self.grown();
+        while !done() {
+            if Instant::now() >= end {
+                return false;
+            }
+            let _ = timeout_at(end.min(Instant::now() + MINUTE), grown.changed()).await;
+        }
+        true
     }
 
     pub(super) fn store(&self, who: &'static str, name: Name, mut object: Value) -> Value {

@@ -12,11 +12,10 @@ use concierge_shared::{
 };
 use concierge_tests::{
     shop::{SEGFAULT, Shop},
-    simulation::{MINUTE, Process, ProcessOptions, Server, Stage},
+    simulation::{Process, ProcessOptions, Server, Stage},
 };
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 /// The token of the account `default`.
 pub(crate) const TOKEN: &str = "trm_test_5d41402abc4b2a76b9719d911017c592";
@@ -132,13 +131,8 @@ impl World {
 
     /// Waits until `done`, and fails after `most`.
     pub(crate) async fn until(&self, what: &str, most: Duration, done: impl Fn(&World) -> bool) {
-        let began = Instant::now();
-        let mut grown = self.server.grown();
-        while !done(self) {
-            let left = most.checked_sub(began.elapsed()).filter(|left| !left.is_zero());
-            let left = left.unwrap_or_else(|| panic!("not {what} after {most:?}:\n{}", self.dump()));
-            let _ = tokio::time::timeout(left.min(MINUTE), grown.changed()).await;
-        }
+        let done = self.server.until(most, || done(self)).await;
+        assert!(done, "not {what} after {most:?}:\n{}", self.dump());
     }
 
     /// All coffee there is, for a failing test to show.

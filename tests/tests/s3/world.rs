@@ -14,7 +14,6 @@ use concierge_tests::{
 };
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 /// The secret of the fake's access key.
 pub(crate) const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY";
@@ -125,13 +124,8 @@ impl World {
 
     /// Waits until `done`, and fails after `most`.
     pub(crate) async fn until(&self, what: &str, most: Duration, done: impl Fn(&World) -> bool) {
-        let began = Instant::now();
-        let mut grown = self.server.grown();
-        while !done(self) {
-            let left = most.checked_sub(began.elapsed());
-            let left = left.unwrap_or_else(|| panic!("not {what} after {most:?}:\n{}", self.dump()));
-            let _ = tokio::time::timeout(left.min(MINUTE), grown.changed()).await;
-        }
+        let done = self.server.until(most, || done(self)).await;
+        assert!(done, "not {what} after {most:?}:\n{}", self.dump());
     }
 
     pub(crate) async fn until_ready(&self, key: &ObjectKey) {
