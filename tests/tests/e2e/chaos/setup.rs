@@ -120,6 +120,8 @@ pub(super) const GROUPS: [Group; 3] = [
                 "endpoint": endpoint.s3.as_str(), "region": "us-east-1", "type": "aws",
                 "iamEndpoint": endpoint.iam.as_ref().unwrap().as_str(),
                 "auth": {"accessKeySecretRef": keys, "secretKeySecretRef": keys},
+                // A hundred buckets are deleted at once, and a new one is not to wait for its turn among their calls.
+                "rateLimit": {"requestsPerSecond": 500, "burst": 500, "concurrency": 32},
             });
             let mut may_read =
                 json!({"effect": "Allow", "action": "s3:GetObject", "resource": "arn:aws:s3:::photos/*"});
