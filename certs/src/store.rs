@@ -196,11 +196,11 @@ impl Cluster for KubeCluster {
     }
 }
 
-/// Changes of one object, by name. Metadata is enough: what changed is read again anyway.
 fn tells_of_object<K>(event: &watcher::Event<K>) -> bool {
     !matches!(event, watcher::Event::Init | watcher::Event::InitDone)
 }
 
+/// Changes of one object, by name. Metadata is enough: what changed is read again anyway.
 fn watch<K>(api: Api<PartialObjectMeta<K>>, name: &str) -> BoxStream<'static, ()>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + 'static,

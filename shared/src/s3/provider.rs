@@ -214,7 +214,6 @@ fn check_tls(tls: Option<&Tls>, problems: &mut Problems) {
     }
 }
 
-/// What depends on the service can't follow to another one.
 /// The fields that say which service it is, as far as they differ.
 fn moved(old: &ProviderSpec, new: &ProviderSpec) -> impl Iterator<Item = &'static str> {
     let fields = [
@@ -225,6 +224,7 @@ fn moved(old: &ProviderSpec, new: &ProviderSpec) -> impl Iterator<Item = &'stati
     fields.into_iter().filter(|(_, moved)| *moved).map(|(field, _)| field)
 }
 
+/// What depends on the service can't follow to another one.
 fn check_change(review: &Review<'_, Provider>, problems: &mut Problems) {
     let new = &review.object.spec;
     let Some(old) = review.old.map(|old| &old.spec) else { return };

@@ -62,9 +62,10 @@ pub(super) fn over(order: &CoffeeOrder) -> Plan<Step> {
     }
 }
 
-/// An order that the shop does not show is late, or somewhere else: never absent.
+/// What people are told of an order that was seen before, or is long overdue.
 const NOT_AGAIN: &str = "check that the account is the one it was placed at. It is not placed again";
 
+/// An order that the shop does not show is late, or somewhere else: never absent.
 pub(super) fn unseen(order: &CoffeeOrder, now: Timestamp) -> Plan<Step> {
     let status = order.status.clone().unwrap_or_default();
     let id = status.order_id.clone().unwrap_or_default();

@@ -122,10 +122,10 @@ enum Head {
     Closed(String),
 }
 
-/// Answers to HEAD have no words: the status is all there is.
 /// Why a bucket may not be looked at.
 const DENIED: &str = "it may not be looked at: it is another account's, or s3:ListBucket is not allowed";
 
+/// Answers to HEAD have no words: the status is all there is.
 async fn head(ctx: &Context, to: &Connection, bucket: &str) -> Result<Head, Failure> {
     let now = ctx.now();
     let call = async {
