@@ -13,6 +13,16 @@ fn renew(world: &World, renewal: &str) -> ObjectKey {
     world.put("Ticket", "one", json!({}), json!({ "what": "opera", "free": true, "renewal": renewal }))
 }
 
+/// An object that has its first, while the call that makes the second is under way.
+async fn in_the_second_call(world: &World) -> ObjectKey {
+    let key = renew(world, "first");
+    sleep(MINUTE).await;
+    world.service.state.lock().treats.push_back(Treat::Slow);
+    renew(world, "second");
+    sleep(Duration::from_secs(2)).await;
+    key
+}
+
 /// The order that the ticket has recorded is the only one that there is, and there were never more than two.
 fn assert_replaced(world: &World, key: &ObjectKey, renewal: &str, context: &str) {
     let status = world.server.status(key);
@@ -45,11 +55,7 @@ async fn an_id_is_recorded_beside_the_old_one_however_often_the_write_fails() {
     for fault in [Fault::Lost, Fault::Unanswered] {
         let world = World::new();
         let _process = world.healthy().await;
-        let key = renew(&world, "first");
-        sleep(MINUTE).await;
-        world.service.state.lock().treats.push_back(Treat::Slow);
-        renew(&world, "second");
-        sleep(Duration::from_secs(2)).await;
+        let key = in_the_second_call(&world).await;
         (0..6).for_each(|_| world.server.fail_next("status", fault));
         world.server.user_annotates(&key, json!({ "note": "somebody writes in between" }));
         sleep(10 * MINUTE).await;
@@ -65,11 +71,7 @@ async fn an_id_is_recorded_beside_the_old_one_however_often_the_write_fails() {
 async fn an_id_is_recorded_beside_the_old_one_although_somebody_puts_an_old_status_back() {
     let world = World::new();
     let _process = world.healthy().await;
-    let key = renew(&world, "first");
-    sleep(MINUTE).await;
-    world.service.state.lock().treats.push_back(Treat::Slow);
-    renew(&world, "second");
-    sleep(Duration::from_secs(2)).await;
+    let key = in_the_second_call(&world).await;
     let mut object = world.server.read(&key).unwrap();
     assert!(object["status"]["intent"].is_object());
     object["status"].as_object_mut().unwrap().remove("intent");
@@ -125,11 +127,7 @@ async fn what_is_in_our_hands_although_its_answer_was_lost_is_adopted_and_not_re
 async fn both_go_with_their_object() {
     let world = World::new();
     let _process = world.healthy().await;
-    let key = renew(&world, "first");
-    sleep(MINUTE).await;
-    world.service.state.lock().treats.push_back(Treat::Slow);
-    renew(&world, "second");
-    sleep(Duration::from_secs(2)).await;
+    let key = in_the_second_call(&world).await;
     world.server.user_deletes(&key);
     sleep(10 * MINUTE).await;
     assert!(world.server.read(&key).is_none());
