@@ -4,18 +4,18 @@
 //! |---|---|
 //! | [`script`] | what a show is made of: chapters, their steps, and what each step has to show |
 //! | [`pets`], [`coffee`], [`s3`] | the chapters about each group |
-//! | `stage` | the cluster, Concierge in it, and the ordinary user who types |
+//! | `cluster` | the cluster, Concierge in it, and the ordinary user who types |
 //! | `show` | the performance on the terminal |
 //!
 //! A new chapter is a constant in a module of its own and its place in [`CHAPTERS`]. What runs beside it (a
-//! service that it calls) is started in `stage`, which also names it for the steps' `{...}`.
+//! service that it calls) is started in `cluster`, which also names it for the steps' `{...}`.
 
+mod cluster;
 pub mod coffee;
 pub mod pets;
 pub mod s3;
 pub mod script;
 mod show;
-mod stage;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -24,9 +24,9 @@ use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::cluster::DemoCluster;
 use self::script::Chapter;
 use self::show::Show;
-use self::stage::Stage;
 
 /// The show, in order.
 pub const CHAPTERS: &[&[Chapter]] = &[pets::CHAPTERS, coffee::CHAPTERS, s3::CHAPTERS];
@@ -54,7 +54,7 @@ enum Mode {
 /// Plays the show. The exit code says whether every step went as told.
 ///
 /// # Errors
-/// When the stage can't be set.
+/// When the cluster can't be set.
 pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     let DemoArgs { mode, context, host } = args;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -62,32 +62,32 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
     });
     let context = context.filter(|context| !context.is_empty());
-    let mut stage = Stage::new(context, host);
+    let mut cluster = DemoCluster::new(context, host);
     let played = tokio::select! {
-        played = play(&mut stage, mode) => Some(played),
+        played = play(&mut cluster, mode) => Some(played),
         () = &mut asked_to_end => None,
     };
     if let (Some(Ok(_)), Mode::Stay) = (&played, mode) {
         asked_to_end.await;
     }
-    stage.clear().await?;
+    cluster.clear().await?;
     Ok(match played.transpose()? {
         Some(0) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
 }
 
-/// Sets the stage and plays all chapters; how many steps did not go as told.
-async fn play(stage: &mut Stage, mode: Mode) -> Result<usize> {
+/// Sets the cluster and plays all chapters; how many steps did not go as told.
+async fn play(cluster: &mut DemoCluster, mode: Mode) -> Result<usize> {
     let start = Instant::now();
-    stage.set().await?;
-    let mut show = Show::new(stage);
+    cluster.set().await?;
+    let mut show = Show::new(cluster);
     for chapter in CHAPTERS.iter().copied().flatten() {
         show.chapter(chapter).await?;
     }
     let astray = show.end(start.elapsed());
     if mode == Mode::Stay {
-        stage.invite().await?;
+        cluster.invite().await?;
     }
     Ok(astray)
 }

@@ -17,7 +17,7 @@ pub struct Step {
     /// What the audience should look at, before the command.
     pub say: &'static str,
     /// A line for the shell, run in the project's folder as an ordinary user of the cluster. Of `{NAME}` the
-    /// stage knows what it stands for: `{webhook-1}`, for instance, for the second replica's process id.
+    /// cluster knows what it stands for: `{webhook-1}`, for instance, for the second replica's process id.
     pub run: &'static str,
     /// How the command has to end.
     pub ends: Ends,
@@ -41,7 +41,6 @@ pub enum Ends {
 pub struct Meanwhile {
     /// After so many lines of output.
     pub after_lines: usize,
-    /// What.
     pub event: Event,
 }
 

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use super::cluster::DemoCluster;
 use super::script::{Chapter, Event, Meanwhile, Step};
-use super::stage::Stage;
 use crate::process::Signal;
 
 /// Which of the terminal's styles to use, if it is one.
@@ -22,14 +22,14 @@ pub(super) enum Style {
 
 /// A show that is on.
 pub(super) struct Show<'a> {
-    stage: &'a Stage,
+    cluster: &'a DemoCluster,
     steps: usize,
     astray: Vec<String>,
 }
 
 impl<'a> Show<'a> {
-    pub(super) fn new(stage: &'a Stage) -> Show<'a> {
-        Show { stage, steps: 0, astray: Vec::new() }
+    pub(super) fn new(cluster: &'a DemoCluster) -> Show<'a> {
+        Show { cluster, steps: 0, astray: Vec::new() }
     }
 
     /// Plays one chapter. A step that does not go as told is noted, and the show goes on.
@@ -37,15 +37,15 @@ impl<'a> Show<'a> {
         say(&format!("\n{}\n", styled(Style::Heading, chapter.title)));
         for step in chapter.steps {
             self.steps += 1;
-            let command = self.stage.fill_in(step.run);
+            let command = self.cluster.fill_in(step.run);
             say(&format!("\n{}\n{}\n", step.say, prompt(&command)));
             let (success, output) = self.perform(step, &command).await?;
             let mut reasons = step.astray(success, &output);
             if let Some(Meanwhile { event: Event::WebhookEnds(number, _), .. }) = step.meanwhile {
-                if !self.stage.webhook_ends(number).await {
+                if !self.cluster.webhook_ends(number).await {
                     reasons.push("the replica still runs".to_owned());
                 }
-                self.stage.replace_webhook().await?;
+                self.cluster.replace_webhook().await?;
             }
             if !reasons.is_empty() {
                 let reasons = reasons.join("; ");
@@ -71,7 +71,7 @@ impl<'a> Show<'a> {
         let mut shell = Command::new("sh");
         // Both outputs through one pipe, in the order in which they were written.
         shell.arg("-c").arg(format!("exec 2>&1\n{command}"));
-        shell.envs(self.stage.environment()?).current_dir(super::stage::project());
+        shell.envs(self.cluster.environment()?).current_dir(super::cluster::project());
         let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().context("the shell has no output")?;
         let (mut lines, mut output, mut count) = (BufReader::new(stdout).split(b'\n'), String::new(), 0);
@@ -90,7 +90,7 @@ impl<'a> Show<'a> {
     fn happens(&self, step: &Step, lines: usize) -> Result<()> {
         match step.meanwhile.filter(|meanwhile| meanwhile.after_lines == lines) {
             Some(Meanwhile { event: Event::WebhookEnds(number, signal), .. }) => self.strike(number, signal),
-            Some(Meanwhile { event: Event::ShopShips, .. }) => self.stage.ship(),
+            Some(Meanwhile { event: Event::ShopShips, .. }) => self.cluster.ship(),
             None => Ok(()),
         }
     }
@@ -102,9 +102,9 @@ impl<'a> Show<'a> {
             Signal::Term => "kill",
             Signal::Kill => "kill -KILL",
         };
-        let pid = self.stage.fill_in(&format!("{{webhook-{webhook}}}"));
+        let pid = self.cluster.fill_in(&format!("{{webhook-{webhook}}}"));
         say(&format!("{}\n", prompt(&format!("{command} {pid}    # in another terminal"))));
-        self.stage.signal_webhook(webhook, signal)
+        self.cluster.signal_webhook(webhook, signal)
     }
 }
 

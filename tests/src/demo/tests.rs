@@ -1,7 +1,7 @@
 //! What can be said of the show without playing it.
 
 use super::script::{Ends, Step};
-use super::{CHAPTERS, stage};
+use super::{CHAPTERS, cluster};
 
 fn steps() -> impl Iterator<Item = &'static Step> {
     CHAPTERS.iter().copied().flatten().flat_map(|chapter| chapter.steps)
@@ -19,7 +19,7 @@ fn every_step_has_something_to_show() {
 fn every_file_that_a_step_names_is_there() {
     for step in steps() {
         for path in step.run.split_whitespace().filter(|word| word.starts_with("examples/")) {
-            assert!(stage::project().join(path).exists(), "{path} of {}", step.run);
+            assert!(cluster::project().join(path).exists(), "{path} of {}", step.run);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::process::{MINUTE, Process, ProcessOptions, Stage};
+use super::process::{MINUTE, Process, ProcessOptions, Simulated};
 
 /// How long a process that is frozen stands still: longer than its lease.
 const FROZEN: Duration = MINUTE;
@@ -33,7 +33,7 @@ pub struct Actors<'a, S> {
     pub interrupted: bool,
 }
 
-impl<'a, S: Stage> Actors<'a, S> {
+impl<'a, S: Simulated> Actors<'a, S> {
     /// Starts the first process, whose options say where it is interrupted.
     pub fn new(stage: &'a S, interruption: Interruption, options: ProcessOptions) -> Self {
         let frozen_for = (interruption == Interruption::Freeze).then_some(FROZEN);

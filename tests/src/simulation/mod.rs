@@ -26,5 +26,5 @@ mod users;
 pub mod view;
 
 pub use actors::{Actors, Interruption};
-pub use process::{Chance, LEASE, MINUTE, Process, ProcessOptions, REQUEST, ServerClock, Stage};
+pub use process::{Chance, LEASE, MINUTE, Process, ProcessOptions, REQUEST, ServerClock, Simulated};
 pub use server::{Connection, Server};

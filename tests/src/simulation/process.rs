@@ -29,7 +29,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 pub const REQUEST: Duration = Duration::from_secs(6);
 
 /// Where processes run: an API server, the kinds that it knows, and their reconcilers.
-pub trait Stage {
+pub trait Simulated {
     /// The API server.
     fn server(&self) -> &Arc<Server>;
 
@@ -44,7 +44,6 @@ pub trait Stage {
         group::Settings::default()
     }
 
-    /// Starts a process.
     fn start(&self, identity: &str, options: ProcessOptions) -> Process {
         Process::start(self.server(), self.watched(), self.reconcilers(), self.rules(), identity, options)
     }

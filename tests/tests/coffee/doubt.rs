@@ -30,7 +30,7 @@ fn is_unknown(world: &World, key: &ObjectKey) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_card_in_use_stays_while_the_watch_of_orders_is_broken() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let order = world.order("one");
     world.until("ordered", 10 * MINUTE, |world| world.server.is_ready(&order)).await;
@@ -88,7 +88,7 @@ async fn what_was_never_made_can_be_deleted_without_an_account() {
 
 #[tokio::test(start_paused = true)]
 async fn a_charged_order_is_found_although_its_card_is_gone() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     world.shop.faults().once("POST /order", Fault::DropAfter);
     let _process = world.healthy();
     let order = world.order("one");
@@ -123,7 +123,7 @@ async fn a_token_that_a_person_made_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_card_that_a_person_added_is_neither_adopted_nor_charged() {
     let world = World::new();
-    world.furnish("default", "tok_visa");
+    world.add_customer("default", "tok_visa");
     world.shop.faults().once("POST /card", Fault::DropBefore);
     let _process = world.healthy();
     let card = key("CoffeeCard", "default");
@@ -140,7 +140,7 @@ async fn a_card_that_a_person_added_is_neither_adopted_nor_charged() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_outlives_a_conflict() {
     let world = World::new();
-    world.furnish("default", "tok_chargeCustomerFail");
+    world.add_customer("default", "tok_chargeCustomerFail");
     let slow = Fault::SlowBefore(Pause::For(Duration::from_secs(2)));
     world.shop.faults().inject(Rule::on("POST /order").times(2), slow);
     let _process = world.healthy();

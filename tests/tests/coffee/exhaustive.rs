@@ -72,7 +72,7 @@ fn treatments() -> Vec<Vec<Fault>> {
 
 /// Plays a scenario; whether the point was reached at all.
 async fn play(scenario: Scenario) -> bool {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     for fault in treatments().swap_remove(scenario.treatment) {
         world.shop.faults().once(scenario.thing.operation, fault);
     }
@@ -285,7 +285,7 @@ fn no_card_is_lost_or_doubled_when_a_process_dies_and_another_takes_over() {
 #[tokio::test(start_paused = true)]
 async fn doubt_is_resolved_without_a_person_whenever_the_shop_shows_what_it_did() {
     for fault in [Fault::DropAfter, Fault::StatusAfter(500), Fault::Garbage, Fault::Cut] {
-        let world = World::furnished();
+        let world = World::ready_to_order();
         world.shop.faults().inject(Rule::on("POST /order").nth(1), fault.clone());
         let _process = world.healthy();
         let order = world.order("one");

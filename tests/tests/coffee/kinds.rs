@@ -16,7 +16,7 @@ use crate::world::{LEASE, TOKEN, World, order_spec, place};
 
 #[tokio::test(start_paused = true)]
 async fn an_order_is_placed_shipped_and_delivered() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let order = world.order("one");
     world.until("ordered", 10 * MINUTE, |world| world.server.is_ready(&order)).await;
@@ -46,7 +46,7 @@ async fn an_order_is_placed_shipped_and_delivered() {
 
 #[tokio::test(start_paused = true)]
 async fn a_returned_order_says_so() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let order = world.order("one");
     world.until("ordered", 10 * MINUTE, |world| world.phase(&order) == "Ordered").await;
@@ -67,7 +67,7 @@ async fn an_order_waits_for_what_it_refers_to_and_is_woken() {
     assert_eq!(world.server.condition(&order, "ReferencesResolved"), "False ReferencesMissing");
     assert_eq!(world.phase(&order), "Pending");
     assert_eq!(world.server.status(&order)["cardReadyStatus"], false);
-    world.furnish("default", "tok_visa");
+    world.add_customer("default", "tok_visa");
     world.until("ordered", MINUTE, |world| world.phase(&order) == "Ordered").await;
     let status = world.server.status(&order);
     for field in ["profileReadyStatus", "addressReadyStatus", "cardReadyStatus"] {
@@ -78,7 +78,7 @@ async fn an_order_waits_for_what_it_refers_to_and_is_woken() {
 #[tokio::test(start_paused = true)]
 async fn a_declined_order_is_not_tried_again_until_somebody_asks() {
     let world = World::new();
-    world.furnish("default", "tok_chargeCustomerFail");
+    world.add_customer("default", "tok_chargeCustomerFail");
     let _process = world.healthy();
     let order = world.order("one");
     world.until("failed", 10 * MINUTE, |world| world.phase(&order) == "Failed").await;
@@ -99,7 +99,7 @@ async fn a_declined_order_is_not_tried_again_until_somebody_asks() {
 
 #[tokio::test(start_paused = true)]
 async fn an_order_that_the_shop_forgot_is_never_placed_again() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let process = world.healthy();
     let order = world.order("one");
     world.until("ordered", 10 * MINUTE, |world| world.phase(&order) == "Ordered").await;
@@ -155,7 +155,7 @@ async fn orders_with_their_own_address_and_card() {
 
 #[tokio::test(start_paused = true)]
 async fn deleting_a_placed_order_tells_that_it_stays() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let order = world.order("one");
     world.until("ordered", 10 * MINUTE, |world| world.phase(&order) == "Ordered").await;
@@ -168,7 +168,7 @@ async fn deleting_a_placed_order_tells_that_it_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_profile_is_kept_as_specified_and_orders_wait_for_it() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let account = world.shop.account(TOKEN);
     world.until("set", 10 * MINUTE, |_| account.profile().1.as_deref() == Some("ada@example.com")).await;
@@ -188,7 +188,7 @@ async fn a_profile_is_kept_as_specified_and_orders_wait_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_edited_address_is_made_anew_and_the_old_one_goes_when_nobody_uses_it() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let subscription = world.subscription("one");
     world.until("active", 10 * MINUTE, |world| world.phase(&subscription) == "Active").await;
@@ -211,7 +211,7 @@ async fn an_edited_address_is_made_anew_and_the_old_one_goes_when_nobody_uses_it
 
 #[tokio::test(start_paused = true)]
 async fn an_address_is_deleted_at_the_shop_before_its_object_goes() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let address = ObjectKey::new("CoffeeAddress", "default", "default");
     world.until("verified", 10 * MINUTE, |world| world.phase(&address) == "Verified").await;
@@ -224,7 +224,7 @@ async fn an_address_is_deleted_at_the_shop_before_its_object_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_leaves_no_second_address_or_card() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     for operation in ["POST /address", "POST /card"] {
         world.shop.faults().once(operation, Fault::DropAfter);
     }
@@ -237,7 +237,7 @@ async fn a_lost_answer_leaves_no_second_address_or_card() {
 
 #[tokio::test(start_paused = true)]
 async fn a_card_that_is_there_already_is_adopted_only_without_doubt() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let process = world.healthy();
     let card = ObjectKey::new("CoffeeCard", "default", "default");
     world.until("registered", 10 * MINUTE, |world| world.phase(&card) == "Registered").await;
@@ -265,7 +265,7 @@ async fn a_card_that_is_there_already_is_adopted_only_without_doubt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_lives_and_is_cancelled_for_certain() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let key = world.subscription("one");
     world.until("active", 10 * MINUTE, |world| world.phase(&key) == "Active").await;
@@ -284,7 +284,7 @@ async fn a_subscription_lives_and_is_cancelled_for_certain() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_made_by_hand_is_not_overwritten() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let process = world.healthy();
     let first = world.subscription("one");
     world.until("active", 10 * MINUTE, |world| world.phase(&first) == "Active").await;
@@ -307,7 +307,7 @@ async fn a_subscription_made_by_hand_is_not_overwritten() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_was_cancelled_at_the_shop_is_final() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let key = world.subscription("one");
     world.until("active", 10 * MINUTE, |world| world.phase(&key) == "Active").await;
@@ -326,7 +326,7 @@ async fn a_subscription_that_was_cancelled_at_the_shop_is_final() {
 
 /// A subscription that the shop has and does not list for an hour, so that it is taken as cancelled.
 async fn unlisted() -> (World, Process, ObjectKey) {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     world.shop.faults().once("POST /subscription", Fault::Hide(Hidden::For(60 * MINUTE)));
     let process = world.healthy();
     let key = world.subscription("one");
@@ -421,7 +421,7 @@ async fn a_token_whose_answer_is_lost_is_named_to_a_person_who_decides() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cart_is_added_up_and_becomes_one_order() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let account = ObjectKey::new("TerminalAccount", "default", "default");
     world.until("open", 10 * MINUTE, |world| world.server.is_ready(&account)).await;
@@ -457,7 +457,7 @@ async fn a_cart_is_added_up_and_becomes_one_order() {
 
 #[tokio::test(start_paused = true)]
 async fn equal_orders_of_an_order_and_a_cart_are_told_apart() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     world.shop.faults().inject(Rule::on("POST /order").times(2), Fault::DropAfter);
     let _process = world.healthy();
     let order = world.order("one");
@@ -538,7 +538,7 @@ async fn an_account_goes_with_the_last_that_uses_it_although_nothing_was_made_wi
 
 #[tokio::test(start_paused = true)]
 async fn a_worthless_token_is_told_and_a_new_one_of_another_user_too() {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let _process = world.healthy();
     let account = ObjectKey::new("TerminalAccount", "default", "default");
     world.until("open", 10 * MINUTE, |world| world.server.is_ready(&account)).await;

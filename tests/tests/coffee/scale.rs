@@ -14,7 +14,7 @@ fn runs(process: &Process) -> u64 {
 
 /// How many objects were read for each run until so many orders were placed, half of them with a card of their own.
 async fn reads_for_each_run(orders: usize) -> u64 {
-    let world = World::furnished();
+    let world = World::ready_to_order();
     let process = world.healthy();
     let order = |n: usize| {
         let name = format!("order-{n}");

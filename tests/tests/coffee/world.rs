@@ -12,7 +12,7 @@ use concierge_shared::{
 };
 use concierge_tests::{
     shop::{SEGFAULT, Shop},
-    simulation::{Process, ProcessOptions, Server, Stage},
+    simulation::{Process, ProcessOptions, Server, Simulated},
 };
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub(crate) struct World {
     pub(crate) cluster_account: Option<String>,
 }
 
-impl Stage for World {
+impl Simulated for World {
     fn server(&self) -> &Arc<Server> {
         &self.server
     }
@@ -64,9 +64,9 @@ impl World {
     }
 
     /// An account with a profile, an address and a card, all called `default`.
-    pub(crate) fn furnished() -> Self {
+    pub(crate) fn ready_to_order() -> Self {
         let world = Self::new();
-        world.furnish("default", "tok_visa");
+        world.add_customer("default", "tok_visa");
         world
     }
 
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// A profile, an address and a card of this name, at the account of this name.
-    pub(crate) fn furnish(&self, name: &str, token: &str) {
+    pub(crate) fn add_customer(&self, name: &str, token: &str) {
         let at = json!({ "name": name });
         let profile = json!({ "name": "Ada", "email": "ada@example.com", "accountRef": at });
         self.put("CoffeeProfile", name, json!({}), profile);

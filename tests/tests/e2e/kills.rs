@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use self::Moment::{Answered, Arrived, Committed, Recorded, Vanished};
 use crate::failover::leader;
 use crate::shopping::{
-    Market, Objects, bearer, coffee, is_held, is_placed, is_ready, order, place, purchase, waits_for_held,
+    Objects, ShopCluster, bearer, coffee, is_held, is_placed, is_ready, order, place, purchase,
+    waits_for_held,
 };
 
 const CUSTOMERS: [&str; 3] = ["ada", "bob", "cyd"];
@@ -59,9 +60,9 @@ const ROUNDS: [(&str, Moment, Signal); 18] = [
     ("POST /subscription", Committed, Signal::Stop),
 ];
 
-/// The market, the reconcilers that live, and how many objects of each kind there are.
-struct Stage {
-    market: Market,
+/// The cluster, the reconcilers that live, and how many objects of each kind there are.
+struct Setup {
+    cluster: ShopCluster,
     alive: Vec<usize>,
     orders: usize,
     subscriptions: usize,
@@ -74,9 +75,10 @@ struct Stage {
 async fn a_leader_killed_or_frozen_at_any_instant_loses_and_doubles_nothing() {
     let args = ["--lease-duration", "4s", "--request-timeout", "1s", "--settle-time", "2s"];
     let reconciler_args = args.map(str::to_owned).to_vec();
-    let market = Market::open(&CUSTOMERS, Plan { reconcilers: 2, reconciler_args, ..Plan::default() }).await;
-    let mut stage = Stage {
-        market,
+    let cluster =
+        ShopCluster::open(&CUSTOMERS, Plan { reconcilers: 2, reconciler_args, ..Plan::default() }).await;
+    let mut setup = Setup {
+        cluster,
         alive: vec![0, 1],
         orders: ORDERS,
         subscriptions: 0,
@@ -84,20 +86,20 @@ async fn a_leader_killed_or_frozen_at_any_instant_loses_and_doubles_nothing() {
         cards: CUSTOMERS.len(),
     };
     let began = Instant::now();
-    stage.market.create((0..ORDERS).map(|number| order(CUSTOMERS[number % 3], number / 3)).collect()).await;
+    setup.cluster.create((0..ORDERS).map(|number| order(CUSTOMERS[number % 3], number / 3)).collect()).await;
     for (operation, moment, signal) in ROUNDS {
-        stage.misbehave();
-        stage.strike(operation, moment, signal).await;
+        setup.misbehave();
+        setup.strike(operation, moment, signal).await;
     }
     println!("{} leaders killed or frozen in {:.1?}", ROUNDS.len(), began.elapsed());
-    stage.market.shop.faults().clear();
-    stage.settle(began).await;
+    setup.cluster.shop.faults().clear();
+    setup.settle(began).await;
 }
 
-impl Stage {
+impl Setup {
     /// Some answers are late, and some never come.
     fn misbehave(&self) {
-        let faults = self.market.shop.faults();
+        let faults = self.cluster.shop.faults();
         faults.clear();
         faults.inject(Rule::any().chance(0.05), Fault::SlowAfter(Pause::For(Duration::from_millis(300))));
         // Only replies: a request that got lost would never come to the gate that the leader is killed at.
@@ -108,20 +110,20 @@ impl Stage {
     async fn strike(&mut self, operation: &str, moment: Moment, signal: Signal) {
         let gate = Gate::new();
         for fault in faults(moment, &gate) {
-            self.market.shop.faults().once(operation, fault);
+            self.cluster.shop.faults().once(operation, fault);
         }
         let object = self.buy(operation);
-        self.market.create(vec![object.clone()]).await;
+        self.cluster.create(vec![object.clone()]).await;
         match moment {
             Recorded => self.recorded(&object).await,
             _ if timeout(PATIENCE, gate.reached(1)).await.is_err() => self.explain(operation),
             _ => {}
         }
-        let victim = leader(&self.market.stack, &self.alive).await;
+        let victim = leader(&self.cluster.stack, &self.alive).await;
         if moment == Answered {
             gate.open();
         }
-        self.market.stack.reconciler(victim, |program| program.process.signal(signal)).unwrap();
+        self.cluster.stack.reconciler(victim, |program| program.process.signal(signal)).unwrap();
         gate.open();
         self.replace(victim, signal).await;
     }
@@ -129,7 +131,7 @@ impl Stage {
     /// Fails with what the processes that live have said last.
     fn explain(&self, operation: &str) -> ! {
         let said =
-            |number: &usize| self.market.stack.reconciler(*number, |program| program.process.log_tail(30));
+            |number: &usize| self.cluster.stack.reconciler(*number, |program| program.process.log_tail(30));
         let said: Vec<_> = self.alive.iter().map(said).collect();
         panic!("no {operation} came within {PATIENCE:?}:\n{}", said.join("\n\n"));
     }
@@ -138,10 +140,10 @@ impl Stage {
     async fn replace(&mut self, victim: usize, signal: Signal) {
         self.alive.retain(|number| *number != victim);
         if signal == Signal::Kill {
-            return self.alive.push(self.market.stack.add_reconciler().await.unwrap());
+            return self.alive.push(self.cluster.stack.add_reconciler().await.unwrap());
         }
-        leader(&self.market.stack, &self.alive).await;
-        self.market.stack.reconciler(victim, |program| program.process.signal(Signal::Cont)).unwrap();
+        leader(&self.cluster.stack, &self.alive).await;
+        self.cluster.stack.reconciler(victim, |program| program.process.signal(Signal::Cont)).unwrap();
         self.alive.push(victim);
     }
 
@@ -159,7 +161,7 @@ impl Stage {
             }
             "POST /card" => {
                 let token = format!("tok_ada_{}", next(&mut self.cards));
-                self.market.shop.issue(&token, Plastic::new("visa", "4242", &token));
+                self.cluster.shop.issue(&token, Plastic::new("visa", "4242", &token));
                 let name = format!("card-{}", self.cards);
                 coffee("CoffeeCard", "ada", &name, json!({"cardToken": token}))
             }
@@ -174,28 +176,28 @@ impl Stage {
         let is_it = |one: &Value| one["metadata"]["name"] == order["metadata"]["name"];
         let ours = |one: &Value| is_it(one) && one["metadata"]["namespace"] == order["metadata"]["namespace"];
         let recorded = |one: &Value, _: &Objects| !ours(one) || one["status"]["orderId"].is_string();
-        self.market.until("CoffeeOrder", self.orders, "recorded", PATIENCE, recorded).await;
+        self.cluster.until("CoffeeOrder", self.orders, "recorded", PATIENCE, recorded).await;
     }
 
     /// Waits until every doubt is settled or held, resolves what is held, and compares with the shop's records.
     async fn settle(&self, began: Instant) {
-        let Stage { market, orders, subscriptions, addresses, cards, .. } = self;
+        let Setup { cluster, orders, subscriptions, addresses, cards, .. } = self;
         let settled = |one: &Value, all: &Objects| is_placed(one) || is_held(one) || waits_for_held(one, all);
-        let placed = market.until("CoffeeOrder", *orders, "settled", PATIENCE, settled).await;
-        market.assert_books_agree(&placed);
+        let placed = cluster.until("CoffeeOrder", *orders, "settled", PATIENCE, settled).await;
+        cluster.assert_books_agree(&placed);
         let active = |one: &Value, _: &Objects| is_ready(one) || is_held(one);
-        let running = market.until("CoffeeSubscription", *subscriptions, "settled", PATIENCE, active).await;
+        let running = cluster.until("CoffeeSubscription", *subscriptions, "settled", PATIENCE, active).await;
         self.report(began, &placed, &running).await;
-        market.retry_held("CoffeeOrder", &placed).await;
-        market.retry_held("CoffeeSubscription", &running).await;
+        cluster.retry_held("CoffeeOrder", &placed).await;
+        cluster.retry_held("CoffeeSubscription", &running).await;
         let ready = |one: &Value, _: &Objects| is_ready(one);
-        let placed = market.until("CoffeeOrder", *orders, "placed", PATIENCE, ready).await;
-        let running = market.until("CoffeeSubscription", *subscriptions, "active", PATIENCE, ready).await;
-        let homes = market.until("CoffeeAddress", *addresses, "ready", PATIENCE, ready).await;
+        let placed = cluster.until("CoffeeOrder", *orders, "placed", PATIENCE, ready).await;
+        let running = cluster.until("CoffeeSubscription", *subscriptions, "active", PATIENCE, ready).await;
+        let homes = cluster.until("CoffeeAddress", *addresses, "ready", PATIENCE, ready).await;
         self.name_cards().await;
-        let plastic = market.until("CoffeeCard", *cards, "ready", PATIENCE, ready).await;
-        market.assert_books_agree(&placed);
-        assert_eq!(market.shop.charges().len(), *orders);
+        let plastic = cluster.until("CoffeeCard", *cards, "ready", PATIENCE, ready).await;
+        cluster.assert_books_agree(&placed);
+        assert_eq!(cluster.shop.charges().len(), *orders);
         self.assert_each_once("subscriptionId", &running, |account| {
             ids(account.subscriptions(), |one| one.id)
         });
@@ -215,9 +217,9 @@ impl Stage {
             told.split_whitespace().next().map(str::to_owned)
         };
         let known = |one: &Value, _: &Objects| is_ready(one) || named(one).is_some();
-        for card in self.market.until("CoffeeCard", self.cards, "known", PATIENCE, known).await.values() {
+        for card in self.cluster.until("CoffeeCard", self.cards, "known", PATIENCE, known).await.values() {
             if let Some(id) = named(card) {
-                self.market.annotate("CoffeeCard", card, "coffee.terminal.sh/card-id", &id).await;
+                self.cluster.annotate("CoffeeCard", card, "coffee.terminal.sh/card-id", &id).await;
             }
         }
     }
@@ -230,7 +232,7 @@ impl Stage {
         at_shop: impl Fn(&concierge_tests::shop::Account) -> Vec<String>,
     ) {
         let recorded: Vec<_> = objects.values().filter_map(|one| one["status"][field].as_str()).collect();
-        let accounts = CUSTOMERS.map(|customer| self.market.shop.account(&bearer(customer)));
+        let accounts = CUSTOMERS.map(|customer| self.cluster.shop.account(&bearer(customer)));
         let shop: Vec<_> = accounts.iter().flat_map(at_shop).collect();
         assert_eq!((recorded.len(), shop.len()), (objects.len(), objects.len()), "{field}: {shop:#?}");
         assert_eq!(
@@ -242,7 +244,7 @@ impl Stage {
     async fn report(&self, began: Instant, orders: &Objects, subscriptions: &Objects) {
         let held = orders.values().chain(subscriptions.values()).filter(|one| is_held(one)).count();
         let adopted = ["get", "events", "-A", "-o", "name", "--field-selector", "reason=Adopted"];
-        let adopted = self.market.stack.plane.kubectl().run(&adopted).await.unwrap().ok().unwrap();
+        let adopted = self.cluster.stack.plane.kubectl().run(&adopted).await.unwrap().ok().unwrap();
         println!(
             "settled after {:.1?}: {} orders, {} subscriptions; {} doubts ended in adoption, {held} are held",
             began.elapsed(),

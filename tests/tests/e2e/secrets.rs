@@ -12,7 +12,9 @@ use concierge_tests::stack::{NAMESPACE, Plan, RELEASE, Stack, get};
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use crate::shopping::{Market, Objects, bearer, card_token, coffee, condition, is_held, is_ready, purchase};
+use crate::shopping::{
+    Objects, ShopCluster, bearer, card_token, coffee, condition, is_held, is_ready, purchase,
+};
 
 const CUSTOMER: &str = "planted";
 const CLEAR: &str = "tok_planted_clear_1deadbeef";
@@ -48,16 +50,16 @@ type Counts = [(&'static str, usize)];
 #[ignore = "soak"]
 async fn a_secret_is_found_nowhere_but_where_it_belongs() {
     let began = Instant::now();
-    let market = talkative_market().await;
+    let cluster = with_verbose_logs().await;
     let mut haystack = Haystack::new();
-    first_visit(&market, &mut haystack).await;
-    second_visit(&market, &mut haystack).await;
-    foul_weather(&market).await;
-    refusals(&market, &mut haystack).await;
-    collect(&market, &mut haystack).await;
+    first_visit(&cluster, &mut haystack).await;
+    second_visit(&cluster, &mut haystack).await;
+    foul_weather(&cluster).await;
+    refusals(&cluster, &mut haystack).await;
+    collect(&cluster, &mut haystack).await;
 
-    let account = market.shop.account(&bearer(CUSTOMER));
-    let needles = needles(&market.stack, &account).await;
+    let account = cluster.shop.account(&bearer(CUSTOMER));
+    let needles = needles(&cluster.stack, &account).await;
     let scanning = Instant::now();
     assert_eq!(scan(&haystack, &needles), Vec::<String>::new());
     let bytes: usize = haystack.iter().map(|(_, text)| text.len()).sum();
@@ -70,11 +72,11 @@ async fn a_secret_is_found_nowhere_but_where_it_belongs() {
         began.elapsed()
     );
     assert_what_is_planted_is_found(haystack, &needles);
-    assert_kept(&market.stack, &account).await;
+    assert_kept(&cluster.stack, &account).await;
 }
 
 /// Both programs log all that they can.
-async fn talkative_market() -> Market {
+async fn with_verbose_logs() -> ShopCluster {
     let args = |more: &[&str]| [&["--log", "trace"], more].concat().into_iter().map(str::to_owned).collect();
     let plan = Plan {
         reconcilers: 2,
@@ -82,24 +84,24 @@ async fn talkative_market() -> Market {
         reconciler_args: args(&["--request-timeout", "1s", "--settle-time", "500ms"]),
         ..Plan::default()
     };
-    let market = Market::start(&[CUSTOMER], plan).await;
+    let cluster = ShopCluster::start(&[CUSTOMER], plan).await;
     for token in [CLEAR, INLINE, INLINE_SECRET] {
-        market.shop.issue(token, Plastic::new("visa", "4242", token));
+        cluster.shop.issue(token, Plastic::new("visa", "4242", token));
     }
-    market.shop.issue(DECLINED, Plastic::new("visa", "0341", DECLINED).declining());
-    market
+    cluster.shop.issue(DECLINED, Plastic::new("visa", "0341", DECLINED).declining());
+    cluster
 }
 
 /// What a customer needs before something can be bought.
-async fn first_visit(market: &Market, haystack: &mut Haystack) {
-    echo(market, &WRITES, 400);
-    market.furnish(CUSTOMER).await.unwrap();
+async fn first_visit(cluster: &ShopCluster, haystack: &mut Haystack) {
+    echo(cluster, &WRITES, 400);
+    cluster.add_customer(CUSTOMER).await.unwrap();
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"namespace": CUSTOMER, "name": "cards"},
         "stringData": {"hidden": INLINE_SECRET},
     });
-    let kubectl = market.stack.plane.kubectl();
+    let kubectl = cluster.stack.plane.kubectl();
     kubectl.run_with_input(&["create", "-f", "-"], &secret.to_string()).await.unwrap().ok().unwrap();
     let mut card = coffee("CoffeeCard", CUSTOMER, "clear", json!({"cardToken": CLEAR}));
     // As the predecessor left it behind.
@@ -111,13 +113,13 @@ async fn first_visit(market: &Market, haystack: &mut Haystack) {
         coffee("TerminalToken", CUSTOMER, "ci", json!({"description": "CI"})),
         coffee("CoffeeApp", CUSTOMER, "kiosk", app),
     ];
-    apply(market, haystack, &objects).await;
-    weather(market, FURNISHED).await;
+    apply(cluster, haystack, &objects).await;
+    weather(cluster, FURNISHED).await;
 }
 
 /// What can be bought: by references, with a card of its own in clear and in a Secret, and with one that the bank declines.
-async fn second_visit(market: &Market, haystack: &mut Haystack) {
-    echo(market, &WRITES, 400);
+async fn second_visit(cluster: &ShopCluster, haystack: &mut Haystack) {
+    echo(cluster, &WRITES, 400);
     // Each of another quantity: equal ones would wait for each other.
     let order = |name: &str, quantity: u32, card: Value| {
         let mut spec = purchase(SEGFAULT);
@@ -142,64 +144,64 @@ async fn second_visit(market: &Market, haystack: &mut Haystack) {
         coffee("CoffeeSubscription", CUSTOMER, "weekly", subscription),
         coffee("CoffeeCart", CUSTOMER, "desk", cart),
     ];
-    apply(market, haystack, &objects).await;
-    weather(market, BOUGHT).await;
+    apply(cluster, haystack, &objects).await;
+    weather(cluster, BOUGHT).await;
 }
 
 /// Refused, then in doubt, then well: the shop repeats in each answer all that it has heard, until it is well.
-async fn weather(market: &Market, counts: &Counts) {
+async fn weather(cluster: &ShopCluster, counts: &Counts) {
     let refused =
-        all(market, counts, "refused", |one| condition(one, "Ready").starts_with("False Refused")).await;
-    echo(market, &WRITES, 500);
-    ask(market, &refused, "again").await;
-    all(market, counts, "in doubt", is_in_doubt).await;
-    market.shop.faults().clear();
-    for (kind, objects) in all(market, counts, "well or held", |one| is_held(one) || is_well(one)).await {
-        market.retry_held(kind, &objects).await;
+        all(cluster, counts, "refused", |one| condition(one, "Ready").starts_with("False Refused")).await;
+    echo(cluster, &WRITES, 500);
+    ask(cluster, &refused, "again").await;
+    all(cluster, counts, "in doubt", is_in_doubt).await;
+    cluster.shop.faults().clear();
+    for (kind, objects) in all(cluster, counts, "well or held", |one| is_held(one) || is_well(one)).await {
+        cluster.retry_held(kind, &objects).await;
     }
-    all(market, counts, "well", is_well).await;
+    all(cluster, counts, "well", is_well).await;
 }
 
 /// Every answer, also to calls that only look, repeats what was heard.
-async fn foul_weather(market: &Market) {
+async fn foul_weather(cluster: &ShopCluster) {
     let counts = [&[("TerminalAccount", 1)], FURNISHED, BOUGHT].concat();
-    let objects = all(market, &counts, "there", |_| true).await;
+    let objects = all(cluster, &counts, "there", |_| true).await;
     for status in [500, 200, 400, 401] {
-        market.shop.faults().clear();
-        market.shop.faults().inject(Rule::any(), Fault::Echo(status));
+        cluster.shop.faults().clear();
+        cluster.shop.faults().inject(Rule::any(), Fault::Echo(status));
         let token = format!("when it says {status}");
-        ask(market, &objects, &token).await;
-        all(market, &counts, "looked at", |one| one["status"]["reconciledAt"] == token.as_str()).await;
+        ask(cluster, &objects, &token).await;
+        all(cluster, &counts, "looked at", |one| one["status"]["reconciledAt"] == token.as_str()).await;
     }
     let refused = |one: &Value| condition(one, "TokenAccepted").starts_with("False Refused");
-    all(market, &[("TerminalAccount", 1)], "refused", refused).await;
-    market.shop.faults().clear();
+    all(cluster, &[("TerminalAccount", 1)], "refused", refused).await;
+    cluster.shop.faults().clear();
 }
 
-fn echo(market: &Market, operations: &[&str], status: u16) {
-    market.shop.faults().clear();
+fn echo(cluster: &ShopCluster, operations: &[&str], status: u16) {
+    cluster.shop.faults().clear();
     for operation in operations {
-        market.shop.faults().inject(Rule::on(operation), Fault::Echo(status));
+        cluster.shop.faults().inject(Rule::on(operation), Fault::Echo(status));
     }
 }
 
 async fn all(
-    market: &Market,
+    cluster: &ShopCluster,
     counts: &Counts,
     what: &str,
     is: impl Fn(&Value) -> bool,
 ) -> Vec<(&'static str, Objects)> {
     let mut found = Vec::new();
     for (kind, count) in counts {
-        found.push((*kind, market.until(kind, *count, what, PATIENCE, |one, _| is(one)).await));
+        found.push((*kind, cluster.until(kind, *count, what, PATIENCE, |one, _| is(one)).await));
     }
     found
 }
 
-async fn ask(market: &Market, objects: &[(&'static str, Objects)], token: &str) {
+async fn ask(cluster: &ShopCluster, objects: &[(&'static str, Objects)], token: &str) {
     for (kind, objects) in objects {
         for object in objects.values() {
-            market.annotate(kind, object, "concierge.dev/reconcile-at", token).await;
+            cluster.annotate(kind, object, "concierge.dev/reconcile-at", token).await;
         }
     }
 }
@@ -217,10 +219,10 @@ fn is_well(object: &Value) -> bool {
 }
 
 /// The ordinary user creates `objects`; what kubectl says is part of the haystack.
-async fn apply(market: &Market, haystack: &mut Haystack, objects: &[Value]) {
+async fn apply(cluster: &ShopCluster, haystack: &mut Haystack, objects: &[Value]) {
     // Not `apply`, which would keep the whole object in an annotation.
     for object in objects {
-        let said = say(market.user.kubectl(), haystack, &["create", "-f", "-"], &object.to_string()).await;
+        let said = say(cluster.user.kubectl(), haystack, &["create", "-f", "-"], &object.to_string()).await;
         said.ok().unwrap();
     }
 }
@@ -232,7 +234,7 @@ async fn say(kubectl: Kubectl, haystack: &mut Haystack, args: &[&str], input: &s
 }
 
 /// Objects that are refused for a secret in the wrong place, or with one in the right place.
-async fn refusals(market: &Market, haystack: &mut Haystack) {
+async fn refusals(cluster: &ShopCluster, haystack: &mut Haystack) {
     let [plain, spaced, dashed] = CARD_NUMBERS;
     let order = |notes: &str| {
         let mut spec = purchase(SEGFAULT);
@@ -261,13 +263,13 @@ async fn refusals(market: &Market, haystack: &mut Haystack) {
         for how in
             [&["create", "-f", "-"][..], &["create", "-f", "-", "--dry-run=server"], &["apply", "-f", "-"]]
         {
-            let said = say(market.user.kubectl(), haystack, how, &object.to_string()).await;
+            let said = say(cluster.user.kubectl(), haystack, how, &object.to_string()).await;
             assert!(!said.status.success() && !said.stderr.is_empty(), "{object}");
         }
     }
     let patch = json!({"spec": {"cardToken": NEVER_STORED}}).to_string();
     let change = ["patch", "coffeecard", "clear", "-n", CUSTOMER, "--type=merge", "-p", &patch];
-    let said = market.user.kubectl().run(&change).await.unwrap();
+    let said = cluster.user.kubectl().run(&change).await.unwrap();
     assert!(!said.status.success());
     haystack.push(("kubectl patch".to_owned(), said.stderr));
 }
@@ -295,8 +297,8 @@ fn misplaced_passwords() -> impl Iterator<Item = Value> {
 }
 
 /// All that the run has left: logs, metrics, objects, events, and what people see of them.
-async fn collect(market: &Market, haystack: &mut Haystack) {
-    let plane = &market.stack.plane;
+async fn collect(cluster: &ShopCluster, haystack: &mut Haystack) {
+    let plane = &cluster.stack.plane;
     for file in std::fs::read_dir(plane.dir()).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -307,14 +309,14 @@ async fn collect(market: &Market, haystack: &mut Haystack) {
             haystack.push((name, text));
         }
     }
-    let reconcilers = [0, 1].map(|number| market.stack.reconciler(number, |program| program.admin));
-    for admin in market.stack.webhook_admins().into_iter().chain(reconcilers) {
+    let reconcilers = [0, 1].map(|number| cluster.stack.reconciler(number, |program| program.admin));
+    for admin in cluster.stack.webhook_admins().into_iter().chain(reconcilers) {
         haystack.push((format!("metrics of {admin}"), get(admin, "/metrics").await.unwrap()));
     }
     let ours = KINDS.iter().map(|kind| kind.crd_name()).collect::<Vec<_>>().join(",");
     let everything =
         format!("{ours},claims.concierge.dev,events,events.events.k8s.io,leases,configmaps,secrets");
-    for mut object in list(&market.stack, &everything).await {
+    for mut object in list(&cluster.stack, &everything).await {
         forget_what_was_meant(&mut object);
         let meta = &object["metadata"];
         let name = format!("{} {} {}", object["kind"], meta["namespace"], meta["name"]);

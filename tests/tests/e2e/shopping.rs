@@ -32,7 +32,7 @@ const QUANTITIES: usize = 50;
 const CREATES: usize = 16;
 
 /// A cluster with Concierge, a shop, and an ordinary user who buys there for several customers.
-pub(crate) struct Market {
+pub(crate) struct ShopCluster {
     pub(crate) stack: Stack,
     pub(crate) shop: Arc<Served>,
     pub(crate) user: User,
@@ -40,30 +40,30 @@ pub(crate) struct Market {
     _turn: Option<Turn>,
 }
 
-impl Market {
+impl ShopCluster {
     /// Starts everything, and sets `customers` up: all that they have is in order.
-    pub(crate) async fn open(customers: &[&str], plan: Plan) -> Market {
-        let market = Market::start(customers, plan).await;
+    pub(crate) async fn open(customers: &[&str], plan: Plan) -> ShopCluster {
+        let cluster = ShopCluster::start(customers, plan).await;
         for customer in customers {
-            market.furnish(customer).await.unwrap();
+            cluster.add_customer(customer).await.unwrap();
         }
         for kind in EACH_HAS {
-            market
+            cluster
                 .until(kind, customers.len(), "ready", Duration::from_secs(60), |one, _| is_ready(one))
                 .await;
         }
-        market
+        cluster
     }
 
     /// Starts everything; `customers` are namespaces with nothing in them, in which the reconciler may use Secrets.
-    pub(crate) async fn start(customers: &[&str], plan: Plan) -> Market {
+    pub(crate) async fn start(customers: &[&str], plan: Plan) -> ShopCluster {
         let secrets = format!("reconciler.secretNamespaces={{{}}}", customers.join(","));
-        Market::start_with(customers, plan, &[&secrets]).await
+        ShopCluster::start_with(customers, plan, &[&secrets]).await
     }
 
     /// The same with the rights that these values of the chart give.
-    pub(crate) async fn start_with(customers: &[&str], plan: Plan, values: &[&str]) -> Market {
-        Market::start_in(Some(alone().await), customers, plan, values).await
+    pub(crate) async fn start_with(customers: &[&str], plan: Plan, values: &[&str]) -> ShopCluster {
+        ShopCluster::start_in(Some(alone().await), customers, plan, values).await
     }
 
     /// The same in a turn that the test has taken; none when it keeps it itself.
@@ -72,16 +72,16 @@ impl Market {
         customers: &[&str],
         plan: Plan,
         values: &[&str],
-    ) -> Market {
+    ) -> ShopCluster {
         rustls::crypto::ring::default_provider().install_default().ok();
         let shop = Arc::new(Shop::start().await.unwrap());
-        Market::around(shop, turn, customers, plan, values).await
+        ShopCluster::around(shop, turn, customers, plan, values).await
     }
 
-    /// A market in another cluster, at the same shop.
-    pub(crate) async fn beside(other: &Market, customers: &[&str], plan: Plan) -> Market {
+    /// A cluster in another cluster, at the same shop.
+    pub(crate) async fn beside(other: &ShopCluster, customers: &[&str], plan: Plan) -> ShopCluster {
         let secrets = format!("reconciler.secretNamespaces={{{}}}", customers.join(","));
-        Market::around(Arc::clone(&other.shop), None, customers, plan, &[&secrets]).await
+        ShopCluster::around(Arc::clone(&other.shop), None, customers, plan, &[&secrets]).await
     }
 
     async fn around(
@@ -90,18 +90,18 @@ impl Market {
         customers: &[&str],
         plan: Plan,
         values: &[&str],
-    ) -> Market {
+    ) -> ShopCluster {
         let stack = Stack::start(plan).await.unwrap();
         let user = ordinary_user(&stack).await.unwrap();
         let client = user.client().await.unwrap();
         let names: Vec<_> = customers.iter().map(|name| (*name).to_owned()).collect();
         namespaces(&stack, &names).await.unwrap();
         stack.install(values).await.unwrap();
-        Market { stack, shop, user, client, _turn: turn }
+        ShopCluster { stack, shop, user, client, _turn: turn }
     }
 
     /// An account, whose token and whose card's token are in a Secret; a profile, an address and the card.
-    pub(crate) async fn furnish(&self, customer: &str) -> Result<()> {
+    pub(crate) async fn add_customer(&self, customer: &str) -> Result<()> {
         let (token, card) = (bearer(customer), card_token(customer));
         self.shop.account(&token);
         self.shop.issue(&card, Plastic::new("visa", "4242", &card));

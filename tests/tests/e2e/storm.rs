@@ -8,7 +8,7 @@ use concierge_tests::faults::{Fault, Pause, Rule};
 use concierge_tests::stack::Plan;
 use serde_json::Value;
 
-use crate::shopping::{Market, Objects, is_held, is_placed, order, waits_for_held};
+use crate::shopping::{Objects, ShopCluster, is_held, is_placed, order, waits_for_held};
 
 const CUSTOMERS: [&str; 3] = ["ada", "bob", "cyd"];
 const ORDERS: usize = 500;
@@ -36,54 +36,55 @@ fn faults() -> [Fault; 9] {
 #[ignore = "soak"]
 async fn five_hundred_orders_are_charged_once_each_or_held() {
     let reconciler_args = ["--request-timeout", "1s", "--settle-time", "3s"].map(str::to_owned).to_vec();
-    let market = Market::open(&CUSTOMERS, Plan { reconcilers: 2, reconciler_args, ..Plan::default() }).await;
+    let cluster =
+        ShopCluster::open(&CUSTOMERS, Plan { reconcilers: 2, reconciler_args, ..Plan::default() }).await;
     for fault in faults() {
-        market.shop.faults().inject(Rule::any().chance(BAD / faults().len() as f64), fault);
+        cluster.shop.faults().inject(Rule::any().chance(BAD / faults().len() as f64), fault);
     }
     let began = Instant::now();
-    market.create((0..ORDERS).map(|number| order(CUSTOMERS[number % 3], number / 3)).collect()).await;
+    cluster.create((0..ORDERS).map(|number| order(CUSTOMERS[number % 3], number / 3)).collect()).await;
     println!("{ORDERS} orders created in {:.1?}", began.elapsed());
 
     let settled = |one: &_, all: &Objects| is_placed(one) || is_held(one) || waits_for_held(one, all);
-    let orders = market.until("CoffeeOrder", ORDERS, "settled", Duration::from_secs(420), settled).await;
-    report("settled", &market, &orders, began.elapsed());
-    report_by_account(&market, began.elapsed());
+    let orders = cluster.until("CoffeeOrder", ORDERS, "settled", Duration::from_secs(420), settled).await;
+    report("settled", &cluster, &orders, began.elapsed());
+    report_by_account(&cluster, began.elapsed());
     let placed = orders.values().filter(|one| is_placed(one)).count();
-    market.assert_books_agree(&orders);
-    assert_eq!(market.shop.charges().len(), placed, "what is held was not charged");
+    cluster.assert_books_agree(&orders);
+    assert_eq!(cluster.shop.charges().len(), placed, "what is held was not charged");
 
     // Somebody looks at the shop, finds nothing, and says so; by now the shop is well.
-    market.shop.faults().clear();
+    cluster.shop.faults().clear();
     let again = Instant::now();
     let all = async {
         let orders =
-            market.until("CoffeeOrder", ORDERS, "placed", Duration::from_secs(60), |one, _| is_placed(one));
+            cluster.until("CoffeeOrder", ORDERS, "placed", Duration::from_secs(60), |one, _| is_placed(one));
         orders.await
     };
-    let (orders, ()) = tokio::join!(all, market.retry_held("CoffeeOrder", &orders));
-    report("resolved", &market, &orders, again.elapsed());
-    market.assert_books_agree(&orders);
-    assert_eq!(market.shop.charges().len(), ORDERS);
+    let (orders, ()) = tokio::join!(all, cluster.retry_held("CoffeeOrder", &orders));
+    report("resolved", &cluster, &orders, again.elapsed());
+    cluster.assert_books_agree(&orders);
+    assert_eq!(cluster.shop.charges().len(), ORDERS);
 }
 
-fn report(what: &str, market: &Market, orders: &Objects, took: Duration) {
+fn report(what: &str, cluster: &ShopCluster, orders: &Objects, took: Duration) {
     let count = |is: fn(&Value) -> bool| orders.values().filter(|one| is(one)).count();
     let (placed, held) = (count(is_placed), count(is_held));
     let wait = orders.len() - placed - held;
-    let calls = market.shop.log().len();
+    let calls = cluster.shop.log().len();
     let each = calls as f64 / orders.len() as f64;
     println!("{what} after {took:.1?}: {placed} ordered, {held} held, {wait} wait for one that is held");
     println!("calls of the shop: {calls}, {each:.1} for each order");
 }
 
-fn report_by_account(market: &Market, took: Duration) {
+fn report_by_account(cluster: &ShopCluster, took: Duration) {
     let mut accounts: BTreeMap<_, u32> = BTreeMap::new();
-    market.shop.charges().into_iter().for_each(|charge| *accounts.entry(charge.account).or_default() += 1);
+    cluster.shop.charges().into_iter().for_each(|charge| *accounts.entry(charge.account).or_default() += 1);
     let minutes = took.as_secs_f64() / 60.0;
     let rates: Vec<_> =
         accounts.values().map(|count| format!("{:.0}", f64::from(*count) / minutes)).collect();
     println!("orders a minute, by account: {}", rates.join(", "));
     let mut operations: BTreeMap<_, usize> = BTreeMap::new();
-    market.shop.log().iter().for_each(|one| *operations.entry(one.operation).or_default() += 1);
+    cluster.shop.log().iter().for_each(|one| *operations.entry(one.operation).or_default() += 1);
     println!("calls by operation: {operations:?}");
 }

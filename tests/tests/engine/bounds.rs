@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey};
-use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Stage};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Simulated};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 

@@ -1,7 +1,7 @@
 //! An object with a child that refers to it: neither waits for the other for ever, whichever goes first and whoever deletes it.
 
 use concierge_reconciler::engine::ObjectKey;
-use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Stage, server::finalizers};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Simulated, server::finalizers};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

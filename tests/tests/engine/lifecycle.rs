@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey};
-use concierge_tests::simulation::{MINUTE, Process, ProcessOptions, Stage, server::finalizers};
+use concierge_tests::simulation::{MINUTE, Process, ProcessOptions, Simulated, server::finalizers};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{ObjectKey, metrics::DriftLabels, seams::CrashPoint};
-use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, REQUEST, Stage, server::finalizers};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, REQUEST, Simulated, server::finalizers};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 

@@ -105,7 +105,6 @@ pub(crate) struct Order {
     listed_from: Instant,
 }
 
-/// A thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Thing {
     pub(crate) colour: String,
@@ -113,7 +112,6 @@ pub(crate) struct Thing {
     pub(crate) mark: Option<String>,
 }
 
-/// A chest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RemoteChest {
     pub(crate) colour: String,
@@ -157,7 +155,6 @@ pub(crate) struct State {
     pub(crate) writes: usize,
 }
 
-/// The service.
 pub(crate) struct Service {
     pub(crate) state: Mutex<State>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,

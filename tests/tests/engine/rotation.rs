@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::{ObjectKey, seams::CrashPoint};
-use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage, server::Fault};
+use concierge_tests::simulation::{MINUTE, ProcessOptions, Simulated, server::Fault};
 use serde_json::json;
 use tokio::time::sleep;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::ObjectKey;
-use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Stage, server::finalizers};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Simulated, server::finalizers};
 use serde_json::json;
 use tokio::time::sleep;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use concierge_reconciler::engine::{Failure, ObjectKey, metrics::DriftLabels};
 use concierge_shared::admission::claim::claim_name;
-use concierge_tests::simulation::{MINUTE, ProcessOptions, Stage};
+use concierge_tests::simulation::{MINUTE, ProcessOptions, Simulated};
 use serde_json::json;
 use tokio::time::sleep;
 

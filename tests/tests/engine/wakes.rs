@@ -6,7 +6,7 @@ use concierge_reconciler::engine::{
     Failure, ObjectKey,
     metrics::{Metrics, ReadyLabels},
 };
-use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Stage};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Simulated};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 

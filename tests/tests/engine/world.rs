@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concierge_reconciler::engine::{Kinds, ObjectKey};
 use concierge_shared::kind::KindInfo;
-use concierge_tests::simulation::{LEASE, Process, ProcessOptions, Server, Stage};
+use concierge_tests::simulation::{LEASE, Process, ProcessOptions, Server, Simulated};
 use serde_json::{Value, json};
 
 use crate::{
@@ -23,7 +23,7 @@ pub(crate) struct World {
     pub(crate) service: Arc<Service>,
 }
 
-impl Stage for World {
+impl Simulated for World {
     fn server(&self) -> &Arc<Server> {
         &self.server
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::engine::annotation::RECONCILE_AT;
-use concierge_tests::simulation::{Process, ProcessOptions, Stage};
+use concierge_tests::simulation::{Process, ProcessOptions, Simulated};
 use serde_json::json;
 use tokio::time::sleep;
 

@@ -6,7 +6,7 @@ use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::{
     faults::{Fault, Gate, Pause},
     petstore::Petstore,
-    simulation::{ProcessOptions, Stage, server::finalizers},
+    simulation::{ProcessOptions, Simulated, server::finalizers},
 };
 use k8s_openapi::ByteString;
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concierge_tests::simulation::{ProcessOptions, Stage};
+use concierge_tests::simulation::{ProcessOptions, Simulated};
 use serde_json::json;
 
 use crate::world::World;

@@ -7,7 +7,7 @@ use concierge_reconciler::{
     pets,
 };
 use concierge_shared::kind::{KINDS, KindInfo};
-use concierge_tests::simulation::{Server, Stage};
+use concierge_tests::simulation::{Server, Simulated};
 use serde_json::{Value, json};
 
 /// An API server.
@@ -15,7 +15,7 @@ pub(crate) struct World {
     pub(crate) server: Arc<Server>,
 }
 
-impl Stage for World {
+impl Simulated for World {
     fn server(&self) -> &Arc<Server> {
         &self.server
     }

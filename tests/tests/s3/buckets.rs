@@ -4,7 +4,7 @@ use concierge_reconciler::engine::seams::CrashPoint;
 use concierge_tests::{
     faults::Fault,
     s3::fake::{self, ACCOUNT, Store},
-    simulation::{MINUTE, ProcessOptions, Stage},
+    simulation::{MINUTE, ProcessOptions, Simulated},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;

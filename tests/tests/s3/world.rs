@@ -10,7 +10,7 @@ use concierge_reconciler::{
 use concierge_shared::kind::{KINDS, KindInfo};
 use concierge_tests::{
     s3::fake::{KEY, Store},
-    simulation::{MINUTE, Process, ProcessOptions, Server, Stage},
+    simulation::{MINUTE, Process, ProcessOptions, Server, Simulated},
 };
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(crate) struct World {
     real: bool,
 }
 
-impl Stage for World {
+impl Simulated for World {
     fn server(&self) -> &Arc<Server> {
         &self.server
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::setup::{GROUPS, PATIENCE, Services, is_settled};
-use crate::shopping::{Market, bearer, coffee, condition, is_held, is_ready};
+use crate::shopping::{ShopCluster, bearer, coffee, condition, is_held, is_ready};
 use crate::world::{Created, api, create, pet, with_others};
 
 const TEAM: &str = "team";
@@ -69,26 +69,26 @@ impl Mode {
         let args = [args, &["--settle-time", "500ms"][..]].concat();
         let reconciler_args = args.into_iter().map(str::to_owned).collect();
         let plan = Plan { reconciler_args, ..Plan::default() };
-        let market = Market::start_in(None, &[TEAM], plan, values).await;
+        let cluster = ShopCluster::start_in(None, &[TEAM], plan, values).await;
         let services = Services::start().await;
-        furnish(&market, &services, *secrets).await;
+        create_everything(&cluster, &services, *secrets).await;
         let began = Instant::now();
-        let kubectl = market.stack.plane.kubectl();
+        let kubectl = cluster.stack.plane.kubectl();
         kubectl.run(&["delete", "namespace", TEAM, "--wait=false"]).await.unwrap().ok().unwrap();
-        let only_held = until_only_held(&market, name).await;
+        let only_held = until_only_held(&cluster, name).await;
         for order in &only_held {
-            market.annotate("CoffeeOrder", order, "concierge.dev/abandon", "true").await;
+            cluster.annotate("CoffeeOrder", order, "concierge.dev/abandon", "true").await;
         }
         let gone = kubectl.run(&["wait", "--for=delete", "namespace/team", "--timeout=30s"]).await.unwrap();
-        assert!(gone.status.success(), "{name}: {:#?}", left(&market).await);
+        assert!(gone.status.success(), "{name}: {:#?}", left(&cluster).await);
         assert_eq!(only_held.len(), usize::from(*secrets), "{name}: what a person had to abandon");
-        assert_nothing_remains(&market, &services, name);
+        assert_nothing_remains(&cluster, &services, name);
         println!("installed {name}: the namespace was gone after {:.1?}", began.elapsed());
     }
 }
 
-fn assert_nothing_remains(market: &Market, services: &Services, name: &str) {
-    let account = market.shop.account(&bearer(TEAM));
+fn assert_nothing_remains(cluster: &ShopCluster, services: &Services, name: &str) {
+    let account = cluster.shop.account(&bearer(TEAM));
     let at_shop =
         [account.addresses().len(), account.cards().len(), account.tokens().len(), account.apps().len()];
     assert_eq!(at_shop, [0; 4], "{name}: addresses, cards, tokens and apps");
@@ -100,12 +100,12 @@ fn assert_nothing_remains(market: &Market, services: &Services, name: &str) {
 
 /// Something of every kind, and what is stuck: an account without its Secret, a pet whose store does not answer, and, where
 /// something can be bought, an order that is held.
-async fn furnish(market: &Market, services: &Services, secrets: bool) {
-    market.furnish(TEAM).await.unwrap();
-    services.make_secrets(&market.stack.plane, TEAM).await;
+async fn create_everything(cluster: &ShopCluster, services: &Services, secrets: bool) {
+    cluster.add_customer(TEAM).await.unwrap();
+    services.make_secrets(&cluster.stack.plane, TEAM).await;
     if secrets {
-        let _ = market.until("CoffeeCard", 1, "ready", PATIENCE, |one, _| is_ready(one)).await;
-        market.shop.faults().once("POST /order", Fault::DropBefore);
+        let _ = cluster.until("CoffeeCard", 1, "ready", PATIENCE, |one, _| is_ready(one)).await;
+        cluster.shop.faults().once("POST /order", Fault::DropBefore);
     }
     let dead = json!({
         "apiVersion": "petstore.example.com/v1", "kind": "PetStore",
@@ -116,25 +116,25 @@ async fn furnish(market: &Market, services: &Services, secrets: bool) {
     lost["metadata"]["labels"] = json!({"petstore.example.com/store": "dead"});
     let key = json!({"name": "nowhere", "key": "token"});
     let locked = coffee("TerminalAccount", TEAM, "locked", json!({"tokenSecretRef": key}));
-    let objects = GROUPS.iter().flat_map(|group| (group.objects)(market, services, TEAM));
+    let objects = GROUPS.iter().flat_map(|group| (group.objects)(cluster, services, TEAM));
     for object in objects.chain([dead, lost, locked]) {
-        make(market, &object).await;
+        make(cluster, &object).await;
     }
     let until = Instant::now() + PATIENCE;
     let unseen = |one: &Value| !is_settled(one) && condition(one, "Ready").is_empty();
-    while let Some(one) = left(market).await.into_iter().find(unseen) {
+    while let Some(one) = left(cluster).await.into_iter().find(unseen) {
         assert!(Instant::now() < until, "nobody looked at {one:#}");
         sleep(Duration::from_millis(100)).await;
     }
-    let _ = market.until("CoffeeOrder", 1, "held", PATIENCE, |one, _| !secrets || is_held(one)).await;
+    let _ = cluster.until("CoffeeOrder", 1, "held", PATIENCE, |one, _| !secrets || is_held(one)).await;
 }
 
 /// Waits until nothing is left but the order whose outcome nobody knows, with what it refers to; that order.
-async fn until_only_held(market: &Market, name: &str) -> Vec<Value> {
+async fn until_only_held(cluster: &ShopCluster, name: &str) -> Vec<Value> {
     let until = Instant::now() + PATIENCE;
     let needed = ["TerminalAccount", "CoffeeProfile", "CoffeeAddress", "CoffeeCard", "CoffeeProduct"];
     loop {
-        let left = left(market).await;
+        let left = left(cluster).await;
         let others = left.iter().filter(|one| needed.iter().all(|kind| one["kind"] != *kind));
         let (held, stuck): (Vec<_>, Vec<_>) = others.cloned().partition(is_held);
         if stuck.is_empty() {
@@ -146,10 +146,10 @@ async fn until_only_held(market: &Market, name: &str) -> Vec<Value> {
 }
 
 /// Creates `object`; what it refers to may have to be looked at first.
-async fn make(market: &Market, object: &Value) {
+async fn make(cluster: &ShopCluster, object: &Value) {
     let until = Instant::now() + PATIENCE;
     loop {
-        match create(&market.client, object, "none", false).await {
+        match create(&cluster.client, object, "none", false).await {
             Created::Stored => return,
             other => assert!(Instant::now() < until, "{}: {other:?}", object["kind"]),
         }
@@ -158,11 +158,11 @@ async fn make(market: &Market, object: &Value) {
 }
 
 /// All objects of ours in the namespace.
-async fn left(market: &Market) -> Vec<Value> {
+async fn left(cluster: &ShopCluster) -> Vec<Value> {
     let mut left = Vec::new();
     for kind in KINDS {
         for object in
-            api(&market.client, kind.name, Some(TEAM)).list(&ListParams::default()).await.unwrap().items
+            api(&cluster.client, kind.name, Some(TEAM)).list(&ListParams::default()).await.unwrap().items
         {
             let mut object = serde_json::to_value(object).unwrap();
             object["kind"] = kind.name.into();

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::watching::{Logs, Verdicts, misjudged};
-use crate::shopping::{Market, Objects, bearer, coffee, condition, is_ready, place, purchase};
+use crate::shopping::{Objects, ShopCluster, bearer, coffee, condition, is_ready, place, purchase};
 use crate::world::{Created, api, create, pet, with_others};
 
 /// The namespace where everything is.
@@ -39,7 +39,7 @@ pub(super) struct Wrong {
 /// What a group brings.
 pub(super) struct Group {
     /// An object of each of its kinds in a namespace, beside those that are made by others.
-    pub(super) objects: fn(&Market, &Services, &str) -> Vec<Value>,
+    pub(super) objects: fn(&ShopCluster, &Services, &str) -> Vec<Value>,
     /// A new object that gets ready, or is of a kind that is only stored, and is another one for each number.
     pub(super) fresh: fn(i64) -> Value,
     /// An object that is refused.
@@ -50,7 +50,6 @@ pub(super) struct Group {
     agrees: fn(&Setup, &[Value]),
 }
 
-/// The groups.
 pub(super) const GROUPS: [Group; 3] = [
     Group {
         objects: |_, services, namespace| {
@@ -71,7 +70,7 @@ pub(super) const GROUPS: [Group; 3] = [
         },
     },
     Group {
-        // An account, a profile, an address and a card are the market's; products are the reconciler's.
+        // The cluster's customer has an account, a profile, an address and a card; the reconciler makes the products.
         objects: |_, _, namespace| {
             let mut subscription = purchase(DARK_MODE);
             subscription["schedule"] = json!({"type": "weekly", "interval": 2});
@@ -98,9 +97,9 @@ pub(super) const GROUPS: [Group; 3] = [
         },
         unneeded: "CoffeeApp",
         agrees: |setup, objects| {
-            let account = setup.market.shop.account(&bearer(HOME));
+            let account = setup.cluster.shop.account(&bearer(HOME));
             // What was bought stays bought when its object goes.
-            setup.market.assert_books_agree(&setup.orders.lock());
+            setup.cluster.assert_books_agree(&setup.orders.lock());
             let of = |kind: &str| objects.iter().filter(|one| one["kind"] == kind).count();
             assert_eq!(account.subscriptions().len(), of("CoffeeSubscription"), "subscriptions");
             assert_eq!(account.cards().len(), of("CoffeeCard"), "cards");
@@ -202,7 +201,7 @@ pub(super) struct Setup {
     // Dropped first: it asks the cluster.
     verdicts: Verdicts,
     logs: Logs,
-    pub(super) market: Market,
+    pub(super) cluster: ShopCluster,
     services: Services,
     number: AtomicI64,
     /// Every order that was ever placed, by its id.
@@ -213,15 +212,15 @@ impl Setup {
     /// Everything of every kind, ready.
     pub(super) async fn open(plan: Plan) -> Setup {
         let secrets = format!("reconciler.secretNamespaces={{{HOME}}}");
-        let market = Market::start_in(Some(with_others().await), &[HOME], plan, &[&secrets]).await;
+        let cluster = ShopCluster::start_in(Some(with_others().await), &[HOME], plan, &[&secrets]).await;
         let services = Services::start().await;
-        let (verdicts, number) = (Verdicts::watch(market.client.clone()), AtomicI64::new(100));
+        let (verdicts, number) = (Verdicts::watch(cluster.client.clone()), AtomicI64::new(100));
         let (logs, orders) = (Logs::default(), Mutex::default());
-        let setup = Setup { verdicts, logs, market, services, number, orders };
-        setup.market.furnish(HOME).await.unwrap();
+        let setup = Setup { verdicts, logs, cluster, services, number, orders };
+        setup.cluster.add_customer(HOME).await.unwrap();
         setup.services.make_secrets(setup.plane(), HOME).await;
         for group in &GROUPS {
-            for object in (group.objects)(&setup.market, &setup.services, HOME) {
+            for object in (group.objects)(&setup.cluster, &setup.services, HOME) {
                 setup.create(&object).await;
             }
         }
@@ -231,20 +230,20 @@ impl Setup {
     }
 
     pub(super) fn stack(&self) -> &Stack {
-        &self.market.stack
+        &self.cluster.stack
     }
 
     pub(super) fn client(&self) -> &Client {
-        &self.market.client
+        &self.cluster.client
     }
 
     /// How often somebody paid.
     pub(super) fn charges(&self) -> usize {
-        self.market.shop.charges().len()
+        self.cluster.shop.charges().len()
     }
 
     pub(super) fn plane(&self) -> &ControlPlane {
-        &self.market.stack.plane
+        &self.cluster.stack.plane
     }
 
     /// Runs kubectl as the administrator; it has to succeed.
@@ -253,7 +252,7 @@ impl Setup {
     }
 
     async fn create(&self, object: &Value) {
-        let created = create(&self.market.client, object, "none", false).await;
+        let created = create(&self.cluster.client, object, "none", false).await;
         assert!(matches!(created, Created::Stored), "{}: {created:?}", object["kind"]);
     }
 
@@ -262,7 +261,7 @@ impl Setup {
         let mut objects = Vec::new();
         for kind in KINDS {
             // A kind whose definition is gone has none.
-            let list = api(&self.market.client, kind.name, Some(HOME)).list(&ListParams::default()).await;
+            let list = api(&self.cluster.client, kind.name, Some(HOME)).list(&ListParams::default()).await;
             for object in list.map(|list| list.items).unwrap_or_default() {
                 let mut object = serde_json::to_value(object).unwrap();
                 object["kind"] = kind.name.into();
@@ -294,7 +293,7 @@ impl Setup {
     /// that passes tries again, as clients do.
     pub(super) async fn assert_made(&self, object: &Value, since: Instant, within: Duration) {
         let kind = object["kind"].as_str().unwrap();
-        let objects = api(&self.market.client, kind, Some(HOME));
+        let objects = api(&self.cluster.client, kind, Some(HOME));
         let name = object["metadata"]["name"].as_str().unwrap();
         let mut last = String::new();
         while since.elapsed() <= within {
@@ -306,7 +305,7 @@ impl Setup {
                     }
                     last = told(&found);
                 }
-                Ok(None) => last = format!("{:?}", create(&self.market.client, object, "none", false).await),
+                Ok(None) => last = format!("{:?}", create(&self.cluster.client, object, "none", false).await),
                 Err(error) => last = error.to_string(),
             }
             sleep(LOOK).await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::setup::{GROUPS, HOME, PATIENCE, Setup};
-use crate::shopping::{Market, bearer, coffee, is_ready, place};
+use crate::shopping::{ShopCluster, bearer, coffee, is_ready, place};
 use crate::world::{Created, api, create};
 
 /// What the chart lets a replica take.
@@ -59,7 +59,7 @@ impl Setup {
     pub(super) async fn with_second_cluster(&self) {
         let keep = ["--keep-role-bindings", "home/concierge-secrets"].map(str::to_owned).to_vec();
         let plan = Plan { reconciler_args: keep, ..Plan::default() };
-        let other = Market::beside(&self.market, &[HOME], plan).await;
+        let other = ShopCluster::beside(&self.cluster, &[HOME], plan).await;
         let before = self.at_the_shop();
         let key = json!({"name": "terminal", "key": "token"});
         let secret = json!({
@@ -68,7 +68,7 @@ impl Setup {
         });
         let kubectl = other.stack.plane.kubectl();
         kubectl.run_with_input(&["create", "-f", "-"], &secret.to_string()).await.unwrap().ok().unwrap();
-        let account = json!({"baseUrl": self.market.shop.url(), "tokenSecretRef": key});
+        let account = json!({"baseUrl": self.cluster.shop.url(), "tokenSecretRef": key});
         let app = json!({"name": "Other", "redirectUri": "https://other.example.com/done"});
         let objects = [
             coffee("TerminalAccount", HOME, "default", account),
@@ -89,7 +89,7 @@ impl Setup {
     }
 
     fn at_the_shop(&self) -> [usize; 3] {
-        let account = self.market.shop.account(&bearer(HOME));
+        let account = self.cluster.shop.account(&bearer(HOME));
         [account.addresses().len(), account.tokens().len(), account.apps().len()]
     }
 }

@@ -1,4 +1,4 @@
-//! The cluster of the show, Concierge in it, and the ordinary user who types.
+//! The cluster, Concierge in it, and the ordinary user whose commands are run.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -53,8 +53,8 @@ const PARTS_OF_EDIT: [&str; 4] =
 /// The role that the reconciler has where objects name Secrets; of the chart, a value binds it.
 const SECRETS: &str = "concierge-secrets";
 
-/// Where the show takes place.
-pub(super) struct Stage {
+/// A cluster with Concierge in it, and whom the commands are run as.
+pub(super) struct DemoCluster {
     context: Option<String>,
     host: String,
     installed: Option<Before>,
@@ -68,7 +68,7 @@ struct Before {
     crds: bool,
 }
 
-/// A stage that is set.
+/// A cluster that is set.
 struct Set {
     stack: Stack<Site>,
     shop: Served,
@@ -77,10 +77,10 @@ struct Set {
     kubectl: Kubectl,
 }
 
-impl Stage {
+impl DemoCluster {
     /// The cluster of `context`, or one of its own.
-    pub(super) fn new(context: Option<String>, host: String) -> Stage {
-        Stage { context, host, installed: None, set: None }
+    pub(super) fn new(context: Option<String>, host: String) -> DemoCluster {
+        DemoCluster { context, host, installed: None, set: None }
     }
 
     /// Starts and installs everything.
@@ -147,7 +147,7 @@ impl Stage {
 
     /// What makes the user's commands find the cluster, kubectl and our programs.
     pub(super) fn environment(&self) -> Result<Vec<(&'static str, OsString)>> {
-        let set = self.set.as_ref().context("the stage is not set")?;
+        let set = self.set.as_ref().context("the cluster is not set")?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let ours = [set.kubectl.program().to_owned(), built_program("concierge-webhook")?];
         let folders = ours.iter().filter_map(|program| program.parent().map(Path::to_owned));
@@ -162,12 +162,12 @@ impl Stage {
 
     /// Sends `signal` to a webhook replica.
     pub(super) fn signal_webhook(&self, number: usize, signal: Signal) -> Result<()> {
-        self.set.as_ref().context("the stage is not set")?.stack.signal_webhook(number, signal)
+        self.set.as_ref().context("the cluster is not set")?.stack.signal_webhook(number, signal)
     }
 
     /// The shop hands all that is ordered to the carrier.
     pub(super) fn ship(&self) -> Result<()> {
-        let shop = &self.set.as_ref().context("the stage is not set")?.shop;
+        let shop = &self.set.as_ref().context("the cluster is not set")?.shop;
         for charge in shop.charges() {
             shop.ship(&charge.order);
         }
@@ -189,7 +189,7 @@ impl Stage {
 
     /// Starts a replica in the place of one that has ended.
     pub(super) async fn replace_webhook(&self) -> Result<()> {
-        let stack = &self.set.as_ref().context("the stage is not set")?.stack;
+        let stack = &self.set.as_ref().context("the cluster is not set")?.stack;
         stack.add_webhook().await?;
         stack.balancer.wait_ready(REPLICAS, PATIENCE).await
     }
