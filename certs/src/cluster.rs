@@ -77,9 +77,7 @@ impl fmt::Display for TargetKind {
 /// One object that holds bundles.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its kind.
     pub kind: TargetKind,
-    /// Its name.
     pub name: String,
     /// What was read of it; nothing if it does not exist.
     pub live: Option<Live>,

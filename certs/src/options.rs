@@ -39,7 +39,6 @@ pub struct Options {
     pub overlap: Duration,
     /// Everything is looked at again after this time even if no watch reports anything. Thirty seconds.
     pub tick: Duration,
-    /// The clocks.
     pub clock: Arc<dyn Clock>,
 }
 

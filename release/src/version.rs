@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::project;
 
-/// The version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 const UNRELEASED: &str = "Unreleased";
 

@@ -42,11 +42,8 @@ const REMEMBERED: usize = 10_000;
 /// Something happened to an object: created, changed, deleted, or listed again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
-    /// Its kind.
     pub kind: &'static str,
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 

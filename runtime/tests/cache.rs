@@ -1,5 +1,5 @@
 //! The watch caches against an API server that answers from memory, on paused time.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     collections::BTreeMap,

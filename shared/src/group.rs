@@ -25,7 +25,6 @@ impl fmt::Debug for Group {
 
 macro_rules! groups {
     ($($group:ident,)+) => {
-        /// All groups.
         pub static GROUPS: &[Group] = &[$(Group {
             name: stringify!($group),
             settings: crate::$group::Settings::LIST,

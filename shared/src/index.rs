@@ -23,9 +23,7 @@ use crate::{
 /// What an object refers to, claims, and is looked up by.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// Its references.
     pub references: Vec<Reference>,
-    /// Its claims.
     pub claims: Vec<Claim>,
     /// Its own index keys.
     pub keys: Vec<String>,

@@ -112,13 +112,11 @@ pub struct KindInfo {
     pub name: &'static str,
     /// Its API group.
     pub group: fn() -> String,
-    /// Its version.
     pub version: fn() -> String,
     /// Whether these are its API group and version.
     pub is_of: fn(group: &str, version: &str) -> bool,
     /// Its plural, lower-case name, as in URLs.
     pub plural: fn() -> String,
-    /// Its custom resource definition.
     pub crd: fn() -> CustomResourceDefinition,
     /// Its rules, without those that all kinds share.
     pub rules: &'static [&'static AdmissionRule],

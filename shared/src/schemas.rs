@@ -64,6 +64,20 @@ fn every_list_text_and_map_of_every_kind_is_bounded() {
     assert!(unbounded.is_empty(), "no bound on {unbounded:#?}");
 }
 
+/// `kubectl explain` and the reference show it.
+#[test]
+fn every_field_of_every_kind_is_described() {
+    let mut silent = Vec::new();
+    for kind in KINDS {
+        walk(&schema(kind)["properties"]["spec"], &format!("{kind:?} spec"), &mut |path, schema| {
+            if !path.ends_with([']', '}']) && schema["description"].is_null() {
+                silent.push(path.to_owned());
+            }
+        });
+    }
+    assert!(silent.is_empty(), "no description of {silent:#?}");
+}
+
 #[test]
 fn what_has_no_bound_is_found() {
     for open in [

@@ -45,7 +45,6 @@ pub struct Label {
     /// Its number.
     #[serde(default)]
     pub id: i64,
-    /// Its name.
     #[serde(default)]
     pub name: String,
 }
@@ -54,7 +53,6 @@ pub struct Label {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PetStatus {
-    /// It can.
     Available,
     /// Somebody wants it.
     Pending,

@@ -92,7 +92,6 @@ pub struct Controls {
 
 /// A running binary of ours.
 pub struct Program {
-    /// The process.
     pub process: Process,
     /// Where a webhook answers the API server.
     pub address: Option<SocketAddr>,

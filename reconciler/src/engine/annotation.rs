@@ -30,7 +30,6 @@ pub const RECORDED: &str = "concierge.dev/recorded";
 /// Written by us, `"true"`: something was about to be made for the object, so that it may exist although the status does not say so.
 pub const MADE: &str = "concierge.dev/made";
 
-/// kopf's finalizer.
 pub const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 /// The prefix of kopf's annotations. One holds a copy of the whole spec, secrets included.
 pub const KOPF_ANNOTATIONS: &str = "kopf.zalando.org/";

@@ -48,7 +48,6 @@ impl Term {
 pub struct LeaseSettings {
     /// The Lease's namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Tells this process from any other, also from an earlier one in the same pod.
     pub identity: String,

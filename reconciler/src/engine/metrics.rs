@@ -14,7 +14,6 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// One kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KindLabel {
     /// Its name.
@@ -33,9 +32,7 @@ pub struct RunLabels {
 /// A remote call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
-    /// The service.
     pub service: &'static str,
-    /// The operation.
     pub operation: &'static str,
     /// `ok`, or the reason of the failure.
     pub outcome: &'static str,
@@ -44,16 +41,13 @@ pub struct CallLabels {
 /// A remote operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OperationLabels {
-    /// The service.
     pub service: &'static str,
-    /// The operation.
     pub operation: &'static str,
 }
 
 /// Objects that are, or are not, ready.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReadyLabels {
-    /// Their kind.
     pub kind: &'static str,
     /// `true` or `false`.
     pub ready: &'static str,
@@ -64,7 +58,6 @@ pub struct ReadyLabels {
 pub struct DriftLabels {
     /// The object's kind.
     pub kind: &'static str,
-    /// The field.
     pub field: &'static str,
 }
 
@@ -80,7 +73,6 @@ pub struct IntentLabels {
 /// A remote service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ServiceLabel {
-    /// The service.
     pub service: &'static str,
 }
 

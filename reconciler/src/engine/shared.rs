@@ -46,7 +46,6 @@ pub struct Settings {
 pub struct Dependencies {
     /// The API server.
     pub cluster: Arc<dyn Cluster>,
-    /// The objects.
     pub objects: Arc<dyn Objects>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,

@@ -9,13 +9,9 @@ const MOST: usize = 100;
 /// A stored object that is not of its kind's form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unreadable {
-    /// Its kind.
     pub kind: &'static str,
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
-    /// Its uid.
     pub uid: String,
     /// What is wrong with it.
     pub error: String,

@@ -77,7 +77,6 @@ enum Failure {
     Other(String),
 }
 
-/// One watch.
 pub(super) struct Watching<T, S> {
     api: Api<T>,
     sink: S,

@@ -75,9 +75,7 @@ struct Cause {
 /// The object that an answer is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// Its group.
     pub group: &'a str,
-    /// Its kind.
     pub kind: &'a str,
     /// Its name, or the prefix of a name to be generated.
     pub name: &'a str,
@@ -126,7 +124,6 @@ impl Refusal {
 }
 
 impl Answer {
-    /// Admitted, with warnings.
     pub fn admitted(uid: impl Into<String>, warnings: &[Problem]) -> Self {
         Self::new(uid, true).with_warnings(warnings)
     }

@@ -11,7 +11,6 @@ use crate::{
 /// Whether an object is there.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// It is.
     Present(Stored),
     /// It is not, as far as is known.
     Absent,
@@ -100,21 +99,15 @@ pub trait Lookup: Send + Sync {
 /// Something a [`Lookup`] should read afresh before a request is refused because of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Need {
-    /// One object.
     Object {
-        /// Its kind.
         kind: &'static str,
-        /// Its namespace.
         namespace: String,
-        /// Its name.
         name: String,
     },
     /// The objects of a kind in a namespace, in all namespaces when it is empty, but no more than
     /// [`Need::LIMIT`]: when there are more, nothing follows from those that were read.
     List {
-        /// Their kind.
         kind: &'static str,
-        /// Their namespace.
         namespace: String,
     },
 }

@@ -13,7 +13,6 @@ pub struct Percentiles {
     pub p99: f64,
     /// 99.9 %.
     pub p999: f64,
-    /// All.
     pub max: f64,
 }
 

@@ -14,7 +14,6 @@ use tokio::net::TcpStream;
 /// was on at that moment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Cores {
-    /// The server's.
     pub server: usize,
     /// Everything else's: the load generator and the control plane.
     pub others: usize,
@@ -99,7 +98,6 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one, now.
     pub fn now() -> Machine {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let info = read("/proc/cpuinfo");

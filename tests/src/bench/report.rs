@@ -50,9 +50,7 @@ pub struct Pair<T> {
     pub body_bytes: usize,
     /// The throughput that is wanted.
     pub goal: Option<Goal>,
-    /// The floor's.
     pub floor: Vec<T>,
-    /// The webhook's.
     pub webhook: Vec<T>,
     /// The peer's; none when it has no such call or is left out.
     pub peer: Vec<T>,

@@ -36,7 +36,6 @@ pub struct Request {
     pub target: String,
     /// Headers, names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body.
     pub body: Vec<u8>,
     /// Whether what it makes stays unseen at first; set by the host.
     pub hidden: Option<Hidden>,
@@ -80,7 +79,6 @@ impl Response {
 /// What the caller gets.
 #[derive(Debug)]
 pub enum Reply {
-    /// An answer.
     Answer(Response),
     /// An answer that breaks off in the middle.
     Cut(Response),

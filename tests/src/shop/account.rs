@@ -82,12 +82,10 @@ impl Account {
         self.read(|data| (data.user.name.clone(), data.user.email.clone()))
     }
 
-    /// All its addresses.
     pub fn addresses(&self) -> Vec<Address> {
         self.read(|data| data.addresses.all().cloned().collect())
     }
 
-    /// All its cards.
     pub fn cards(&self) -> Vec<Card> {
         self.read(|data| data.cards.all().cloned().collect())
     }
@@ -97,12 +95,10 @@ impl Account {
         self.read(|data| data.cart.contents())
     }
 
-    /// All its orders.
     pub fn orders(&self) -> Vec<Order> {
         self.read(|data| data.orders.all().cloned().collect())
     }
 
-    /// All its subscriptions.
     pub fn subscriptions(&self) -> Vec<Subscription> {
         self.read(|data| data.subscriptions.all().cloned().collect())
     }
@@ -112,7 +108,6 @@ impl Account {
         self.read(|data| data.tokens.all().cloned().collect())
     }
 
-    /// All its apps.
     pub fn apps(&self) -> Vec<App> {
         self.read(|data| data.apps.all().cloned().collect())
     }

@@ -29,7 +29,6 @@ pub struct Place {
     /// Second line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub street2: Option<String>,
-    /// City.
     pub city: String,
     /// Province or state.
     #[serde(skip_serializing_if = "Option::is_none")]

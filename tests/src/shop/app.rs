@@ -11,7 +11,6 @@ use super::token::obfuscated;
 pub struct App {
     /// `cli_...`
     pub id: String,
-    /// Its name.
     pub name: String,
     /// Where users return to.
     pub redirect_uri: String,

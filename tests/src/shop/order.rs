@@ -33,7 +33,6 @@ pub struct Order {
 /// An order's cents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Amount {
-    /// Shipping.
     pub shipping: i64,
     /// Items.
     pub subtotal: i64,

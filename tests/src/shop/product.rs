@@ -11,9 +11,7 @@ use super::router::Call;
 pub struct Product {
     /// `prd_...`
     pub id: String,
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub description: String,
     /// Sizes and blends.
     pub variants: Vec<Variant>,
@@ -31,7 +29,6 @@ pub struct Product {
 pub struct Variant {
     /// `var_...`
     pub id: String,
-    /// Its name.
     pub name: String,
     /// Cents.
     pub price: i64,

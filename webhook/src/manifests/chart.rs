@@ -13,7 +13,6 @@ use super::{ManifestsError, crds, rbac, settings, webhook, yaml};
 pub struct File {
     /// Where it is, from the chart's folder.
     pub path: &'static str,
-    /// All of it.
     pub text: String,
 }
 

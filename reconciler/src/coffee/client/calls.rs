@@ -27,12 +27,10 @@ impl Client {
 
 /// What the shop sells.
 impl Client {
-    /// All products.
     pub async fn products(&self) -> Result<Vec<Product>, Error> {
         self.get(operation::LIST_PRODUCTS).await
     }
 
-    /// One product.
     pub async fn product(&self, id: &str) -> Result<Product, Error> {
         self.get_one(operation::GET_PRODUCT, id).await
     }
@@ -40,12 +38,10 @@ impl Client {
 
 /// Addresses.
 impl Client {
-    /// All addresses.
     pub async fn addresses(&self) -> Result<Vec<Address>, Error> {
         self.get(operation::LIST_ADDRESSES).await
     }
 
-    /// One address.
     pub async fn address(&self, id: &str) -> Result<Address, Error> {
         self.get_one(operation::GET_ADDRESS, id).await
     }
@@ -63,12 +59,10 @@ impl Client {
 
 /// Cards.
 impl Client {
-    /// All cards.
     pub async fn cards(&self) -> Result<Vec<Card>, Error> {
         self.get(operation::LIST_CARDS).await
     }
 
-    /// One card.
     pub async fn card(&self, id: &str) -> Result<Card, Error> {
         self.get_one(operation::GET_CARD, id).await
     }
@@ -92,7 +86,6 @@ impl Client {
 
 /// The account's one cart.
 impl Client {
-    /// What is in it.
     pub async fn cart(&self) -> Result<Cart, Error> {
         self.get(operation::GET_CART).await
     }
@@ -130,7 +123,6 @@ impl Client {
         self.get(operation::LIST_ORDERS).await
     }
 
-    /// One order.
     pub async fn order(&self, id: &str) -> Result<Order, Error> {
         self.get_one(operation::GET_ORDER, id).await
     }
@@ -148,7 +140,6 @@ impl Client {
         self.get(operation::LIST_SUBSCRIPTIONS).await
     }
 
-    /// One subscription.
     pub async fn subscription(&self, id: &str) -> Result<Subscription, Error> {
         self.get_one(operation::GET_SUBSCRIPTION, id).await
     }

@@ -164,7 +164,6 @@ impl fmt::Display for Doubt {
 pub enum Outcome {
     /// Done.
     Ok,
-    /// Never sent.
     NeverSent,
     /// Refused by the shop.
     Refused,

@@ -50,7 +50,6 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// The `Date` header as sent: the shop's clock, by which a dated `Retry-After` is read.
     pub date: Option<String>,
-    /// The body.
     pub body: Vec<u8>,
 }
 

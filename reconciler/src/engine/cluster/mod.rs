@@ -45,11 +45,9 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, ClusterError>>;
 /// One object of any resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The resource.
     pub resource: ApiResource,
     /// The object's namespace; empty for a cluster-scoped object.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -82,9 +80,7 @@ pub struct MetadataPatch {
     pub resource_version: String,
     /// All finalizers, if they are to change.
     pub finalizers: Option<Vec<String>>,
-    /// Annotations to set.
     pub set_annotations: BTreeMap<String, String>,
-    /// Annotations to remove.
     pub remove_annotations: Vec<String>,
 }
 

@@ -22,11 +22,9 @@ use tokio::{sync::broadcast, time::Instant};
 /// An object's name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
-    /// Its kind.
     pub kind: &'static str,
     /// Its namespace; empty for a cluster-scoped object.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 

@@ -53,7 +53,6 @@ impl Context {
         self.clone().at(self.shared.accounts.limiter(account))
     }
 
-    /// The object.
     pub fn key(&self) -> &ObjectKey {
         &self.key
     }

@@ -27,7 +27,6 @@ pub type OwnedSecret = Owned<Secret>;
 pub struct SecretSpec {
     /// Labels beside our own.
     pub labels: BTreeMap<String, String>,
-    /// Annotations.
     pub annotations: BTreeMap<String, String>,
     /// `Opaque` when there is none. It can't be changed while the Secret is there.
     pub type_: Option<String>,

@@ -25,7 +25,6 @@ pub struct Plan<S> {
 /// A step with how it is to be taken.
 #[derive(Clone, Debug)]
 pub struct Planned<S> {
-    /// The step.
     pub step: S,
     /// Whether it is taken whatever came of the steps before it.
     pub independent: bool,
@@ -51,7 +50,6 @@ pub struct Once {
 /// Whether an object is usable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It is.
     Ready,
     /// Not yet, or no longer.
     NotReady(ConditionReason, String),
@@ -83,11 +81,9 @@ pub struct Unsupported {
 pub struct ExtraCondition {
     /// Its type.
     pub kind: &'static str,
-    /// Its status.
     pub status: bool,
     /// Its reason, in one CamelCase word.
     pub reason: &'static str,
-    /// Its message.
     pub message: String,
 }
 
@@ -146,7 +142,6 @@ pub struct Outcome {
 /// Something at the service that could be the effect of a call whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
-    /// Its id.
     pub id: String,
     /// Its fingerprint, made as for [`Once::fingerprint`].
     pub fingerprint: String,

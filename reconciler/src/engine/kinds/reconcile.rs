@@ -79,7 +79,6 @@ impl Checks {
 /// [`plan`](Self::plan) or [`plan_deletion`](Self::plan_deletion), [`act`](Self::act) once per step, then
 /// `observe` and `plan` once more, [`report`](Self::report) and [`phase`](Self::phase).
 pub trait Reconcile: Send + Sync + 'static {
-    /// The kind.
     type Kind: Kind<Status: Conditions + Clone + Send + Sync>;
     /// The remote service as seen with one object's credentials; `()` for a kind without one.
     type Remote: Send + Sync;

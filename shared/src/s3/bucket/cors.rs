@@ -64,7 +64,6 @@ pub struct CorsRule {
 /// A method that pages may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs, reason = "HTTP says what they are")]
 pub enum Method {
     Get,
     Put,

@@ -5,7 +5,6 @@
 pub struct Operator {
     /// How several values of the request are taken.
     pub set: Option<Set>,
-    /// The comparison.
     pub comparison: Comparison,
     /// Whether it holds when the key is missing.
     pub if_exists: bool,
@@ -40,7 +39,6 @@ pub enum Relation {
 /// What is compared, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// Texts.
     Text {
         /// Whether `*` and `?` are wildcards.
         like: bool,

@@ -10,28 +10,22 @@ use super::{
 /// What an S3 action is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
-    /// An object.
     Object,
-    /// A bucket.
     Bucket,
-    /// The account.
     Account,
     /// Something else.
     Other,
 }
 
-/// An action of S3.
 #[derive(Debug)]
 pub(super) struct S3Action {
     /// Its name as AWS writes it, without `s3:`.
     pub(super) name: &'static str,
     /// Its name in lower case.
     pub(super) lower: String,
-    /// What it is about.
     pub(super) about: About,
 }
 
-/// All actions of S3.
 pub(super) static S3_ACTIONS: LazyLock<Vec<S3Action>> = LazyLock::new(|| {
     let lists = [
         (About::Object, OBJECT_ACTIONS),

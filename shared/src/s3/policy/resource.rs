@@ -31,11 +31,8 @@ const ELSEWHERE: &[&str] = &["accesspoint", "access-grants", "async-request", "j
 /// What a resource of S3 reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// Objects.
     Object,
-    /// Buckets.
     Bucket,
-    /// Both.
     Both,
     /// Access points, jobs and the like, or another service.
     Elsewhere,

@@ -27,7 +27,6 @@ pub struct MintedToken {
 /// An OAuth client to register.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewApp {
-    /// Its name.
     pub name: String,
     /// Where users return to.
     #[serde(rename = "redirectURI")]
@@ -39,7 +38,6 @@ pub struct NewApp {
 pub struct App {
     /// `cli_...`
     pub id: String,
-    /// Its name.
     pub name: String,
     /// Where users return to.
     #[serde(rename = "redirectURI")]

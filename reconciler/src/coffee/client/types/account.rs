@@ -40,7 +40,6 @@ pub struct Place {
     /// Second line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub street2: Option<String>,
-    /// City.
     pub city: String,
     /// Province or state.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,19 +16,12 @@ pub struct Overview {
     pub profile: Profile,
     /// What the shop sells in the account's region.
     pub products: Vec<Product>,
-    /// The cart.
     pub cart: Cart,
-    /// All addresses.
     pub addresses: Vec<Address>,
-    /// All cards.
     pub cards: Vec<Card>,
-    /// All subscriptions.
     pub subscriptions: Vec<Subscription>,
-    /// All orders.
     pub orders: Vec<Order>,
-    /// All tokens.
     pub tokens: Vec<Token>,
-    /// All apps.
     pub apps: Vec<App>,
     /// `na`, `eu` or `global`.
     pub region: String,

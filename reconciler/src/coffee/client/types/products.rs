@@ -7,7 +7,6 @@ use serde::Deserialize;
 pub struct Product {
     /// `prd_...`
     pub id: String,
-    /// Its name.
     pub name: String,
     /// Sizes and blends.
     pub variants: Vec<Variant>,
@@ -21,7 +20,6 @@ pub struct Product {
 pub struct Variant {
     /// `var_...`
     pub id: String,
-    /// Its name.
     pub name: String,
     /// Cents.
     pub price: i64,
@@ -31,7 +29,6 @@ pub struct Variant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubscriptionRule {
-    /// Can be.
     Allowed,
     /// Must be: it cannot be ordered once.
     Required,

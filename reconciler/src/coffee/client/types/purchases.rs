@@ -10,7 +10,6 @@ use super::{account::Place, time::time};
 /// The account's one cart.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Cart {
-    /// What is in it.
     pub items: Vec<CartItem>,
     /// Cents without shipping.
     pub subtotal: i64,
@@ -43,10 +42,8 @@ pub struct CartItem {
 pub struct CartAmount {
     /// Items.
     pub subtotal: i64,
-    /// Shipping.
     #[serde(default)]
     pub shipping: Option<i64>,
-    /// All of it.
     #[serde(default)]
     pub total: Option<i64>,
 }
@@ -89,7 +86,6 @@ pub struct Order {
 /// An order's cents in parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct OrderAmount {
-    /// Shipping.
     pub shipping: i64,
     /// Items.
     pub subtotal: i64,

@@ -2,7 +2,6 @@
 
 use super::keys::{Key, KeyKind, multi, single, tagged};
 
-/// The keys of S3.
 pub(in crate::s3::policy) const S3_KEYS: &[Key] = &[
     single("s3:AccessGrantScope", KeyKind::Text, "CreateAccessGrant DeleteAccessGrant GetAccessGrant"),
     single(
