@@ -188,16 +188,16 @@ impl Fake for State {
 
     fn handle(&mut self, request: &Request, _: Timestamp) -> Response {
         if self.key.is_some() && self.key.as_ref() != request.headers.get("api_key") {
-            return self.error(401);
+            return self.error(401, request);
         }
-        let Some((_, handler, id)) = find(request) else { return self.error(404) };
+        let Some((_, handler, id)) = find(request) else { return self.error(404, request) };
         match handler(self, request, id) {
             Ok(body) => Response::json(200, &body),
-            Err(status) => self.error(status),
+            Err(status) => self.error(status, request),
         }
     }
 
-    fn error(&self, status: u16) -> Response {
+    fn error(&self, status: u16, _: &Request) -> Response {
         let message = match status {
             400 => "Input error: unable to convert input",
             401 => "Unauthorized",

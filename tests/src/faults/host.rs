@@ -20,7 +20,7 @@ pub trait Fake: Send + 'static {
     /// Does it.
     fn handle(&mut self, request: &Request, at: Timestamp) -> Response;
     /// The service's own words for an error status.
-    fn error(&self, status: u16) -> Response;
+    fn error(&self, status: u16, request: &Request) -> Response;
     /// Takes the secrets out of a body before it is logged.
     fn redact(&self, operation: &str, body: &mut Value);
 }
@@ -185,7 +185,7 @@ impl<F: Fake> Host<F> {
                 pause.over().await;
             }
         }
-        match faults.iter().find_map(|fault| self.spoilt(fault, &response)) {
+        match faults.iter().find_map(|fault| self.spoilt(fault, &request, &response)) {
             Some(reply) => reply,
             None => Reply::Answer(response),
         }
@@ -218,10 +218,10 @@ impl<F: Fake> Host<F> {
         match fault {
             Fault::Echo(status) => Some(Reply::Answer(echo(*status, request))),
             Fault::DropBefore => Some(Reply::Dropped),
-            Fault::StatusBefore(status) => Some(Reply::Answer(self.status(*status))),
-            Fault::Unauthorized => Some(Reply::Answer(self.status(401))),
+            Fault::StatusBefore(status) => Some(Reply::Answer(self.status(*status, request))),
+            Fault::Unauthorized => Some(Reply::Answer(self.status(401, request))),
             Fault::Throttle(wait) => {
-                let mut response = self.status(429);
+                let mut response = self.status(429, request);
                 response.headers.extend(wait.map(|wait| ("retry-after", wait.to_string())));
                 Some(Reply::Answer(response))
             }
@@ -230,10 +230,10 @@ impl<F: Fake> Host<F> {
     }
 
     /// What comes back when a fault spoils the answer to a handled request.
-    fn spoilt(&self, fault: &Fault, response: &Response) -> Option<Reply> {
+    fn spoilt(&self, fault: &Fault, request: &Request, response: &Response) -> Option<Reply> {
         match fault {
             Fault::DropAfter => Some(Reply::Dropped),
-            Fault::StatusAfter(status) => Some(Reply::Answer(self.status(*status))),
+            Fault::StatusAfter(status) => Some(Reply::Answer(self.status(*status, request))),
             Fault::Garbage => {
                 Some(Reply::Answer(Response { body: b"{\"data\": <".to_vec(), ..response.clone() }))
             }
@@ -243,12 +243,12 @@ impl<F: Fake> Host<F> {
     }
 
     /// An error answer: 502 to 504 come from a gateway, the rest from the service.
-    fn status(&self, status: u16) -> Response {
+    fn status(&self, status: u16, request: &Request) -> Response {
         match status {
             502..=504 => {
                 Response { status, headers: Vec::new(), body: b"<html>upstream error</html>".to_vec() }
             }
-            _ => self.fake.lock().error(status),
+            _ => self.fake.lock().error(status, request),
         }
     }
 }

@@ -101,7 +101,7 @@ impl Fake for State {
         router::handle(self, request, at)
     }
 
-    fn error(&self, status: u16) -> Response {
+    fn error(&self, status: u16, _: &Request) -> Response {
         Problem::status(status).response()
     }
 
