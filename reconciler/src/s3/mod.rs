@@ -6,7 +6,9 @@
 mod bucket;
 mod bucket_policy;
 mod connection;
+mod iam;
 mod provider;
+mod user;
 
 use std::time::Duration;
 
@@ -31,4 +33,5 @@ pub fn kinds(kinds: Kinds, providers: &Providers) -> Kinds {
         .with(provider::ProviderReconciler(providers.clone()))
         .with(bucket::BucketReconciler(providers.clone()))
         .with(bucket_policy::BucketPolicyReconciler(providers.clone()))
+        .with(user::UserReconciler(providers.clone()))
 }

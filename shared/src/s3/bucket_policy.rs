@@ -131,8 +131,7 @@ impl Kind for BucketPolicy {
 impl BucketPolicySpec {
     /// The policy as JSON; `None` when there is none.
     pub fn document(&self) -> Option<String> {
-        let fields = self.policy.as_ref().map(|fields| Document::of(fields).text().to_owned());
-        fields.or_else(|| self.policy_document.clone())
+        document::text(self.policy.as_ref(), self.policy_document.as_ref())
     }
 }
 

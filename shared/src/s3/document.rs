@@ -109,6 +109,11 @@ pub(super) fn fill_version(policy: Option<&mut PolicyFields>, fill: &mut Fill) {
     }
 }
 
+/// The policy as JSON, however it is given; `None` when there is none.
+pub(super) fn text(fields: Option<&PolicyFields>, text: Option<&String>) -> Option<String> {
+    fields.map(|fields| Document::of(fields).text).or_else(|| text.cloned())
+}
+
 /// A policy as one text, however it is given.
 pub(super) struct Document {
     text: String,

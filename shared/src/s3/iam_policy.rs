@@ -46,7 +46,7 @@ use crate::{
     namespaced,
     status = "IAMPolicyStatus",
     category = "s3",
-    doc = "A policy that users at a provider of S3 storage have. Concierge admits it and does nothing with it yet.",
+    doc = "A policy that users at a provider of S3 storage have.",
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.providerRef.name"),
     printcolumn(
         name = "Ready",
@@ -89,13 +89,15 @@ pub struct IAMPolicySpec {
 
 status! {
     /// What Concierge found out about a policy.
-    pub struct IAMPolicyStatus() {
+    pub struct IAMPolicyStatus(intent) {
         /// The policy's ARN.
         pub policy_arn: Option<String>,
         /// Whether the provider has it.
         pub applied: Option<bool>,
-        /// The users that have it.
+        /// The users that have it, the first hundred by name.
         pub attached_users: Vec<String>,
+        /// The keys of the tags that Concierge has set. One that the spec says no more is taken away if it is here.
+        pub applied_tags: Vec<String>,
         /// When it was last seen to agree, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub last_sync_time: Option<String>,
@@ -176,6 +178,13 @@ impl Kind for IAMPolicy {
 impl AtProvider for IAMPolicy {
     fn provider_ref(&self) -> &ObjectRef {
         &self.spec.provider_ref
+    }
+}
+
+impl IAMPolicySpec {
+    /// The policy as JSON; `None` when there is none.
+    pub fn document(&self) -> Option<String> {
+        document::text(self.policy.as_ref(), self.policy_document.as_ref())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The group `s3.cloud37.dev`: buckets, users, keys and policies at any provider that speaks S3's protocol.
 //!
 //! Field names and status fields are those of the operator that served this group before, so that its objects go
-//! on; what is new is optional. Users, IAM policies and access keys are admitted and stored; nothing is done with them at a provider yet.
+//! on; what is new is optional. Access keys are admitted and stored; nothing is done with them at a provider yet.
 
 mod access_key;
 mod bucket;
@@ -30,7 +30,7 @@ pub use provider::{
 };
 pub use provider_ref::AtProvider;
 pub use tags::Tags;
-pub use user::{User, UserSpec, UserStatus};
+pub use user::{User, UserSpec, UserStatus, user_key};
 
 /// None: access keys and their secrets have no sign at their beginning, and stand in Secrets.
 pub const SECRET_PREFIXES: &[&str] = &[];

@@ -268,6 +268,11 @@ impl ProviderSpec {
         self.capability(|all| all.managed_policies, self.profile() != Profile::Versitygw)
     }
 
+    /// Whether users and policies have paths.
+    pub fn has_iam_paths(&self) -> bool {
+        self.capability(|all| all.iam_paths, self.profile() != Profile::SeaweedFs)
+    }
+
     /// What is said of a part of buckets, by the Provider or by its type; `None` when nobody says, and the service is asked.
     pub fn said_of(&self, of: impl Fn(&Capabilities) -> Option<bool>, lacking: &[Profile]) -> Option<bool> {
         let usual = lacking.contains(&self.profile()).then_some(false);

@@ -43,7 +43,7 @@ use crate::{
     namespaced,
     status = "UserStatus",
     category = "s3",
-    doc = "A user at a provider of S3 storage. Concierge admits it and does nothing with it yet.",
+    doc = "A user at a provider of S3 storage, with what it may do.",
     printcolumn(name = "User", type_ = "string", json_path = ".spec.name"),
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.providerRef.name"),
     printcolumn(
@@ -88,11 +88,13 @@ pub struct UserSpec {
 
 status! {
     /// What Concierge found out about a user.
-    pub struct UserStatus() {
+    pub struct UserStatus(intent) {
         /// The provider's id of the user.
         pub user_id: Option<String>,
         /// Whether it was created.
         pub created: Option<bool>,
+        /// What Concierge has set at the user: `policy`, `attached:ARN`, `tag:KEY`. What the spec says no more is taken away if it is here.
+        pub applied: Vec<String>,
         /// When it was last seen to agree, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub last_sync_time: Option<String>,
@@ -113,7 +115,6 @@ impl Kind for User {
     const NAME: &'static str = "User";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
-    const RECONCILED: bool = false;
     const FILLS: &'static [Filled] = &[anything("spec")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
@@ -143,9 +144,26 @@ impl Kind for User {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let key = format!("user/{}/{}", self.provider_key(), self.spec.name.to_lowercase());
-        let taken = "another User of the Provider has this name, upper and lower case aside; choose another";
-        vec![Claim { field: at("spec.name"), rule: &iam::UNIQUE, key, taken: Some(taken) }]
+        vec![claim(&self.provider_key(), &self.spec.name)]
+    }
+}
+
+/// The claim of the User with this name at a Provider.
+fn claim(provider: &str, name: &str) -> Claim {
+    let key = format!("user/{provider}/{}", name.to_lowercase());
+    let taken = "another User of the Provider has this name, upper and lower case aside; choose another";
+    Claim { field: at("spec.name"), rule: &iam::UNIQUE, key, taken: Some(taken) }
+}
+
+/// The index key of the User with this name at a Provider.
+pub fn user_key(provider: &str, name: &str) -> String {
+    claim(provider, name).index_key()
+}
+
+impl UserSpec {
+    /// The user's own policy as JSON; `None` when it has none.
+    pub fn document(&self) -> Option<String> {
+        document::text(self.policy.as_ref(), self.policy_document.as_ref())
     }
 }
 

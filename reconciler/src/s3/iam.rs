@@ -1,0 +1,41 @@
+//! What users and policies at IAM have in common.
+
+mod document;
+mod pages;
+mod path;
+mod refusals;
+mod tags;
+
+use aws_sdk_iam::Client;
+
+pub(super) use document::says_the_same;
+pub(super) use pages::{Page, all};
+pub(super) use path::Place;
+pub(super) use refusals::{Refusals, note};
+pub(super) use tags::{Change, iam_tags, tags_of};
+
+use super::connection::Connection;
+use crate::engine::Failure;
+
+/// IAM's word for that something is not there.
+pub(super) const MISSING: &[&str] = &["NoSuchEntity"];
+
+/// The client of the provider's IAM.
+pub(super) fn client(to: &Connection) -> Result<&Client, Failure> {
+    let missing =
+        || Failure::DependencyMissing(format!("Provider {} has no iamEndpoint; set it there", to.name));
+    to.clients.iam.as_ref().ok_or_else(missing)
+}
+
+/// That something is gone already is as good as that it went just now.
+pub(super) fn gone<T>(done: Result<T, Failure>) -> Result<(), Failure> {
+    match done {
+        Ok(_) | Err(Failure::DependencyMissing(_)) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// What could not be built is wrong in the spec.
+pub(super) fn unbuildable(error: impl std::fmt::Display) -> Failure {
+    Failure::Invalid(format!("it can't be asked for like this: {error}"))
+}

@@ -1,0 +1,97 @@
+//! Tags of users and policies: those of the spec are set, those that the spec had are taken away, others stay.
+
+use std::fmt;
+
+use aws_sdk_iam::types::Tag;
+use concierge_shared::s3::Tags;
+
+use super::unbuildable;
+use crate::engine::{Drift, Failure};
+
+/// What is to be changed of the tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::s3) struct Change {
+    pub(in crate::s3) set: Tags,
+    pub(in crate::s3) remove: Vec<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = self.set.iter().map(|(key, value)| format!("{key}={value}"));
+        let removed = self.remove.iter().map(|key| format!("no {key}"));
+        f.write_str(&set.chain(removed).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Change {
+    /// What makes `found` what the spec says, of which `applied` are the keys that it said before.
+    pub(in crate::s3) fn of<'a>(
+        wanted: Option<&Tags>,
+        applied: impl Iterator<Item = &'a str>,
+        found: &Tags,
+    ) -> Option<Self> {
+        let none = Tags::new();
+        let wanted = wanted.unwrap_or(&none);
+        let set: Tags = wanted
+            .iter()
+            .filter(|(key, value)| found.get(*key) != Some(value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let remove: Vec<_> = applied
+            .filter(|key| found.contains_key(*key) && !wanted.contains_key(*key))
+            .map(str::to_owned)
+            .collect();
+        (!set.is_empty() || !remove.is_empty()).then_some(Self { set, remove })
+    }
+
+    /// The difference that it corrects.
+    pub(in crate::s3) fn drift(&self, found: &Tags) -> Drift {
+        let keys = self.set.keys().chain(&self.remove);
+        let shown = keys.filter_map(|key| Some(format!("{key}={}", found.get(key)?)));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        Drift::new("spec.tags", if shown.is_empty() { "none" } else { &shown }, self)
+    }
+}
+
+/// Which of the keys that the spec says, or said, are there.
+pub(in crate::s3) fn tags_of<'a>(
+    wanted: Option<&'a Tags>,
+    applied: impl Iterator<Item = &'a str>,
+    found: &Tags,
+) -> Vec<String> {
+    let said = wanted.into_iter().flat_map(Tags::keys).map(String::as_str);
+    let mut keys: Vec<_> =
+        said.chain(applied).filter(|key| found.contains_key(*key)).map(str::to_owned).collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+/// Tags as IAM takes them.
+pub(in crate::s3) fn iam_tags(tags: &Tags) -> Result<Vec<Tag>, Failure> {
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build().map_err(unbuildable);
+    tags.iter().map(tag).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(all: &[(&str, &str)]) -> Tags {
+        all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn tags_of_others_stay_and_those_that_the_spec_had_go() {
+        let found = tags(&[("team", "old"), ("cost", "1"), ("gone", "x")]);
+        let wanted = tags(&[("team", "shop")]);
+        let change = Change::of(Some(&wanted), ["team", "gone", "missing"].into_iter(), &found).unwrap();
+        assert_eq!(change, Change { set: wanted.clone(), remove: vec!["gone".to_owned()] });
+        assert_eq!(change.to_string(), "team=shop, no gone");
+        let shown = change.drift(&found);
+        assert_eq!((shown.found.as_str(), shown.wanted.as_str()), ("team=old, gone=x", "team=shop, no gone"));
+        let found = tags(&[("team", "shop"), ("cost", "1")]);
+        assert_eq!(Change::of(Some(&wanted), ["team"].into_iter(), &found), None);
+        assert_eq!(tags_of(Some(&wanted), ["cost", "gone"].into_iter(), &found), ["cost", "team"]);
+    }
+}

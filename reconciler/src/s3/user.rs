@@ -1,0 +1,279 @@
+//! A user: made once, known by its path and its id, given its policy, and let go when nothing that others made hangs on it.
+
+mod look;
+mod plan;
+
+use std::fmt;
+
+use concierge_shared::{
+    admission::reference::Reference,
+    s3::{Tags, User, UserStatus},
+    status::{ConditionReason, ConditionType, Conditions, intent::Intent},
+};
+use jiff::Timestamp;
+
+use super::{
+    connection::{Connection, Providers},
+    iam::{self, Change, Refusals},
+};
+use crate::{
+    common::standing::last_look,
+    engine::{
+        Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, Outcome, Owner, Plan,
+        Reconcile, UnknownPolicy,
+    },
+};
+
+/// The operation's name in intents.
+const CREATE: &str = "CreateUser";
+const POLICY: &str = "spec.policy";
+const POLICY_REF: &str = "spec.policyRef";
+const TAGS: &str = "spec.tags";
+
+pub(super) struct UserReconciler(pub(super) Providers);
+
+/// What a user looks like.
+pub(super) struct Observed {
+    state: State,
+    /// The ARN of the policy that the user is to have, where the spec names one and it is there.
+    policy: Option<String>,
+    at: Timestamp,
+}
+
+enum State {
+    Absent,
+    Here(Box<Here>),
+    /// It can't be told: why.
+    Closed(ConditionReason, String),
+}
+
+/// A user that is there.
+struct Here {
+    /// What tells it from another user of its name that was there before.
+    id: String,
+    owner: Owner,
+    /// The policy under our name.
+    inline: Option<String>,
+    /// The ARNs of the policies that it has.
+    attached: Vec<String>,
+    tags: Tags,
+    refusals: Refusals,
+    /// What hangs on it, when it is to go.
+    leaving: Option<Leaving>,
+}
+
+/// What keeps a user from going.
+struct Leaving {
+    /// AccessKeys that still have a key.
+    keys: Vec<String>,
+    /// What others made: people are told of it.
+    foreign: Vec<String>,
+    /// What could not be asked for.
+    unknown: Vec<String>,
+}
+
+pub(super) enum Step {
+    Create(String),
+    SetPolicy { replaces: bool },
+    RemovePolicy,
+    Attach(String),
+    Detach(String),
+    Tag(Change),
+    Delete(String),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Create(user) => write!(f, "create user {user}"),
+            Step::SetPolicy { .. } => f.write_str("set the user's policy"),
+            Step::RemovePolicy => f.write_str("remove the user's policy"),
+            Step::Attach(arn) => write!(f, "attach {arn}"),
+            Step::Detach(arn) => write!(f, "detach {arn}"),
+            Step::Tag(change) => write!(f, "set tags: {change}"),
+            Step::Delete(user) => write!(f, "delete user {user}"),
+        }
+    }
+}
+
+impl Reconcile for UserReconciler {
+    type Kind = User;
+    type Remote = Connection;
+    type Observed = Observed;
+    type Step = Step;
+    const LEGACY_FINALIZERS: &'static [&'static str] = super::LEGACY_FINALIZERS;
+
+    async fn connect(&self, ctx: &Context, user: &User) -> Result<(Account, Connection), Failure> {
+        self.0.connect(ctx, user).await
+    }
+
+    async fn observe(&self, ctx: &Context, to: &Connection, user: &User) -> Result<Observed, Failure> {
+        look::observe(ctx, to, user).await
+    }
+
+    fn owner(&self, _: &User, observed: &Observed) -> Owner {
+        match &observed.state {
+            State::Absent => Owner::Nobody,
+            State::Here(here) => here.owner.clone(),
+            // What may not be looked at is told of in the plan; nothing is done to it.
+            State::Closed(..) => Owner::Ours,
+        }
+    }
+
+    fn plan(&self, user: &User, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+        plan::plan(user, observed)
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        to: &Connection,
+        user: &User,
+        step: &Step,
+    ) -> Result<Outcome, Failure> {
+        let name = &user.spec.name;
+        match step {
+            Step::Create(_) => create(guard, to, user).await,
+            Step::SetPolicy { replaces } => set_policy(guard, to, user, *replaces).await,
+            Step::RemovePolicy => {
+                let call =
+                    iam::client(to)?.delete_user_policy().user_name(name).policy_name(policy_name(user));
+                iam::gone(to.write(guard, "DeleteUserPolicy", call.send()).await)?;
+                Ok(Outcome::new(ConditionReason::Deleted, format!("removed the policy of user {name}")))
+            }
+            Step::Attach(arn) => attach(guard, to, user, arn).await,
+            Step::Detach(arn) => {
+                let call = iam::client(to)?.detach_user_policy().user_name(name).policy_arn(arn);
+                iam::gone(to.write(guard, "DetachUserPolicy", call.send()).await)?;
+                Ok(Outcome::new(ConditionReason::Updated, format!("detached {arn} from user {name}")))
+            }
+            Step::Tag(change) => tag(guard, to, user, change).await,
+            Step::Delete(_) => {
+                iam::gone(
+                    to.write(guard, "DeleteUser", iam::client(to)?.delete_user().user_name(name).send())
+                        .await,
+                )?;
+                Ok(Outcome::new(ConditionReason::Deleted, format!("deleted user {name}")))
+            }
+        }
+    }
+
+    fn plan_deletion(&self, user: &User, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        plan::plan_deletion(user, observed)
+    }
+
+    fn report(&self, user: &User, observed: &Observed, status: &mut UserStatus) {
+        plan::report(user, observed, status);
+        if status.created == Some(true) {
+            let changed = user.status.as_ref().is_none_or(|before| before.created != status.created);
+            last_look(&mut status.last_sync_time, observed.at, changed);
+        }
+    }
+
+    fn record(&self, _intent: &Intent, id: &str, status: &mut UserStatus) {
+        status.user_id = Some(id.to_owned());
+        status.created = Some(true);
+    }
+
+    fn recorded(&self, status: &UserStatus) -> Vec<String> {
+        status.user_id.clone().into_iter().collect()
+    }
+
+    async fn find_effects(
+        &self,
+        ctx: &Context,
+        to: &Connection,
+        user: &User,
+        intent: &Intent,
+    ) -> Result<Vec<Effect>, Failure> {
+        look::effect(ctx, to, user, intent).await
+    }
+
+    fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
+        UnknownPolicy { looks: 2, if_not_found: IfNotFound::Retry, if_found: IfFound::Adopt }
+    }
+
+    /// What is there stays as it was last seen while its Provider does not answer.
+    fn needs_ready(&self, user: &User, _reference: &Reference) -> bool {
+        !user.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
+    }
+
+    /// Its access keys are woken when it is another user, or can be reached again.
+    fn exports(&self, user: &User) -> Vec<String> {
+        let status = user.status.clone().unwrap_or_default();
+        let synced = status.is_true(ConditionType::Synced.as_str()).to_string();
+        vec![synced, status.user_id.unwrap_or_default()]
+    }
+}
+
+/// The name of the user's own policy. The predecessor gave it the same one.
+fn policy_name(user: &User) -> String {
+    format!("{}-policy", user.spec.name)
+}
+
+async fn create(guard: &Guard, to: &Connection, user: &User) -> Result<Outcome, Failure> {
+    let name = &user.spec.name;
+    let place = look::place(to, user);
+    let call = iam::client(to)?.create_user().user_name(name).set_path(place.path());
+    let made = to.write(guard, CREATE, call.send()).await?;
+    let made = made.user().map(look::identity);
+    let id = made.ok_or_else(|| Failure::Ambiguous(format!("{CREATE} was answered without a user")))?;
+    Ok(Outcome::made(id, format!("created user {name}")))
+}
+
+async fn set_policy(guard: &Guard, to: &Connection, user: &User, replaces: bool) -> Result<Outcome, Failure> {
+    let name = &user.spec.name;
+    let text = user.spec.document().unwrap_or_default();
+    let call = iam::client(to)?.put_user_policy().user_name(name);
+    let call = call.policy_name(policy_name(user)).policy_document(text).send();
+    let done = to.try_write(guard, "PutUserPolicy", call).await;
+    let done = done.map_err(|failure| {
+        full(failure, "the inline policies of a user may have 2048 characters together; use an IAMPolicy")
+    })?;
+    let (reason, word) = match replaces {
+        true => (ConditionReason::Updated, "replaced"),
+        false => (ConditionReason::Created, "set"),
+    };
+    let usual = Outcome::new(reason, format!("{word} the policy of user {name}"));
+    Ok(iam::note(to, user, POLICY, done).unwrap_or(usual))
+}
+
+async fn attach(guard: &Guard, to: &Connection, user: &User, arn: &str) -> Result<Outcome, Failure> {
+    let name = &user.spec.name;
+    let call = iam::client(to)?.attach_user_policy().user_name(name).policy_arn(arn).send();
+    let done = to.try_write(guard, "AttachUserPolicy", call).await;
+    let done = done.map_err(|failure| full(failure, "a user has at most ten policies; detach one"))?;
+    let usual = Outcome::new(ConditionReason::Updated, format!("attached {arn} to user {name}"));
+    Ok(iam::note(to, user, POLICY_REF, done).unwrap_or(usual))
+}
+
+/// Says which limit it is that a service tells of.
+fn full(failure: Failure, limit: &str) -> Failure {
+    match failure {
+        Failure::Invalid(why) if why.contains("LimitExceeded") => {
+            Failure::Invalid(format!("{why} ({limit})"))
+        }
+        failure => failure,
+    }
+}
+
+async fn tag(guard: &Guard, to: &Connection, user: &User, change: &Change) -> Result<Outcome, Failure> {
+    let (name, iam) = (&user.spec.name, iam::client(to)?);
+    if !change.remove.is_empty() {
+        let call = iam.untag_user().user_name(name).set_tag_keys(Some(change.remove.clone())).send();
+        let done = to.try_write(guard, "UntagUser", call).await?;
+        if let Some(refused) = iam::note(to, user, TAGS, done) {
+            return Ok(refused);
+        }
+    }
+    if !change.set.is_empty() {
+        let tags = iam::iam_tags(&change.set)?;
+        let done = to
+            .try_write(guard, "TagUser", iam.tag_user().user_name(name).set_tags(Some(tags)).send())
+            .await?;
+        if let Some(refused) = iam::note(to, user, TAGS, done) {
+            return Ok(refused);
+        }
+    }
+    Ok(Outcome::new(ConditionReason::Updated, format!("set tags of user {name}: {change}")))
+}
