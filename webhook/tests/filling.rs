@@ -1,11 +1,10 @@
-//! The API server asks to have defaults filled in exactly when there are some, unless only the kind can tell.
+//! The API server asks to have defaults filled in exactly when there are some.
 #![allow(clippy::unwrap_used, clippy::panic)] // also in what tests call
 
 use std::collections::HashMap;
 
 use concierge_shared::{
     admission::{
-        defaults::How,
         envelope::Operation,
         lookup::Nothing,
         object::Raw,
@@ -148,13 +147,11 @@ fn asks_exactly_when_there_are_some(every: usize) {
     let schemas = KINDS.iter().map(|kind| (kind.name, schema(kind))).collect();
     let (mut asked, mut spared) = (0, 0);
     for fixture in Fixture::load_all(FIXTURES).unwrap() {
-        let exact = fixture.kind.fills.iter().all(|filled| filled.how != How::Anything);
         let objects = as_seen(&fixture, &schemas);
         for variant in objects.iter().flatten().flat_map(|object| variants(object, every)) {
             let Some(changed) = is_changed(fixture.kind, &variant) else { continue };
             let called = is_called(&condition, fixture.kind, &variant);
-            let right = if exact { called == changed } else { called || !changed };
-            assert!(right, "called: {called}, changed: {changed}, {}\n{variant}", fixture.path.display());
+            assert_eq!(called, changed, "{}\n{variant}", fixture.path.display());
             *(if changed { &mut asked } else { &mut spared }) += 1;
         }
     }

@@ -58,17 +58,29 @@ pub struct Filled {
 pub enum How {
     /// It gets a value when it has none.
     Missing,
+    /// It gets a value when it has none and the field of this name beside it is there.
+    MissingBeside(&'static str),
     /// White space around it goes.
     Trimmed,
     /// White space around it goes, and it is written in capitals.
     Capitals,
-    /// Something in it changes, when is for the kind alone to say: the API server asks about every object that has it.
-    Anything,
+}
+
+impl How {
+    /// Whether what is declared so may be filled in like `done`.
+    fn covers(self, done: How) -> bool {
+        self == done || matches!((self, done), (How::MissingBeside(_), How::Missing))
+    }
 }
 
 /// `field` gets a value when what it is part of is there and it is not.
 pub const fn missing(field: &'static str) -> Filled {
     Filled { field, how: How::Missing }
+}
+
+/// The same, when the field `beside` of the same parent is there.
+pub const fn missing_beside(beside: &'static str, field: &'static str) -> Filled {
+    Filled { field, how: How::MissingBeside(beside) }
 }
 
 /// `field` loses the white space around it.
@@ -79,11 +91,6 @@ pub const fn trimmed(field: &'static str) -> Filled {
 /// `field` loses the white space around it and is written in capitals.
 pub const fn capitals(field: &'static str) -> Filled {
     Filled { field, how: How::Capitals }
-}
-
-/// Something in `field` changes.
-pub const fn anything(field: &'static str) -> Filled {
-    Filled { field, how: How::Anything }
 }
 
 /// Records each default as it is filled in.
@@ -151,10 +158,7 @@ impl Fill {
             Segment::Field(name) | Segment::Key(name) if field.is_empty() => name.to_string(),
             Segment::Field(name) | Segment::Key(name) => format!("{field}.{name}"),
         });
-        self.declared.iter().any(|filled| match filled.how {
-            How::Anything => field.starts_with(filled.field),
-            declared => filled.field == field && declared == how,
-        })
+        self.declared.iter().any(|filled| filled.field == field && filled.how.covers(how))
     }
 }
 

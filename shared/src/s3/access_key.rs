@@ -19,7 +19,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::{Fill, Filled, anything},
+        defaults::{Fill, Filled, missing},
         problem::{Cause, Problems},
         reference::{Reference, referrers_key},
         review::Review,
@@ -126,7 +126,12 @@ impl Kind for AccessKey {
     const NAME: &'static str = "AccessKey";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const RECONCILED: bool = false;
-    const FILLS: &'static [Filled] = &[anything("spec")];
+    const FILLS: &'static [Filled] = &[
+        missing("spec.rotate"),
+        missing("spec.rotate.enabled"),
+        missing("spec.rotate.intervalDays"),
+        missing("spec.rotate.previousKeysRetentionDays"),
+    ];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.spec.rotate, "spec.rotate", Rotation::default());

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::{Fill, Filled, anything},
+        defaults::{Fill, Filled, missing},
         problem::Problems,
         reference::Reference,
         review::Review,
@@ -170,7 +170,27 @@ impl Kind for Bucket {
     /// An origin may be written with a password in it.
     const SECRET_FIELDS: &'static [&'static str] = &["spec.cors.rules[].allowedOrigins[]"];
     const CONFIDENTIAL: bool = false;
-    const FILLS: &'static [Filled] = &[anything("spec")];
+    const FILLS: &'static [Filled] = &[
+        missing("spec.autoManage"),
+        missing("spec.autoManage.enabled"),
+        missing("spec.autoManage.accessLevel"),
+        missing("spec.autoManage.rotation"),
+        missing("spec.autoManage.rotation.enabled"),
+        missing("spec.autoManage.rotation.intervalDays"),
+        missing("spec.autoManage.rotation.previousKeysRetentionDays"),
+        missing("spec.versioning.enabled"),
+        missing("spec.versioning.mfaDelete"),
+        missing("spec.encryption.enabled"),
+        missing("spec.encryption.algorithm"),
+        missing("spec.publicAccess"),
+        missing("spec.publicAccess.blockPublicAcls"),
+        missing("spec.publicAccess.blockPublicPolicy"),
+        missing("spec.publicAccess.ignorePublicAcls"),
+        missing("spec.publicAccess.restrictPublicBuckets"),
+        missing("spec.lifecycle.rules[].status"),
+        missing("spec.cors.rules[].maxAgeSeconds"),
+        missing("spec.tagging.policy"),
+    ];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let spec = &mut self.spec;

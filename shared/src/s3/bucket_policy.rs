@@ -15,7 +15,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::{Fill, Filled, anything},
+        defaults::{Fill, Filled, missing},
         lookup::Lookup,
         problem::{Cause, Problems},
         reference::Reference,
@@ -90,7 +90,7 @@ rules! {
 impl Kind for BucketPolicy {
     const NAME: &'static str = "BucketPolicy";
     const RULES: &'static [&'static AdmissionRule] = RULES;
-    const FILLS: &'static [Filled] = &[anything("spec")];
+    const FILLS: &'static [Filled] = &[missing("spec.policy.version")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         document::fill_version(self.spec.policy.as_mut(), fill);

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::{Fill, Filled, anything},
+        defaults::{Fill, Filled, missing},
         lookup::Lookup,
         problem::{Cause, Problems},
         reference::Reference,
@@ -129,7 +129,7 @@ impl Kind for IAMPolicy {
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     const RECONCILED: bool = false;
-    const FILLS: &'static [Filled] = &[anything("spec")];
+    const FILLS: &'static [Filled] = &[missing("spec.policy.version")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         document::fill_version(self.spec.policy.as_mut(), fill);

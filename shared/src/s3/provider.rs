@@ -11,7 +11,7 @@ use super::{
 use crate::{
     access::Access,
     admission::{
-        defaults::{Fill, Filled, anything},
+        defaults::{Fill, Filled, missing, missing_beside},
         problem::{Cause, Problems},
         review::Review,
         rule::AdmissionRule,
@@ -131,7 +131,17 @@ impl Kind for Provider {
     const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
     const SECRET_FIELDS: &'static [&'static str] = &["spec.endpoint", "spec.iamEndpoint"];
     const CONFIDENTIAL: bool = false;
-    const FILLS: &'static [Filled] = &[anything("spec")];
+    const FILLS: &'static [Filled] = &[
+        missing("spec.type"),
+        missing("spec.pathStyle"),
+        missing("spec.auth.accessKeySecretRef.key"),
+        missing("spec.auth.secretKeySecretRef.key"),
+        missing("spec.auth.sessionTokenSecretRef.key"),
+        missing("spec.tls.caCertSecretRef.key"),
+        missing_beside("iamEndpoint", "spec.iamRegion"),
+        missing("spec.retry.maxAttempts"),
+        missing("spec.retry.backoffStrategy"),
+    ];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         let spec = &mut self.spec;

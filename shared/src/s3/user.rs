@@ -20,7 +20,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        defaults::{Fill, Filled, anything},
+        defaults::{Fill, Filled, missing},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -115,7 +115,7 @@ impl Kind for User {
     const NAME: &'static str = "User";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
-    const FILLS: &'static [Filled] = &[anything("spec")];
+    const FILLS: &'static [Filled] = &[missing("spec.policy.version")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {
         document::fill_version(self.spec.policy.as_mut(), fill);

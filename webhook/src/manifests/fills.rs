@@ -35,8 +35,13 @@ fn expression(filled: &Filled) -> String {
 fn below(parent: &str, path: &[&str], how: How) -> String {
     let Some((first, rest)) = path.split_first() else { return changes(parent, how) };
     let field = format!("{parent}.{}", first.trim_end_matches("[]"));
-    if rest.is_empty() && how == How::Missing {
-        return format!("!has({field}) || {field} == null");
+    match how {
+        How::Missing if rest.is_empty() => return format!("!has({field}) || {field} == null"),
+        How::MissingBeside(beside) if rest.is_empty() => {
+            let beside = format!("{parent}.{beside}");
+            return format!("has({beside}) && {beside} != null && (!has({field}) || {field} == null)");
+        }
+        _ => {}
     }
     let inner = match first.strip_suffix("[]") {
         Some(_) => {
@@ -54,8 +59,7 @@ fn below(parent: &str, path: &[&str], how: How) -> String {
 fn changes(value: &str, how: How) -> String {
     match how {
         // What is missing is found at its parent.
-        How::Missing => format!("{value} == null"),
-        How::Anything => "true".to_owned(),
+        How::Missing | How::MissingBeside(_) => format!("{value} == null"),
         How::Trimmed => format!("{value}.trim() != {value}"),
         How::Capitals => format!("{value}.trim().upperAscii() != {value}"),
     }
@@ -63,7 +67,7 @@ fn changes(value: &str, how: How) -> String {
 
 #[cfg(test)]
 mod tests {
-    use concierge_shared::admission::defaults::{anything, capitals, missing, trimmed};
+    use concierge_shared::admission::defaults::{capitals, missing, missing_beside, trimmed};
 
     use super::*;
 
@@ -79,7 +83,10 @@ mod tests {
                 "has(object.spec) && object.spec != null && has(object.spec.a) && object.spec.a != null && \
                                  object.spec.a.trim() != object.spec.a",
             ),
-            (anything("a"), "has(object.a) && object.a != null && true"),
+            (
+                missing_beside("b", "a"),
+                "has(object.b) && object.b != null && (!has(object.a) || object.a == null)",
+            ),
             (capitals("a"), "has(object.a) && object.a != null && object.a.trim().upperAscii() != object.a"),
             (
                 trimmed("a[]"),
