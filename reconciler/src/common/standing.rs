@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use concierge_shared::{
-    admission::review::annotation,
     common::ObjectRef,
     kind::Kind,
     status::{ConditionReason, ConditionType, Conditions},
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{Checks, ObjectKey, annotation::RECONCILE_AT};
+use crate::engine::{Checks, ObjectKey, annotation::reconcile_token};
 
 /// Whether the shop shows the thing whose id is recorded.
 pub(crate) const PRESENT: &str = "Present";
@@ -79,7 +78,7 @@ pub(crate) fn is_gone(status: Option<&impl Conditions>, now: Timestamp) -> bool 
 
 /// Whether the annotation `reconcile-at` asks for something that was not done yet.
 pub(crate) fn is_asked<K: Kind>(object: &K, acted_on: Option<&str>) -> bool {
-    annotation(object, RECONCILE_AT).is_some_and(|token| acted_on != Some(token))
+    reconcile_token(object).is_some_and(|token| acted_on != Some(token.as_str()))
 }
 
 /// `last` as it is, or `now` when it is so old that people would wonder.

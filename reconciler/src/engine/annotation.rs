@@ -1,6 +1,9 @@
 //! The annotations that steer one object, and the finalizer.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use concierge_shared::{admission::review::annotation, kind::Kind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -30,6 +33,13 @@ pub const RECORDED: &str = "concierge.dev/recorded";
 /// Written by us, `"true"`: something was about to be made for the object, so that it may exist although the status does not say so.
 pub const MADE: &str = "concierge.dev/made";
 
+/// The longest id that is believed.
+const LONGEST_ID: usize = 1024;
+/// How many names are read from an annotation that lists them: more than are ever written.
+const MOST_IDS: usize = 100;
+/// The longest text of [`RECONCILE_AT`] that is repeated as it is.
+const LONGEST_TOKEN: usize = 256;
+
 pub const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 /// The prefix of kopf's annotations. One holds a copy of the whole spec, secrets included.
 pub const KOPF_ANNOTATIONS: &str = "kopf.zalando.org/";
@@ -46,6 +56,7 @@ pub(crate) fn held_secrets(meta: &ObjectMeta) -> BTreeSet<(String, String)> {
     let names = text.split(',').filter_map(|name| name.trim().split_once('/'));
     names
         .filter(|(namespace, _)| meta.namespace.as_deref() == Some(*namespace))
+        .take(MOST_IDS)
         .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
         .collect()
 }
@@ -53,6 +64,25 @@ pub(crate) fn held_secrets(meta: &ObjectMeta) -> BTreeSet<(String, String)> {
 /// The annotation that names `held`.
 pub(crate) fn secrets_text(held: &BTreeSet<(String, String)>) -> String {
     held.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect::<Vec<_>>().join(",")
+}
+
+/// The ids that our annotation says were made for an object, as far as they can be ours: users can write it too.
+pub(crate) fn recorded_ids(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|id| is_id(id)).take(MOST_IDS).map(str::to_owned).collect()
+}
+
+/// Whether a service may have given this id, and a status has room for it.
+fn is_id(text: &str) -> bool {
+    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// What the annotation [`RECONCILE_AT`] asks for, no longer than a status can repeat it: of a longer text its beginning and a digest.
+pub(crate) fn reconcile_token<K: Kind>(object: &K) -> Option<String> {
+    let text = annotation(object, RECONCILE_AT)?;
+    let Some((cut, _)) = text.char_indices().nth(LONGEST_TOKEN) else { return Some(text.to_owned()) };
+    let mut digest = DefaultHasher::new();
+    text.hash(&mut digest);
+    Some(format!("{}…{:x}", &text[..cut], digest.finish()))
 }
 
 /// What a person wants done about a call whose outcome is unknown.
@@ -69,7 +99,7 @@ pub(crate) fn resolution<K: Kind>(object: &K) -> Option<Result<Resolution, Strin
     Some(match (text, text.split_once('=')) {
         ("retry", _) => Ok(Resolution::Retry),
         ("abandon", _) => Ok(Resolution::Abandon),
-        (_, Some(("adopt", id))) if !id.trim().is_empty() => Ok(Resolution::Adopt(id.trim().to_owned())),
+        (_, Some(("adopt", id))) if is_id(id.trim()) => Ok(Resolution::Adopt(id.trim().to_owned())),
         _ => Err(text.to_owned()),
     })
 }

@@ -13,6 +13,7 @@ use concierge_reconciler::engine::{
     ObjectKey,
     cluster::{Answer, Cluster, ClusterError, MetadataPatch, ObjectEvent, Target},
 };
+use concierge_shared::status::LONGEST_STATUS_TEXT;
 use jiff::Timestamp;
 use kube::core::ApiResource;
 use parking_lot::Mutex;
@@ -60,6 +61,8 @@ pub struct Trouble {
     pub missing: BTreeSet<String>,
     /// Kinds that are said not to be there when their metadata is written.
     pub vanished: BTreeSet<String>,
+    /// Kinds whose status may not be written.
+    pub read_only_status: BTreeSet<String>,
     /// Kinds whose caches are not believed.
     pub blind: BTreeSet<String>,
 }
@@ -379,6 +382,12 @@ impl Cluster for Connection {
     ) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
+            if self.server.trouble.lock().read_only_status.contains(&target.resource.kind) {
+                return Err(ClusterError::Forbidden("the status may not be written".into()));
+            }
+            if holds_too_long_a_text(status) {
+                return Err(ClusterError::Refused("Too long".into()));
+            }
             let change = |stored: &mut Value| stored["status"] = status.clone();
             self.server.write("status", target, Some(resource_version), change)
         })
@@ -457,6 +466,16 @@ pub(super) fn name_of(object: &Value) -> Name {
 }
 
 /// The finalizers that an object bears.
+/// What a schema of ours refuses in a status.
+fn holds_too_long_a_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() > LONGEST_STATUS_TEXT,
+        Value::Array(items) => items.iter().any(holds_too_long_a_text),
+        Value::Object(fields) => fields.values().any(holds_too_long_a_text),
+        _ => false,
+    }
+}
+
 pub fn finalizers(object: &Value) -> Vec<String> {
     let all = object["metadata"]["finalizers"].as_array().into_iter().flatten();
     all.filter_map(|one| one.as_str().map(str::to_owned)).collect()

@@ -19,5 +19,6 @@ mod secrets;
 mod steady;
 mod toys;
 mod unreadable;
+mod unwritable;
 mod wakes;
 mod world;

@@ -98,3 +98,76 @@ async fn a_new_object_is_not_taken_for_a_restored_one() {
     let bear = ObjectKey::new("Toy", "default", "bear");
     assert!(world.server.is_ready(&bear));
 }
+
+fn order_of(world: &World, ticket: &ObjectKey) -> Value {
+    world.server.status(ticket)["orderId"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_to_another_object_is_not_adopted() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let copy = restore(&world, ordered(&world).await);
+    sleep(MINUTE).await;
+    world.server.user_annotates(&copy, json!({ "concierge.dev/resolve-unknown": "adopt=ord-1" }));
+    sleep(MINUTE).await;
+    assert_eq!(order_of(&world, &copy), Value::Null);
+    let told = world.server.message(&copy, "Ready");
+    assert!(told.contains("ord-1 belongs to another object"), "{told}");
+    world.server.user_deletes(&copy);
+    world.server.user_annotates(&copy, json!({ "concierge.dev/resolve-unknown": "abandon" }));
+    sleep(MINUTE).await;
+    assert!(world.server.read(&copy).is_none());
+    assert!(!world.service.state.lock().orders[0].cancelled, "the other object's order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_copies_that_name_the_same_order_one_gets_it() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let metadata = ordered(&world).await;
+    world.server.user_removes(&ObjectKey::new("Ticket", "default", "one"));
+    let copies = ["a", "b"].map(|name| {
+        let mut metadata = metadata.clone();
+        metadata["annotations"]["concierge.dev/resolve-unknown"] = "adopt=ord-1".into();
+        world.put("Ticket", name, metadata, json!({ "what": "opera" }))
+    });
+    sleep(10 * MINUTE).await;
+    let got = copies.iter().filter(|copy| order_of(&world, copy) == "ord-1").count();
+    assert_eq!((got, sends(&world)), (1, 1));
+}
+
+/// Users write annotations of any length and any content, also those that are ours.
+#[tokio::test(start_paused = true)]
+async fn no_annotation_keeps_an_account_or_a_worker_from_others() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let long = "x".repeat(200_000);
+    let ids = (0..20_000).map(|n| format!("ord-{n}")).collect::<Vec<_>>().join(",");
+    let cases = [
+        json!({ "concierge.dev/recorded": ids }),
+        json!({ "concierge.dev/recorded": long }),
+        json!({ "concierge.dev/recorded": "ord-9", "concierge.dev/resolve-unknown": format!("adopt={long}") }),
+        json!({ "concierge.dev/recorded": "ord-9", "concierge.dev/resolve-unknown": "adopt=a\nb" }),
+        json!({ "concierge.dev/recorded": "ord-9", "concierge.dev/resolve-unknown": long }),
+    ];
+    let held = cases.map(|annotations| {
+        let name = format!("held-{}", world.server.of_kind("Ticket").len());
+        world.put("Ticket", &name, json!({ "annotations": annotations }), json!({ "what": name }))
+    });
+    sleep(MINUTE).await;
+    for ticket in &held {
+        assert_eq!(world.server.condition(ticket, "Ready"), "False Held");
+        let told = world.server.message(ticket, "Ready");
+        assert!(told.contains("adopt=<id>"), "{told}");
+    }
+    let reads = world.server.reads();
+    sleep(5 * MINUTE).await;
+    assert!(world.server.reads() - reads < 100, "looked at again and again");
+
+    let asked = json!({ "annotations": { "concierge.dev/reconcile-at": long } });
+    let other = world.put("Ticket", "other", asked, json!({ "what": "ballet" }));
+    sleep(MINUTE).await;
+    assert!(world.server.is_ready(&other));
+    assert!(world.server.status(&other)["reconciledAt"].as_str().unwrap().len() < 300);
+}

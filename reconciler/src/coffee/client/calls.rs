@@ -48,7 +48,7 @@ impl Client {
 
     /// Creates an address and gives its id. The shop keeps equal addresses apart.
     pub async fn create_address(&self, place: &Place) -> Result<String, Error> {
-        self.send(operation::CREATE_ADDRESS, place).await
+        self.send::<Id>(operation::CREATE_ADDRESS, place).await.map(|Id(id)| id)
     }
 
     /// Removes an address.
@@ -70,7 +70,7 @@ impl Client {
     /// Registers the card behind a payment token and gives its id. A card the account already has is refused
     /// with code `already_exists`.
     pub async fn create_card(&self, token: &Secret) -> Result<String, Error> {
-        self.send(operation::CREATE_CARD, &json!({"token": token.expose()})).await
+        self.send::<Id>(operation::CREATE_CARD, &json!({"token": token.expose()})).await.map(|Id(id)| id)
     }
 
     /// Removes a card.
@@ -129,7 +129,7 @@ impl Client {
 
     /// Places an order and gives its id. Charges the card at once; the shop has no way back.
     pub async fn create_order(&self, order: &NewOrder) -> Result<String, Error> {
-        self.send(operation::CREATE_ORDER, order).await
+        self.send::<Id>(operation::CREATE_ORDER, order).await.map(|Id(id)| id)
     }
 }
 

@@ -39,6 +39,13 @@ pub enum ClusterError {
     Unknown(String),
 }
 
+impl ClusterError {
+    /// Whether the same write will fail again until a person changes something.
+    pub(crate) fn is_lasting(&self) -> bool {
+        matches!(self, ClusterError::Forbidden(_) | ClusterError::Refused(_))
+    }
+}
+
 /// An answer that is on its way.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, ClusterError>>;
 

@@ -43,6 +43,8 @@ struct State {
     waiting: HashSet<ObjectKey>,
     /// By intent: whether its call was sent from here.
     send_states: HashMap<String, Arc<SendState>>,
+    /// By intent: what came of its call, where the API server does not take the status.
+    unrecorded: HashMap<String, Result<String, Failure>>,
     /// Where the intents that others wrote could not be counted, and why.
     uncounted: Vec<Uncounted>,
 }
@@ -107,6 +109,16 @@ impl Calls {
         Err(Busy::With(holder))
     }
 
+    /// Gives one call back that `key` has reserved and that was not made.
+    pub(crate) fn unreserve(&self, account: &str, fingerprint: &str, key: &ObjectKey) {
+        let mut state = self.state.lock();
+        let call = (account.to_owned(), fingerprint.to_owned());
+        if state.in_flight.get(&call) == Some(key) {
+            state.in_flight.remove(&call);
+            self.wake(state);
+        }
+    }
+
     /// The call of `key` is over.
     pub(crate) fn release(&self, key: &ObjectKey) {
         let mut state = self.state.lock();
@@ -157,7 +169,19 @@ impl Calls {
 
     /// Forgets an intent that is no more.
     pub(crate) fn forget(&self, intent: &str) {
-        self.state.lock().send_states.remove(intent);
+        let mut state = self.state.lock();
+        state.send_states.remove(intent);
+        state.unrecorded.remove(intent);
+    }
+
+    /// Remembers the id that a call returned, or its refusal, until the status can be written.
+    pub(crate) fn remember(&self, intent: &str, outcome: Result<String, Failure>) {
+        self.state.lock().unrecorded.insert(intent.to_owned(), outcome);
+    }
+
+    /// What came of the call of `intent`, if its status could not be written.
+    pub(crate) fn unrecorded(&self, intent: &str) -> Option<Result<String, Failure>> {
+        self.state.lock().unrecorded.get(intent).cloned()
     }
 
     fn wake(&self, mut state: parking_lot::MutexGuard<'_, State>) {

@@ -26,7 +26,7 @@ use crate::engine::{
         objects::{ObjectKey, metadata_of},
     },
     kinds::reconcile::{Reconcile, StatusOf},
-    run::{Flow, Run},
+    run::{Flow, Run, status::listed},
     shared::Shared,
 };
 
@@ -130,13 +130,14 @@ impl<R: Reconcile> Run<R> {
         if self.object.status().is_some() || !has_intents::<R>() {
             return Continue(());
         }
-        let ids = self.annotation(RECORDED).unwrap_or_default().to_owned();
+        let recorded = self.annotation(RECORDED).unwrap_or_default();
+        let (ids, bears_ids) = (annotation::recorded_ids(recorded), !recorded.is_empty());
         let marked = self.meta().finalizers.iter().flatten().any(|one| one == FINALIZER);
-        if ids.is_empty() && !marked {
+        if !bears_ids && !marked {
             return Continue(());
         }
         let message = restored_message(&ids);
-        let intent = self.intent_of_a_restored_object(&ids);
+        let intent = self.intent_of_a_restored_object(ids);
         if let Some(slot) = self.status.intent_mut() {
             *slot = Some(intent);
         }
@@ -150,7 +151,7 @@ impl<R: Reconcile> Run<R> {
         }
     }
 
-    fn intent_of_a_restored_object(&self, ids: &str) -> Intent {
+    fn intent_of_a_restored_object(&self, ids: Vec<String>) -> Intent {
         Intent {
             id: self.shared.random.id(),
             operation: RESTORED.to_owned(),
@@ -158,7 +159,7 @@ impl<R: Reconcile> Run<R> {
             account: String::new(),
             created_at: self.shared.clock.now().to_string(),
             lease_token: self.token.clone(),
-            before: ids.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+            before: ids,
             state: IntentState::Held,
             looks: 0,
         }
@@ -183,8 +184,9 @@ pub(crate) fn has_intents<R: Reconcile>() -> bool {
     StatusOf::<R>::default().intent_mut().is_some()
 }
 
-fn restored_message(ids: &str) -> String {
-    let made = if ids.is_empty() { String::new() } else { format!(", which made {ids}") };
+fn restored_message(ids: &[String]) -> String {
+    let made =
+        if ids.is_empty() { String::new() } else { format!(", which made {}", listed(ids.iter().cloned())) };
     format!(
         "the object was restored, or copied from one that was reconciled{made}; nothing is done before the annotation \
          {RESOLVE_UNKNOWN} says retry (do it, perhaps once more), adopt=<id> (it is done) or abandon"

@@ -122,7 +122,14 @@ impl<R: Reconcile> Run<R> {
             Err(busy) => busy,
         };
         let message = match busy {
-            Busy::With(other) => format!("waits for {other}, which asks for the same at the same account"),
+            Busy::With(other) => {
+                let who = if other.namespace == self.ctx.key().namespace {
+                    other.to_string()
+                } else {
+                    "another object".to_owned()
+                };
+                format!("waits for {who}, which asks for the same at the same account")
+            }
             Busy::Counting => "waits until the calls under way are counted".to_owned(),
             Busy::Uncounted(why) => format!(
                 "waits until the calls that may be under way for {} objects here can be counted: {why}",
@@ -184,6 +191,9 @@ impl<R: Reconcile> Run<R> {
             let Err(error) = self.write_status().await else { break };
             tracing::warn!(%error, intent = intent.id, id, "the id is not recorded yet; trying again");
             self.status = before;
+            if error.is_lasting() {
+                return Break(self.record_later(intent, Ok(id.to_owned()), error));
+            }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RECORD_AGAIN_CAP);
             match self.reread(intent, id, &known).await {
@@ -200,7 +210,7 @@ impl<R: Reconcile> Run<R> {
 
     /// Drops the intent of a call that had no effect, together with what the service said, however long it takes: a bank that is
     /// asked again because the answer was forgotten blocks the card.
-    async fn record_refusal(&mut self, intent: &Intent, failure: &Failure) -> Flow {
+    pub(crate) async fn record_refusal(&mut self, intent: &Intent, failure: &Failure) -> Flow {
         let refusal = Refusal { operation: &intent.operation, failure, at: self.shared.clock.now() };
         let known = self.reconciler.recorded(&self.status);
         let mut wait = RECORD_AGAIN;
@@ -211,6 +221,9 @@ impl<R: Reconcile> Run<R> {
             let Err(error) = self.write_status().await else { break };
             tracing::warn!(%error, intent = intent.id, "the refusal is not recorded yet; trying again");
             self.status = before;
+            if error.is_lasting() {
+                return Break(self.record_later(intent, Err(failure.clone()), error));
+            }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RECORD_AGAIN_CAP);
             match self.reread(intent, "", &known).await {
@@ -225,6 +238,16 @@ impl<R: Reconcile> Run<R> {
         self.call_ended(&intent.id);
         self.reached(CrashPoint::IntentCleared).await;
         Continue(())
+    }
+
+    /// Ends a run whose status the API server will not take before somebody changes something: it would keep a worker and the account's
+    /// place from all others. What came of a call that was sent from here is kept for the next run.
+    fn record_later(&self, intent: &Intent, outcome: Result<String, Failure>, error: ClusterError) -> End {
+        let sent = self.shared.calls.send_state(&intent.id).map(|send_state| send_state.sent());
+        if matches!(sent, Some(Sent::Yes | Sent::WithoutEffect)) {
+            self.shared.calls.remember(&intent.id, outcome);
+        }
+        End::Cluster(error)
     }
 
     /// What the API server has by now; `known` are the ids that were recorded before the call, for instance those of a key that is being
@@ -251,7 +274,12 @@ impl<R: Reconcile> Run<R> {
         self.call_ended(&intent.id);
         let message =
             format!("{} made {id}, which belongs to no object now; look after it", intent.operation);
-        tracing::error!(intent = intent.id, id, "{message}");
+        tracing::error!(
+            intent = intent.id,
+            id,
+            operation = intent.operation,
+            "what was made belongs to no object now"
+        );
         self.emit(true, ConditionReason::Ambiguous.as_str(), &message).await;
         End::Gone
     }
@@ -274,7 +302,12 @@ impl<R: Reconcile> Run<R> {
         let intent = intent.clone();
         let message =
             format!("it is not known whether {} took effect ({why}); it is not sent again", intent.operation);
-        tracing::warn!(intent = intent.id, operation = intent.operation, "{message}");
+        tracing::warn!(
+            intent = intent.id,
+            operation = intent.operation,
+            why,
+            "it is not known whether a call took effect"
+        );
         self.set(ConditionType::Unknown, true, ConditionReason::Ambiguous, &message);
         self.unready(ConditionReason::Ambiguous, &message);
         match self.write_status().await {

@@ -28,6 +28,8 @@ use crate::engine::{
 
 /// How far the service's clock may be from ours.
 const SKEW: Duration = Duration::from_secs(120);
+/// How much of an annotation that is not understood is repeated.
+const LONGEST_SAID: usize = 64;
 
 impl<R: Reconcile> Run<R> {
     /// Concludes a call whose outcome is not recorded, whatever else is wrong with the object: what it refers to may not be
@@ -51,6 +53,14 @@ impl<R: Reconcile> Run<R> {
         let Some(intent) = self.status.intent().cloned() else {
             return self.remove_resolution().await;
         };
+        match self.shared.calls.unrecorded(&intent.id) {
+            Some(Ok(id)) => return self.adopt(&intent, &id).await,
+            Some(Err(failure)) => {
+                self.record_refusal(&intent, &failure).await?;
+                return Break(End::Failed(failure));
+            }
+            None => {}
+        }
         if intent.state == IntentState::Abandoned {
             return self.settle_abandoned(&intent).await;
         }
@@ -216,7 +226,7 @@ impl<R: Reconcile> Run<R> {
     async fn apply_resolution(&mut self, intent: &Intent, resolution: Resolution) -> Flow {
         match resolution {
             Resolution::Retry => self.drop_intent(&intent.id).await?,
-            Resolution::Adopt(id) => self.adopt(intent, &id).await?,
+            Resolution::Adopt(id) => self.adopt_named(intent, &id).await?,
             Resolution::Abandon => {
                 self.status.clear(ConditionType::Unknown.as_str());
                 self.change_intent(|intent| intent.state = IntentState::Abandoned).await?;
@@ -225,6 +235,21 @@ impl<R: Reconcile> Run<R> {
         }
         self.reached(CrashPoint::Resolved).await;
         self.remove_annotation(RESOLVE_UNKNOWN).await
+    }
+
+    /// Records the id that a person names, unless another object has recorded it: deleting one of the two would remove what the other has.
+    async fn adopt_named(&mut self, intent: &Intent, id: &str) -> Flow {
+        let adoption = format!("adopt {id}");
+        self.reserve(&adoption)?;
+        if !self.recorded_by_others().await?.contains(id) {
+            return self.adopt(intent, id).await;
+        }
+        self.shared.calls.unreserve(&self.ctx.limiter.id, &adoption, self.ctx.key());
+        let message = format!(
+            "{id} belongs to another object already; correct the annotation {RESOLVE_UNKNOWN}: retry, adopt=<id> of \
+             what belongs to none, or abandon"
+        );
+        Break(self.hold_for_resolution(&message))
     }
 
     async fn settle_abandoned(&mut self, intent: &Intent) -> Flow {
@@ -244,12 +269,17 @@ impl<R: Reconcile> Run<R> {
     }
 
     fn unreadable_resolution(&mut self, intent: &Intent, text: &str) -> End {
+        let said: String = text.chars().take(LONGEST_SAID).collect();
         let message = format!(
-            "the annotation {RESOLVE_UNKNOWN} says {text:?} about {}; write retry, adopt=<id> or abandon",
+            "the annotation {RESOLVE_UNKNOWN} says {said:?} about {}; write retry, adopt=<id> or abandon",
             intent.operation
         );
-        self.set(ConditionType::Unknown, true, ConditionReason::Held, &message);
-        self.unready(ConditionReason::Held, &message);
+        self.hold_for_resolution(&message)
+    }
+
+    fn hold_for_resolution(&mut self, message: &str) -> End {
+        self.set(ConditionType::Unknown, true, ConditionReason::Held, message);
+        self.unready(ConditionReason::Held, message);
         self.resync()
     }
 

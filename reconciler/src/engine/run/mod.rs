@@ -118,7 +118,7 @@ impl<R: Reconcile> Run<R> {
 
     /// A new token of the annotation `reconcile-at` is an order to try everything again.
     fn acknowledge(&mut self) {
-        let token = self.annotation(annotation::RECONCILE_AT).map(str::to_owned);
+        let token = annotation::reconcile_token(&*self.object);
         if let (Some(token), Some(slot)) = (token, self.status.reconciled_at_mut())
             && slot.as_ref() != Some(&token)
         {
@@ -131,7 +131,7 @@ impl<R: Reconcile> Run<R> {
     pub(crate) fn reconcile_requested(&self) -> bool {
         let mut before = self.object.status().cloned().unwrap_or_default();
         let before = before.reconciled_at_mut().and_then(|slot| slot.take());
-        self.annotation(annotation::RECONCILE_AT).is_some_and(|token| before.as_deref() != Some(token))
+        annotation::reconcile_token(&*self.object).is_some_and(|token| before.as_ref() != Some(&token))
     }
 
     async fn pause(&mut self) -> Ended {

@@ -7,7 +7,7 @@ use std::{
 
 use concierge_shared::{
     kind::{Kind, store},
-    status::{Condition, ConditionReason, ConditionType, Conditions},
+    status::{Condition, ConditionReason, ConditionType, Conditions, LONGEST_STATUS_TEXT},
 };
 use kube::{Resource, core::object::HasStatus};
 use serde_json::Value;
@@ -177,9 +177,29 @@ impl<R: Reconcile> Run<R> {
     }
 }
 
-/// A status as it is sent.
+/// A status as it is sent. What a service said may be longer than the API server takes.
 pub(crate) fn json(status: &impl serde::Serialize) -> Value {
-    serde_json::to_value(status).unwrap_or_default()
+    let mut status = serde_json::to_value(status).unwrap_or_default();
+    let parts = status.as_object_mut().into_iter().flatten();
+    // Those of an intent tell calls apart, and conditions are bounded as they are set.
+    parts
+        .filter(|(name, _)| !matches!(name.as_str(), "intent" | "conditions"))
+        .for_each(|(_, part)| cut(part));
+    status
+}
+
+/// Cuts each text to what the schemas of statuses allow.
+fn cut(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() > LONGEST_STATUS_TEXT => {
+            let end = text.floor_char_boundary(LONGEST_STATUS_TEXT - '…'.len_utf8());
+            text.truncate(end);
+            text.push('…');
+        }
+        Value::Array(items) => items.iter_mut().for_each(cut),
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, field)| cut(field)),
+        _ => {}
+    }
 }
 
 /// `text`, cut where it would be too long to be read.

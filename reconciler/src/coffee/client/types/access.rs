@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{super::secret::Secret, time::time};
+use super::{super::secret::Secret, id::id, time::time};
 
 /// A personal access token, without its text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Token {
     /// `pat_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// When it was minted.
     #[serde(default, deserialize_with = "time")]
@@ -19,6 +20,7 @@ pub struct Token {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct MintedToken {
     /// `pat_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// The token itself.
     pub token: Secret,
@@ -37,6 +39,7 @@ pub struct NewApp {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct App {
     /// `cli_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     pub name: String,
     /// Where users return to.
@@ -48,6 +51,7 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct MintedApp {
     /// `cli_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// The OAuth client secret.
     pub secret: Secret,

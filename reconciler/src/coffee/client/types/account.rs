@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{super::secret::Secret, time::time};
+use super::{super::secret::Secret, id::id, time::time};
 
 /// The account behind a token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// `usr_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// The holder's name, once set.
     pub name: Option<String>,
@@ -21,6 +22,7 @@ pub struct User {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Address {
     /// `shp_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// The place itself.
     #[serde(flatten)]
@@ -57,6 +59,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Card {
     /// `crd_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// Such as `visa`.
     pub brand: String,

@@ -2,9 +2,11 @@
 
 mod access;
 mod account;
+mod id;
 mod overview;
 mod products;
 mod purchases;
 mod time;
 
+pub(super) use self::id::Id;
 pub use self::{access::*, account::*, overview::*, products::*, purchases::*};

@@ -2,10 +2,13 @@
 
 use serde::Deserialize;
 
+use super::id::id;
+
 /// Something the shop sells.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Product {
     /// `prd_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     pub name: String,
     /// Sizes and blends.
@@ -19,6 +22,7 @@ pub struct Product {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Variant {
     /// `var_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     pub name: String,
     /// Cents.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{account::Place, time::time};
+use super::{account::Place, id::id, time::time};
 
 /// The account's one cart.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -27,6 +27,7 @@ pub struct Cart {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CartItem {
     /// `itm_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// `var_...`
     #[serde(rename = "productVariantID")]
@@ -65,6 +66,7 @@ pub struct NewOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Order {
     /// `ord_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// Counts this account's orders from zero.
     #[serde(default)]
@@ -95,6 +97,7 @@ pub struct OrderAmount {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct OrderItem {
     /// `itm_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// Cents.
     pub amount: i64,
@@ -170,6 +173,7 @@ pub struct NewSubscription {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Subscription {
     /// `sub_...`
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// `var_...`
     #[serde(rename = "productVariantID")]
