@@ -256,6 +256,38 @@ fn every_flag_is_an_environment_variable_too_and_says_what_it_does() {
     assert!(flags > 30, "{flags} flags");
 }
 
+/// The messages that this source logs above INFO.
+fn loud_messages(source: &str) -> Vec<&str> {
+    let loud = ["tracing::warn!(", "tracing::error!(", "    warn_seldom!("];
+    let loud = loud.iter().flat_map(|begin| source.split(begin).skip(1));
+    // The last text before the statement ends: fields come first.
+    loud.filter_map(|rest| rest.split(");\n").next()?.split('"').nth_back(1)).collect()
+}
+
+#[test]
+fn operators_are_told_what_to_do_about_each_line_above_info() {
+    let manual = fs::read_to_string(project().join("docs/operating.md")).unwrap();
+    let begins: Vec<_> =
+        manual.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let sources =
+        ["webhook", "reconciler", "runtime", "certs"].map(|program| files(&format!("{program}/src"), "rs"));
+    let mut found = 0;
+    for path in sources.concat() {
+        let source = fs::read_to_string(&path).unwrap();
+        for message in loud_messages(&source) {
+            let fixed = message.split('{').next().unwrap_or_default();
+            let told = begins.iter().any(|begin| message.starts_with(begin) || begin.starts_with(fixed));
+            assert!(
+                !fixed.is_empty() && told,
+                "{}: nobody is told what to do about {message:?}",
+                path.display()
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 30, "only {found} lines above INFO were found");
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut documents = files("docs", "md");

@@ -209,9 +209,12 @@ impl Leadership {
             }
             Some(lease) => {
                 self.see(lease);
-                self.end("another replica holds the lease");
+                if self.end() {
+                    tracing::warn!("another replica holds the lease");
+                }
             }
-            None => self.end("the lease is gone"),
+            None if self.end() => tracing::warn!("the lease is gone"),
+            None => {}
         }
         Ok(())
     }
@@ -244,16 +247,15 @@ impl Leadership {
 
     /// Ends a term that has run out.
     fn expire(&mut self) {
-        if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
-            self.end("the lease ran out before it could be renewed");
+        if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) && self.end() {
+            tracing::warn!("the lease ran out before it could be renewed");
         }
     }
 
-    fn end(&mut self, why: &str) {
+    /// Ends the term; whether there was one.
+    fn end(&mut self) -> bool {
         self.created = None;
-        if self.term.send_replace(None).is_some() {
-            tracing::warn!("{why}");
-        }
+        self.term.send_replace(None).is_some()
     }
 
     fn deadline(&self) -> Option<Instant> {

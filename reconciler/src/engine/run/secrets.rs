@@ -109,7 +109,12 @@ impl<R: Reconcile> Run<R> {
             "the finalizer {FINALIZER} stays on Secret {}/{}: {error}; remove it when nobody else uses the Secret",
             target.namespace, target.name
         );
-        tracing::warn!("{message}");
+        tracing::warn!(
+            namespace = target.namespace,
+            secret = target.name,
+            %error,
+            "the finalizer stays on a Secret"
+        );
         self.emit(true, ConditionReason::Abandoned.as_str(), &message).await;
     }
 
