@@ -1,6 +1,9 @@
 //! `check --policy`: what is wrong with a bucket or identity policy, in the JSON that people copy.
 
-use std::{fmt::Write as _, fs, io::Read as _, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use annotate_snippets::{Level as Title, Renderer};
 use clap::ValueEnum;
@@ -12,6 +15,7 @@ use serde::Serialize;
 
 use super::{
     REFUSED,
+    input::source::bytes,
     output::{Excerpt, Format, Output},
     words::{count, printable},
 };
@@ -113,13 +117,8 @@ impl PolicyArgs {
     }
 
     fn read(&self) -> std::io::Result<String> {
-        match self.policy.as_deref() {
-            Some(path) if path.as_os_str() != "-" => fs::read_to_string(path),
-            _ => {
-                let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text).map(|_| text)
-            }
-        }
+        let path = self.policy.as_deref().unwrap_or(Path::new("-"));
+        String::from_utf8(bytes(path)?).map_err(std::io::Error::other)
     }
 
     fn findings(&self, kind: Attached, text: &str, enforcement: &Enforcement) -> Vec<Weighed> {

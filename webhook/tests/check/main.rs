@@ -294,6 +294,14 @@ fn files_that_cannot_be_read_are_bad_input() {
 }
 
 #[test]
+fn what_never_ends_is_not_read_for_ever() {
+    let endless = check(&["/dev/zero"], "");
+    assert_eq!(endless.code, 2);
+    assert!(endless.out.contains("is larger than 256 MiB"), "{}", endless.out);
+    assert!(check(&["--policy", "/dev/zero", "--kind", "bucket"], "").err.contains("is larger than 256 MiB"));
+}
+
+#[test]
 fn nothing_to_check_is_bad_input_unless_it_may_be() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().display().to_string();

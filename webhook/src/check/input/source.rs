@@ -17,6 +17,9 @@ use super::{
 /// What to do about input that is empty on purpose.
 pub(crate) const MAY_BE_EMPTY: &str = "what should have filled it may have failed; --allow-empty takes it";
 
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 256 << 20;
+
 /// A text with the documents in it.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -164,15 +167,22 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
 }
 
 fn text(path: &Path) -> Result<String, BadInput> {
-    let bytes = match path.as_os_str() == "-" {
-        true => {
-            let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-        }
-        false => fs::read(path),
-    };
-    let bytes = bytes.map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
+    let bytes = bytes(path).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
     String::from_utf8(bytes).map_err(|_| BadInput::file(path, "is not text in UTF-8"))
+}
+
+/// All of a file, or of standard input for `-`. Whoever names a device or a pipe that never ends is told so.
+pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let from: Box<dyn io::Read> = match path.as_os_str() == "-" {
+        true => Box::new(io::stdin()),
+        false => Box::new(fs::File::open(path)?),
+    };
+    from.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > LARGEST {
+        true => Err(io::Error::other(format!("is larger than {} MiB", LARGEST >> 20))),
+        false => Ok(bytes),
+    }
 }
 
 fn name(path: &Path) -> String {
