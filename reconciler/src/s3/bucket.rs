@@ -1,5 +1,6 @@
 //! A bucket: made once, marked as ours, kept as the spec says, and let go as the deletion policy says.
 
+mod children;
 mod contents;
 mod cors;
 mod encryption;
@@ -9,19 +10,26 @@ mod look;
 mod mark;
 mod plan;
 mod public_access;
+mod recent;
 mod tags;
 
 use std::{collections::BTreeMap, fmt};
 
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
 use concierge_shared::{
-    admission::reference::Reference,
-    s3::{Bucket, BucketStatus, DeletionPolicy, Tags, policy::Profile},
+    admission::{reference::Reference, rule::AdmissionRule},
+    s3::{Bucket, BucketStatus, CHILDREN, DeletionPolicy, Tags, policy::Profile},
     status::{ConditionReason, ConditionType, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
 
-use self::{contents::Contents, field::Field, mark::Mark};
+use self::{
+    children::{ChildStep, Children},
+    contents::Contents,
+    field::Field,
+    mark::Mark,
+    recent::Recent,
+};
 use super::connection::{Connection, Found, Providers, Refusal};
 use crate::{
     aws::{Answered, failure},
@@ -39,7 +47,16 @@ const DENIED: &str = "AccessDenied";
 
 type TagsFound = Found<Tags>;
 
-pub(super) struct BucketReconciler(pub(super) Providers);
+pub(super) struct BucketReconciler {
+    providers: Providers,
+    recent: Recent,
+}
+
+impl BucketReconciler {
+    pub(super) fn new(providers: Providers) -> Self {
+        Self { providers, recent: Recent::default() }
+    }
+}
 
 /// What a bucket looks like.
 pub(super) struct Observed {
@@ -47,6 +64,7 @@ pub(super) struct Observed {
     mark: Mark,
     profile: Profile,
     deletion: DeletionPolicy,
+    children: Children,
     at: Timestamp,
 }
 
@@ -61,6 +79,7 @@ enum Place {
 }
 
 /// A bucket that can be looked at.
+#[derive(Clone)]
 struct Here {
     tags: TagsFound,
     /// The parts that the spec says something about, or that were applied before.
@@ -91,6 +110,7 @@ pub(super) enum Step {
     Unmark(Tags),
     Empty(Contents),
     Delete(String),
+    Child(ChildStep),
 }
 
 /// What a bucket is to us when it is tagged.
@@ -115,6 +135,7 @@ impl fmt::Display for Step {
             Step::Unmark(_) => f.write_str("remove our mark"),
             Step::Empty(contents) => write!(f, "delete {contents}"),
             Step::Delete(bucket) => write!(f, "delete bucket {bucket}"),
+            Step::Child(step) => step.fmt(f),
         }
     }
 }
@@ -125,17 +146,21 @@ impl Reconcile for BucketReconciler {
     type Observed = Observed;
     type Step = Step;
     const LEGACY_FINALIZERS: &'static [&'static str] = super::LEGACY_FINALIZERS;
+    /// A name that is taken concerns what is made for the bucket, not the bucket.
+    const LENIENT: &'static [&'static AdmissionRule] = &[&CHILDREN];
 
     async fn connect(&self, ctx: &Context, bucket: &Bucket) -> Result<(Account, Connection), Failure> {
-        self.0.connect(ctx, bucket).await
+        self.providers.connect(ctx, bucket).await
     }
 
     async fn observe(&self, ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Observed, Failure> {
-        look::observe(ctx, to, bucket).await
+        look::observe(ctx, to, bucket, &self.recent).await
     }
 
     fn owner(&self, bucket: &Bucket, observed: &Observed) -> Owner {
         match &observed.place {
+            // They go first, whatever becomes of the bucket.
+            _ if bucket.metadata.deletion_timestamp.is_some() && observed.children.are_there() => Owner::Ours,
             Place::Absent(_) => Owner::Nobody,
             Place::Here(here) => observed.mark.owner(&here.tags, is_recorded(bucket)),
             // What may not be looked at is told of in the plan; nothing is done to it.
@@ -155,6 +180,9 @@ impl Reconcile for BucketReconciler {
         step: &Step,
     ) -> Result<Outcome, Failure> {
         let name = &bucket.spec.name;
+        if !matches!(step, Step::Child(_)) {
+            self.recent.forget(bucket);
+        }
         match step {
             Step::Create(_) => create(guard, to, bucket).await,
             Step::Tag { tags, taking } => tag(guard, to, bucket, tags, *taking).await,
@@ -180,6 +208,7 @@ impl Reconcile for BucketReconciler {
                 to.write(guard, "DeleteBucket", to.clients.s3.delete_bucket().bucket(name).send()).await?;
                 Ok(Outcome::new(ConditionReason::Deleted, format!("deleted bucket {name}")))
             }
+            Step::Child(step) => step.take(guard, bucket).await,
         }
     }
 
@@ -211,10 +240,11 @@ impl Reconcile for BucketReconciler {
         bucket: &Bucket,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        let observed = look::observe(ctx, to, bucket).await?;
-        let Place::Here(here) = &observed.place else { return Ok(Vec::new()) };
+        let Place::Here(here) = look::place(ctx, to, bucket, &self.recent).await? else {
+            return Ok(Vec::new());
+        };
         // Of a bucket of this name there was none before; one without a mark is the one that was asked for.
-        if observed.mark.owner(&here.tags, true) != Owner::Ours {
+        if Mark::of(&to.cluster, bucket).owner(&here.tags, true) != Owner::Ours {
             return Ok(Vec::new());
         }
         let (id, fingerprint) = (bucket.spec.name.clone(), intent.fingerprint.clone());

@@ -58,7 +58,7 @@ pub(super) struct Connection {
     /// `namespace/name` of the Provider.
     pub(super) name: String,
     /// Of the credentials and the address.
-    digest: String,
+    pub(super) digest: String,
     providers: Providers,
 }
 

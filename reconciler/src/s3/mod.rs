@@ -31,7 +31,7 @@ pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
 pub fn kinds(kinds: Kinds, providers: &Providers) -> Kinds {
     kinds
         .with(provider::ProviderReconciler(providers.clone()))
-        .with(bucket::BucketReconciler(providers.clone()))
+        .with(bucket::BucketReconciler::new(providers.clone()))
         .with(bucket_policy::BucketPolicyReconciler(providers.clone()))
         .with(user::UserReconciler(providers.clone()))
 }

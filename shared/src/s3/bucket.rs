@@ -11,6 +11,7 @@ use super::{
     rotation,
 };
 use crate::{
+    access::Access,
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
@@ -26,12 +27,14 @@ use crate::{
 };
 
 mod checks;
+mod children;
 mod cors;
 mod lifecycle;
 mod name;
 mod parts;
 
 use checks::*;
+pub use children::ChildNames;
 pub use cors::{Cors, CorsRule, Method};
 pub use lifecycle::{Lifecycle, LifecycleRule, RuleStatus};
 pub use parts::*;
@@ -162,10 +165,16 @@ rules! {
     IN_USE = Deny protects_others "s3.bucket.in-use", "A Bucket is deleted after the BucketPolicies that others made for it.";
 }
 
+/// Objects that are made for a bucket.
+const fn made(resource: &'static str) -> Access {
+    Access { group: "s3.cloud37.dev", resource, verbs: &["create", "delete"] }
+}
+
 impl Kind for Bucket {
     const NAME: &'static str = "Bucket";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
+    const ACCESS: &'static [Access] = &[made("users"), made("accesskeys"), made("bucketpolicies")];
     const READ_ANNOTATIONS: &'static [&'static str] = &[EMPTY_ANNOTATION];
     /// An origin may be written with a password in it.
     const SECRET_FIELDS: &'static [&'static str] = &["spec.cors.rules[].allowedOrigins[]"];

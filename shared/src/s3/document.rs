@@ -32,7 +32,7 @@ rules! {
 }
 
 /// The version of the language that policies are written in today.
-const VERSION: &str = "2012-10-17";
+pub(super) const VERSION: &str = "2012-10-17";
 /// The longest text in a policy's fields.
 const TEXT: usize = 2048;
 

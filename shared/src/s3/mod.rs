@@ -19,8 +19,9 @@ mod user;
 
 pub use access_key::{AccessKey, AccessKeySpec, AccessKeyStatus};
 pub use bucket::{
-    AccessLevel, Algorithm, AutoManage, Bucket, BucketSpec, BucketStatus, Cors, CorsRule, EMPTY_ANNOTATION,
-    Encryption, Lifecycle, LifecycleRule, Method, PublicAccess, RuleStatus, TagPolicy, Tagging, Versioning,
+    AccessLevel, Algorithm, AutoManage, Bucket, BucketSpec, BucketStatus, CHILDREN, ChildNames, Cors,
+    CorsRule, EMPTY_ANNOTATION, Encryption, Lifecycle, LifecycleRule, Method, PublicAccess, RuleStatus,
+    TagPolicy, Tagging, Versioning,
 };
 pub use bucket_policy::{BucketPolicy, BucketPolicySpec, BucketPolicyStatus};
 pub use document::{PolicyFields, StatementFields};

@@ -19,8 +19,8 @@ rules! {
     RETENTION_ZERO = Warn "s3.rotation.retention-zero", "An old key is kept for a while after its replacement, until all programs have the new one.";
 }
 
-const INTERVAL: i64 = 90;
-const RETENTION: i64 = 7;
+pub(super) const INTERVAL: i64 = 90;
+pub(super) const RETENTION: i64 = 7;
 
 /// How the access key that belongs to a bucket is replaced.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]

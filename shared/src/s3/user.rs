@@ -91,6 +91,8 @@ status! {
     pub struct UserStatus(intent) {
         /// The provider's id of the user.
         pub user_id: Option<String>,
+        /// The user's ARN, by which policies name it.
+        pub arn: Option<String>,
         /// Whether it was created.
         pub created: Option<bool>,
         /// What Concierge has set at the user: `policy`, `attached:ARN`, `tag:KEY`. What the spec says no more is taken away if it is here.

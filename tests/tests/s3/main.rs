@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
 
 mod buckets;
+mod children;
 mod deletion;
 mod outages;
 mod policies;

@@ -159,21 +159,28 @@ impl Context {
 }
 
 impl Guard {
-    /// Applies `object`, of another kind, which from then on belongs to `owner` and goes with it.
+    /// Applies `object`, of another kind, which from then on belongs to `owner` and goes with it. With a uid and a version in its
+    /// metadata, it changes that one and no other.
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn apply_owned<K: Kind, T: Kind>(&self, owner: &K, mut object: T) -> Result<(), Failure> {
+    pub async fn apply_owned<K: Kind, T: Kind>(&self, owner: &K, object: T) -> Result<(), Failure> {
         self.check()?;
-        object.meta_mut().owner_references = Some(vec![owner_reference(owner)?]);
-        let target = target_of(&object);
-        let mut object =
-            serde_json::to_value(&object).map_err(|error| Failure::Invalid(error.to_string()))?;
-        if let Some(fields) = object.as_object_mut() {
-            fields.remove("status");
-        }
+        let (target, object) = owned(owner, object)?;
         self.shared.metrics.write(T::NAME, "object");
         self.in_time(self.shared.cluster.apply(&target, &object)).await.map_err(kubernetes)?;
+        Ok(())
+    }
+
+    /// Creates `object`, of another kind, which belongs to `owner` and goes with it.
+    ///
+    /// # Errors
+    /// [`Failure::Conflict`] when there is one of that name; it is left as it is. Else what the API server says.
+    pub async fn create_owned<K: Kind, T: Kind>(&self, owner: &K, object: T) -> Result<(), Failure> {
+        self.check()?;
+        let (target, object) = owned(owner, object)?;
+        self.shared.metrics.write(T::NAME, "object");
+        self.in_time(self.shared.cluster.create(&target, &object)).await.map_err(kubernetes)?;
         Ok(())
     }
 
@@ -193,6 +200,17 @@ impl Guard {
             Err(error) => Err(kubernetes(error)),
         }
     }
+}
+
+/// `object` as it is sent, belonging to `owner`.
+fn owned<K: Kind, T: Kind>(owner: &K, mut object: T) -> Result<(Target, Value), Failure> {
+    object.meta_mut().owner_references = Some(vec![owner_reference(owner)?]);
+    let target = target_of(&object);
+    let mut object = serde_json::to_value(&object).map_err(|error| Failure::Invalid(error.to_string()))?;
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    Ok((target, object))
 }
 
 fn target_of<T: Kind>(object: &T) -> Target {

@@ -94,8 +94,8 @@ impl<R: Reconcile> KindRunner for Typed<R> {
     }
 }
 
-/// The objects that own `object`: they keep it as it should be, and may wait until it is gone.
-fn owners(shared: &Shared, object: &Stored) -> Vec<ObjectKey> {
+/// The objects that own `object`: they keep it as it should be, may wait until it is ready or gone, and tell of it.
+pub(crate) fn owners(shared: &Shared, object: &Stored) -> Vec<ObjectKey> {
     let owners = object.meta().owner_references.iter().flatten();
     let known = owners.filter_map(|owner| {
         let is_it = |reader: &Arc<dyn ObjectReader>| {

@@ -93,6 +93,9 @@ pub trait Reconcile: Send + Sync + 'static {
     /// Prefixes of annotations that a predecessor left on objects of this kind, beside kopf's.
     const LEGACY_ANNOTATIONS: &'static [&'static str] = &[];
 
+    /// Rules whose breach keeps no object from being reconciled: the reconciler itself does what is right, and tells of it.
+    const LENIENT: &'static [&'static AdmissionRule] = &[];
+
     /// Whether [`secrets`](Self::secrets) names any.
     const NEEDS_SECRETS: bool = false;
 

@@ -66,7 +66,7 @@ impl<R: Reconcile> Run<R> {
         }
         let mut problems = evaluation.denials;
         // A wait that makes no sense keeps nobody from being reconciled: the nearest that does is taken.
-        problems.retain(|problem| problem.rule != &RESYNC);
+        problems.retain(|problem| problem.rule != &RESYNC && !R::LENIENT.contains(&problem.rule));
         problems.retain(|problem| !self.is_of_a_reference(problem) && !self.is_of_a_claim_it_wins(problem));
         Ok(problems)
     }

@@ -13,7 +13,7 @@ use concierge_shared::{
 
 use crate::engine::{
     cluster::objects::{ObjectKey, WakeDigest},
-    kinds::KindRunner,
+    kinds::{KindRunner, owners},
     schedule::queue::Lane,
     shared::Shared,
 };
@@ -61,6 +61,7 @@ impl Seen {
                 }
                 if before.is_none_or(|before| before.outward != digest.outward) {
                     wake_referrers(shared, key);
+                    owners(shared, &object).into_iter().for_each(|owner| wake(shared, owner));
                 }
             }
             Found::Absent => {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use concierge_shared::s3::{Bucket, BucketSpec, DeletionPolicy, Tags};
 
-use super::{Here, Observed, Place, TagsFound, contents::Contents, field::Field, mark::Mark};
+use super::{
+    Here, Observed, Place, TagsFound, children, contents::Contents, field::Field, mark::Mark, recent::Recent,
+};
 use crate::{
     aws::{Answered, failure, region_of},
     common::standing::is_asked,
@@ -12,26 +14,51 @@ use crate::{
     s3::connection::{Connection, Found, Refusal, Subject, unanswered},
 };
 
-pub(super) async fn observe(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Observed, Failure> {
+pub(super) async fn observe(
+    ctx: &Context,
+    to: &Connection,
+    bucket: &Bucket,
+    recent: &Recent,
+) -> Result<Observed, Failure> {
+    let place = match recent.get(ctx, to, bucket) {
+        Some(here) => Place::Here(Box::new(here)),
+        None => place(ctx, to, bucket, recent).await?,
+    };
+    let children = children::observe(ctx, to, bucket).await?;
+    let (profile, deletion) = (to.provider.spec.profile(), deletion_policy(to, &bucket.spec));
+    let mark = Mark::of(&to.cluster, bucket);
+    Ok(Observed { place, mark, profile, deletion, children, at: ctx.now() })
+}
+
+/// Looks at the provider.
+pub(super) async fn place(
+    ctx: &Context,
+    to: &Connection,
+    bucket: &Bucket,
+    recent: &Recent,
+) -> Result<Place, Failure> {
     let deleting = bucket.metadata.deletion_timestamp.is_some();
-    let deletion = deletion_policy(to, &bucket.spec);
-    let place = match head(ctx, to, &bucket.spec.name).await? {
+    Ok(match head(ctx, to, &bucket.spec.name).await? {
         Head::Absent if deleting => Place::Absent(BTreeMap::new()),
         Head::Absent => Place::Absent(known_fields(to, bucket)),
         Head::Closed(why) => Place::Closed(why),
-        Head::Here if deleting => {
-            let tags = tags(ctx, to, &bucket.spec.name).await?;
-            let contents = match deletion {
-                DeletionPolicy::Delete => Some(Contents::count(ctx, to, &bucket.spec.name).await?),
-                DeletionPolicy::Retain => None,
-            };
-            let (fields, refused) = (BTreeMap::new(), BTreeMap::new());
-            Place::Here(Box::new(Here { tags, fields, refused, contents }))
+        Head::Here if deleting => Place::Here(Box::new(last(ctx, to, bucket).await?)),
+        Head::Here => {
+            let here = here(ctx, to, bucket).await?;
+            recent.note(to, bucket, &here);
+            Place::Here(Box::new(here))
         }
-        Head::Here => Place::Here(Box::new(here(ctx, to, bucket).await?)),
+    })
+}
+
+/// A bucket that is to go.
+async fn last(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Here, Failure> {
+    let tags = tags(ctx, to, &bucket.spec.name).await?;
+    let contents = match deletion_policy(to, &bucket.spec) {
+        DeletionPolicy::Delete => Some(Contents::count(ctx, to, &bucket.spec.name).await?),
+        DeletionPolicy::Retain => None,
     };
-    let mark = Mark::of(&to.cluster, bucket);
-    Ok(Observed { place, mark, profile: to.provider.spec.profile(), deletion, at: ctx.now() })
+    Ok(Here { tags, fields: BTreeMap::new(), refused: BTreeMap::new(), contents })
 }
 
 async fn here(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Here, Failure> {

@@ -7,7 +7,7 @@ use concierge_shared::{
 };
 
 use super::{
-    CREATE, DENIED, Here, Observed, Place, Step, Taking,
+    CREATE, DENIED, Here, Observed, Place, Step, Taking, children,
     field::{Field, NOTHING},
     is_recorded,
     mark::MARK,
@@ -54,10 +54,6 @@ fn keep(bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
         plan =
             plan.unsupported("spec.versioning.mfaDelete", "takes the account owner's device; set it there");
     }
-    if bucket.spec.managed().is_some() {
-        let message = "makes nothing yet; create the user and its key at the provider, or set autoManage.enabled: false";
-        plan = plan.unsupported("spec.autoManage", message);
-    }
     let mut denied: Vec<String> = Vec::new();
     if let Found::Denied(why) = &here.tags {
         denied.push(format!("spec.tagging: {why}"));
@@ -75,6 +71,7 @@ fn keep(bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
             _ => plan = correct(plan, bucket, observed, *field, found, true),
         }
     }
+    let plan = children::plan(plan, &observed.children);
     if denied.is_empty() {
         return plan;
     }
@@ -124,6 +121,9 @@ fn correct(
 }
 
 pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<Step> {
+    if let Some(first) = children::plan_deletion(&observed.children) {
+        return first;
+    }
     let name = &bucket.spec.name;
     let here = match &observed.place {
         Place::Absent(_) => return Deletion::Gone,
@@ -165,6 +165,7 @@ pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<St
 }
 
 pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketStatus) {
+    children::report(&observed.children, status);
     if !matches!(observed.place, Place::Here(ref here) if is_denied(here)) {
         status.clear(DENIED);
     }

@@ -1,8 +1,8 @@
 //! What can be wrong with a bucket beside its single parts.
 
 use super::{
-    AUTO_MANAGE, BKT_19, Bucket, BucketSpec, CHILDREN, EMPTY, EMPTY_ANNOTATION, ENC_03, ENC_05, FORCE_DELETE,
-    MFA_VERSIONING, PAB_02, REGION, SAME_ENDPOINT, TAG_01, TAG_02, TAG_03, TAG_05, VER_01, VER_03,
+    AUTO_MANAGE, BKT_19, Bucket, BucketSpec, EMPTY, EMPTY_ANNOTATION, ENC_03, ENC_05, FORCE_DELETE,
+    MFA_VERSIONING, PAB_02, REGION, SAME_ENDPOINT, TAG_01, TAG_02, TAG_03, TAG_05, VER_01, VER_03, children,
     lifecycle::{self, LC_16, LC_17},
     name, named_key,
     parts::Tagging,
@@ -14,10 +14,9 @@ use crate::{
         review::{Review, annotation},
     },
     field::at,
-    index::Stored,
     kind::Kind,
     s3::{
-        AccessKey, BucketPolicy, Provider, User, endpoint,
+        Provider, endpoint,
         iam::{self, MOST_OF_USER},
         provider::DeletionPolicy,
         provider_ref::{AtProvider, check_iam_endpoint, provider_of},
@@ -98,41 +97,7 @@ pub(super) fn check_auto_manage(review: &Review<'_, Bucket>, problems: &mut Prob
         rotation::check("spec.autoManage.rotation", days.0, days.1, problems);
     }
     check_iam_endpoint(review, &AUTO_MANAGE, "spec.autoManage.enabled", problems);
-    check_children(review, problems);
-}
-
-/// The longest name of a Bucket: the Secret of its AccessKey has to have one too.
-const MOST_OF_NAME: usize = 253 - "-accesskey-credentials".len();
-
-fn check_children(review: &Review<'_, Bucket>, problems: &mut Problems) {
-    let name = review.object.metadata.name.as_deref().unwrap_or_default();
-    let field = "metadata.name";
-    if name.len() > MOST_OF_NAME {
-        let message =
-            format!("is longer than {MOST_OF_NAME} characters, too long for what is made for the Bucket");
-        problems.add(&CHILDREN, Cause::Invalid, field, message);
-    }
-    let wanted = [(User::NAME, "-user"), (AccessKey::NAME, "-accesskey"), (BucketPolicy::NAME, "-policy")];
-    for (kind, suffix) in wanted {
-        let child = review.look(|lookup| lookup.find(kind, review.namespace, &format!("{name}{suffix}")));
-        child.check(problems, field, &[&CHILDREN], |child, problems| {
-            let Found::Present(child) = child else { return };
-            if !is_child(&child, name) {
-                let message = format!(
-                    "would have a {kind} {:?} made for it, which is there already; choose another name, or set \
-                     autoManage.enabled: false",
-                    child.name()
-                );
-                problems.add(&CHILDREN, Cause::Duplicate, field, message);
-            }
-        });
-    }
-}
-
-/// True for what was made for the Bucket of this name.
-fn is_child(object: &Stored, bucket: &str) -> bool {
-    let owners = object.meta().owner_references.iter().flatten();
-    owners.into_iter().any(|owner| owner.kind == Bucket::NAME && owner.name == bucket)
+    children::check(review, problems);
 }
 
 pub(super) fn check_at_provider(review: &Review<'_, Bucket>, problems: &mut Problems) {
