@@ -51,6 +51,8 @@ enum State {
 struct Here {
     /// What tells it from another user of its name that was there before.
     id: String,
+    /// By which policies name it, where the service tells.
+    arn: Option<String>,
     owner: Owner,
     /// The policy under our name.
     inline: Option<String>,

@@ -81,6 +81,7 @@ async fn here(ctx: &Context, to: &Connection, user: &User, found: &types::User) 
     let acted_on = user.status.as_ref().and_then(|status| status.reconciled_at.as_deref());
     let mut here = Here {
         id: identity(found),
+        arn: Some(found.arn().to_owned()).filter(|arn| !arn.is_empty()),
         owner: owner(ctx, to, user, found).await?,
         inline: None,
         attached: Vec::new(),

@@ -186,6 +186,7 @@ pub(super) fn report(user: &User, observed: &Observed, status: &mut UserStatus) 
         return;
     }
     status.user_id = Some(here.id.clone());
+    status.arn.clone_from(&here.arn);
     status.created = Some(true);
     if here.leaving.is_none() {
         status.applied = applied(user, observed, here);
