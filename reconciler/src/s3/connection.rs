@@ -25,7 +25,7 @@ pub(super) use secrets::secrets_of;
 use crate::{
     aws::{Clients, Endpoint, Keys, Trust, TrustError},
     common::rate_limit::limits,
-    engine::{Account, Context, Failure, Limits},
+    engine::{Account, Context, Failure, Limits, ObjectKey},
 };
 use known::Known;
 
@@ -133,7 +133,8 @@ impl Providers {
         let clients = self.clients(&name, &digest, &endpoint, &keys)?;
         let account = Account::new("s3", name.clone())
             .with_limits(limits(provider.spec.rate_limit.as_ref(), Limits::default()))
-            .with_credentials(digest.clone());
+            .with_credentials(digest.clone())
+            .watched_by(ObjectKey::of(&**provider));
         let cluster = self.cluster(ctx).await?;
         let (provider, providers) = (provider.clone(), self.clone());
         Ok((account, Connection { clients, provider, cluster, name, digest, providers }))

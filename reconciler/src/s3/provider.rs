@@ -9,7 +9,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 
 use super::connection::{Connection, Found, Providers, secrets_of};
-use crate::common::standing::{SOON, last_look};
+use crate::common::standing::last_look;
 use crate::engine::{Account, Checks, Context, Deletion, Failure, Guard, Outcome, Plan, Reconcile};
 
 /// The condition that tells whether the access key is taken.
@@ -18,8 +18,10 @@ const AUTH: &str = "AuthValid";
 const REACHABLE: &str = "EndpointReachable";
 /// How often it is looked at while nothing changes: a key that is withdrawn is noticed at the next look.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(120);
-/// The longest wait while the service does not answer.
-const WAIT: std::time::Duration = std::time::Duration::from_secs(8);
+/// The longest wait while the service does not answer: the end of an outage is seen within ten seconds.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(4);
+/// How soon Secrets that were not accepted are looked at again. The service is not asked for it.
+const MENDED: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub(super) struct ProviderReconciler(pub(super) Providers);
 
@@ -96,7 +98,7 @@ impl Reconcile for ProviderReconciler {
 
     fn plan(&self, provider: &Provider, observed: &Observed, _now: Timestamp) -> Plan<Step> {
         let wrong = |reason, word, message: &str| {
-            Plan::not_ready(reason, message).look_again(SOON).condition(AUTH, false, word, message)
+            Plan::not_ready(reason, message).look_again(MENDED).condition(AUTH, false, word, message)
         };
         let open = match observed {
             Observed::Leaving => return Plan::not_ready(ConditionReason::Deleting, "is being deleted"),

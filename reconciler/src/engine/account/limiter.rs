@@ -40,6 +40,7 @@ pub(crate) struct Limiter {
 struct State {
     limits: Limits,
     credentials: String,
+    watcher: Option<ObjectKey>,
     busy: usize,
     parked: Parked,
     bucket: Bucket,
@@ -74,7 +75,7 @@ pub(crate) struct Permit(Arc<Limiter>);
 
 impl Limiter {
     pub(super) fn new(account: &Account, queue: Arc<Queue>) -> Self {
-        let Account { service, name, credentials, limits } = account.clone();
+        let Account { service, name, credentials, limits, watcher } = account.clone();
         Self {
             id: account.id(),
             service,
@@ -82,6 +83,7 @@ impl Limiter {
             state: Mutex::new(State {
                 limits,
                 credentials,
+                watcher,
                 busy: 0,
                 parked: Parked::default(),
                 bucket: Bucket::full(limits, Instant::now()),
@@ -97,6 +99,7 @@ impl Limiter {
     pub(super) fn update(&self, account: &Account) {
         let mut state = self.state.lock();
         state.limits = account.limits;
+        state.watcher.clone_from(&account.watcher);
         if state.credentials != account.credentials {
             state.credentials.clone_from(&account.credentials);
             state.refused.close();
@@ -187,7 +190,7 @@ impl Limiter {
                 "{service} refused the credentials of account {account}; correct them"
             ))),
             () if !state.silent.admits(now) => Err(Failure::NeverSent(format!(
-                "{service} does not answer as it should at account {account}; it is asked again within a minute"
+                "{service} does not answer as it should at account {account}; it is asked again within half a minute"
             ))),
             () => Ok(()),
         }
@@ -198,16 +201,24 @@ impl Limiter {
         let mut state = self.state.lock();
         let now = Instant::now();
         match result {
-            Err(Failure::NeverSent(_) | Failure::Transient(_) | Failure::Ambiguous(_)) => {
-                return state.silent.failed(now);
+            Err(Failure::NeverSent(_)) => return self.unanswered(&mut state, now, false),
+            Err(Failure::Transient(_) | Failure::Ambiguous(_)) => {
+                return self.unanswered(&mut state, now, true);
             }
-            Err(Failure::Auth(_)) => state.refused.failed(now),
+            Err(Failure::Auth(_)) => state.refused.failed(now, true),
             Err(Failure::Throttled { retry_after: Some(wait), .. }) => {
                 state.bucket.pause(after((*wait).min(LONGEST_PAUSE)));
             }
             Ok(_) | Err(_) => state.refused.close(),
         }
         state.silent.close();
+    }
+
+    fn unanswered(&self, state: &mut State, now: Instant, sent: bool) {
+        if state.silent.is_closed() {
+            state.watcher.iter().for_each(|watcher| self.queue.add(watcher.clone()));
+        }
+        state.silent.failed(now, sent);
     }
 }
 

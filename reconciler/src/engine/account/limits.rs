@@ -1,5 +1,7 @@
 //! An account, and what its service can bear from it.
 
+use crate::engine::cluster::objects::ObjectKey;
+
 /// An account at a remote service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
@@ -11,6 +13,8 @@ pub struct Account {
     pub credentials: String,
     /// What the service can bear.
     pub limits: Limits,
+    /// The object that tells others whether the service answers; it is looked at when a call of anybody's has no answer.
+    pub watcher: Option<ObjectKey>,
 }
 
 /// What a service can bear from one account.
@@ -34,7 +38,7 @@ impl Default for Limits {
 impl Account {
     /// The account of this name, with default limits.
     pub fn new(service: &'static str, name: impl Into<String>) -> Self {
-        Self { service, name: name.into(), credentials: String::new(), limits: Limits::default() }
+        Self { service, name: name.into(), credentials: String::new(), limits: Limits::default(), watcher: None }
     }
 
     /// No account at all: for kinds without a remote service.
@@ -52,6 +56,12 @@ impl Account {
     /// With a digest of the credentials.
     pub fn with_credentials(mut self, digest: impl Into<String>) -> Self {
         self.credentials = digest.into();
+        self
+    }
+
+    /// With the object that tells others whether the service answers.
+    pub fn watched_by(mut self, watcher: ObjectKey) -> Self {
+        self.watcher = Some(watcher);
         self
     }
 

@@ -179,3 +179,41 @@ async fn a_change_gets_the_next_free_place() {
     let next = queue.next().await;
     assert_eq!((next.key, next.lane), (key("c"), Lane::Change));
 }
+
+/// When calls go in five minutes in which each ends as `failure` says.
+async fn tried(failure: Failure) -> Vec<u64> {
+    let limiter = accounts().limiter(&Account::new("toys", "a"));
+    let began = Instant::now();
+    let mut tried = Vec::new();
+    while began.elapsed() < Duration::from_secs(300) {
+        if limiter.turn().await.is_ok() {
+            tried.push(began.elapsed().as_secs());
+            limiter.note_result::<()>(&Err(failure.clone()));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    tried
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_in_trouble_is_asked_once_in_half_a_minute_and_one_that_is_not_there_looked_for_sooner() {
+    let asked = tried(Failure::Transient("502".into())).await;
+    let (before, probes) = asked.split_at(5);
+    assert_eq!(before, [0, 1, 2, 3, 4]);
+    assert_eq!(probes, [34, 64, 94, 124, 154, 184, 214, 244, 274]);
+    let looked_for = tried(Failure::NeverSent("refused".into())).await;
+    let waits: Vec<_> = looked_for[5..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits.iter().all(|wait| *wait == 5), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_watches_over_an_account_is_woken_when_a_call_has_no_answer() {
+    let queue = Arc::new(Queue::default());
+    let accounts = Accounts::new(queue.clone(), Metrics::default());
+    let limiter = accounts.limiter(&Account::new("toys", "a").watched_by(key("provider")));
+    limiter.note_result(&Ok(()));
+    limiter.note_result::<()>(&refuse());
+    assert!(queue.is_empty());
+    limiter.note_result::<()>(&Err(Failure::Transient("502".into())));
+    assert_eq!(queue.next().await.key, key("provider"));
+}

@@ -52,14 +52,21 @@ pub(super) struct Policy {
     after: u32,
     /// How long it stays open the first time, and how long at most.
     cool_down: [Duration; 2],
+    /// How long after a call that never reached the service.
+    unsent: Duration,
 }
 
 /// One refusal of the credentials says it all, and a person has to act.
 pub(super) const REFUSED: Policy =
-    Policy { after: 1, cool_down: [Duration::from_secs(30), Duration::from_secs(600)] };
-/// A service that does not answer would hold every worker for as long as a call may take.
+    Policy { after: 1, cool_down: [Duration::from_secs(30), Duration::from_secs(600)], unsent: UNSENT };
+/// A service that does not answer would hold every worker for as long as a call may take, and one that is in trouble is not helped by being
+/// asked: a call in half a minute tells whether it is well again. Where no connection comes about, nothing is sent, and nobody is burdened:
+/// that is tried again and again, so that the end of such an outage is seen within seconds.
 pub(super) const SILENT: Policy =
-    Policy { after: 5, cool_down: [Duration::from_secs(5), Duration::from_secs(60)] };
+    Policy { after: 5, cool_down: [Duration::from_secs(30), Duration::from_secs(30)], unsent: UNSENT };
+/// With the [longest back-off](crate::engine::Reconcile::longest_back_off) of the object that watches over an account, this is how long
+/// the end of an outage can stay unseen.
+const UNSENT: Duration = Duration::from_secs(5);
 
 /// A circuit breaker: open after some failures, then a single call as a probe after each cool-down, which doubles.
 #[derive(Debug)]
@@ -92,7 +99,7 @@ impl Breaker {
         }
     }
 
-    pub(super) fn failed(&mut self, now: Instant) {
+    pub(super) fn failed(&mut self, now: Instant, sent: bool) {
         // Calls that were under way when the breaker opened are no news.
         if self.open_until.is_some() && !self.probing {
             return;
@@ -100,7 +107,7 @@ impl Breaker {
         self.probing = false;
         self.failures = self.failures.saturating_add(1);
         if self.failures >= self.policy.after {
-            self.open_until = Some(now + self.cool_down());
+            self.open_until = Some(now + if sent { self.cool_down() } else { self.policy.unsent });
         }
     }
 

@@ -51,6 +51,8 @@ pub struct State {
     pub mistaken: BTreeSet<&'static str>,
     /// Whether the key is not taken any more.
     pub withdrawn: bool,
+    /// How many connections did not come about.
+    pub refused: usize,
 }
 
 impl Store {
@@ -144,7 +146,10 @@ impl Transport for Direct {
             match self.0.call(as_received(request)).await {
                 Reply::Answer(response) => Ok(answer(response)),
                 Reply::Cut(_) | Reply::Dropped => Err(Broken::Lost("the connection was reset".to_owned())),
-                Reply::Refused => Err(Broken::NeverSent("no connection: refused".to_owned())),
+                Reply::Refused => {
+                    self.0.with(|state| state.refused += 1);
+                    Err(Broken::NeverSent("no connection: refused".to_owned()))
+                }
             }
         }
         .boxed()
