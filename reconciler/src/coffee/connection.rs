@@ -17,8 +17,11 @@ use parking_lot::Mutex;
 use reqwest::Url;
 
 use super::client::{Client, Error, Http, HttpError, HttpSettings, Operation, Secret, Transport};
-use crate::common::{clients::Clients, rate_limit::limits};
-use crate::engine::{self, Account, Context, Failure, Guard, Limits, ObjectKey};
+use crate::common::{
+    clients::{Clients, Secrets},
+    rate_limit::limits,
+};
+use crate::engine::{Account, Context, Failure, Guard, Limits, ObjectKey};
 
 /// How many removals are remembered. One that is forgotten is asked for once more.
 const REMOVALS: usize = 10_000;
@@ -124,17 +127,16 @@ impl Shops {
     ) -> Result<(Client, String), Failure> {
         let entry = &account.spec.token_secret_ref;
         let key = ObjectKey::of(account);
-        let secret = (key.namespace.as_str(), entry.name.as_str());
         let settings = (url, &entry.key, account.spec.environment.unwrap_or_default() as u8);
-        let make = |secret: &engine::Secret| {
-            let token = Secret::new(secret.text(&entry.key)?);
+        let make = |secrets: &Secrets| {
+            let token = Secret::new(secrets.of(&entry.name)?.text(&entry.key)?);
             if let Some(message) = mismatch(account, &token) {
                 return Err(Failure::DependencyMissing(message));
             }
             let digest = digest(token.expose());
             Ok((Client::new(self.transport(url)?, token).with_timeout(ctx.request_timeout()), digest))
         };
-        self.0.clients.get(ctx, &key, secret, settings, make).await
+        self.0.clients.get(ctx, &key, &[&entry.name], settings, make).await
     }
 
     fn transport(&self, url: &str) -> Result<Arc<dyn Transport>, Failure> {

@@ -1,11 +1,11 @@
-//! Clients that are made with the credentials in a Secret, kept as long as these stay the same.
+//! Clients that are made with the credentials in Secrets, kept as long as these stay the same.
 //!
 //! Making a client can be costly, and its connections are worth keeping. Secrets are not watched. Each is read when somebody has changed the
 //! object that is reconciled, and otherwise once in some seconds for all objects of an account: a thousand that wait for a place there read
 //! it no more often than one.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -19,8 +19,8 @@ use crate::engine::{Context, Failure, ObjectKey, Secret};
 const FRESH: Duration = Duration::from_secs(5);
 /// A client that was not asked for in this time is forgotten when others are made.
 const UNUSED: Duration = Duration::from_secs(600);
-/// How many clients are kept at most: users name the accounts.
-const MOST: usize = 200;
+/// How many clients are kept at most: users name the accounts. Beyond it, the one that was used longest ago goes.
+const MOST: usize = 1000;
 
 /// The clients of all accounts of one kind of provider.
 pub(crate) struct Clients<C>(Mutex<HashMap<ObjectKey, Known<C>>>);
@@ -41,8 +41,8 @@ impl<C> Default for Clients<C> {
 }
 
 impl<C: Clone> Clients<C> {
-    /// The client of the account that `provider` stands for. It is made by `make` with the Secret `secret` of `namespace`, anew when that
-    /// or anything in `settings` has changed.
+    /// The client of the account that `provider` stands for. It is made by `make` with the Secrets `names` of the provider's namespace, anew
+    /// when what they hold or anything in `settings` has changed.
     ///
     /// # Errors
     /// When there is no such Secret, or it may not be read; what `make` returns.
@@ -50,17 +50,17 @@ impl<C: Clone> Clients<C> {
         &self,
         ctx: &Context,
         provider: &ObjectKey,
-        (namespace, secret): (&str, &str),
+        names: &[&str],
         settings: impl Hash,
-        make: impl FnOnce(&Secret) -> Result<C, Failure>,
+        make: impl FnOnce(&Secrets) -> Result<C, Failure>,
     ) -> Result<C, Failure> {
-        let settings = digest((namespace, secret, settings));
+        let settings = digest((names, settings));
         if let Some(client) = self.fresh(provider, settings).filter(|_| !ctx.is_edited()) {
             return Ok(client);
         }
         let read = Instant::now();
-        let made = match ctx.secret(namespace, secret).await {
-            Ok(secret) => self.made_with(provider, settings, &secret, read, make),
+        let made = match Secrets::read(ctx, &provider.namespace, names).await {
+            Ok(secrets) => self.made_with(provider, settings, &secrets, read, make),
             Err(failure) => Err(failure),
         };
         if made.is_err() {
@@ -79,18 +79,18 @@ impl<C: Clone> Clients<C> {
         &self,
         provider: &ObjectKey,
         settings: u64,
-        secret: &Secret,
+        secrets: &Secrets,
         read: Instant,
-        make: impl FnOnce(&Secret) -> Result<C, Failure>,
+        make: impl FnOnce(&Secrets) -> Result<C, Failure>,
     ) -> Result<C, Failure> {
-        let credentials = digest(secret.all());
+        let credentials = secrets.digest();
         if let Some(known) = self.0.lock().get_mut(provider)
             && (known.settings, known.credentials) == (settings, credentials)
         {
             known.read = known.read.max(read);
             return Ok(known.client.clone());
         }
-        let client = make(secret)?;
+        let client = make(secrets)?;
         let mut all = self.0.lock();
         // What another run has read since is newer.
         if all.get(provider).is_none_or(|known| known.read <= read) {
@@ -98,6 +98,32 @@ impl<C: Clone> Clients<C> {
             all.insert(provider.clone(), Known { client: client.clone(), settings, credentials, read });
         }
         Ok(client)
+    }
+}
+
+/// The Secrets of one provider, by their names.
+pub(crate) struct Secrets(BTreeMap<String, Secret>);
+
+impl Secrets {
+    async fn read(ctx: &Context, namespace: &str, names: &[&str]) -> Result<Self, Failure> {
+        let mut all = BTreeMap::new();
+        for name in names {
+            if !all.contains_key(*name) {
+                all.insert((*name).to_owned(), ctx.secret(namespace, name).await?);
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// The Secret of this name, which is one of those that were asked for.
+    pub(crate) fn of(&self, name: &str) -> Result<&Secret, Failure> {
+        let missing = || Failure::DependencyMissing(format!("Secret {name} does not exist; create it"));
+        self.0.get(name).ok_or_else(missing)
+    }
+
+    fn digest(&self) -> u64 {
+        let all: Vec<_> = self.0.iter().map(|(name, secret)| (name, secret.all())).collect();
+        digest(all)
     }
 }
 
@@ -124,8 +150,9 @@ mod tests {
 
     use super::*;
 
-    fn secret(value: &str) -> Secret {
-        Secret::read("default/login".into(), &json!({ "data": { "token": value } })).unwrap()
+    fn secrets(values: [&str; 2]) -> Secrets {
+        let read = |value| Secret::read("default/login".into(), &json!({ "data": { "token": value } })).unwrap();
+        Secrets(["login", "authority"].into_iter().map(str::to_owned).zip(values.map(read)).collect())
     }
 
     fn provider(name: &str) -> ObjectKey {
@@ -133,7 +160,11 @@ mod tests {
     }
 
     fn made(clients: &Clients<u32>, name: &str, settings: u64, token: &str, next: u32) -> u32 {
-        clients.made_with(&provider(name), settings, &secret(token), Instant::now(), |_| Ok(next)).unwrap()
+        made_with(clients, name, settings, [token, "Y2E="], next)
+    }
+
+    fn made_with(clients: &Clients<u32>, name: &str, settings: u64, values: [&str; 2], next: u32) -> u32 {
+        clients.made_with(&provider(name), settings, &secrets(values), Instant::now(), |_| Ok(next)).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -144,6 +175,8 @@ mod tests {
         assert_eq!(made(&clients, "a", 1, "dHdv", 3), 3);
         assert_eq!(made(&clients, "a", 2, "dHdv", 4), 4);
         assert_eq!(made(&clients, "b", 2, "dHdv", 5), 5, "another account has its own");
+        assert_eq!(made_with(&clients, "b", 2, ["dHdv", "bmV3"], 6), 6, "any of its Secrets");
+        assert_eq!(made_with(&clients, "b", 2, ["dHdv", "bmV3"], 7), 6);
     }
 
     #[tokio::test(start_paused = true)]

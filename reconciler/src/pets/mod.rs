@@ -14,8 +14,12 @@ use concierge_shared::{
 };
 
 use crate::{
-    common::{clients::Clients, http, rate_limit::limits},
-    engine::{Account, Context, Failure, Kinds, Limits, ObjectKey, Secret},
+    common::{
+        clients::{Clients, Secrets},
+        http,
+        rate_limit::limits,
+    },
+    engine::{Account, Context, Failure, Kinds, Limits, ObjectKey},
 };
 use client::Client;
 
@@ -57,9 +61,11 @@ impl Services {
             return Ok(Some(self.at(url, None)));
         };
         let provider = ObjectKey::of(store);
-        let secret = (provider.namespace.as_str(), reference.name.as_str());
-        let make = |secret: &Secret| Ok(self.at(url, Some(secret.text(&reference.key)?.to_owned())));
-        self.0.1.get(ctx, &provider, secret, (url, &reference.key), make).await.map(Some)
+        let make = |secrets: &Secrets| {
+            let key = secrets.of(&reference.name)?.text(&reference.key)?;
+            Ok(self.at(url, Some(key.to_owned())))
+        };
+        self.0.1.get(ctx, &provider, &[&reference.name], (url, &reference.key), make).await.map(Some)
     }
 }
 

@@ -24,13 +24,13 @@ pub(super) use secrets::secrets_of;
 
 use crate::{
     aws::{Clients, Endpoint, Keys, Trust, TrustError},
-    common::rate_limit::limits,
+    common::{
+        clients::{self, Secrets},
+        rate_limit::limits,
+    },
     engine::{Account, Context, Failure, Limits, ObjectKey},
 };
 use known::Known;
-
-/// How many providers' clients are kept when more are asked for.
-const CLIENTS: usize = 1000;
 
 /// Makes the clients of an endpoint.
 type Dial = dyn Fn(&Endpoint, &Keys) -> Result<Clients, TrustError> + Send + Sync;
@@ -42,11 +42,19 @@ pub struct Providers(Arc<Inner>);
 struct Inner {
     dial: Box<Dial>,
     connect: Duration,
-    clients: Mutex<HashMap<String, (String, Clients)>>,
+    clients: clients::Clients<Opened>,
     /// The digest of the credentials with which each Provider was last seen to be in order.
     proven: Mutex<HashMap<String, String>>,
     known: Known,
     cluster: OnceLock<String>,
+}
+
+/// The clients of a provider, and of what they were made.
+#[derive(Clone)]
+struct Opened {
+    clients: Clients,
+    /// Of the credentials and the address.
+    digest: String,
 }
 
 /// One provider, as one object sees it.
@@ -76,7 +84,7 @@ impl Providers {
         Self(Arc::new(Inner {
             dial: Box::new(dial),
             connect,
-            clients: Mutex::default(),
+            clients: clients::Clients::default(),
             proven: Mutex::default(),
             known: Known::default(),
             cluster: OnceLock::new(),
@@ -123,18 +131,17 @@ impl Providers {
         ctx: &Context,
         provider: &Arc<Provider>,
     ) -> Result<(Account, Connection), Failure> {
-        let namespace = provider.metadata.namespace.as_deref().unwrap_or_default();
-        let name = format!("{namespace}/{}", provider.metadata.name.as_deref().unwrap_or_default());
-        let secrets = secrets::read(ctx, namespace, provider).await?;
-        let keys = secrets::keys(provider, &secrets)?;
-        let trust = secrets::trust(provider.spec.tls.as_ref(), &secrets)?;
-        let endpoint = self.endpoint(ctx, provider, trust)?;
-        let digest = digest(&endpoint, &keys);
-        let clients = self.clients(&name, &digest, &endpoint, &keys)?;
+        let key = ObjectKey::of(&**provider);
+        let name = format!("{}/{}", key.namespace, key.name);
+        let needed = secrets_of(provider);
+        let needed: Vec<_> = needed.iter().map(|(_, name)| name.as_str()).collect();
+        let spec = serde_json::to_string(&provider.spec).unwrap_or_default();
+        let dial = |secrets: &Secrets| self.dial(ctx, provider, secrets);
+        let Opened { clients, digest } = self.0.clients.get(ctx, &key, &needed, spec, dial).await?;
         let account = Account::new("s3", name.clone())
             .with_limits(limits(provider.spec.rate_limit.as_ref(), Limits::default()))
             .with_credentials(digest.clone())
-            .watched_by(ObjectKey::of(&**provider));
+            .watched_by(key);
         let cluster = self.cluster(ctx).await?;
         let (provider, providers) = (provider.clone(), self.clone());
         Ok((account, Connection { clients, provider, cluster, name, digest, providers }))
@@ -168,25 +175,18 @@ impl Providers {
         })
     }
 
-    fn clients(
-        &self,
-        name: &str,
-        digest: &str,
-        endpoint: &Endpoint,
-        keys: &Keys,
-    ) -> Result<Clients, Failure> {
-        let mut all = self.0.clients.lock();
-        if let Some((_, clients)) = all.get(name).filter(|(of, _)| of == digest) {
-            return Ok(clients.clone());
-        }
-        if all.len() >= CLIENTS {
-            // Users name Providers, so there is no end to them; those in use are made again.
-            all.clear();
-        }
-        let clients =
-            (self.0.dial)(endpoint, keys).map_err(|error| Failure::DependencyMissing(error.to_string()))?;
-        all.insert(name.to_owned(), (digest.to_owned(), clients.clone()));
-        Ok(clients)
+    fn dial(&self, ctx: &Context, provider: &Provider, secrets: &Secrets) -> Result<Opened, Failure> {
+        let keys = secrets::keys(provider, secrets)?;
+        let trust = secrets::trust(provider.spec.tls.as_ref(), secrets)?;
+        let endpoint = self.endpoint(ctx, provider, trust)?;
+        let clients = (self.0.dial)(&endpoint, &keys);
+        let clients = clients.map_err(|error| Failure::DependencyMissing(error.to_string()))?;
+        Ok(Opened { clients, digest: digest(&endpoint, &keys) })
+    }
+
+    /// Nobody uses the Provider of this name any more.
+    pub(super) fn forget(&self, name: &str) {
+        self.0.proven.lock().remove(name);
     }
 
     /// The uid of the namespace kube-system, by which clusters are commonly told apart.

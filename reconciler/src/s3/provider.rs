@@ -63,6 +63,8 @@ impl Reconcile for ProviderReconciler {
 
     async fn connect(&self, ctx: &Context, provider: &Provider) -> Result<(Account, Self::Remote), Failure> {
         if provider.metadata.deletion_timestamp.is_some() {
+            let key = ctx.key();
+            self.0.forget(&format!("{}/{}", key.namespace, key.name));
             return Ok((Account::none(), None));
         }
         match self.0.open(ctx, &Arc::new(provider.clone())).await {
