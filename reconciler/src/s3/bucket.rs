@@ -200,8 +200,7 @@ impl Reconcile for BucketReconciler {
             }
             Step::Unmark(tags) => {
                 put_tags(guard, to, name, tags).await?;
-                let message = format!("bucket {name} stays, without our mark: deletionPolicy is Retain");
-                Ok(Outcome::new(ConditionReason::Abandoned, message))
+                Ok(Outcome::new(ConditionReason::Updated, format!("removed our mark from bucket {name}")))
             }
             Step::Empty(_) => contents::empty(guard, to, name).await,
             Step::Delete(_) => {
@@ -319,19 +318,18 @@ async fn tag(
         // Between the look and the call that made it, somebody else may have made and marked it.
         let found = look::tags(guard, to, name).await?;
         let mark = Mark::of(&to.cluster, bucket);
-        match found.present() {
-            Some(found) if found.contains_key(mark::MARK) && !mark.is_on(found) => {
+        match found {
+            Found::Present(found) if found.contains_key(mark::MARK) && !mark.is_on(&found) => {
                 return Err(Failure::Conflict(format!(
                     "bucket {name} was marked by somebody else meanwhile"
                 )));
             }
-            Some(found) => all.extend(
-                found
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .filter(|(key, _)| !tags.contains_key(key)),
-            ),
-            None => {}
+            Found::Present(found) => all.extend(found.into_iter().filter(|(key, _)| !tags.contains_key(key))),
+            Found::Unsupported(why) => {
+                let message = format!("bucket {name} bears no mark: {why}");
+                return Ok(Outcome::new(ConditionReason::Unsupported, message));
+            }
+            Found::Missing | Found::Denied(_) => {}
         }
     }
     put_tags(guard, to, name, &all).await?;

@@ -28,6 +28,26 @@ async fn a_bucket_that_is_retained_stays_without_our_mark() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bucket_that_is_retained_is_told_of_also_where_it_bears_no_mark() {
+    let without_tags = World::new();
+    without_tags.store.with(|state| state.lacking.insert("tagging"));
+    let denied = World::new();
+    for (world, denies, says) in [(without_tags, None, "has no tags"), (denied, Some("GetBucketTagging"), "remove that yourself")] {
+        let bucket = world.bucket("photos", json!({}));
+        let _process = world.healthy();
+        world.until("ready", 5 * MINUTE, |world| world.server.is_ready(&bucket)).await;
+        world.store.with(|state| state.denied.extend(denies));
+        world.server.user_deletes(&bucket);
+        world.until_gone(&bucket).await;
+        let told = world.told();
+        let stays = |one: &&String| one.starts_with("Abandoned: bucket photos stays: deletionPolicy is Retain");
+        let stays: Vec<_> = told.iter().filter(stays).collect();
+        assert!(world.store.has("photos") && stays.len() == 1, "{told:?}");
+        assert!(stays[0].contains(says), "{stays:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bucket_is_deleted_when_it_is_empty_and_the_policy_says_so() {
     let world = World::new();
     world.provider(json!({ "defaultDeletionPolicy": "Delete" }));

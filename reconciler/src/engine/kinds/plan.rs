@@ -92,6 +92,8 @@ pub struct ExtraCondition {
 pub enum Deletion<S> {
     /// The remote thing was observed to be gone, or never to have been.
     Gone,
+    /// The remote thing stays, as people are told in this sentence.
+    Left(String),
     /// These steps first; then it is observed again.
     Steps(Vec<Planned<S>>),
     /// What is left goes by itself: children that are being deleted, or something that the service does. Looked at again when a child is

@@ -122,6 +122,10 @@ impl<R: Reconcile> Run<R> {
         self.reconciler.report(&self.object, &observed, &mut self.status);
         match self.reconciler.plan_deletion(&self.object, &observed, self.ctx.now()) {
             Deletion::Gone => Continue(None),
+            Deletion::Left(message) => {
+                self.emit(false, ConditionReason::Abandoned.as_str(), &message).await;
+                Continue(None)
+            }
             Deletion::Steps(steps) => Continue(Some(steps)),
             Deletion::Wait { message, look_again } => {
                 self.set(ConditionType::Deleting, true, ConditionReason::Deleting, &message);

@@ -134,10 +134,7 @@ pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<St
     };
     let marked = here.tags.present().filter(|tags| observed.mark.is_on(tags));
     if observed.deletion == DeletionPolicy::Retain {
-        let Some(tags) = marked else { return Deletion::Gone };
-        let mut others = tags.clone();
-        others.remove(MARK);
-        return Deletion::steps([Step::Unmark(others)]);
+        return retain(name, here, marked);
     }
     let Some(contents) = here.contents else { return Deletion::Gone };
     if contents.is_empty() {
@@ -162,6 +159,26 @@ pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<St
         ),
     };
     Deletion::Blocked(ConditionReason::Held, message)
+}
+
+/// The mark goes, and the bucket stays.
+fn retain(name: &str, here: &Here, marked: Option<&Tags>) -> Deletion<Step> {
+    if let Some(tags) = marked {
+        let mut others = tags.clone();
+        others.remove(MARK);
+        return Deletion::steps([Step::Unmark(others)]);
+    }
+    Deletion::Left(match &here.tags {
+        Found::Present(_) | Found::Missing => {
+            format!("bucket {name} stays, without our mark: deletionPolicy is Retain")
+        }
+        Found::Unsupported(_) => {
+            format!("bucket {name} stays: deletionPolicy is Retain; it bears no mark, for the provider has no tags")
+        }
+        Found::Denied(why) => format!(
+            "bucket {name} stays: deletionPolicy is Retain; if it has the tag {MARK}, remove that yourself ({why})"
+        ),
+    })
 }
 
 pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketStatus) {
