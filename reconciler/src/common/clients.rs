@@ -151,7 +151,8 @@ mod tests {
     use super::*;
 
     fn secrets(values: [&str; 2]) -> Secrets {
-        let read = |value| Secret::read("default/login".into(), &json!({ "data": { "token": value } })).unwrap();
+        let read =
+            |value| Secret::read("default/login".into(), &json!({ "data": { "token": value } })).unwrap();
         Secrets(["login", "authority"].into_iter().map(str::to_owned).zip(values.map(read)).collect())
     }
 

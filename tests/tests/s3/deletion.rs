@@ -32,7 +32,9 @@ async fn a_bucket_that_is_retained_is_told_of_also_where_it_bears_no_mark() {
     let without_tags = World::new();
     without_tags.store.with(|state| state.lacking.insert("tagging"));
     let denied = World::new();
-    for (world, denies, says) in [(without_tags, None, "has no tags"), (denied, Some("GetBucketTagging"), "remove that yourself")] {
+    for (world, denies, says) in
+        [(without_tags, None, "has no tags"), (denied, Some("GetBucketTagging"), "remove that yourself")]
+    {
         let bucket = world.bucket("photos", json!({}));
         let _process = world.healthy();
         world.until("ready", 5 * MINUTE, |world| world.server.is_ready(&bucket)).await;
@@ -40,7 +42,8 @@ async fn a_bucket_that_is_retained_is_told_of_also_where_it_bears_no_mark() {
         world.server.user_deletes(&bucket);
         world.until_gone(&bucket).await;
         let told = world.told();
-        let stays = |one: &&String| one.starts_with("Abandoned: bucket photos stays: deletionPolicy is Retain");
+        let stays =
+            |one: &&String| one.starts_with("Abandoned: bucket photos stays: deletionPolicy is Retain");
         let stays: Vec<_> = told.iter().filter(stays).collect();
         assert!(world.store.has("photos") && stays.len() == 1, "{told:?}");
         assert!(stays[0].contains(says), "{stays:?}");
@@ -80,6 +83,31 @@ async fn what_is_in_a_bucket_goes_only_when_its_number_was_confirmed() {
     world.server.user_annotates(&bucket, json!({ "concierge.dev/empty": "photos/1000+" }));
     world.until_gone(&bucket).await;
     assert!(!world.store.has("photos"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_nobody_finished_are_counted_confirmed_and_aborted() {
+    let world = World::new();
+    let bucket = world.bucket("photos", json!({ "deletionPolicy": "Delete", "forceDelete": true }));
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    world.store.with(|state| {
+        let uploads = (0..250).map(|n| (format!("big-{n}"), format!("upload-{n}")));
+        state.buckets.get_mut("photos").unwrap().uploads = uploads.collect();
+    });
+    world.server.user_deletes(&bucket);
+    let says = |world: &World| world.server.message(&bucket, "Deleting");
+    world
+        .until("held", 5 * MINUTE, |world| {
+            says(world).contains("250 objects, versions and unfinished uploads")
+        })
+        .await;
+    sleep(30 * MINUTE).await;
+    assert_eq!(world.store.with(|state| state.buckets["photos"].uploads.len()), 250);
+    world.server.user_annotates(&bucket, json!({ "concierge.dev/empty": "photos/250" }));
+    world.until_gone(&bucket).await;
+    let aborts = world.store.asked_from(0).into_iter().filter(|one| *one == "AbortMultipartUpload").count();
+    assert!(!world.store.has("photos") && aborts == 250, "{aborts}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,7 +36,11 @@ async fn wrong_key(count: usize) {
     assert!(world.store.calls() <= 5, "{:?}", world.store.asked_from(0));
     for key in &keys {
         assert!(!world.server.is_ready(key));
-        assert!(world.server.message(key, "Ready").contains("Provider default/p"), "{}", world.server.message(key, "Ready"));
+        assert!(
+            world.server.message(key, "Ready").contains("Provider default/p"),
+            "{}",
+            world.server.message(key, "Ready")
+        );
     }
 
     world.credentials(KEY, SECRET);

@@ -28,9 +28,10 @@ async fn comes_and_goes(server: &Server, spec: Value, more: Value) -> World {
     assert!(world.is_synced(&bucket) && world.server.writes() <= writes + 2, "{}", world.dump());
 
     s3.put_object().bucket("photos-of-shop").key("a").body(b"x".to_vec().into()).send().await.unwrap();
+    s3.create_multipart_upload().bucket("photos-of-shop").key("b").send().await.unwrap();
     world.server.user_deletes(&policy);
     world.until("no policy", SOON, |world| world.server.read(&policy).is_none()).await;
-    world.server.user_annotates(&bucket, json!({ "concierge.dev/empty": "photos-of-shop/1" }));
+    world.server.user_annotates(&bucket, json!({ "concierge.dev/empty": "photos-of-shop/2" }));
     world.server.user_deletes(&bucket);
     world.until("gone", SOON, |world| world.server.read(&bucket).is_none()).await;
     assert!(s3.head_bucket().bucket("photos-of-shop").send().await.is_err());

@@ -38,7 +38,13 @@ impl Default for Limits {
 impl Account {
     /// The account of this name, with default limits.
     pub fn new(service: &'static str, name: impl Into<String>) -> Self {
-        Self { service, name: name.into(), credentials: String::new(), limits: Limits::default(), watcher: None }
+        Self {
+            service,
+            name: name.into(),
+            credentials: String::new(),
+            limits: Limits::default(),
+            watcher: None,
+        }
     }
 
     /// No account at all: for kinds without a remote service.

@@ -146,15 +146,15 @@ pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<St
     let message = match (bucket.spec.force_delete == Some(true), marked.is_some()) {
         (true, true) if confirmed => return Deletion::steps([Step::Empty(contents)]),
         (true, true) => format!(
-            "bucket {name} has {count} objects and versions; to have them deleted too, set the annotation {EMPTY_ANNOTATION}: \
+            "bucket {name} has {contents}; to have them deleted too, set the annotation {EMPTY_ANNOTATION}: \
              \"{name}/{count}\""
         ),
         (false, true) => format!(
-            "bucket {name} has {count} objects and versions; empty it, set deletionPolicy: Retain, or set forceDelete: true and the \
+            "bucket {name} has {contents}; empty it, set deletionPolicy: Retain, or set forceDelete: true and the \
              annotation {EMPTY_ANNOTATION}: \"{name}/{count}\""
         ),
         (_, false) => format!(
-            "bucket {name} has {count} objects and versions, and no longer bears our mark; empty it yourself, or set \
+            "bucket {name} has {contents}, and no longer bears our mark; empty it yourself, or set \
              deletionPolicy: Retain"
         ),
     };
@@ -173,7 +173,9 @@ fn retain(name: &str, here: &Here, marked: Option<&Tags>) -> Deletion<Step> {
             format!("bucket {name} stays, without our mark: deletionPolicy is Retain")
         }
         Found::Unsupported(_) => {
-            format!("bucket {name} stays: deletionPolicy is Retain; it bears no mark, for the provider has no tags")
+            format!(
+                "bucket {name} stays: deletionPolicy is Retain; it bears no mark, for the provider has no tags"
+            )
         }
         Found::Denied(why) => format!(
             "bucket {name} stays: deletionPolicy is Retain; if it has the tag {MARK}, remove that yourself ({why})"

@@ -14,6 +14,10 @@ pub struct Bucket {
     pub objects: Vec<(String, String)>,
     /// Keys that are locked.
     pub locked: BTreeSet<String>,
+    /// Uploads that nobody has finished, by key and id.
+    pub uploads: Vec<(String, String)>,
+    /// The only region for which requests are to be signed, if that matters.
+    pub region: Option<String>,
 }
 
 /// A part of a bucket: the word in the query, its operations, and how the service says that there is none.
@@ -56,6 +60,7 @@ pub(super) enum About<'a> {
     Part(&'a str, &'static Part),
     Versions(&'a str),
     Deletion(&'a str),
+    Uploads(&'a str),
     Object(&'a str, &'a str),
 }
 
@@ -69,6 +74,7 @@ pub(super) fn about(request: &Request) -> About<'_> {
         _ if !key.is_empty() => About::Object(bucket, key),
         _ if has("versions") => About::Versions(bucket),
         _ if has("delete") => About::Deletion(bucket),
+        _ if has("uploads") => About::Uploads(bucket),
         _ => match PARTS.iter().find(|part| has(part.word)) {
             Some(part) => About::Part(bucket, part),
             None => About::Bucket(bucket),
@@ -88,6 +94,8 @@ impl About<'_> {
             (About::Part(_, part), _) => part.operations[2],
             (About::Versions(_), _) => "ListObjectVersions",
             (About::Deletion(_), _) => "DeleteObjects",
+            (About::Uploads(_), _) => "ListMultipartUploads",
+            (About::Object(..), "DELETE") => "AbortMultipartUpload",
             (About::Object(..), "PUT") => "PutObject",
             _ => "unknown",
         }
@@ -96,6 +104,10 @@ impl About<'_> {
 
 impl State {
     pub(super) fn about_buckets(&mut self, request: &Request, about: About<'_>) -> Response {
+        if let Some(region) = self.elsewhere(request, &about) {
+            let headers = vec![("x-amz-bucket-region", region)];
+            return Response { headers, ..failed(301, "PermanentRedirect", "The bucket is elsewhere.") };
+        }
         match about {
             About::Service => self.list(),
             About::Bucket(bucket) => self.bucket(request, bucket),
@@ -110,8 +122,17 @@ impl State {
             About::Part(bucket, part) => self.part(request, bucket, part),
             About::Versions(bucket) => self.versions(bucket),
             About::Deletion(bucket) => self.delete_objects(request, bucket),
+            About::Uploads(bucket) => self.uploads(bucket),
+            About::Object(bucket, _) if request.method == "DELETE" => self.abort(request, bucket),
             About::Object(bucket, key) => self.put_object(bucket, key),
         }
+    }
+
+    /// The region of the bucket that the request is about, when it is signed for another one.
+    fn elsewhere(&self, request: &Request, about: &About<'_>) -> Option<String> {
+        let (About::Bucket(name) | About::Part(name, _)) = about else { return None };
+        let region = self.buckets.get(*name)?.region.clone()?;
+        (signed_for(request) != Some(&region)).then_some(region)
     }
 
     fn list(&self) -> Response {
@@ -129,13 +150,16 @@ impl State {
         match (request.method.as_str(), self.buckets.get(name)) {
             ("PUT", Some(_)) => failed(409, "BucketAlreadyOwnedByYou", "You own it."),
             ("PUT", None) => {
-                self.buckets.insert(name.to_owned(), Bucket::default());
+                let body = String::from_utf8_lossy(&request.body);
+                // Who names a region makes the bucket there, and no request for another one reaches it.
+                let region = signed_for(request).filter(|region| body.contains(*region)).map(str::to_owned);
+                self.buckets.insert(name.to_owned(), Bucket { region, ..Bucket::default() });
                 document(200, "")
             }
             ("HEAD", None) => document(404, ""),
             ("HEAD", Some(_)) => document(200, ""),
             (_, None) => no_bucket(),
-            ("DELETE", Some(bucket)) if !bucket.objects.is_empty() => {
+            ("DELETE", Some(bucket)) if !bucket.objects.is_empty() || !bucket.uploads.is_empty() => {
                 failed(409, "BucketNotEmpty", "It has objects.")
             }
             ("DELETE", Some(_)) => {
@@ -200,11 +224,39 @@ impl State {
         )
     }
 
+    /// The first thousand.
+    fn uploads(&self, name: &str) -> Response {
+        let Some(bucket) = self.buckets.get(name) else { return no_bucket() };
+        let upload = |(key, id): &(String, String)| {
+            format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId></Upload>")
+        };
+        let all: String = bucket.uploads.iter().take(1000).map(upload).collect();
+        let more = bucket.uploads.len() > 1000;
+        let list = format!("<IsTruncated>{more}</IsTruncated>{all}");
+        document(200, &format!("<ListMultipartUploadsResult>{list}</ListMultipartUploadsResult>"))
+    }
+
+    fn abort(&mut self, request: &Request, name: &str) -> Response {
+        let Some(bucket) = self.buckets.get_mut(name) else { return no_bucket() };
+        let wanted = request.query().split('&').find_map(|word| word.strip_prefix("uploadId="));
+        let before = bucket.uploads.len();
+        bucket.uploads.retain(|(_, id)| Some(id.as_str()) != wanted);
+        match bucket.uploads.len() < before {
+            true => document(204, ""),
+            false => failed(404, "NoSuchUpload", "The specified multipart upload does not exist."),
+        }
+    }
+
     fn put_object(&mut self, name: &str, key: &str) -> Response {
         let Some(bucket) = self.buckets.get_mut(name) else { return no_bucket() };
         bucket.objects.push((key.to_owned(), "null".to_owned()));
         document(200, "")
     }
+}
+
+/// The region in a request's signature.
+fn signed_for(request: &Request) -> Option<&str> {
+    request.headers.get("authorization")?.split_once("Credential=")?.1.split('/').nth(2)
 }
 
 fn document(status: u16, text: &str) -> Response {
