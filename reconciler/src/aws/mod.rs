@@ -74,6 +74,8 @@ impl fmt::Debug for Keys {
 pub struct Clients {
     /// Buckets and what is in them.
     pub s3: aws_sdk_s3::Client,
+    /// Where these are, and in which region.
+    at: (Url, String),
     /// Users, their keys and policies, where the provider has them.
     pub iam: Option<aws_sdk_iam::Client>,
     /// Whose keys these are, where the provider tells.
@@ -106,10 +108,39 @@ impl Clients {
         let sts = endpoint.sts.clone();
         Self {
             s3: aws_sdk_s3::Client::from_conf(s3),
+            at: (endpoint.s3.clone(), endpoint.region.clone()),
             iam: iam.map(aws_sdk_iam::Client::from_conf),
             sts: sts.map(|url| Sts::new(transport, url, endpoint.region.clone(), credentials)),
         }
     }
+
+    /// The same for buckets of another region. Signatures name it; so does the address, where that of the provider names its own.
+    #[must_use]
+    pub fn in_region(mut self, region: &str) -> Self {
+        let url = in_region(&self.at.0, &self.at.1, region);
+        let config = self.s3.config().to_builder().region(Region::new(region.to_owned()));
+        self.s3 = aws_sdk_s3::Client::from_conf(config.endpoint_url(url.as_str()).build());
+        self.at = (url, region.to_owned());
+        self
+    }
+}
+
+/// The domains in which each region has an address of its own.
+const REGIONAL: [&str; 2] = ["amazonaws.com", "wasabisys.com"];
+
+/// The address of `region`, when `url` is that of the region `own` at a service that has one for each. Elsewhere one address serves all:
+/// what somebody calls a region is never taken for a part of another host's name.
+fn in_region(url: &Url, own: &str, region: &str) -> Url {
+    let host = url.host_str().unwrap_or_default();
+    let domain = REGIONAL
+        .iter()
+        .find(|domain| [format!("s3.{domain}"), format!("s3.{own}.{domain}")].contains(&host.to_owned()));
+    let mut url = url.clone();
+    if let Some(domain) = domain {
+        // A host that can't be one leaves the address as it is.
+        let _ = url.set_host(Some(&format!("s3.{region}.{domain}")));
+    }
+    url
 }
 
 fn s3_config(endpoint: &Endpoint, connector: Connector, credentials: Credentials) -> aws_sdk_s3::Config {
@@ -160,4 +191,26 @@ fn time_out(attempt: Duration) -> TimeoutConfig {
 /// Without it no time-out of the SDK has any effect.
 fn sleep() -> SharedAsyncSleep {
     SharedAsyncSleep::new(TokioSleep::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_service_with_an_address_for_each_region_gets_another_address() {
+        let at = |url: &str, own: &str| in_region(&Url::parse(url).unwrap(), own, "eu-west-1").to_string();
+        assert_eq!(
+            at("https://s3.us-east-2.amazonaws.com", "us-east-2"),
+            "https://s3.eu-west-1.amazonaws.com/"
+        );
+        assert_eq!(at("https://s3.wasabisys.com", "us-east-1"), "https://s3.eu-west-1.wasabisys.com/");
+        for own in [
+            "https://s3.default.svc/",
+            "https://default.s3.example/",
+            "https://s3.default.amazonaws.com.evil.example/",
+        ] {
+            assert_eq!(at(own, "default"), own);
+        }
+    }
 }

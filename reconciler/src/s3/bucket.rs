@@ -150,7 +150,8 @@ impl Reconcile for BucketReconciler {
     const LENIENT: &'static [&'static AdmissionRule] = &[&CHILDREN];
 
     async fn connect(&self, ctx: &Context, bucket: &Bucket) -> Result<(Account, Connection), Failure> {
-        self.providers.connect(ctx, bucket).await
+        let (account, connection) = self.providers.connect(ctx, bucket).await?;
+        Ok((account, connection.in_region(bucket.spec.region.as_deref())))
     }
 
     async fn observe(&self, ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Observed, Failure> {

@@ -66,7 +66,7 @@ impl Reconcile for BucketPolicyReconciler {
             )));
         };
         let (account, connection) = self.0.connect(ctx, &*bucket).await?;
-        Ok((account, Remote(Some((connection, bucket)))))
+        Ok((account, Remote(Some((connection.in_region(bucket.spec.region.as_deref()), bucket)))))
     }
 
     async fn observe(&self, ctx: &Context, remote: &Remote, _: &BucketPolicy) -> Result<Observed, Failure> {

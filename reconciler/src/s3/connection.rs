@@ -200,6 +200,14 @@ impl Providers {
 }
 
 impl Connection {
+    /// The same for a bucket of `region`, where that is another than the Provider's.
+    pub(super) fn in_region(mut self, region: Option<&str>) -> Self {
+        if let Some(region) = region.filter(|region| *region != self.provider.spec.region) {
+            self.clients = self.clients.in_region(region);
+        }
+        self
+    }
+
     /// From now on others may use the credentials.
     pub(super) fn prove(&self) {
         let mut proven = self.providers.0.proven.lock();

@@ -1,6 +1,6 @@
 //! Buckets: made, marked, kept as the spec says.
 
-use concierge_reconciler::engine::seams::CrashPoint;
+use concierge_reconciler::engine::{ObjectKey, seams::CrashPoint};
 use concierge_tests::{
     faults::Fault,
     s3::fake::{self, ACCOUNT, Store},
@@ -246,4 +246,90 @@ async fn a_part_that_was_answered_with_another_document_is_never_deleted() {
     sleep(60 * MINUTE).await;
     assert!(world.store.has("photos"), "{:?}", world.told());
     assert!(!world.store.asked_from(0).iter().any(|one| one.starts_with("Delete")));
+}
+
+/// The conditions of a bucket at a Provider that says this of its service.
+async fn at_a_service_with(capabilities: Value, more: Value) -> (World, Vec<&'static str>) {
+    let world = World::new();
+    let mut spec = json!({ "capabilities": capabilities });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    world.provider(spec);
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    let asked = world.store.asked_from(0);
+    (world, asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_provider_says_of_its_service_is_believed_either_way() {
+    let lacks = json!({ "encryption": false, "cors": false });
+    let (world, asked) = at_a_service_with(lacks, json!({})).await;
+    let bucket = ObjectKey::new("Bucket", "default", "photos");
+    let says = world.server.message(&bucket, "Unsupported");
+    assert_eq!(says, "spec.encryption: the provider has no encryption; spec.cors: the provider has no cors");
+    let about = |call: &&str| call.contains("Encryption") || call.contains("Cors");
+    assert!(!asked.iter().any(about), "nobody is asked: {asked:?}");
+    assert_ne!(world.store.part("photos", "lifecycle"), "");
+
+    // A service of this type has neither, unless its Provider says so.
+    let (world, _) = at_a_service_with(json!({}), json!({ "type": "versitygw" })).await;
+    assert!(world.server.message(&bucket, "Unsupported").contains("spec.encryption"));
+    assert_eq!(world.store.part("photos", "encryption"), "");
+    let has = json!({ "encryption": true, "lifecycle": true, "publicAccessBlock": true });
+    let (world, _) = at_a_service_with(has, json!({ "type": "versitygw" })).await;
+    assert_eq!(world.server.condition(&bucket, "Unsupported"), "");
+    for part in ["encryption", "lifecycle", "publicAccessBlock"] {
+        assert_ne!(world.store.part("photos", part), "", "{part}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_tags_there_is_no_mark_until_the_provider_says_that_it_has_them() {
+    let (world, asked) = at_a_service_with(json!({ "tagging": false }), json!({})).await;
+    assert!(!asked.iter().any(|call| call.contains("Tagging")), "{asked:?}");
+    let bucket = ObjectKey::new("Bucket", "default", "photos");
+    assert!(world.server.message(&bucket, "Unsupported").contains("spec.tagging"));
+    let _process = world.healthy();
+    world.provider(json!({}));
+    let marked = |world: &World| world.store.part("photos", "tagging").contains("concierge.dev/owner");
+    world.until("marked", 15 * MINUTE, marked).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_of_another_region_is_reached_when_the_spec_names_that() {
+    let world = World::new();
+    let mut spec = everything();
+    spec["region"] = json!("eu-west-1");
+    let bucket = world.bucket("photos", spec);
+    let statement = json!({
+        "effect": "Allow", "principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:user/jane") }, "action": "s3:GetObject",
+        "resource": "arn:aws:s3:::photos/*",
+    });
+    let readers = json!({ "bucketRef": { "name": "photos" }, "policy": { "version": "2012-10-17", "statement": [statement] } });
+    let policy = world.put("BucketPolicy", "readers", readers);
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    world.until_ready(&policy).await;
+    assert_eq!(
+        world.store.with(|state| state.buckets["photos"].region.clone()).as_deref(),
+        Some("eu-west-1")
+    );
+    assert!(world.store.part("photos", "tagging").contains("concierge.dev/owner"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_is_found_in_another_region_is_told_of_with_the_field_and_the_remedy() {
+    let world = World::new();
+    put_bucket(&world.store, "photos");
+    world.store.with(|state| state.buckets.get_mut("photos").unwrap().region = Some("eu-west-1".to_owned()));
+    let bucket = world.bucket("photos", json!({}));
+    let _process = world.healthy();
+    world
+        .until("told", 5 * MINUTE, |world| world.server.condition(&bucket, "Ready") == "False Refused")
+        .await;
+    let says = world.server.message(&bucket, "Ready");
+    let wanted = "bucket photos: it is in the region eu-west-1, and the Provider's region is us-east-1; create a Bucket with \
+                  spec.region: eu-west-1 instead";
+    assert_eq!(says, wanted);
 }

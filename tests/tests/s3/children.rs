@@ -123,8 +123,9 @@ async fn what_is_made_for_a_bucket_costs_no_look_at_it_and_is_left_alone_afterwa
     let later = world.store.asked_from(calls);
     let looks = later.iter().filter(|one| **one == "HeadBucket").count();
     assert!(looks > 0 && of_bucket(&later) <= 9 * looks, "{later:?}");
-    let written: Vec<_> =
-        world.server.log_from(log).into_iter().map(|one| (one.name, one.object)).collect();
+    // Claims are made up for, because nobody is at the door here.
+    let written = world.server.log_from(log).into_iter().filter(|one| one.name.0 != "Claim");
+    let written: Vec<_> = written.map(|one| (one.name, one.object)).collect();
     assert!(written.is_empty(), "{written:#?}");
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn place(
     recent: &Recent,
 ) -> Result<Place, Failure> {
     let deleting = bucket.metadata.deletion_timestamp.is_some();
-    Ok(match head(ctx, to, &bucket.spec.name).await? {
+    Ok(match head(ctx, to, &bucket.spec).await? {
         Head::Absent if deleting => Place::Absent(BTreeMap::new()),
         Head::Absent => Place::Absent(known_fields(to, bucket)),
         Head::Closed(why) => Place::Closed(why),
@@ -153,14 +153,18 @@ enum Head {
 const DENIED: &str = "it may not be looked at: it is another account's, or s3:ListBucket is not allowed";
 
 /// Answers to HEAD have no words: the status is all there is.
-async fn head(ctx: &Context, to: &Connection, bucket: &str) -> Result<Head, Failure> {
-    let now = ctx.now();
+async fn head(ctx: &Context, to: &Connection, spec: &BucketSpec) -> Result<Head, Failure> {
+    let (now, bucket) = (ctx.now(), &spec.name);
+    let asked = spec.region.as_ref().unwrap_or(&to.provider.spec.region);
     let call = async {
         let Err(error) = Box::pin(to.clients.s3.head_bucket().bucket(bucket).send()).await else {
             return Ok(Head::Here);
         };
-        if let Some(region) = region_of(&error).filter(|region| *region != to.provider.spec.region) {
-            return Ok(Head::Closed(format!("it is in the region {region}; use a Provider of that region")));
+        if let Some(region) = region_of(&error).filter(|region| region != asked) {
+            let whose = if spec.region.is_some() { "spec.region" } else { "the Provider's region" };
+            return Ok(Head::Closed(format!(
+                "it is in the region {region}, and {whose} is {asked}; create a Bucket with spec.region: {region} instead"
+            )));
         }
         match Answered::of(&error) {
             Some(answered) if answered.is_missing(&["NotFound", "NoSuchBucket"]) => Ok(Head::Absent),
