@@ -373,6 +373,27 @@
   - create
   - delete
 - apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - accesskeys
+  verbs:
+  - create
+  - delete
+- apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - bucketpolicies
+  verbs:
+  - create
+  - delete
+- apiGroups:
+  - s3.cloud37.dev
+  resources:
+  - users
+  verbs:
+  - create
+  - delete
+- apiGroups:
   - ""
   resources:
   - events
