@@ -48,6 +48,11 @@ impl<'a> Answered<'a> {
         self.status == 403 && self.code.is_none_or(|code| codes.contains(&code))
     }
 
+    /// The service does not know the access key's id.
+    pub fn is_unknown_key(&self) -> bool {
+        self.code.is_some_and(|code| ["InvalidAccessKeyId", "InvalidClientTokenId"].contains(&code))
+    }
+
     /// The credentials are refused, and with them every call of the account.
     fn is_unauthorised(&self) -> bool {
         let codes = [

@@ -61,9 +61,13 @@ pub(crate) fn abandoned(status: &impl Conditions) -> Option<&Intent> {
     status.intent().filter(|intent| intent.state == IntentState::Abandoned)
 }
 
+/// What people are told of a call that was given up on request.
+pub(crate) fn message_of_abandoned(intent: &Intent) -> String {
+    let remedy = format!("set the annotation {}: retry to send it", annotation::RESOLVE_UNKNOWN);
+    format!("{} was given up on request; {remedy}", intent.operation)
+}
+
 /// The plan after a call was given up on request: nothing, until somebody asks again.
 pub(crate) fn plan_abandoned<S>(intent: &Intent) -> Plan<S> {
-    let remedy = format!("set the annotation {}: retry to send it", annotation::RESOLVE_UNKNOWN);
-    let message = format!("{} was given up on request; {remedy}", intent.operation);
-    Plan::not_ready(ConditionReason::Abandoned, message)
+    Plan::not_ready(ConditionReason::Abandoned, message_of_abandoned(intent))
 }

@@ -17,6 +17,7 @@ use concierge_shared::{
 };
 use parking_lot::Mutex;
 use reqwest::Url;
+use tokio::time::Instant;
 
 pub(super) use ask::{Found, unanswered};
 pub(super) use known::{Refusal, Subject};
@@ -32,6 +33,9 @@ use crate::{
 };
 use known::Known;
 
+/// How long a service may take to know a new access key everywhere.
+const NEW: Duration = Duration::from_secs(60);
+
 /// Makes the clients of an endpoint.
 type Dial = dyn Fn(&Endpoint, &Keys) -> Result<Clients, TrustError> + Send + Sync;
 
@@ -46,6 +50,8 @@ struct Inner {
     /// The digest of the credentials with which each Provider was last seen to be in order.
     proven: Mutex<HashMap<String, String>>,
     known: Known,
+    /// The ids of the access keys that were made a moment ago.
+    new_keys: Mutex<HashMap<String, Instant>>,
     cluster: OnceLock<String>,
 }
 
@@ -53,6 +59,8 @@ struct Inner {
 #[derive(Clone)]
 struct Opened {
     clients: Clients,
+    /// The id of the access key.
+    id: String,
     /// Of the credentials and the address.
     digest: String,
 }
@@ -65,6 +73,8 @@ pub(super) struct Connection {
     pub(super) cluster: String,
     /// `namespace/name` of the Provider.
     pub(super) name: String,
+    /// The id of the access key.
+    key: String,
     /// Of the credentials and the address.
     pub(super) digest: String,
     providers: Providers,
@@ -87,6 +97,7 @@ impl Providers {
             clients: clients::Clients::default(),
             proven: Mutex::default(),
             known: Known::default(),
+            new_keys: Mutex::default(),
             cluster: OnceLock::new(),
         }))
     }
@@ -137,14 +148,14 @@ impl Providers {
         let needed: Vec<_> = needed.iter().map(|(_, name)| name.as_str()).collect();
         let spec = serde_json::to_string(&provider.spec).unwrap_or_default();
         let dial = |secrets: &Secrets| self.dial(ctx, provider, secrets);
-        let Opened { clients, digest } = self.0.clients.get(ctx, &key, &needed, spec, dial).await?;
+        let Opened { clients, id, digest } = self.0.clients.get(ctx, &key, &needed, spec, dial).await?;
         let account = Account::new("s3", name.clone())
             .with_limits(limits(provider.spec.rate_limit.as_ref(), Limits::default()))
             .with_credentials(digest.clone())
             .watched_by(key);
         let cluster = self.cluster(ctx).await?;
         let (provider, providers) = (provider.clone(), self.clone());
-        Ok((account, Connection { clients, provider, cluster, name, digest, providers }))
+        Ok((account, Connection { clients, provider, cluster, name, key: id, digest, providers }))
     }
 
     fn endpoint(&self, ctx: &Context, provider: &Provider, trust: Trust) -> Result<Endpoint, Failure> {
@@ -181,7 +192,8 @@ impl Providers {
         let endpoint = self.endpoint(ctx, provider, trust)?;
         let clients = (self.0.dial)(&endpoint, &keys);
         let clients = clients.map_err(|error| Failure::DependencyMissing(error.to_string()))?;
-        Ok(Opened { clients, digest: digest(&endpoint, &keys) })
+        let digest = digest(&endpoint, &keys);
+        Ok(Opened { clients, id: keys.id, digest })
     }
 
     /// Nobody uses the Provider of this name any more.
@@ -212,6 +224,18 @@ impl Connection {
     pub(super) fn prove(&self) {
         let mut proven = self.providers.0.proven.lock();
         proven.insert(self.name.clone(), self.digest.clone());
+    }
+
+    /// Keeps in mind that the service may not know this access key everywhere yet.
+    pub(super) fn note_new_key(&self, id: &str) {
+        let mut keys = self.providers.0.new_keys.lock();
+        keys.retain(|_, made| made.elapsed() < NEW);
+        keys.insert(id.to_owned(), Instant::now());
+    }
+
+    /// Whether the access key that is used here was made a moment ago.
+    fn key_is_new(&self) -> bool {
+        self.providers.0.new_keys.lock().get(&self.key).is_some_and(|made| made.elapsed() < NEW)
     }
 
     pub(super) fn known(&self) -> &Known {

@@ -3,6 +3,7 @@
 //! A Provider's access key is used for nothing before the Provider has been looked at with it: one call tells whether the service
 //! takes it, and whose it is. What a service can't do, or does not allow, concerns one field; the others are applied all the same.
 
+mod access_key;
 mod bucket;
 mod bucket_policy;
 mod connection;
@@ -34,4 +35,5 @@ pub fn kinds(kinds: Kinds, providers: &Providers) -> Kinds {
         .with(bucket::BucketReconciler::new(providers.clone()))
         .with(bucket_policy::BucketPolicyReconciler(providers.clone()))
         .with(user::UserReconciler(providers.clone()))
+        .with(access_key::AccessKeyReconciler::new(providers.clone()))
 }

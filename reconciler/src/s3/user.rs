@@ -12,6 +12,8 @@ use concierge_shared::{
 };
 use jiff::Timestamp;
 
+pub(super) use look::identity;
+
 use super::{
     connection::{Connection, Providers},
     iam::{self, Change, Refusals},
@@ -218,7 +220,7 @@ async fn create(guard: &Guard, to: &Connection, user: &User) -> Result<Outcome, 
     let place = look::place(to, user);
     let call = iam::client(to)?.create_user().user_name(name).set_path(place.path());
     let made = to.write(guard, CREATE, call.send()).await?;
-    let made = made.user().map(look::identity);
+    let made = made.user().map(identity);
     let id = made.ok_or_else(|| Failure::Ambiguous(format!("{CREATE} was answered without a user")))?;
     Ok(Outcome::made(id, format!("created user {name}")))
 }

@@ -17,6 +17,7 @@ use super::{
     tags::{self, Tags},
 };
 use crate::{
+    access::Access,
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
@@ -42,7 +43,7 @@ use crate::{
     namespaced,
     status = "AccessKeyStatus",
     category = "s3",
-    doc = "An access key of a user at a provider of S3 storage. Concierge admits it and does nothing with it yet.",
+    doc = "An access key of a user at a provider of S3 storage, kept in a Secret and replaced in time.",
     printcolumn(name = "User", type_ = "string", json_path = ".spec.userRef.name"),
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.providerRef.name"),
     printcolumn(
@@ -94,17 +95,28 @@ pub struct Nothing {}
 
 status! {
     /// What Concierge found out about an access key.
-    pub struct AccessKeyStatus() {
-        /// The key's id.
+    pub struct AccessKeyStatus(intent) {
+        /// The id of the key that is in the Secret.
         pub access_key_id: Option<String>,
+        /// The id of the key that was there before, while it is kept for programs that still have it.
+        pub previous_access_key_id: Option<String>,
+        /// When the key that was there before is deleted, RFC 3339.
+        #[schemars(extend("format" = "date-time"))]
+        pub previous_key_delete_time: Option<String>,
+        /// The name at the provider of the user that the key belongs to.
+        pub user_name: Option<String>,
         /// Whether it was created.
         pub created: Option<bool>,
-        /// When it was last replaced, RFC 3339.
+        /// When it was made or last replaced, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub last_rotate_time: Option<String>,
         /// When it is replaced next, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub next_rotate_time: Option<String>,
+        /// The text of the annotation s3.cloud37.dev/rotate for which the key is to be replaced.
+        pub rotate_request: Option<String>,
+        /// The text of that annotation for which it was replaced.
+        pub last_rotate_request: Option<String>,
     }
 }
 
@@ -125,7 +137,7 @@ rules! {
 impl Kind for AccessKey {
     const NAME: &'static str = "AccessKey";
     const RULES: &'static [&'static AdmissionRule] = RULES;
-    const RECONCILED: bool = false;
+    const ACCESS: &'static [Access] = &[Access::SECRETS_MADE];
     const FILLS: &'static [Filled] = &[
         missing("spec.rotate"),
         missing("spec.rotate.enabled"),
@@ -200,7 +212,21 @@ impl AtProvider for AccessKey {
     }
 }
 
+impl AccessKeyStatus {
+    /// The ids of the keys that were made for the object and are not known to be gone.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.access_key_id.iter().chain(&self.previous_access_key_id).map(String::as_str)
+    }
+}
+
 impl AccessKey {
+    /// The annotation whose every new text has the key replaced.
+    pub const ROTATE: &'static str = "s3.cloud37.dev/rotate";
+    /// The entry of the key's id in its Secret.
+    pub const SECRET_ID: &'static str = "access-key-id";
+    /// The entry of the key's secret half in its Secret.
+    pub const SECRET_KEY: &'static str = "secret-access-key";
+
     /// The Secret that the key is kept in; `None` while the object itself has no name.
     pub fn secret_name(&self) -> Option<String> {
         let usual = || self.metadata.name.as_ref().map(|name| format!("{name}-credentials"));

@@ -62,6 +62,18 @@ pub struct Rotation {
     pub previous_keys_retention_days: Option<i64>,
 }
 
+impl Rotation {
+    /// For how many days a key is used.
+    pub fn interval(&self) -> i64 {
+        self.interval_days.unwrap_or(INTERVAL)
+    }
+
+    /// For how many days it is kept after its replacement.
+    pub fn retention(&self) -> i64 {
+        self.previous_keys_retention_days.unwrap_or(RETENTION)
+    }
+}
+
 /// Fills in what is missing of a rotation at `field`.
 pub(super) fn fill(
     fill: &mut Fill,

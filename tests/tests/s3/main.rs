@@ -5,6 +5,7 @@
 mod buckets;
 mod children;
 mod deletion;
+mod keys;
 mod outages;
 mod policies;
 mod services;

@@ -147,8 +147,9 @@ impl World {
 
     /// Every object there is, for a failing test to show.
     pub(crate) fn dump(&self) -> String {
-        let all =
-            ["Provider", "Bucket", "BucketPolicy"].into_iter().flat_map(|kind| self.server.of_kind(kind));
+        let all = ["Provider", "Bucket", "BucketPolicy", "User", "AccessKey"]
+            .into_iter()
+            .flat_map(|kind| self.server.of_kind(kind));
         let line = |object: Value| {
             format!("{} {}: {:#}", object["kind"], object["metadata"]["name"], object["status"])
         };

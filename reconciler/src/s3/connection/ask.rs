@@ -3,6 +3,7 @@
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 
 use super::Connection;
 use crate::{
@@ -65,7 +66,7 @@ impl Connection {
                 Ok(value) => return Ok(Found::Present(value)),
                 Err(error) => error,
             };
-            let why = failure(operation, &error, now);
+            let why = self.failure(operation, &error, now);
             match Answered::of(&error) {
                 Some(answered) if answered.is_missing(missing) => Ok(Found::Missing),
                 // It looks like an answer and is one to another question. Nothing is deleted after it.
@@ -88,7 +89,7 @@ impl Connection {
         E: ProvideErrorMetadata + Send + Sync + 'a,
     {
         let (call, now): (Sent<'a, T, E>, _) = (Box::pin(call), guard.now());
-        let call = async move { call.await.map_err(|error| failure(operation, &error, now)) };
+        let call = async move { call.await.map_err(|error| self.failure(operation, &error, now)) };
         Box::pin(guard.write(operation, call))
     }
 
@@ -110,9 +111,25 @@ impl Connection {
                 Err(error) => error,
             };
             let denied = Answered::of(&error).is_some_and(|answered| answered.is_denied());
-            told(failure(operation, &error, now), denied)
+            told(self.failure(operation, &error, now), denied)
         };
         Box::pin(guard.write(operation, call))
+    }
+
+    /// What a call failed with. A service does not know a new key at once: that passes, and says nothing of the credentials.
+    pub(in crate::s3) fn failure<E: ProvideErrorMetadata>(
+        &self,
+        operation: &str,
+        error: &SdkError<E, HttpResponse>,
+        now: Timestamp,
+    ) -> Failure {
+        let unknown = Answered::of(error).is_some_and(|answered| answered.is_unknown_key());
+        match failure(operation, error, now) {
+            Failure::Auth(why) if unknown && self.key_is_new() => {
+                Failure::Conflict(format!("{why} The key was made a moment ago, and is tried again."))
+            }
+            failure => failure,
+        }
     }
 }
 

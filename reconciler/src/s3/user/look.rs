@@ -25,7 +25,7 @@ pub(super) fn place(to: &Connection, user: &User) -> Place {
 }
 
 /// What tells a user from another of its name that was there before. Services that give users no id know them by their names.
-pub(super) fn identity(user: &types::User) -> String {
+pub(in crate::s3) fn identity(user: &types::User) -> String {
     let given = [user.user_id(), user.arn()].into_iter().find(|id| !id.is_empty());
     given.unwrap_or(user.user_name()).to_owned()
 }
@@ -281,15 +281,16 @@ async fn leaving(ctx: &Context, to: &Connection, user: &User, here: &mut Here) -
     Ok(())
 }
 
-/// The AccessKey whose status tells of the key.
+/// The AccessKey that the key was made for.
 fn holder(ctx: &Context, user: &User, key: &str) -> Result<Option<String>, Failure> {
     let meta = &user.metadata;
     let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
     let users = referrers_key(User::NAME, namespace.unwrap_or_default(), name.unwrap_or_default());
     let objects = ctx.select(AccessKey::NAME, "", &users)?;
-    let mut holders = objects.iter().filter_map(|object| object.get::<AccessKey>()).filter(|object| {
-        object.status.as_ref().is_some_and(|status| status.access_key_id.as_deref() == Some(key))
-    });
+    let mut holders = objects
+        .iter()
+        .filter_map(|object| object.get::<AccessKey>())
+        .filter(|object| object.status.as_ref().is_some_and(|status| status.key_ids().any(|id| id == key)));
     Ok(holders.next().map(|object| {
         let meta = &object.metadata;
         format!(

@@ -23,6 +23,8 @@ pub struct Key {
     pub active: bool,
     /// When it was made.
     pub created: Timestamp,
+    /// When it was last used.
+    pub used: Option<Timestamp>,
     hidden: Option<Hidden>,
 }
 
@@ -70,7 +72,7 @@ impl Iam {
             return Err(Refusal::full(format!("Cannot exceed quota for AccessKeysPerUser: {MOST}")));
         }
         let secret = std::iter::repeat_with(fastrand::alphanumeric).take(40).collect();
-        let key = Key { id, secret, active: true, created: at, hidden: None };
+        let key = Key { id, secret, active: true, created: at, used: None, hidden: None };
         user.keys.push(key.clone());
         Ok(key)
     }
@@ -93,6 +95,17 @@ impl Iam {
         let shown = user.keys.iter().zip(listed).filter(|(_, listed)| *listed);
         let entries: Vec<_> = shown.map(|(key, _)| (key.id.clone(), member(&key.described(user)))).collect();
         Ok(element("UserName", &name) + &call.page("AccessKeyMetadata", entries))
+    }
+
+    pub(super) fn get_access_key_last_used(&mut self, call: &Call) -> Answer {
+        let id = call.required("AccessKeyId")?;
+        let owner =
+            self.users.values().find_map(|user| Some((user, user.keys.iter().find(|key| key.id == id)?)));
+        let missing = || Refusal::missing(format!("The Access Key with id {id} cannot be found."));
+        let (user, key) = owner.ok_or_else(missing)?;
+        let used = key.used.map(|used| element("LastUsedDate", &time(used))).unwrap_or_default();
+        let rest = element("ServiceName", "N/A") + &element("Region", "N/A");
+        Ok(element("UserName", &user.name) + &format!("<AccessKeyLastUsed>{used}{rest}</AccessKeyLastUsed>"))
     }
 
     pub(super) fn update_access_key(&mut self, call: &Call) -> Answer {

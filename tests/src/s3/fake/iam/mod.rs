@@ -40,6 +40,7 @@ const ACTIONS: &[(&str, Handler)] = &[
     ("ListAttachedUserPolicies", Iam::list_attached_user_policies),
     ("CreateAccessKey", Iam::create_access_key),
     ("ListAccessKeys", Iam::list_access_keys),
+    ("GetAccessKeyLastUsed", Iam::get_access_key_last_used),
     ("UpdateAccessKey", Iam::update_access_key),
     ("DeleteAccessKey", Iam::delete_access_key),
     ("CreatePolicy", Iam::create_policy),
@@ -91,10 +92,13 @@ impl Iam {
         self.user(user).map(|user| user.keys.clone()).unwrap_or_default()
     }
 
-    /// Whether a user's key is taken, and since long enough.
-    pub(super) fn takes(&self, key: &str, at: Timestamp) -> bool {
-        let settled = |key: &Key| key.active && at.duration_since(key.created) >= self.settling;
-        self.users.values().flat_map(|user| &user.keys).any(|one| one.id == key && settled(one))
+    /// Whether a user's key is taken: it is active, and was made long enough ago. It is used then.
+    pub(super) fn takes(&mut self, key: &str, at: Timestamp) -> bool {
+        let settling = self.settling;
+        let settled = |key: &Key| key.active && at.duration_since(key.created) >= settling;
+        let mut keys = self.users.values_mut().flat_map(|user| &mut user.keys);
+        let taken = keys.find(|one| one.id == key && settled(one));
+        taken.map(|key| key.used = Some(at)).is_some()
     }
 
     /// Whose key this is.

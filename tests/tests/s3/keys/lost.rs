@@ -1,0 +1,102 @@
+//! Secrets, keys and answers that are lost.
+
+use concierge_tests::{
+    faults::{Fault, Hidden},
+    simulation::MINUTE,
+};
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{ALICE, assert_in_order, ids, is_in_order, key, pair, secret_key};
+use crate::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_lost_gets_another_key_and_the_old_one_goes_in_time() {
+    let spoil: [fn(&World); 3] = [
+        |world| world.server.user_deletes(&secret_key("web")),
+        |world| {
+            let mut secret = world.server.read(&secret_key("web")).unwrap();
+            secret["data"] = json!({});
+            world.server.user_puts(secret);
+        },
+        |world| {
+            let mut secret = world.server.read(&secret_key("web")).unwrap();
+            secret["data"]["access-key-id"] = json!("QUtJQVNPTUVCT0RZRUxTRVM=");
+            world.server.user_puts(secret);
+        },
+    ];
+    for spoil in spoil {
+        let world = World::new();
+        let web = key(&world, json!({ "previousKeysRetentionDays": 1 }));
+        let _process = world.healthy();
+        world.until_ready(&web).await;
+        let old = pair(&world, "web").unwrap().0;
+        spoil(&world);
+        world
+            .until("made again", 15 * MINUTE, |world| {
+                pair(world, "web").is_some_and(|(id, _)| id != old) && is_in_order(world, &web)
+            })
+            .await;
+        assert_eq!(world.server.status(&web)["previousAccessKeyId"], old.as_str());
+        world.server.step_clock(SignedDuration::from_hours(24));
+        sleep(15 * MINUTE).await;
+        assert_in_order(&world, &web, "later");
+        assert_eq!(world.store.keys(ALICE).len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_lost_beside_somebody_elses_key_gets_another_key_in_place_of_ours() {
+    let world = World::new();
+    let web = key(&world, json!({}));
+    let _process = world.healthy();
+    world.until_ready(&web).await;
+    let theirs = world.store.with(|state| state.iam.give_key(ALICE, world.server.now()).unwrap());
+    let old = pair(&world, "web").unwrap().0;
+    world.server.user_deletes(&secret_key("web"));
+    world
+        .until("made again", 15 * MINUTE, |world| {
+            pair(world, "web").is_some_and(|(id, _)| id != old) && world.server.is_ready(&web)
+        })
+        .await;
+    let (mine, keys) = (pair(&world, "web").unwrap().0, ids(&world.store.keys(ALICE)));
+    assert_eq!(keys, [mine, theirs.id].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_somebody_deletes_at_the_service_is_made_again() {
+    let world = World::new();
+    let web = key(&world, json!({}));
+    let _process = world.healthy();
+    world.until_ready(&web).await;
+    sleep(15 * MINUTE).await;
+    world.store.with(|state| state.iam.users.get_mut(ALICE).unwrap().keys.clear());
+    world.until("made again", 15 * MINUTE, |world| is_in_order(world, &web)).await;
+    assert_eq!(world.store.count("CreateAccessKey"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_listed_late_is_neither_made_again_nor_forgotten() {
+    let world = World::new();
+    let web = key(&world, json!({}));
+    let hidden = Hidden::For(5 * MINUTE);
+    world.store.faults().once("CreateAccessKey", Fault::Hide(hidden));
+    let _process = world.healthy();
+    world.until_ready(&web).await;
+    sleep(20 * MINUTE).await;
+    assert_in_order(&world, &web, "shown");
+    assert_eq!(world.store.count("CreateAccessKey"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_answer_was_lost_and_that_is_listed_late_is_deleted() {
+    let world = World::new();
+    let web = key(&world, json!({}));
+    let hidden = Hidden::For(2 * MINUTE);
+    world.store.faults().once("CreateAccessKey", Fault::Hide(hidden));
+    world.store.faults().once("CreateAccessKey", Fault::DropAfter);
+    let _process = world.healthy();
+    world.until("made", 30 * MINUTE, |world| is_in_order(world, &web)).await;
+    assert_eq!((world.store.keys(ALICE).len(), world.store.count("DeleteAccessKey")), (1, 1));
+}
