@@ -64,6 +64,18 @@ fn every_list_text_and_map_of_every_kind_is_bounded() {
     assert!(unbounded.is_empty(), "no bound on {unbounded:#?}");
 }
 
+/// `kubectl apply` and `helm install` print a warning for each other one.
+#[test]
+fn every_format_is_one_that_the_api_server_knows() {
+    for kind in KINDS {
+        walk(&schema(kind), &format!("{kind:?}"), &mut |path, schema| {
+            let format = schema["format"].as_str();
+            let known = ["int32", "int64", "float", "double", "date-time"];
+            assert!(format.is_none_or(|format| known.contains(&format)), "{path}: {format:?}");
+        });
+    }
+}
+
 /// `kubectl explain` and the reference show it.
 #[test]
 fn every_field_of_every_kind_is_described() {

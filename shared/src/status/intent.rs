@@ -54,5 +54,6 @@ pub struct Intent {
     pub state: IntentState,
     /// How often its effect was looked for.
     #[serde(default)]
+    #[schemars(with = "i32", range(min = 0))]
     pub looks: u32,
 }
