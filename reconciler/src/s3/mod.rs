@@ -8,6 +8,7 @@ mod bucket;
 mod bucket_policy;
 mod connection;
 mod iam;
+mod iam_policy;
 mod provider;
 mod user;
 
@@ -34,6 +35,7 @@ pub fn kinds(kinds: Kinds, providers: &Providers) -> Kinds {
         .with(provider::ProviderReconciler(providers.clone()))
         .with(bucket::BucketReconciler::new(providers.clone()))
         .with(bucket_policy::BucketPolicyReconciler(providers.clone()))
+        .with(iam_policy::IAMPolicyReconciler(providers.clone()))
         .with(user::UserReconciler(providers.clone()))
         .with(access_key::AccessKeyReconciler::new(providers.clone()))
 }

@@ -39,6 +39,8 @@ pub(super) struct Observed {
     state: State,
     /// The ARN of the policy that the user is to have, where the spec names one and it is there.
     policy: Option<String>,
+    /// Whether the provider has tags of users.
+    has_tags: bool,
     at: Timestamp,
 }
 

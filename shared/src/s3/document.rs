@@ -109,9 +109,14 @@ pub(super) fn fill_version(policy: Option<&mut PolicyFields>, fill: &mut Fill) {
     }
 }
 
-/// The policy as JSON, however it is given; `None` when there is none.
+/// The policy as JSON, however it is given; `None` when there is none. Of fields that never came by the webhook, which fills it in, the
+/// version is the same.
 pub(super) fn text(fields: Option<&PolicyFields>, text: Option<&String>) -> Option<String> {
-    fields.map(|fields| Document::of(fields).text).or_else(|| text.cloned())
+    let fields = fields.cloned().map(|mut fields| {
+        fields.version.get_or_insert_with(|| VERSION.to_owned());
+        Document::of(&fields).text
+    });
+    fields.or_else(|| text.cloned())
 }
 
 /// A policy as one text, however it is given.

@@ -128,7 +128,6 @@ impl Kind for IAMPolicy {
     const NAME: &'static str = "IAMPolicy";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
-    const RECONCILED: bool = false;
     const FILLS: &'static [Filled] = &[missing("spec.policy.version")];
 
     fn fill_defaults(&mut self, fill: &mut Fill) {

@@ -1,7 +1,7 @@
 //! The group `s3.cloud37.dev`: buckets, users, keys and policies at any provider that speaks S3's protocol.
 //!
 //! Field names and status fields are those of the operator that served this group before, so that its objects go
-//! on; what is new is optional. Access keys are admitted and stored; nothing is done with them at a provider yet.
+//! on; what is new is optional.
 
 mod access_key;
 mod bucket;

@@ -5,9 +5,11 @@
 mod buckets;
 mod children;
 mod deletion;
+mod iam_policies;
 mod keys;
 mod outages;
 mod policies;
 mod services;
 mod trust;
+mod users;
 mod world;

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use aws_sdk_iam::types::PolicyScopeType;
 use concierge_reconciler::aws::Keys;
+use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::s3::Server;
 use serde_json::{Value, json};
 
+use crate::users::reads;
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -84,4 +87,62 @@ async fn a_bucket_comes_and_goes_at_versitygw_with_what_it_can_do() {
         "{:?}",
         world.told()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_and_policies_come_and_go_at_moto() {
+    let server = Server::moto().await.unwrap();
+    let world = World::of(&server.endpoint, &server.admin, json!({ "type": "aws" }));
+    let bucket = world.bucket("photos", json!({}));
+    world.server.user_annotates(&bucket, json!({ "concierge.dev/paused": "true" }));
+    let policy = world.iam_policy("readers", reads());
+    let named = world.user("reports", json!({ "policyRef": { "name": "readers" } }));
+    let own = world.user("web", json!({ "policy": reads(), "tags": { "team": "shop" } }));
+    let _process = world.healthy();
+    let done = |world: &World, key: &ObjectKey| world.server.is_ready(key) && world.is_synced(key);
+    for key in [&policy, &named, &own] {
+        world.until("ready", SOON, |world| done(world, key)).await;
+    }
+    let iam = server.clients(&server.admin).unwrap().iam.unwrap();
+    let made = iam.get_user().user_name("web").send().await.unwrap();
+    let made = made.user().unwrap();
+    assert!(made.path().starts_with("/k8s/") && made.path().ends_with("/default/"), "{made:?}");
+    assert_eq!(world.server.status(&own)["userId"], made.user_id());
+    let tags = iam.list_user_tags().user_name("web").send().await.unwrap();
+    assert!(tags.tags().iter().any(|tag| tag.key() == "team" && tag.value() == "shop"), "{tags:?}");
+
+    // Looked at once more: nothing to do, so the service's own way to write documents is understood.
+    for (key, token) in [(&policy, "1"), (&named, "1"), (&own, "1")] {
+        let told = world.told().len();
+        world.server.user_annotates(key, json!({ "concierge.dev/reconcile-at": token }));
+        world.until("looked at", SOON, |world| world.server.status(key)["reconciledAt"] == token).await;
+        let new = &world.told()[told..];
+        assert!(done(&world, key) && !new.iter().any(|told| told.starts_with("Updated")), "{}", world.dump());
+    }
+    for folder in 0..6 {
+        let resource = format!("arn:aws:s3:::photos/{folder}/*");
+        let spec =
+            json!({ "statement": [{ "effect": "Allow", "action": "s3:GetObject", "resource": resource }] });
+        world.iam_policy("readers", spec);
+        let arn = world.server.status(&policy)["policyArn"].as_str().unwrap().to_owned();
+        let versions = iam.list_policy_versions().policy_arn(arn).send().await.unwrap();
+        assert!(versions.versions().len() <= 5, "{versions:?}");
+        world
+            .until("another version", SOON, |world| {
+                let status = world.server.status(&policy);
+                let generation = world.server.read(&policy).unwrap()["metadata"]["generation"].clone();
+                status["observedGeneration"] == generation && done(world, &policy)
+            })
+            .await;
+    }
+    for key in [&policy, &named, &own] {
+        world.server.user_deletes(key);
+    }
+    for key in [&policy, &named, &own] {
+        world.until("gone", SOON, |world| world.server.read(key).is_none()).await;
+    }
+    let users = iam.list_users().send().await.unwrap();
+    let names: Vec<_> = users.users().iter().map(|user| user.user_name()).collect();
+    assert_eq!(names, ["concierge"]);
+    assert!(iam.list_policies().scope(PolicyScopeType::Local).send().await.unwrap().policies().is_empty());
 }

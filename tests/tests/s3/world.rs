@@ -113,6 +113,18 @@ impl World {
         self.put("Bucket", name, spec)
     }
 
+    /// A user of this name, as `more` says.
+    pub(crate) fn user(&self, name: &str, more: Value) -> ObjectKey {
+        let mut spec = json!({ "name": name, "providerRef": { "name": "p" } });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.put("User", name, spec)
+    }
+
+    /// An IAM policy of this name that says this.
+    pub(crate) fn iam_policy(&self, name: &str, policy: Value) -> ObjectKey {
+        self.put("IAMPolicy", name, json!({ "providerRef": { "name": "p" }, "policy": policy }))
+    }
+
     pub(crate) fn put(&self, kind: &'static str, name: &str, spec: Value) -> ObjectKey {
         self.server.user_makes("s3.cloud37.dev/v1alpha1", kind, name, json!({}), spec)
     }
@@ -140,6 +152,13 @@ impl World {
         self.server.condition(key, "Synced").starts_with("True")
     }
 
+    /// The calls from the `from`th on, those about the Provider left out.
+    pub(crate) fn calls_of_objects(&self, from: usize) -> Vec<&'static str> {
+        let mut calls = self.store.asked_from(from);
+        calls.retain(|one| !["ListBuckets", "GetCallerIdentity"].contains(one));
+        calls
+    }
+
     /// The messages of all events so far.
     pub(crate) fn told(&self) -> Vec<String> {
         self.server.events().into_iter().map(|event| format!("{}: {}", event.reason, event.message)).collect()
@@ -147,7 +166,7 @@ impl World {
 
     /// Every object there is, for a failing test to show.
     pub(crate) fn dump(&self) -> String {
-        let all = ["Provider", "Bucket", "BucketPolicy", "User", "AccessKey"]
+        let all = ["Provider", "Bucket", "BucketPolicy", "User", "IAMPolicy", "AccessKey"]
             .into_iter()
             .flat_map(|kind| self.server.of_kind(kind));
         let line = |object: Value| {

@@ -13,13 +13,14 @@ use crate::engine::{Drift, Failure};
 pub(in crate::s3) struct Change {
     pub(in crate::s3) set: Tags,
     pub(in crate::s3) remove: Vec<String>,
+    /// Those of them that are there, for people.
+    from: String,
 }
 
+/// As a difference.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.set.iter().map(|(key, value)| format!("{key}={value}"));
-        let removed = self.remove.iter().map(|key| format!("no {key}"));
-        f.write_str(&set.chain(removed).collect::<Vec<_>>().join(", "))
+        write!(f, "{} -> {}", self.from, self.wanted())
     }
 }
 
@@ -41,16 +42,24 @@ impl Change {
             .filter(|key| found.contains_key(*key) && !wanted.contains_key(*key))
             .map(str::to_owned)
             .collect();
-        (!set.is_empty() || !remove.is_empty()).then_some(Self { set, remove })
+        let there = set.keys().chain(&remove).filter_map(|key| Some(format!("{key}={}", found.get(key)?)));
+        let from = shown(there);
+        (!set.is_empty() || !remove.is_empty()).then_some(Self { set, remove, from })
+    }
+
+    fn wanted(&self) -> String {
+        shown(self.set.iter().map(|(key, value)| format!("{key}={value}")))
     }
 
     /// The difference that it corrects.
-    pub(in crate::s3) fn drift(&self, found: &Tags) -> Drift {
-        let keys = self.set.keys().chain(&self.remove);
-        let shown = keys.filter_map(|key| Some(format!("{key}={}", found.get(key)?)));
-        let shown = shown.collect::<Vec<_>>().join(", ");
-        Drift::new("spec.tags", if shown.is_empty() { "none" } else { &shown }, self)
+    pub(in crate::s3) fn drift(&self) -> Drift {
+        Drift::new("spec.tags", &self.from, self.wanted())
     }
+}
+
+fn shown(tags: impl Iterator<Item = String>) -> String {
+    let tags: Vec<_> = tags.collect();
+    if tags.is_empty() { "none".to_owned() } else { tags.join(", ") }
 }
 
 /// Which of the keys that the spec says, or said, are there.
@@ -86,10 +95,9 @@ mod tests {
         let found = tags(&[("team", "old"), ("cost", "1"), ("gone", "x")]);
         let wanted = tags(&[("team", "shop")]);
         let change = Change::of(Some(&wanted), ["team", "gone", "missing"].into_iter(), &found).unwrap();
-        assert_eq!(change, Change { set: wanted.clone(), remove: vec!["gone".to_owned()] });
-        assert_eq!(change.to_string(), "team=shop, no gone");
-        let shown = change.drift(&found);
-        assert_eq!((shown.found.as_str(), shown.wanted.as_str()), ("team=old, gone=x", "team=shop, no gone"));
+        assert_eq!((&change.set, change.remove.as_slice()), (&wanted, &["gone".to_owned()][..]));
+        assert_eq!(change.to_string(), "team=old, gone=x -> team=shop");
+        assert_eq!(change.drift().found, "team=old, gone=x");
         let found = tags(&[("team", "shop"), ("cost", "1")]);
         assert_eq!(Change::of(Some(&wanted), ["team"].into_iter(), &found), None);
         assert_eq!(tags_of(Some(&wanted), ["cost", "gone"].into_iter(), &found), ["cost", "team"]);

@@ -6,13 +6,14 @@ use aws_sdk_iam::types;
 use concierge_shared::{
     admission::reference::referrers_key,
     kind::Kind,
-    s3::{AccessKey, AtProvider, IAMPolicy, Provider, Tags, User},
+    s3::{AccessKey, IAMPolicy, Tags, User},
     status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
 
 use super::{Here, Leaving, Observed, POLICY, POLICY_REF, State, TAGS, plan, policy_name};
 use crate::{
+    common::recorded::by_others,
     engine::{Context, Effect, Failure, Owner, annotation},
     s3::{
         connection::{Connection, Found, Refusal, Subject},
@@ -37,7 +38,8 @@ pub(super) async fn observe(ctx: &Context, to: &Connection, user: &User) -> Resu
         Found::Unsupported(why) => State::Closed(ConditionReason::Unsupported, why),
         Found::Denied(why) => State::Closed(ConditionReason::Refused, why),
     };
-    Ok(Observed { state, policy: policy_arn(ctx, user), at: ctx.now() })
+    let has_tags = to.provider.spec.has_iam_tags();
+    Ok(Observed { state, policy: policy_arn(ctx, user), has_tags, at: ctx.now() })
 }
 
 async fn find(ctx: &Context, to: &Connection, user: &User) -> Result<Found<types::User>, Failure> {
@@ -129,34 +131,11 @@ async fn owner(ctx: &Context, to: &Connection, user: &User, found: &types::User)
             "it has the id {id}, and {recorded} was recorded: the user was deleted, and another one has its name"
         )),
         None if !is_marked => Owner::Other(place.why_not(found.path())),
-        None if is_anothers(ctx, to, user, &id).await? => {
-            Owner::Other("another User of this namespace and endpoint has it".to_owned())
+        None if by_others(ctx, |other: User| other.status?.user_id).await?.contains(&id) => {
+            Owner::Other("another User has it".to_owned())
         }
         None => Owner::Ours,
     })
-}
-
-/// Whether another User made it, or is about to: one that names another Provider of the same service. The older one has it.
-async fn is_anothers(ctx: &Context, to: &Connection, user: &User, id: &str) -> Result<bool, Failure> {
-    let meta = &user.metadata;
-    let age = |user: &User| (user.metadata.creation_timestamp.clone(), user.metadata.uid.clone());
-    let mut is_anothers = false;
-    let visit = |other: User| {
-        let recorded = other.status.as_ref().and_then(|status| status.user_id.as_deref());
-        is_anothers |= other.metadata.uid != meta.uid
-            && other.metadata.namespace == meta.namespace
-            && other.spec.name.eq_ignore_ascii_case(&user.spec.name)
-            && is_at_the_same(ctx, to, &other)
-            && (recorded == Some(id) || recorded.is_none() && age(&other) < age(user));
-    };
-    ctx.for_each_stored(visit).await?;
-    Ok(is_anothers)
-}
-
-fn is_at_the_same(ctx: &Context, to: &Connection, other: &User) -> bool {
-    let namespace = other.metadata.namespace.as_deref().unwrap_or_default();
-    let provider: Option<Arc<Provider>> = other.provider_ref().visible(ctx.lookup(), namespace);
-    provider.is_some_and(|provider| provider.spec.iam_endpoint == to.provider.spec.iam_endpoint)
 }
 
 async fn inline(ctx: &Context, to: &Connection, user: &User) -> Result<Found<String>, Failure> {

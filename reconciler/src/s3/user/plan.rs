@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use concierge_shared::{
     admission::review::abridged,
-    s3::{User, UserStatus, policy::PolicyKind},
+    s3::{Tags, User, UserStatus, policy::PolicyKind},
     status::ConditionReason,
 };
 
@@ -70,7 +70,11 @@ fn create(user: &User, observed: &Observed) -> Plan<Step> {
     if let Some(arn) = &observed.policy {
         plan = plan.step(Step::Attach(arn.clone()));
     }
-    plan
+    let tags = Change::of(user.spec.tags.as_ref(), std::iter::empty(), &Tags::new());
+    match tags.filter(|_| observed.has_tags) {
+        Some(change) => plan.step(Step::Tag(change)),
+        None => plan,
+    }
 }
 
 fn keep(user: &User, observed: &Observed, here: &Here) -> Plan<Step> {
@@ -91,7 +95,7 @@ fn keep(user: &User, observed: &Observed, here: &Here) -> Plan<Step> {
     }
     match Change::of(user.spec.tags.as_ref(), tags_before(user), &here.tags) {
         Some(change) if !here.refusals.has(TAGS) => {
-            let drift = change.drift(&here.tags);
+            let drift = change.drift();
             plan.correct_independently(Step::Tag(change), [drift])
         }
         _ => plan,
