@@ -17,7 +17,8 @@ const LARGEST: usize = 8 << 20;
 /// A service that closes idle connections sooner than this makes calls ambiguous that were merely unlucky.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// A client that sends each request once: no retries, no redirects. Time-outs of whole calls are the engine's. A connection that does not
+/// A client that sends each request once: no retries, no redirects, and no proxy of the environment, which would see the keys and could
+/// answer in the service's place. Time-outs of whole calls are the engine's. A connection that does not
 /// come about within `connect` is known never to have carried a call, so it has to be shorter than they are.
 ///
 /// # Errors
@@ -29,6 +30,8 @@ pub(crate) fn client(
     builder
         .retry(reqwest::retry::never())
         .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
         .connect_timeout(connect)
         .pool_idle_timeout(IDLE)
         .user_agent(concat!("concierge/", env!("CARGO_PKG_VERSION")))
@@ -226,6 +229,20 @@ mod tests {
         let client = client(reqwest::Client::builder(), Duration::from_secs(2)).unwrap();
         let sent = send(client.post(format!("http://127.0.0.1:{port}/"))).await;
         assert!(matches!(sent, Err(Failure::NeverSent(_))), "{sent:?}");
+    }
+
+    #[tokio::test]
+    async fn nobody_comes_between_us_and_a_service() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        proxy.set_nonblocking(true).unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let through = reqwest::Proxy::all(format!("http://{}", proxy.local_addr().unwrap())).unwrap();
+        let builder = reqwest::Client::builder().proxy(through);
+        let client = client(builder, Duration::from_secs(2)).unwrap();
+        let sent = client.get(format!("http://{closed}/")).timeout(Duration::from_secs(2)).send().await;
+        assert!(sent.unwrap_err().is_connect());
+        assert!(proxy.accept().is_err(), "the proxy was asked");
     }
 
     /// Its queue of connections is full, so it answers none of the packets with which one begins.

@@ -23,20 +23,12 @@ pub struct HttpSettings {
     pub connect_timeout: Duration,
     /// Longest answer read, in bytes. Default 8 MiB.
     pub answer_limit: usize,
-    /// Whether `HTTPS_PROXY` and its like are obeyed. Off by default: a proxy sees which shop is used and can
-    /// answer in its place, so it has to be chosen.
-    pub proxy_from_env: bool,
 }
 
 impl HttpSettings {
     /// The defaults for a base URL.
     pub fn new(base_url: Url) -> Self {
-        Self {
-            base_url,
-            connect_timeout: Duration::from_secs(5),
-            answer_limit: 8 << 20,
-            proxy_from_env: false,
-        }
+        Self { base_url, connect_timeout: Duration::from_secs(5), answer_limit: 8 << 20 }
     }
 }
 
@@ -69,16 +61,14 @@ pub struct Http {
 impl Http {
     /// A transport to one shop.
     pub fn new(settings: &HttpSettings) -> Result<Self, HttpError> {
-        let HttpSettings { base_url, connect_timeout, answer_limit, proxy_from_env } = settings;
+        let HttpSettings { base_url, connect_timeout, answer_limit } = settings;
         check(base_url)?;
         let tls = tls(base_url)?;
         let client = |kept: usize| {
             let builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .pool_max_idle_per_host(kept)
-                .referer(false)
                 .http1_only();
-            let builder = if *proxy_from_env { builder } else { builder.no_proxy() };
             http::client(builder, *connect_timeout)
         };
         let base = base_url.as_str().trim_end_matches('/').to_owned();
