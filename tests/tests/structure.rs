@@ -288,20 +288,38 @@ fn operators_are_told_what_to_do_about_each_line_above_info() {
     assert!(found > 30, "only {found} lines above INFO were found");
 }
 
+/// What can be linked to in a document: its headings as GitHub names them, and its own marks.
+fn anchors(document: &Path) -> Vec<String> {
+    let text = fs::read_to_string(document).unwrap();
+    let heading = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        words.chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(heading);
+    let marks = text.split("<a id=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned);
+    headings.chain(marks).collect()
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut documents = files("docs", "md");
-    documents.extend(["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| project().join(name)));
+    documents.extend(
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| project().join(name)),
+    );
     let mut links = 0;
     for document in documents {
         let text = fs::read_to_string(&document).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let path = link.split('#').next().unwrap_or_default();
-            if path.is_empty() || path.contains("://") {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if path.contains("://") {
                 continue;
             }
             links += 1;
-            assert!(document.with_file_name(path).exists(), "{} links to {link}", document.display());
+            let target = if path.is_empty() { document.clone() } else { document.with_file_name(path) };
+            assert!(target.exists(), "{} links to {link}", document.display());
+            let there = anchor.is_empty() || anchors(&target).iter().any(|one| one == anchor);
+            assert!(there, "{} links to {link}", document.display());
         }
     }
     assert!(links > 10);

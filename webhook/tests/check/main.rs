@@ -410,13 +410,13 @@ expect:
 "##;
     let run = check(&["-"], case);
     let expect = r##"FAIL <stdin>
-                                  EXPECTED                FOUND
-     verdict                      admitted                refused
-     refused by the schema alone  no                      yes
-     problem                      pets.pet.id at spec.id  -
-     problem                      -                       pets.pet.tag at spec.tag: contains '#'; use only letters, digits, spaces, '-', '_' and '.'
-     in the patch                 -                       {"op":"replace","path":"/spec/name","value":"Rex"}
-     spec.name with defaults      "Rex the First"         "Rex"
+                              EXPECTED                FOUND
+     verdict                  admitted                refused
+     refused by the schema    schema: false           schema: true
+     problem                  pets.pet.id at spec.id  -
+     problem                  -                       pets.pet.tag at spec.tag: contains '#'; use only letters, digits, spaces, '-', '_' and '.'
+     in the patch             -                       {"op":"replace","path":"/spec/name","value":"Rex"}
+     spec.name with defaults  "Rex the First"         "Rex"
 1 fixture: 0 passed, 1 failed
 "##;
     assert_eq!((run.out.as_str(), run.code), (expect, 1));
