@@ -121,8 +121,9 @@ fn make<T, A>(status: &impl Conditions, secret: &str, observed: &Observed<T, A>)
                 format!("Secret {secret} exists and does not belong to this object; delete or rename it");
             Plan::not_ready(ConditionReason::OwnedByOther, message).look_again(SOON)
         }
-        SecretState::Absent => plan.step(Step::Reserve).once(Step::Make, observed.once.clone()),
-        SecretState::Empty | SecretState::Filled => plan.once(Step::Make, observed.once.clone()),
+        SecretState::Absent | SecretState::Empty | SecretState::Filled => {
+            plan.step(Step::Reserve).once(Step::Make, observed.once.clone())
+        }
     }
 }
 
@@ -134,7 +135,7 @@ pub(crate) fn plan_deletion<T, A>(id: Option<&str>, observed: &Observed<T, A>) -
     }
 }
 
-/// Makes sure that there is a Secret to write into.
+/// Makes sure that there is a Secret to write into, and that it may be written.
 pub(crate) async fn reserve<K: Kind>(guard: &Guard, owner: &K, name: &str) -> Result<Outcome, Failure> {
     guard.reserve_secret(owner, name, &SecretSpec::default()).await?;
     Ok(Outcome::new(ConditionReason::Created, format!("reserved Secret {name}")))

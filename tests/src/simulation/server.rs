@@ -61,6 +61,8 @@ pub struct Trouble {
     pub missing: BTreeSet<String>,
     /// Kinds that are said not to be there when their metadata is written.
     pub vanished: BTreeSet<String>,
+    /// Kinds whose objects may be made and read, and not changed.
+    pub read_only: BTreeSet<String>,
     /// Kinds whose status may not be written.
     pub read_only_status: BTreeSet<String>,
     /// Kinds whose caches are not believed.
@@ -297,6 +299,14 @@ impl Connection {
         }
     }
 
+    fn may_change(&self, kind: &str) -> Result<(), ClusterError> {
+        self.permitted(kind)?;
+        match self.server.trouble.lock().read_only.contains(kind) {
+            true => Err(ClusterError::Forbidden(format!("{kind} objects may not be changed"))),
+            false => Ok(()),
+        }
+    }
+
     async fn thawed(&self) {
         let _ = self.frozen.clone().wait_for(|frozen| !frozen).await;
         tokio::task::yield_now().await;
@@ -365,6 +375,7 @@ impl Cluster for Connection {
     fn replace<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
+            self.may_change(&target.resource.kind)?;
             let version = object["metadata"]["resourceVersion"].as_str();
             self.server.write("replace", target, version, |stored| stored["spec"] = object["spec"].clone())
         })
@@ -403,7 +414,7 @@ impl Cluster for Connection {
     fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
-            self.permitted(&target.resource.kind)?;
+            self.may_change(&target.resource.kind)?;
             if self.server.trouble.lock().vanished.contains(&target.resource.kind) {
                 return Err(ClusterError::NotFound);
             }

@@ -121,6 +121,23 @@ async fn a_token_that_a_person_made_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_minted_while_its_secret_may_not_be_filled() {
+    let world = World::new();
+    let _process = world.healthy();
+    let account = key("TerminalAccount", "default");
+    world.until("ready", 10 * MINUTE, |world| world.server.is_ready(&account)).await;
+    world.server.trouble(|trouble| trouble.read_only = ["Secret".to_owned()].into());
+    let token = world.put("TerminalToken", "ci", json!({}), json!({}));
+    sleep(LONG).await;
+    assert!(world.shop.account(TOKEN).tokens().is_empty());
+    let told = world.server.message(&token, "Synced");
+    assert!(told.contains("Secret objects may not be changed"), "{told}");
+    world.server.trouble(|trouble| trouble.read_only.clear());
+    world.until("active", 60 * MINUTE, |world| world.phase(&token) == "Active").await;
+    assert_eq!(world.shop.account(TOKEN).tokens().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_card_that_a_person_added_is_neither_adopted_nor_charged() {
     let world = World::new();
     world.add_customer("default", "tok_visa");

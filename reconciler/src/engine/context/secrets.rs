@@ -7,7 +7,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{
-    cluster::{ClusterError, Target},
+    cluster::{ClusterError, MetadataPatch, Target},
     context::{
         Context, Secret,
         guard::{Guard, Owned, belongs_to, owner_reference},
@@ -90,6 +90,8 @@ impl Guard {
     /// Makes sure that the Secret `name` in the namespace of `owner` exists and belongs to it, so that it can be
     /// [filled](Self::fill_secret) once there is something to fill it with. Of `secret`, the data is not written yet.
     ///
+    /// It is changed by nothing, which shows that it may be changed: what a service shows once would be lost otherwise.
+    ///
     /// # Errors
     /// [`Failure::Invalid`] when there is a Secret of that name that does not belong to `owner`.
     pub async fn reserve_secret<K: Kind>(
@@ -102,16 +104,27 @@ impl Guard {
         let target = secret_beside(owner, name);
         let mut object = secret.object(&target);
         object["metadata"]["ownerReferences"] = json!([owner_reference(owner)?]);
-        match self.in_time(self.shared.cluster.create(&target, &object)).await {
-            Ok(_) => Ok(()),
-            Err(ClusterError::Exists) => match self.secret_of(owner, name).await? {
-                Owned::Ours(_) => Ok(()),
-                Owned::Absent => Err(Failure::Conflict(format!("Secret {name} came and went"))),
-                Owned::Foreign(_) => Err(Failure::Invalid(format!(
-                    "Secret {name} exists and does not belong to this object; delete or rename it"
-                ))),
-            },
-            Err(error) => Err(kubernetes(error)),
+        let reserved = match self.in_time(self.shared.cluster.create(&target, &object)).await {
+            Ok(created) => created,
+            Err(ClusterError::Exists) => self.reserved(owner, &target).await?,
+            Err(error) => return Err(kubernetes(error)),
+        };
+        let resource_version =
+            reserved["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+        let nothing = MetadataPatch { resource_version, ..MetadataPatch::default() };
+        self.in_time(self.shared.cluster.patch_metadata(&target, &nothing)).await.map_err(kubernetes)?;
+        Ok(())
+    }
+
+    /// The Secret that is there already.
+    async fn reserved<K: Kind>(&self, owner: &K, target: &Target) -> Result<Value, Failure> {
+        let name = &target.name;
+        match self.shared.cluster.get(target).await.map_err(kubernetes)? {
+            Some(found) if belongs_to(owner, &found) => Ok(found),
+            None => Err(Failure::Conflict(format!("Secret {name} came and went"))),
+            Some(_) => Err(Failure::Invalid(format!(
+                "Secret {name} exists and does not belong to this object; delete or rename it"
+            ))),
         }
     }
 

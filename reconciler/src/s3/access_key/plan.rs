@@ -170,10 +170,9 @@ impl View<'_> {
             Ok(leaving) => leaving,
             Err(obstacle) => return self.blocked(obstacle),
         };
-        let mut plan = leaving.into_iter().map(Step::Delete).fold(self.standing(), Plan::step);
-        if matches!(self.observed.secret, Kept::Absent) {
-            plan = plan.step(Step::Reserve);
-        }
+        // Before any key goes, it is sure that the new one can be kept.
+        let plan = self.standing().step(Step::Reserve);
+        let plan = leaving.into_iter().map(Step::Delete).fold(plan, Plan::step);
         let before = self.listed.iter().map(|key| key.id.clone()).collect();
         // The keys of a user look alike, so they are made one after the other, whichever object they are for.
         let fingerprint = format!("access key of {}", self.observed.user);
