@@ -10,7 +10,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::setup::{GROUPS, PATIENCE, Services, is_settled};
+use super::setup::{GROUPS, Iam, PATIENCE, Services, is_settled};
 use crate::shopping::{ShopCluster, bearer, coffee, condition, is_held, is_ready};
 use crate::world::{Created, api, create, pet, with_others};
 
@@ -96,6 +96,7 @@ fn assert_nothing_remains(cluster: &ShopCluster, services: &Services, name: &str
     let buckets = services.buckets();
     assert!(buckets.is_empty(), "{name}: buckets {buckets:?}");
     assert!(pets.is_empty(), "{name}: pets {pets:?}");
+    assert_eq!(services.iam(), Iam::default(), "{name}");
 }
 
 /// Something of every kind, and what is stuck: an account without its Secret, a pet whose store does not answer, and, where

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use aws_sdk_iam::types::PolicyScopeType;
 use concierge_shared::kind::KINDS;
 use concierge_tests::controlplane::ControlPlane;
 use concierge_tests::petstore::{Petstore, Served};
@@ -142,14 +143,23 @@ pub(super) const GROUPS: [Group; 3] = [
                 ),
             ]
         },
-        fresh: |number| bucket(&format!("bucket-{number}"), &format!("photos-{number}")),
+        fresh: |number| {
+            let mut fresh = bucket(&format!("bucket-{number}"), &format!("photos-{number}"));
+            // A hundred that come and go at once are a matter of their own.
+            fresh["spec"]["autoManage"] = json!({"enabled": false});
+            fresh
+        },
         wrong: || Wrong { object: bucket("twin", "photos"), rule: "s3.bucket.unique", like: "photos" },
         unneeded: "AccessKey",
         agrees: |setup, objects| {
-            let buckets = objects.iter().filter(|one| one["kind"] == "Bucket");
-            let named: BTreeSet<_> =
-                buckets.map(|one| one["spec"]["name"].as_str().unwrap().to_owned()).collect();
-            assert_eq!(setup.services.buckets(), named);
+            let of = |kind: &'static str| objects.iter().filter(move |one| one["kind"] == kind);
+            let names = |kind: &'static str| {
+                of(kind).map(|one| one["spec"]["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+            };
+            assert_eq!(setup.services.buckets(), names("Bucket"));
+            let iam = setup.services.iam();
+            assert_eq!(iam.users, names("User"));
+            assert_eq!((iam.policies, iam.keys), (of("IAMPolicy").count(), of("AccessKey").count()));
         },
     },
 ];
@@ -195,6 +205,34 @@ impl Services {
         let listed = tokio::task::block_in_place(|| Handle::current().block_on(list));
         listed.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)).collect()
     }
+
+    /// Who and what else is there.
+    pub(super) fn iam(&self) -> Iam {
+        let list = async {
+            let iam = self.s3.clients(&self.s3.admin).unwrap().iam.unwrap();
+            let listed = iam.list_users().send().await.unwrap();
+            let mut users: BTreeSet<_> =
+                listed.users().iter().map(|user| user.user_name().to_owned()).collect();
+            // Whose key the Provider has.
+            assert!(users.remove("concierge"));
+            let policies = iam.list_policies().scope(PolicyScopeType::Local).send().await.unwrap();
+            let mut keys = 0;
+            for user in &users {
+                keys +=
+                    iam.list_access_keys().user_name(user).send().await.unwrap().access_key_metadata().len();
+            }
+            Iam { users, policies: policies.policies().len(), keys }
+        };
+        tokio::task::block_in_place(|| Handle::current().block_on(list))
+    }
+}
+
+/// What an account has beside buckets.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Iam {
+    users: BTreeSet<String>,
+    policies: usize,
+    keys: usize,
 }
 
 pub(super) struct Setup {
