@@ -1,5 +1,7 @@
 //! A time of day for programs that run, to be stepped by a test.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,6 +41,8 @@ impl Clock {
     /// # Errors
     /// When its file can't be written.
     pub fn step_to(&self, seconds: i64) -> Result<()> {
-        std::fs::write(&self.file, seconds.to_ne_bytes()).context("the clock can't be stepped")
+        // The programs have the file in memory: one that is cut to nothing first ends those that look at it just then.
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.file)?;
+        file.write_all(&seconds.to_ne_bytes()).context("the clock can't be stepped")
     }
 }
