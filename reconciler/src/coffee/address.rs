@@ -1,6 +1,9 @@
 //! An address: made at the shop, made anew when it is edited, and the old one deleted once nobody uses it.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use concierge_shared::{
     admission::reference::referrers_key,
@@ -18,6 +21,7 @@ use super::{
     connection::{Connection, Shops, account_to_wake},
     placing::{addresses, place_of, postal},
 };
+use crate::common::recorded::by_others;
 use crate::common::standing::{PRESENT, SOON, Standing, is_gone, standing, trouble};
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Once,
@@ -167,6 +171,11 @@ impl Reconcile for AddressReconciler {
 
     fn recorded(&self, status: &CoffeeAddressStatus) -> Vec<String> {
         status.address_id.iter().chain(&status.retired_address_ids).cloned().collect()
+    }
+
+    /// Orders make addresses of their own.
+    async fn recorded_elsewhere(&self, ctx: &Context) -> Result<HashSet<String>, Failure> {
+        by_others(ctx, |order: CoffeeOrder| order.status?.address_id).await
     }
 
     async fn find_effects(

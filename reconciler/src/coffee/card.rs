@@ -18,6 +18,7 @@ use super::{
     client::{Card, Error, Secret, operation},
     connection::{Connection, Shops, account_to_wake, failure},
 };
+use crate::common::recorded::by_others;
 use crate::common::standing::{PRESENT, SOON, Standing, is_gone, standing, trouble};
 use crate::engine::{
     Account, Checks, Context, Deletion, Effect, Failure, Guard, IfNotFound, ObjectKey, Once, Outcome, Plan,
@@ -168,6 +169,11 @@ impl Reconcile for CardReconciler {
 
     fn recorded(&self, status: &CoffeeCardStatus) -> Vec<String> {
         status.card_id.clone().into_iter().collect()
+    }
+
+    /// Orders register cards of their own.
+    async fn recorded_elsewhere(&self, ctx: &Context) -> Result<HashSet<String>, Failure> {
+        by_others(ctx, |order: CoffeeOrder| order.status?.card_id).await
     }
 
     async fn find_effects(

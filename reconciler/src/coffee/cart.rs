@@ -1,13 +1,16 @@
 //! A cart: added up from the product list, and made one order when it says so. The account's own cart at the shop is shared with
 //! people, and never touched.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 use concierge_shared::{
     admission::{lookup::LookupExt, reference::Reference},
     coffee::{
-        CartPhase, CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeCartSpec, CoffeeCartStatus, CoffeeProduct,
-        UsedAccount, product::variant_key,
+        CartPhase, CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeCartSpec, CoffeeCartStatus, CoffeeOrder,
+        CoffeeProduct, UsedAccount, product::variant_key,
     },
     status::{
         ConditionReason,
@@ -22,6 +25,7 @@ use super::{
     placing::{self, PLACED, Placeable, REFUSALS},
 };
 use crate::common::{
+    recorded::by_others,
     refusals,
     standing::{SOON, Standing, is_asked, is_target_ready, standing, trouble},
 };
@@ -190,6 +194,10 @@ impl Reconcile for CartReconciler {
 
     fn recorded(&self, status: &CoffeeCartStatus) -> Vec<String> {
         status.order_id.clone().into_iter().collect()
+    }
+
+    async fn recorded_elsewhere(&self, ctx: &Context) -> Result<HashSet<String>, Failure> {
+        by_others(ctx, |order: CoffeeOrder| order.status?.order_id).await
     }
 
     async fn find_effects(

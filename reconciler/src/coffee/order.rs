@@ -4,9 +4,11 @@ mod open;
 mod plan;
 mod status;
 
+use std::collections::HashSet;
+
 use concierge_shared::{
     admission::{reference::Reference, review::annotation},
-    coffee::{CoffeeOrder, CoffeeOrderStatus, OrderPhase},
+    coffee::{CoffeeAddress, CoffeeCard, CoffeeCart, CoffeeOrder, CoffeeOrderStatus, OrderPhase},
     status::intent::{Intent, IntentState},
 };
 use jiff::Timestamp;
@@ -20,7 +22,7 @@ use super::{
     connection::{Connection, Shops, account_to_wake},
     placing::{self, REFUSALS},
 };
-use crate::common::standing::is_asked;
+use crate::common::{recorded::by_others, standing::is_asked};
 use crate::engine::{
     Account, Checks, Context, Deletion, DeletionPolicy, Effect, Failure, Guard, ObjectKey, Outcome, Plan,
     Reconcile, Refusal, UnknownPolicy, annotation::RESOLVE_UNKNOWN,
@@ -148,6 +150,13 @@ impl Reconcile for OrderReconciler {
     fn recorded(&self, status: &CoffeeOrderStatus) -> Vec<String> {
         let CoffeeOrderStatus { order_id, address_id, card_id, .. } = status;
         [order_id, address_id, card_id].into_iter().flatten().cloned().collect()
+    }
+
+    async fn recorded_elsewhere(&self, ctx: &Context) -> Result<HashSet<String>, Failure> {
+        let mut ids = by_others(ctx, |cart: CoffeeCart| cart.status?.order_id).await?;
+        ids.extend(by_others(ctx, |card: CoffeeCard| card.status?.card_id).await?);
+        ids.extend(by_others(ctx, |address: CoffeeAddress| address.status?.address_id).await?);
+        Ok(ids)
     }
 
     async fn find_effects(

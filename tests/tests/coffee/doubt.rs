@@ -5,7 +5,7 @@ use std::time::Duration;
 use concierge_reconciler::{coffee::client, engine::ObjectKey};
 use concierge_tests::{
     faults::{Fault, Pause, Rule},
-    shop::Plastic,
+    shop::{Plastic, SEGFAULT},
     simulation::MINUTE,
 };
 use serde_json::json;
@@ -118,6 +118,27 @@ async fn a_token_that_a_person_made_is_left_alone() {
     world.server.user_annotates(&token, json!({ "concierge.dev/resolve-unknown": "retry" }));
     world.until("active", 60 * MINUTE, |world| world.phase(&token) == "Active").await;
     assert_eq!(world.shop.account(TOKEN).tokens().len(), 2);
+}
+
+/// An order and a cart, an order's own address and an address: deleting one would remove what the other has.
+#[tokio::test(start_paused = true)]
+async fn what_an_object_of_another_kind_has_is_not_adopted() {
+    let world = World::ready_to_order();
+    let _process = world.healthy();
+    let order = world.order("one");
+    world.until("ordered", 10 * MINUTE, |world| world.server.is_ready(&order)).await;
+    let id = world.server.status(&order)["orderId"].as_str().unwrap().to_owned();
+    let metadata = json!({ "annotations": {
+        "concierge.dev/recorded": id, "concierge.dev/resolve-unknown": format!("adopt={id}"),
+    } });
+    let spec = json!({
+        "items": [{ "productVariantId": SEGFAULT, "quantity": 1 }], "convertToOrder": true,
+        "accountRef": { "name": "default" }, "addressRef": { "name": "default" }, "cardRef": { "name": "default" },
+    });
+    let cart = world.put("CoffeeCart", "copy", metadata, spec);
+    let told = |world: &World| world.server.message(&cart, "Ready").contains("belongs to another object");
+    world.until("held", 60 * MINUTE, told).await;
+    assert!(world.server.status(&cart)["orderId"].is_null());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What a kind's file says: connect -> observe -> plan -> act.
 
-use std::{fmt, time::Duration};
+use std::{collections::HashSet, fmt, time::Duration};
 
 use concierge_shared::{
     admission::{reference::Reference, rule::AdmissionRule},
@@ -193,6 +193,15 @@ pub trait Reconcile: Send + Sync + 'static {
         Self: Sized,
     {
         Vec::new()
+    }
+
+    /// The ids that objects of other kinds have recorded for things of the sorts that [`recorded`](Self::recorded) tells of. None of them is
+    /// adopted.
+    fn recorded_elsewhere(
+        &self,
+        _ctx: &Context,
+    ) -> impl Future<Output = Result<HashSet<String>, Failure>> + Send {
+        async { Ok(HashSet::new()) }
     }
 
     /// Lists what could be the effect of a `once` call whose outcome is unknown. The engine picks by fingerprint, time

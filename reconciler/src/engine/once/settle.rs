@@ -156,7 +156,7 @@ impl<R: Reconcile> Run<R> {
 
     /// Read live: the cache may not show yet what another object recorded a moment ago.
     async fn recorded_by_others(&self) -> Flow<HashSet<String>> {
-        let mut ids = HashSet::new();
+        let mut ids = self.reconciler.recorded_elsewhere(&self.ctx).await.or_end()?;
         let visit = |object: R::Kind| {
             if object.meta().uid != self.meta().uid {
                 ids.extend(
