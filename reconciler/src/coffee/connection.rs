@@ -126,7 +126,6 @@ impl Shops {
         url: &str,
     ) -> Result<(Client, String), Failure> {
         let entry = &account.spec.token_secret_ref;
-        let key = ObjectKey::of(account);
         let settings = (url, &entry.key, account.spec.environment.unwrap_or_default() as u8);
         let make = |secrets: &Secrets| {
             let token = Secret::new(secrets.of(&entry.name)?.text(&entry.key)?);
@@ -136,7 +135,7 @@ impl Shops {
             let digest = digest(token.expose());
             Ok((Client::new(self.transport(url)?, token).with_timeout(ctx.request_timeout()), digest))
         };
-        self.0.clients.get(ctx, &key, &[&entry.name], settings, make).await
+        self.0.clients.get(ctx, &ObjectKey::of(account), &[&entry.name], settings, make).await
     }
 
     fn transport(&self, url: &str) -> Result<Arc<dyn Transport>, Failure> {

@@ -45,9 +45,8 @@ impl Reconcile for TokenReconciler {
         token: &TerminalToken,
     ) -> Result<Observed<Token, UsedAccount>, Failure> {
         let listed = list(ctx, shop).await?;
-        let id = recorded_id(token);
+        let (id, keys) = (recorded_id(token), [TerminalToken::SECRET_KEY]);
         let before = listed.iter().map(|one| one.id.clone()).collect();
-        let keys = [TerminalToken::SECRET_KEY];
         Ok(Observed {
             used: shop.used.clone(),
             at: ctx.now(),

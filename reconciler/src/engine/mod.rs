@@ -55,11 +55,12 @@ pub use context::{
 };
 pub use kinds::{
     Kinds,
+    checks::Checks,
     plan::{
         Deletion, DeletionPolicy, Drift, Effect, ExtraCondition, IfFound, IfNotFound, Once, Outcome, Owner,
         Plan, Planned, Readiness, UnknownPolicy,
     },
-    reconcile::{Checks, ImplicitUsers, Reconcile, Refusal, StatusOf},
+    reconcile::{ImplicitUsers, Reconcile, Refusal, StatusOf},
 };
 pub use retry::{Failure, Requeue};
 pub use schedule::Engine;

@@ -1,5 +1,6 @@
 //! A user: made once, known by its path and its id, given its policy, and let go when nothing that others made hangs on it.
 
+mod act;
 mod look;
 mod plan;
 
@@ -139,21 +140,21 @@ impl Reconcile for UserReconciler {
     ) -> Result<Outcome, Failure> {
         let name = &user.spec.name;
         match step {
-            Step::Create(_) => create(guard, to, user).await,
-            Step::SetPolicy { replaces } => set_policy(guard, to, user, *replaces).await,
+            Step::Create(_) => act::create(guard, to, user).await,
+            Step::SetPolicy { replaces } => act::set_policy(guard, to, user, *replaces).await,
             Step::RemovePolicy => {
                 let call =
                     iam::client(to)?.delete_user_policy().user_name(name).policy_name(policy_name(user));
                 iam::gone(to.write(guard, "DeleteUserPolicy", call.send()).await)?;
                 Ok(Outcome::new(ConditionReason::Deleted, format!("removed the policy of user {name}")))
             }
-            Step::Attach(arn) => attach(guard, to, user, arn).await,
+            Step::Attach(arn) => act::attach(guard, to, user, arn).await,
             Step::Detach(arn) => {
                 let call = iam::client(to)?.detach_user_policy().user_name(name).policy_arn(arn);
                 iam::gone(to.write(guard, "DetachUserPolicy", call.send()).await)?;
                 Ok(Outcome::new(ConditionReason::Updated, format!("detached {arn} from user {name}")))
             }
-            Step::Tag(change) => tag(guard, to, user, change).await,
+            Step::Tag(change) => act::tag(guard, to, user, change).await,
             Step::Delete(_) => {
                 iam::gone(
                     to.write(guard, "DeleteUser", iam::client(to)?.delete_user().user_name(name).send())
@@ -215,71 +216,4 @@ impl Reconcile for UserReconciler {
 /// The name of the user's own policy. The predecessor gave it the same one.
 fn policy_name(user: &User) -> String {
     format!("{}-policy", user.spec.name)
-}
-
-async fn create(guard: &Guard, to: &Connection, user: &User) -> Result<Outcome, Failure> {
-    let name = &user.spec.name;
-    let place = look::place(to, user);
-    let call = iam::client(to)?.create_user().user_name(name).set_path(place.path());
-    let made = to.write(guard, CREATE, call.send()).await?;
-    let made = made.user().map(identity);
-    let id = made.ok_or_else(|| Failure::Ambiguous(format!("{CREATE} was answered without a user")))?;
-    Ok(Outcome::made(id, format!("created user {name}")))
-}
-
-async fn set_policy(guard: &Guard, to: &Connection, user: &User, replaces: bool) -> Result<Outcome, Failure> {
-    let name = &user.spec.name;
-    let text = user.spec.document().unwrap_or_default();
-    let call = iam::client(to)?.put_user_policy().user_name(name);
-    let call = call.policy_name(policy_name(user)).policy_document(text).send();
-    let done = to.try_write(guard, "PutUserPolicy", call).await;
-    let done = done.map_err(|failure| {
-        full(failure, "the inline policies of a user may have 2048 characters together; use an IAMPolicy")
-    })?;
-    let (reason, word) = match replaces {
-        true => (ConditionReason::Updated, "replaced"),
-        false => (ConditionReason::Created, "set"),
-    };
-    let usual = Outcome::new(reason, format!("{word} the policy of user {name}"));
-    Ok(iam::note(to, user, POLICY, done).unwrap_or(usual))
-}
-
-async fn attach(guard: &Guard, to: &Connection, user: &User, arn: &str) -> Result<Outcome, Failure> {
-    let name = &user.spec.name;
-    let call = iam::client(to)?.attach_user_policy().user_name(name).policy_arn(arn).send();
-    let done = to.try_write(guard, "AttachUserPolicy", call).await;
-    let done = done.map_err(|failure| full(failure, "a user has at most ten policies; detach one"))?;
-    let usual = Outcome::new(ConditionReason::Updated, format!("attached {arn} to user {name}"));
-    Ok(iam::note(to, user, POLICY_REF, done).unwrap_or(usual))
-}
-
-/// Says which limit it is that a service tells of.
-fn full(failure: Failure, limit: &str) -> Failure {
-    match failure {
-        Failure::Invalid(why) if why.contains("LimitExceeded") => {
-            Failure::Invalid(format!("{why} ({limit})"))
-        }
-        failure => failure,
-    }
-}
-
-async fn tag(guard: &Guard, to: &Connection, user: &User, change: &Change) -> Result<Outcome, Failure> {
-    let (name, iam) = (&user.spec.name, iam::client(to)?);
-    if !change.remove.is_empty() {
-        let call = iam.untag_user().user_name(name).set_tag_keys(Some(change.remove.clone())).send();
-        let done = to.try_write(guard, "UntagUser", call).await?;
-        if let Some(refused) = iam::note(to, user, TAGS, done) {
-            return Ok(refused);
-        }
-    }
-    if !change.set.is_empty() {
-        let tags = iam::iam_tags(&change.set)?;
-        let done = to
-            .try_write(guard, "TagUser", iam.tag_user().user_name(name).set_tags(Some(tags)).send())
-            .await?;
-        if let Some(refused) = iam::note(to, user, TAGS, done) {
-            return Ok(refused);
-        }
-    }
-    Ok(Outcome::new(ConditionReason::Updated, format!("set tags of user {name}: {change}")))
 }

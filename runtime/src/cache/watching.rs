@@ -304,8 +304,7 @@ where
             Failure::Other(error) => {
                 self.health.failed(&error);
                 if self.broken_streams >= BROKEN_STREAMS {
-                    self.broken_streams = 0;
-                    self.version = None;
+                    (self.broken_streams, self.version) = (0, None);
                 }
             }
         }

@@ -22,6 +22,7 @@ pub mod condition;
 pub mod process;
 pub mod scenarios;
 pub mod server;
+mod trouble;
 mod users;
 pub mod view;
 

@@ -1,5 +1,6 @@
 //! The kinds that an engine reconciles, each a reconciler without its types.
 
+pub(crate) mod checks;
 pub(crate) mod plan;
 pub(crate) mod reconcile;
 

@@ -27,7 +27,10 @@ use crate::engine::{
     annotation,
     cluster::{ClusterError, Target},
     context::{Context, guard::Guard},
-    kinds::reconcile::{Checks, Reconcile, StatusOf},
+    kinds::{
+        checks::Checks,
+        reconcile::{Reconcile, StatusOf},
+    },
     once::calls::SendState,
     retry::{Failure, Requeue},
     schedule::queue::Lane,

@@ -56,8 +56,7 @@ async fn keys(
             }))
         })
     });
-    let found = found.await?;
-    Ok(found.map(|keys| keys.into_iter().filter(|key| !reconciler.is_removed(&key.id)).collect()))
+    Ok(found.await?.map(|keys| keys.into_iter().filter(|key| !reconciler.is_removed(&key.id)).collect()))
 }
 
 fn read(listed: &AccessKeyMetadata) -> Option<Key> {

@@ -211,10 +211,9 @@ impl View<'_> {
     fn check(&self) -> Result<(), Obstacle> {
         let obstacle = |reason, word, message| Err(Obstacle { reason, word, message });
         if let Kept::Foreign(_) = &self.observed.secret {
-            let message = format!(
-                "Secret {} exists and does not belong to this object; delete or rename it",
-                secret_name(self.key)
-            );
+            let secret = secret_name(self.key);
+            let message =
+                format!("Secret {secret} exists and does not belong to this object; delete or rename it");
             return obstacle(ConditionReason::OwnedByOther, "ForeignSecret", message);
         }
         if !self.observed.user_is_ready {

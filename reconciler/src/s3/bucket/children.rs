@@ -21,6 +21,7 @@ use crate::{
 const CONDITION: &str = "ChildrenReady";
 /// The field of the spec.
 const FIELD: &str = "spec.autoManage";
+const NO_POLICIES: &str = "makes no BucketPolicy: the provider has none; the User's own policy has to do";
 /// When to look at the latest at one that is to be gone; its end is told.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
@@ -156,9 +157,7 @@ pub(super) async fn observe(ctx: &Context, to: &Connection, bucket: &Bucket) -> 
 /// Why the bucket has no policy made for it. The user's own policy lets it in all the same.
 fn no_policy(ctx: &Context, to: &Connection, bucket: &Bucket, names: &ChildNames) -> Option<String> {
     if to.provider.spec.said_of(|all| all.bucket_policy, &[]) == Some(false) {
-        return Some(
-            "makes no BucketPolicy: the provider has none; the User's own policy has to do".to_owned(),
-        );
+        return Some(NO_POLICIES.to_owned());
     }
     let (namespace, name) = (bucket.metadata.namespace.as_deref()?, bucket.metadata.name.as_deref()?);
     let other = |one: &Stored| one.namespace() != namespace || one.name() != names.policy;

@@ -39,8 +39,7 @@ pub(super) async fn place(
 ) -> Result<Place, Failure> {
     let deleting = bucket.metadata.deletion_timestamp.is_some();
     Ok(match head(ctx, to, &bucket.spec).await? {
-        Head::Absent if deleting => Place::Absent(BTreeMap::new()),
-        Head::Absent => Place::Absent(known_fields(to, bucket)),
+        Head::Absent => Place::Absent(if deleting { BTreeMap::new() } else { known_fields(to, bucket) }),
         Head::Closed(why) => Place::Closed(why),
         Head::Here if deleting => Place::Here(Box::new(last(ctx, to, bucket).await?)),
         Head::Here => {

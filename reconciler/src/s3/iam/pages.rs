@@ -34,10 +34,8 @@ pub(in crate::s3) async fn all<'a, T>(
             Found::Denied(why) => return Ok(Found::Denied(why)),
         };
         items.extend(more);
-        if next.is_none() {
-            break;
-        }
-        start = next;
+        let Some(next) = next else { break };
+        start = Some(next);
     }
     Ok(Found::Present(items))
 }

@@ -79,9 +79,8 @@ async fn named(ctx: &Context, to: &Connection, name: &str) -> Result<Found<Optio
                 Page::new(arns, page.is_truncated(), page.marker())
             }))
         })
-    })
-    .await?;
-    Ok(found.map(|arns| arns.into_iter().next()))
+    });
+    Ok(found.await?.map(|arns| arns.into_iter().next()))
 }
 
 pub(super) async fn effect(

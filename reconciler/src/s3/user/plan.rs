@@ -199,14 +199,11 @@ pub(super) fn report(user: &User, observed: &Observed, status: &mut UserStatus) 
 
 /// What is at the user because the spec says it, or said it. What could not be asked for is as it was.
 fn applied(user: &User, observed: &Observed, here: &Here) -> Vec<String> {
-    let mut applied = Vec::new();
     let unknown = |field: &str, word: &str| {
         let before = applied_before(user).filter(|one| one.starts_with(word)).map(str::to_owned);
         before.filter(|_| here.refusals.has(field)).collect::<Vec<_>>()
     };
-    applied.extend(unknown(POLICY, INLINE));
-    applied.extend(unknown(POLICY_REF, ATTACHED));
-    applied.extend(unknown(TAGS, TAG));
+    let mut applied = [unknown(POLICY, INLINE), unknown(POLICY_REF, ATTACHED), unknown(TAGS, TAG)].concat();
     applied.extend(here.inline.as_ref().map(|_| INLINE.to_owned()));
     let ours = observed.policy.as_deref().into_iter().chain(attached_before(user));
     let attached = ours.filter(|arn| here.attached.iter().any(|one| one == arn));

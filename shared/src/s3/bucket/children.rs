@@ -17,7 +17,7 @@ use crate::{
         UserSpec,
         document::VERSION,
         policy::document::Effect,
-        rotation::{BucketRotation, INTERVAL, RETENTION, Rotation},
+        rotation::{INTERVAL, RETENTION, Rotation},
     },
 };
 
@@ -67,7 +67,6 @@ impl Bucket {
     /// The AccessKey that is made for it; `None` when nothing is.
     pub fn managed_key(&self) -> Option<AccessKey> {
         let rotation = self.spec.managed()?.rotation.clone().unwrap_or_default();
-        let BucketRotation { enabled, interval_days, previous_keys_retention_days } = rotation;
         let names = self.child_names();
         let spec = AccessKeySpec {
             provider_ref: self.spec.provider_ref.clone(),
@@ -77,9 +76,9 @@ impl Bucket {
             policy: None,
             tags: None,
             rotate: Some(Rotation {
-                enabled: enabled.or(Some(true)),
-                interval_days: interval_days.or(Some(INTERVAL)),
-                previous_keys_retention_days: previous_keys_retention_days.or(Some(RETENTION)),
+                enabled: rotation.enabled.or(Some(true)),
+                interval_days: rotation.interval_days.or(Some(INTERVAL)),
+                previous_keys_retention_days: rotation.previous_keys_retention_days.or(Some(RETENTION)),
             }),
         };
         Some(self.beside(AccessKey::new(&names.key, spec)))

@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::State;
 use crate::faults::{Request, Response};
 
-/// A bucket.
 #[derive(Clone, Debug, Default)]
 pub struct Bucket {
     /// Its parts by their words.
     pub parts: BTreeMap<&'static str, String>,
     /// Keys and versions.
     pub objects: Vec<(String, String)>,
-    /// Keys that are locked.
     pub locked: BTreeSet<String>,
     /// Uploads that nobody has finished, by key and id.
     pub uploads: Vec<(String, String)>,

@@ -72,8 +72,7 @@ impl<'a> Reader<'a> {
         let span = self.span(start, start + raw.len());
         let Entries(entries) = serde_json::from_str(raw)
             .map_err(|error: serde_json::Error| SyntaxError { span, message: plain(&error) })?;
-        let mut map = Map::default();
-        let mut read = start;
+        let (mut map, mut read) = (Map::default(), start);
         for (key, value) in entries {
             let key_span = self.key_span(read, self.offset(value.get()));
             read = self.offset(value.get()) + value.get().len();

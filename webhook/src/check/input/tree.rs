@@ -162,8 +162,7 @@ impl Node {
 
     /// Where to point at for the key of the field `path`, or of the nearest parent that is there.
     pub(crate) fn locate_key(&self, path: &FieldPath) -> Span {
-        let mut found = self.first_key();
-        let mut node = Some(self);
+        let (mut found, mut node) = (self.first_key(), Some(self));
         for segment in path.segments() {
             node = match segment {
                 Segment::Field(key) | Segment::Key(key) => {
