@@ -107,8 +107,9 @@ async fn call(transport: Arc<dyn Transport>, request: HttpRequest) -> Result<Htt
         Broken::TooLong => ConnectorError::other(broken.into(), None),
         _ => ConnectorError::io(broken.into()),
     })?;
-    HttpResponse::try_from(answer.map(SdkBody::from))
-        .map_err(|error| ConnectorError::other(error.into(), None))
+    // The SDK logs answers on the level trace, and what it has in memory with its contents: that may be a secret key.
+    let unshown = |body: Vec<u8>| SdkBody::from_body_1_x(reqwest::Body::from(body));
+    HttpResponse::try_from(answer.map(unshown)).map_err(|error| ConnectorError::other(error.into(), None))
 }
 
 fn unsent_or_lost(error: reqwest::Error) -> Broken {
