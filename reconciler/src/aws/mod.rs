@@ -28,9 +28,6 @@ pub use trust::{Trust, TrustError};
 use connector::{Connector, Http};
 use content_md5::ContentMd5;
 
-/// IAM has one region, and signatures name it.
-const IAM_REGION: &str = "us-east-1";
-
 /// Where a provider's services are, and how they are reached.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -38,6 +35,8 @@ pub struct Endpoint {
     pub s3: Url,
     /// The address of IAM, where the provider has it.
     pub iam: Option<Url>,
+    /// The region that signatures of requests to IAM name.
+    pub iam_region: String,
     /// The address of STS, which tells whose keys these are, where the provider has it.
     pub sts: Option<Url>,
     /// The region that signatures name.
@@ -104,7 +103,7 @@ impl Clients {
             Credentials::new(&keys.id, &keys.secret, keys.session.clone(), None, "the provider's Secret");
         let s3 = s3_config(endpoint, connector.clone(), credentials.clone());
         let iam = endpoint.iam.as_ref();
-        let iam = iam.map(|url| iam_config(url, endpoint.attempt, connector, credentials.clone()));
+        let iam = iam.map(|url| iam_config(endpoint, url, connector, credentials.clone()));
         let sts = endpoint.sts.clone();
         Self {
             s3: aws_sdk_s3::Client::from_conf(s3),
@@ -167,8 +166,8 @@ fn s3_config(endpoint: &Endpoint, connector: Connector, credentials: Credentials
 }
 
 fn iam_config(
+    endpoint: &Endpoint,
     url: &Url,
-    attempt: Duration,
     connector: Connector,
     credentials: Credentials,
 ) -> aws_sdk_iam::Config {
@@ -176,10 +175,10 @@ fn iam_config(
         .behavior_version(BehaviorVersion::latest())
         .http_client(connector)
         .endpoint_url(url.as_str())
-        .region(Region::new(IAM_REGION))
+        .region(Region::new(endpoint.iam_region.clone()))
         .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(time_out(attempt))
+        .timeout_config(time_out(endpoint.attempt))
         .sleep_impl(sleep())
         .build()
 }

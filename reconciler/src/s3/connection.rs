@@ -177,6 +177,7 @@ impl Providers {
         Ok(Endpoint {
             s3,
             iam,
+            iam_region: spec.iam_region().to_owned(),
             sts,
             region: spec.region.clone(),
             path_style: spec.path_style.unwrap_or(true),

@@ -251,6 +251,11 @@ fn check_change(review: &Review<'_, Provider>, problems: &mut Problems) {
 }
 
 impl ProviderSpec {
+    /// The region that requests to IAM are signed for.
+    pub fn iam_region(&self) -> &str {
+        self.iam_region.as_deref().unwrap_or(IAM_REGION)
+    }
+
     /// Whose service it is.
     pub fn profile(&self) -> Profile {
         self.profile.unwrap_or(Profile::Wasabi)

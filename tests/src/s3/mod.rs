@@ -112,6 +112,7 @@ pub fn endpoint(s3: &str, iam: &str) -> Result<Endpoint> {
     Ok(Endpoint {
         s3: Url::parse(s3)?,
         iam: Some(Url::parse(iam)?),
+        iam_region: "us-east-1".to_owned(),
         sts: Some(Url::parse(iam)?),
         region: "us-east-1".to_owned(),
         path_style: true,

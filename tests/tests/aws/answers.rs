@@ -160,3 +160,13 @@ fn a_ca_bundle_is_believed_whole_or_refused() {
         assert!(matches!(made, Err(TrustError::NoCertificate)), "{pem}: {made:?}");
     }
 }
+
+#[tokio::test]
+async fn requests_to_iam_are_signed_for_its_own_region() {
+    let (url, mut requests) = fake("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").await;
+    let endpoint = Endpoint { iam_region: "eu-central-1".to_owned(), ..endpoint(&url, &url).unwrap() };
+    let iam = Clients::new(&endpoint, &keys()).unwrap().iam.unwrap();
+    iam.get_user().send().await.unwrap_err();
+    let request = requests.recv().await.unwrap();
+    assert!(request.contains("/eu-central-1/iam/aws4_request"), "{request}");
+}
