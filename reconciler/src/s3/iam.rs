@@ -7,15 +7,16 @@ mod refusals;
 mod tags;
 
 use aws_sdk_iam::Client;
+use concierge_shared::status::ConditionReason;
 
 pub(super) use document::says_the_same;
 pub(super) use pages::{Page, all};
 pub(super) use path::Place;
 pub(super) use refusals::{Refusals, note};
-pub(super) use tags::{Change, iam_tags, tags_of};
+pub(super) use tags::{Change, TAGS, change_tags, read_tags, tags_of};
 
 use super::connection::Connection;
-use crate::engine::Failure;
+use crate::engine::{Failure, Guard, Outcome};
 
 /// IAM's word for that something is not there.
 pub(super) const MISSING: &[&str] = &["NoSuchEntity"];
@@ -33,6 +34,18 @@ pub(super) fn gone<T>(done: Result<T, Failure>) -> Result<(), Failure> {
         Ok(_) | Err(Failure::DependencyMissing(_)) => Ok(()),
         Err(failure) => Err(failure),
     }
+}
+
+/// Takes a policy from a user.
+pub(super) async fn detach(
+    guard: &Guard,
+    to: &Connection,
+    user: &str,
+    arn: &str,
+) -> Result<Outcome, Failure> {
+    let call = client(to)?.detach_user_policy().user_name(user).policy_arn(arn);
+    gone(to.write(guard, "DetachUserPolicy", call.send()).await)?;
+    Ok(Outcome::new(ConditionReason::Updated, format!("detached {arn} from user {user}")))
 }
 
 /// What could not be built is wrong in the spec.

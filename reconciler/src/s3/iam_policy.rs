@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::{
     connection::{Connection, Providers},
-    iam::{self, Change, Refusals},
+    iam::{self, Change, Refusals, TAGS},
 };
 use crate::{
     common::standing::last_look,
@@ -29,7 +29,6 @@ use crate::{
 /// The operation's name in intents.
 const CREATE: &str = "CreatePolicy";
 const POLICY: &str = "spec.policy";
-const TAGS: &str = "spec.tags";
 
 pub(super) struct IAMPolicyReconciler(pub(super) Providers);
 
@@ -141,11 +140,7 @@ impl Reconcile for IAMPolicyReconciler {
             Step::Change { arn, what: What::Document } => versions::replace(guard, to, policy, arn).await,
             Step::Change { arn, what: What::Tags(change) } => tag(guard, to, policy, arn, change).await,
             Step::Change { arn, what: What::Prune(old) } => versions::delete(guard, to, arn, old).await,
-            Step::Change { arn, what: What::Detach(user) } => {
-                let call = iam::client(to)?.detach_user_policy().user_name(user).policy_arn(arn);
-                iam::gone(to.write(guard, "DetachUserPolicy", call.send()).await)?;
-                Ok(Outcome::new(ConditionReason::Updated, format!("detached {arn} from user {user}")))
-            }
+            Step::Change { arn, what: What::Detach(user) } => iam::detach(guard, to, user, arn).await,
             Step::Change { arn, what: What::Delete } => {
                 let call = iam::client(to)?.delete_policy().policy_arn(arn);
                 iam::gone(to.write(guard, "DeletePolicy", call.send()).await)?;
@@ -222,21 +217,12 @@ async fn tag(
     arn: &str,
     change: &Change,
 ) -> Result<Outcome, Failure> {
-    let iam = iam::client(to)?;
-    if !change.remove.is_empty() {
-        let call = iam.untag_policy().policy_arn(arn).set_tag_keys(Some(change.remove.clone())).send();
-        let done = to.try_write(guard, "UntagPolicy", call).await?;
-        if let Some(refused) = iam::note(to, policy, TAGS, done) {
-            return Ok(refused);
-        }
-    }
-    if !change.set.is_empty() {
-        let tags = iam::iam_tags(&change.set)?;
-        let call = iam.tag_policy().policy_arn(arn).set_tags(Some(tags)).send();
-        let done = to.try_write(guard, "TagPolicy", call).await?;
-        if let Some(refused) = iam::note(to, policy, TAGS, done) {
-            return Ok(refused);
-        }
-    }
-    Ok(Outcome::new(ConditionReason::Updated, format!("set tags of policy {}: {change}", name_of(policy))))
+    let (name, iam) = (name_of(policy), iam::client(to)?);
+    let untag = |keys| {
+        to.try_write(guard, "UntagPolicy", iam.untag_policy().policy_arn(arn).set_tag_keys(Some(keys)).send())
+    };
+    let tag =
+        |tags| to.try_write(guard, "TagPolicy", iam.tag_policy().policy_arn(arn).set_tags(Some(tags)).send());
+    let usual = Outcome::new(ConditionReason::Updated, format!("set tags of policy {name}: {change}"));
+    Ok(iam::change_tags(to, policy, change, untag, tag).await?.unwrap_or(usual))
 }

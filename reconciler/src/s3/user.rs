@@ -17,7 +17,7 @@ pub(super) use look::identity;
 
 use super::{
     connection::{Connection, Providers},
-    iam::{self, Change, Refusals},
+    iam::{self, Change, Refusals, TAGS},
 };
 use crate::{
     common::standing::last_look,
@@ -31,7 +31,6 @@ use crate::{
 const CREATE: &str = "CreateUser";
 const POLICY: &str = "spec.policy";
 const POLICY_REF: &str = "spec.policyRef";
-const TAGS: &str = "spec.tags";
 
 pub(super) struct UserReconciler(pub(super) Providers);
 
@@ -149,11 +148,7 @@ impl Reconcile for UserReconciler {
                 Ok(Outcome::new(ConditionReason::Deleted, format!("removed the policy of user {name}")))
             }
             Step::Attach(arn) => act::attach(guard, to, user, arn).await,
-            Step::Detach(arn) => {
-                let call = iam::client(to)?.detach_user_policy().user_name(name).policy_arn(arn);
-                iam::gone(to.write(guard, "DetachUserPolicy", call.send()).await)?;
-                Ok(Outcome::new(ConditionReason::Updated, format!("detached {arn} from user {name}")))
-            }
+            Step::Detach(arn) => iam::detach(guard, to, name, arn).await,
             Step::Tag(change) => act::tag(guard, to, user, change).await,
             Step::Delete(_) => {
                 iam::gone(

@@ -42,6 +42,23 @@ impl<T> Found<T> {
     }
 }
 
+impl<T> Found<Option<T>> {
+    /// What an answer holds. One that is called a success and holds nothing tells nothing.
+    pub(in crate::s3) fn held(self, operation: &str) -> Result<Found<T>, Failure> {
+        Ok(match self {
+            Found::Present(Some(value)) => Found::Present(value),
+            Found::Present(None) => {
+                return Err(Failure::Transient(format!(
+                    "{operation} was answered without what was asked for"
+                )));
+            }
+            Found::Missing => Found::Missing,
+            Found::Unsupported(why) => Found::Unsupported(why),
+            Found::Denied(why) => Found::Denied(why),
+        })
+    }
+}
+
 /// A call of the SDK, whose futures are large: they are kept on the heap.
 type Sent<'a, T, E> = BoxFuture<'a, Result<T, SdkError<E, HttpResponse>>>;
 /// What comes of a call.

@@ -3,10 +3,17 @@
 use std::fmt;
 
 use aws_sdk_iam::types::Tag;
-use concierge_shared::s3::Tags;
+use concierge_shared::{kind::Kind, s3::Tags};
+use futures::future::BoxFuture;
 
-use super::unbuildable;
-use crate::engine::{Drift, Failure};
+use super::{Page, all, note, unbuildable};
+use crate::{
+    engine::{Drift, Failure, Outcome},
+    s3::connection::{Connection, Found, Refusal, Subject},
+};
+
+/// The field of the spec.
+pub(in crate::s3) const TAGS: &str = "spec.tags";
 
 /// What is to be changed of the tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +60,7 @@ impl Change {
 
     /// The difference that it corrects.
     pub(in crate::s3) fn drift(&self) -> Drift {
-        Drift::new("spec.tags", &self.from, self.wanted())
+        Drift::new(TAGS, &self.from, self.wanted())
     }
 }
 
@@ -76,8 +83,49 @@ pub(in crate::s3) fn tags_of<'a>(
     keys
 }
 
+/// The tags that `page` lists, of `what`. A service that has none of them is not asked again and again.
+pub(in crate::s3) async fn read_tags<'a>(
+    to: &Connection,
+    asked: &'static str,
+    what: &str,
+    page: impl FnMut(Option<String>) -> BoxFuture<'a, Result<Found<Page<(String, String)>>, Failure>>,
+) -> Result<Found<Tags>, Failure> {
+    if !to.provider.spec.has_iam_tags() {
+        return Ok(Found::Unsupported(format!("the provider has no tags of {what}")));
+    }
+    let subject = Subject::Provider(to.name.clone(), asked);
+    if let Some(Refusal::Unsupported(why)) = to.known().refusal(&subject) {
+        return Ok(Found::Unsupported(why));
+    }
+    let found = all(page).await?;
+    if let Found::Unsupported(why) = &found {
+        to.known().note(subject, Refusal::Unsupported(why.clone()));
+    }
+    Ok(found.map(|tags| tags.into_iter().collect()))
+}
+
+/// Changes tags by `untag` and `tag`. What the service refuses of that is told of as the outcome.
+pub(in crate::s3) async fn change_tags<'a, K: Kind, A, B>(
+    to: &Connection,
+    object: &K,
+    change: &Change,
+    untag: impl FnOnce(Vec<String>) -> BoxFuture<'a, Result<Found<A>, Failure>>,
+    tag: impl FnOnce(Vec<Tag>) -> BoxFuture<'a, Result<Found<B>, Failure>>,
+) -> Result<Option<Outcome>, Failure> {
+    if !change.remove.is_empty() {
+        let refused = note(to, object, TAGS, untag(change.remove.clone()).await?);
+        if refused.is_some() {
+            return Ok(refused);
+        }
+    }
+    if change.set.is_empty() {
+        return Ok(None);
+    }
+    Ok(note(to, object, TAGS, tag(iam_tags(&change.set)?).await?))
+}
+
 /// Tags as IAM takes them.
-pub(in crate::s3) fn iam_tags(tags: &Tags) -> Result<Vec<Tag>, Failure> {
+fn iam_tags(tags: &Tags) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build().map_err(unbuildable);
     tags.iter().map(tag).collect()
 }

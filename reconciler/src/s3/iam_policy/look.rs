@@ -13,7 +13,7 @@ use crate::{
     common::recorded::by_others,
     engine::{Context, Effect, Failure, Owner, annotation},
     s3::{
-        connection::{Connection, Found, Refusal, Subject},
+        connection::{Connection, Found},
         iam::{self, MISSING, Page, Place, Refusals},
     },
 };
@@ -52,15 +52,7 @@ async fn find(ctx: &Context, to: &Connection, policy: &IAMPolicy) -> Result<Foun
 
 async fn get(ctx: &Context, to: &Connection, arn: &str) -> Result<Found<types::Policy>, Failure> {
     let call = iam::client(to)?.get_policy().policy_arn(arn).send();
-    Ok(match to.ask(ctx, "GetPolicy", MISSING, call).await?.map(|found| found.policy) {
-        Found::Present(Some(found)) => Found::Present(found),
-        Found::Present(None) => {
-            return Err(Failure::Transient("GetPolicy was answered without a policy".into()));
-        }
-        Found::Missing => Found::Missing,
-        Found::Unsupported(why) => Found::Unsupported(why),
-        Found::Denied(why) => Found::Denied(why),
-    })
+    to.ask(ctx, "GetPolicy", MISSING, call).await?.map(|found| found.policy).held("GetPolicy")
 }
 
 /// The ARN of the account's own policy of this name, whatever its path: only one can have it.
@@ -177,15 +169,8 @@ async fn document(
 
 async fn tags(ctx: &Context, to: &Connection, arn: &str) -> Result<Found<Tags>, Failure> {
     const ASKED: &str = "ListPolicyTags";
-    if !to.provider.spec.has_iam_tags() {
-        return Ok(Found::Unsupported("the provider has no tags of policies".to_owned()));
-    }
-    let subject = Subject::Provider(to.name.clone(), ASKED);
-    if let Some(Refusal::Unsupported(why)) = to.known().refusal(&subject) {
-        return Ok(Found::Unsupported(why));
-    }
     let iam = iam::client(to)?;
-    let found = iam::all(|start| {
+    iam::read_tags(to, ASKED, "policies", |start| {
         let call = iam.list_policy_tags().policy_arn(arn).max_items(100).set_marker(start).send();
         Box::pin(async move {
             let found = to.ask(ctx, ASKED, MISSING, call).await?;
@@ -195,11 +180,7 @@ async fn tags(ctx: &Context, to: &Connection, arn: &str) -> Result<Found<Tags>, 
             }))
         })
     })
-    .await?;
-    if let Found::Unsupported(why) = &found {
-        to.known().note(subject, Refusal::Unsupported(why.clone()));
-    }
-    Ok(found.map(|tags| tags.into_iter().collect()))
+    .await
 }
 
 /// Who has the policy; `None` where the service does not tell.

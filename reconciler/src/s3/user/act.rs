@@ -2,7 +2,7 @@
 
 use concierge_shared::{s3::User, status::ConditionReason};
 
-use super::{CREATE, POLICY, POLICY_REF, TAGS, look, policy_name};
+use super::{CREATE, POLICY, POLICY_REF, look, policy_name};
 use crate::{
     engine::{Failure, Guard, Outcome},
     s3::{
@@ -74,21 +74,11 @@ pub(super) async fn tag(
     change: &Change,
 ) -> Result<Outcome, Failure> {
     let (name, iam) = (&user.spec.name, iam::client(to)?);
-    if !change.remove.is_empty() {
-        let call = iam.untag_user().user_name(name).set_tag_keys(Some(change.remove.clone())).send();
-        let done = to.try_write(guard, "UntagUser", call).await?;
-        if let Some(refused) = iam::note(to, user, TAGS, done) {
-            return Ok(refused);
-        }
-    }
-    if !change.set.is_empty() {
-        let tags = iam::iam_tags(&change.set)?;
-        let done = to
-            .try_write(guard, "TagUser", iam.tag_user().user_name(name).set_tags(Some(tags)).send())
-            .await?;
-        if let Some(refused) = iam::note(to, user, TAGS, done) {
-            return Ok(refused);
-        }
-    }
-    Ok(Outcome::new(ConditionReason::Updated, format!("set tags of user {name}: {change}")))
+    let untag = |keys| {
+        to.try_write(guard, "UntagUser", iam.untag_user().user_name(name).set_tag_keys(Some(keys)).send())
+    };
+    let tag =
+        |tags| to.try_write(guard, "TagUser", iam.tag_user().user_name(name).set_tags(Some(tags)).send());
+    let usual = Outcome::new(ConditionReason::Updated, format!("set tags of user {name}: {change}"));
+    Ok(iam::change_tags(to, user, change, untag, tag).await?.unwrap_or(usual))
 }

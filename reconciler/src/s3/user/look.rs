@@ -16,7 +16,7 @@ use crate::{
     common::recorded::by_others,
     engine::{Context, Effect, Failure, Owner, annotation},
     s3::{
-        connection::{Connection, Found, Refusal, Subject},
+        connection::{Connection, Found},
         iam::{self, MISSING, Page, Place, Refusals},
     },
 };
@@ -44,13 +44,7 @@ pub(super) async fn observe(ctx: &Context, to: &Connection, user: &User) -> Resu
 
 async fn find(ctx: &Context, to: &Connection, user: &User) -> Result<Found<types::User>, Failure> {
     let call = iam::client(to)?.get_user().user_name(&user.spec.name).send();
-    Ok(match to.ask(ctx, "GetUser", MISSING, call).await?.map(|found| found.user) {
-        Found::Present(Some(found)) => Found::Present(found),
-        Found::Present(None) => return Err(Failure::Transient("GetUser was answered without a user".into())),
-        Found::Missing => Found::Missing,
-        Found::Unsupported(why) => Found::Unsupported(why),
-        Found::Denied(why) => Found::Denied(why),
-    })
+    to.ask(ctx, "GetUser", MISSING, call).await?.map(|found| found.user).held("GetUser")
 }
 
 pub(super) async fn effect(
@@ -168,15 +162,8 @@ async fn attached(ctx: &Context, to: &Connection, user: &User) -> Result<Found<V
 
 async fn tags(ctx: &Context, to: &Connection, user: &User) -> Result<Found<Tags>, Failure> {
     const ASKED: &str = "ListUserTags";
-    if !to.provider.spec.has_iam_tags() {
-        return Ok(Found::Unsupported("the provider has no tags of users".to_owned()));
-    }
-    let subject = Subject::Provider(to.name.clone(), ASKED);
-    if let Some(Refusal::Unsupported(why)) = to.known().refusal(&subject) {
-        return Ok(Found::Unsupported(why));
-    }
     let (iam, name) = (iam::client(to)?, &user.spec.name);
-    let found = iam::all(|start| {
+    iam::read_tags(to, ASKED, "users", |start| {
         let call = iam.list_user_tags().user_name(name).max_items(100).set_marker(start).send();
         Box::pin(async move {
             let found = to.ask(ctx, ASKED, MISSING, call).await?;
@@ -186,11 +173,7 @@ async fn tags(ctx: &Context, to: &Connection, user: &User) -> Result<Found<Tags>
             }))
         })
     })
-    .await?;
-    if let Found::Unsupported(why) = &found {
-        to.known().note(subject, Refusal::Unsupported(why.clone()));
-    }
-    Ok(found.map(|tags| tags.into_iter().collect()))
+    .await
 }
 
 async fn inline_names(ctx: &Context, to: &Connection, user: &User) -> Result<Found<Vec<String>>, Failure> {
