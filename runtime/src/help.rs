@@ -5,12 +5,11 @@ use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
 /// How many lines of `--help` fit a screen.
 pub const SCREEN: usize = 40;
 
-const MORE: &str =
-    "--help-all tells of every flag, the environment variables that set them, and shows examples.";
+const MORE: &str = "--help-all tells of every flag and its variable, and shows examples.";
 
 /// Reads the command line of a program; ends the process with a message when it makes no sense.
 pub fn parse<T: CommandFactory + FromArgMatches>() -> T {
-    let matches = command::<T>(std::env::args().any(|arg| arg == "--help-all")).get_matches();
+    let matches = command::<T>(std::env::args_os().any(|arg| arg == "--help-all")).get_matches();
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
@@ -27,7 +26,25 @@ fn fitted(command: Command, all: bool) -> Command {
     }
     // What stands below the flags is for those who ask for all.
     let examples = command.get_after_long_help().or(command.get_after_help()).cloned().unwrap_or_default();
-    command.mut_args(|arg| arg.hide_env(!all)).after_help(MORE).after_long_help(examples)
+    command.mut_args(|arg| told(arg, all)).after_help(MORE).after_long_help(examples)
+}
+
+/// What is told of an option, and whether its variable counts: CI sets variables to nothing, or to false, where it
+/// means none.
+fn told(arg: Arg, all: bool) -> Arg {
+    let arg = arg.hide_env(!all);
+    match all {
+        // Man pages leave out the text of what `--help` does not tell.
+        true => arg.hide_short_help(false),
+        false if says_nothing(&arg) => arg.env(None::<&str>),
+        false => arg,
+    }
+}
+
+fn says_nothing(arg: &Arg) -> bool {
+    let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    let value = arg.get_env().and_then(std::env::var_os);
+    value.is_some_and(|value| value.is_empty() || (is_switch && value == "false"))
 }
 
 fn flags() -> [Arg; 2] {

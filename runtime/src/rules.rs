@@ -14,8 +14,10 @@ use concierge_shared::{
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Rules")]
 pub struct RuleArgs {
+    /// Levels of rules, by id or prefix, as in coffee=off,pets.pet.tag-allowed=warn
+    ///
     /// Levels that differ from the rules' own, by rule id or prefix: deny, warn or off, for instance
-    /// pets.pet.tag-allowed=warn,coffee=off. A namespace's annotation concierge.dev/rules can raise them
+    /// coffee=off,pets.pet.tag-allowed=warn. A namespace's annotation concierge.dev/rules can raise them
     #[arg(long, env = "CONCIERGE_ENFORCEMENT", default_value = "", value_name = "RULE=LEVEL,...")]
     pub enforcement: Enforcement,
     #[command(flatten)]

@@ -2,7 +2,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `input` | files, read into values that know where they stand, and documents told apart |
+//! | `args` | the command line |
+//! | `input`, `files` | files, read into values that know where they stand, and documents told apart |
 //! | `offline` | admission in a world in memory |
 //! | `schema` | what the API server itself would say |
 //! | `policy` | `--policy`: a policy document in place of objects |
@@ -11,28 +12,28 @@
 //! | `rules`, `words` | the rules as a table; words that were probably meant |
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     panic,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::ValueEnum;
-use concierge_runtime::rules::RuleArgs;
-
+pub use self::args::CheckArgs;
 use self::{
+    files::Inputs,
     fixture::init,
     input::{
         Item, Reader,
         source::{self, BadInput},
     },
     offline::Offline,
-    output::{Format, Output},
-    policy::PolicyArgs,
+    output::Output,
     report::Report,
 };
 
+mod args;
 mod checked;
+mod files;
 pub mod fixture;
 mod input;
 mod offline;
@@ -47,142 +48,45 @@ const REFUSED: u8 = 1;
 const BAD_INPUT: u8 = 2;
 const INTERNAL: u8 = 3;
 
-const HELP: &str = "\
-Checks objects as a cluster with Concierge would when they are applied: fills in defaults, then looks for \
-everything that breaks a rule. No cluster and no network is needed.
-
-Objects given together see each other: a Pet may refer to a PetStore in another file. Objects of kinds that \
-are not Concierge's are passed over; of a Namespace, the annotation concierge.dev/rules is heeded. An object \
-that is also in --world is checked as an update of it.";
-
-const EXAMPLES: &str = "\
-Examples:
-  Check a file, and all YAML and JSON files in a folder:
-    concierge-webhook check pet.yaml deploy/
-
-  Check what would be rendered:
-    helm template shop ./chart | concierge-webhook check -
-    kustomize build overlays/prod | concierge-webhook check -
-
-  Check a change against what is in the cluster now:
-    kubectl get pets,petstores -A -o yaml > world/now.yaml
-    concierge-webhook check --world world/ pet.yaml
-
-  In CI, for programs; people's own report is printed as well:
-    concierge-webhook check --output sarif=report.sarif --output junit=report.xml deploy/
-    concierge-webhook check --output json deploy/ | jq '.results[] | select(.verdict == \"refused\")'
-
-  Try rules at another level, and see what a rule is about:
-    concierge-webhook check --enforcement pets=warn,pets.pet.id=deny deploy/
-    concierge-webhook check --explain pets.pet.tag-allowed
-
-  Check the policy of a bucket, as JSON:
-    concierge-webhook check --policy policy.json --kind bucket --bucket photos
-
-  Run fixtures (kind: Fixture), each a request with its expected outcome:
-    concierge-webhook check tests/fixtures/
-
-  Write a fixture of a manifest and what comes of it today:
-    concierge-webhook check --init tests/rex.yaml --world world/ pet.yaml
-
-Exit codes:
-  0  everything is admitted, every fixture passes
-  1  something is refused, or a fixture fails
-  2  the input is bad: an unreadable file, wrong YAML, an unknown kind or version of ours, nothing to check
-  3  internal error";
-
-/// Say what would be admitted, for files, without a cluster
-#[derive(Debug, clap::Args)]
-#[command(long_about = HELP, after_long_help = EXAMPLES)]
-pub struct CheckArgs {
-    /// Files of YAML or JSON, folders with such files, or - for standard input
-    #[arg(value_name = "FILE|DIR|-", required_unless_present_any = ["rules", "explain", "policy"])]
-    files: Vec<PathBuf>,
-    /// Files or folders with objects that are there before; not checked themselves
-    #[arg(long, value_name = "DIR", env = "CONCIERGE_CHECK_WORLD")]
-    world: Vec<PathBuf>,
-    /// Namespace of objects that name none
-    #[arg(long, short, value_name = "NAME", env = "CONCIERGE_CHECK_NAMESPACE", default_value = "default")]
-    namespace: String,
-    /// Finding nothing to check is no error
-    #[arg(long, env = "CONCIERGE_CHECK_ALLOW_EMPTY")]
-    allow_empty: bool,
-    /// human, json, sarif, junit, github or gitlab; FORMAT=FILE writes a file, and several may be given
-    #[arg(long, short, value_name = "FORMAT[=FILE]", env = "CONCIERGE_CHECK_OUTPUT", value_delimiter = ',')]
-    output: Vec<Output>,
-    /// Write a fixture of the one object given and what comes of it today, and check nothing
-    #[arg(long, value_name = "FILE", env = "CONCIERGE_CHECK_INIT", conflicts_with = "output")]
-    init: Option<PathBuf>,
-    /// When to print in colour; auto heeds NO_COLOR and whether this is a terminal
-    #[arg(long, value_enum, value_name = "WHEN", env = "CONCIERGE_CHECK_COLOR", default_value = "auto")]
-    color: Color,
-    /// List all rules and check nothing
-    #[arg(long, env = "CONCIERGE_CHECK_RULES", conflicts_with_all = ["files", "explain"])]
-    rules: bool,
-    /// Explain a rule and check nothing
-    #[arg(long, value_name = "RULE", env = "CONCIERGE_CHECK_EXPLAIN", conflicts_with = "files")]
-    explain: Option<String>,
-    #[command(flatten)]
-    policy: PolicyArgs,
-    #[command(flatten)]
-    settings: RuleArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
 /// Runs the command.
 pub fn run(args: CheckArgs) -> ExitCode {
+    if let Some(id) = &args.explain {
+        return answer(rules::explain(id));
+    }
+    // What went wrong is on standard error already.
+    panic::catch_unwind(|| tried(args)).unwrap_or_else(|_| INTERNAL.into())
+}
+
+fn tried(args: CheckArgs) -> ExitCode {
     let CheckArgs {
-        files,
-        world,
-        namespace,
-        allow_empty,
-        output,
-        init,
-        color,
-        rules,
-        explain,
-        policy,
-        settings,
+        files, world, namespace, allow_empty, output, init, color, rules, policy, settings, ..
     } = args;
-    if let Some(id) = explain {
-        return answer(rules::explain(&id));
-    }
-    if rules {
-        let as_json = output.iter().any(|output| output.format == Format::Json);
-        return answer(Ok(if as_json { rules::json() } else { rules::table() }));
-    }
     let (enforcement, settings) = settings.read();
-    if let Err(message) = rules::check_enforcement(&enforcement) {
-        return answer(Err(message));
-    }
-    let outputs = match Output::all(output) {
+    let outputs = match rules::check_enforcement(&enforcement).and_then(|()| Output::all(output)) {
         Ok(outputs) => outputs,
         Err(message) => return answer(Err(message)),
     };
+    if rules {
+        let as_json = Output::printed_as_json(&outputs, "the rules are listed");
+        return answer(as_json.map(|as_json| if as_json { rules::json() } else { rules::table() }));
+    }
     if let Some(checked) = policy.run(&enforcement, &outputs, color.wanted()) {
         return match checked {
             Ok((text, code)) => print(&text, code),
             Err(message) => answer(Err(message)),
         };
     }
-    if let Some(message) = Output::over_input(&outputs, files.iter().chain(&world)) {
+    let input = Input::read(&files, &world, &namespace, allow_empty);
+    if let Err(message) = Output::over_input(&outputs, &input.inputs) {
         return answer(Err(message));
     }
-    let checked = panic::catch_unwind(|| {
-        let input = Input::read(&files, &world, &namespace, allow_empty);
-        match init {
-            Some(file) => answer(input.into_fixture().and_then(|text| init::write(&file, &text))),
-            None => report(&input.check(Offline::new(enforcement, settings)), &outputs, color.wanted()),
+    let offline = Offline::new(enforcement, settings);
+    match init {
+        Some(file) => {
+            answer(input.into_fixture(&offline).and_then(|text| init::write(&file, &text, &offline)))
         }
-    });
-    // What went wrong is on standard error already.
-    checked.unwrap_or_else(|_| INTERNAL.into())
+        None => report(&input.check(offline), &outputs, color.wanted()),
+    }
 }
 
 /// Everything that was read.
@@ -190,6 +94,7 @@ struct Input {
     around: Vec<Item>,
     given: Vec<Item>,
     bad: Vec<BadInput>,
+    inputs: Inputs,
 }
 
 impl Input {
@@ -204,7 +109,8 @@ impl Input {
                 .push(BadInput::file(first, format!("holds nothing to check; {}", source::MAY_BE_EMPTY)));
         }
         around.bad.append(&mut given.bad);
-        Self { around: around.items, given: given.items, bad: around.bad }
+        around.inputs.append(given.inputs);
+        Self { around: around.items, given: given.items, bad: around.bad, inputs: around.inputs }
     }
 
     fn check(mut self, mut offline: Offline) -> Report {
@@ -218,10 +124,10 @@ impl Input {
         Report::of(self.given, self.bad, offline)
     }
 
-    fn into_fixture(self) -> Result<String, String> {
-        match self.bad.first() {
-            Some(bad) => Err(format!("{}: {}", bad.file, bad.message)),
-            None => init::fixture(self.given, self.around),
+    fn into_fixture(self, cluster: &Offline) -> Result<String, String> {
+        match self.bad.into_iter().next() {
+            Some(bad) => Err(bad.to_string()),
+            None => init::fixture(self.given, self.around, cluster),
         }
     }
 }
@@ -267,19 +173,5 @@ fn print(text: &str, code: u8) -> ExitCode {
             INTERNAL.into()
         }
         _ => code.into(),
-    }
-}
-
-impl Color {
-    fn wanted(self) -> bool {
-        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        match self {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
-                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-                io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
-            }
-        }
     }
 }

@@ -15,9 +15,10 @@ use serde::Serialize;
 
 use super::{
     REFUSED,
-    input::source::bytes,
-    output::{Excerpt, Format, Output},
-    words::{count, printable},
+    files::Inputs,
+    input::source::{bytes, name},
+    output::{Excerpt, Output},
+    words::{self, count, printable},
 };
 
 /// A policy document to check in place of objects
@@ -93,32 +94,31 @@ impl PolicyArgs {
         outputs: &[Output],
         colour: bool,
     ) -> Option<Result<(String, u8), String>> {
-        let (path, kind) = (self.policy.as_ref()?, self.kind?);
-        let json = match outputs {
-            [Output { format: Format::Human, file: None }] => false,
-            [Output { format: Format::Json, file: None }] => true,
-            _ => {
-                let message = "a policy document is reported to standard output only, as human or json";
-                return Some(Err(message.to_owned()));
-            }
-        };
-        let name = if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() };
-        let text = match self.read() {
-            Ok(text) => text,
-            Err(error) => return Some(Err(format!("{name} can't be read: {error}"))),
-        };
+        let (path, kind) = (self.policy.as_deref()?, self.kind?);
+        Some(self.checked(path, kind, enforcement, outputs, colour))
+    }
+
+    fn checked(
+        &self,
+        path: &Path,
+        kind: Attached,
+        enforcement: &Enforcement,
+        outputs: &[Output],
+        colour: bool,
+    ) -> Result<(String, u8), String> {
+        let json = Output::printed_as_json(outputs, "a policy document is reported")?;
+        let (name, mut inputs) = (name(path), Inputs::default());
+        let text = bytes(path, &mut inputs)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
+            .map_err(|error| format!("{name} can't be read: {error}"))?;
+        Output::over_input(outputs, &inputs)?;
         let findings = self.findings(kind, &text, enforcement);
         let refused = findings.iter().any(|(level, _)| *level == Level::Deny);
         let printed = match json {
             true => as_json(&name, &text, &findings, refused),
             false => for_people(&name, &text, &findings, colour),
         };
-        Some(Ok((printed, if refused { REFUSED } else { 0 })))
-    }
-
-    fn read(&self) -> std::io::Result<String> {
-        let path = self.policy.as_deref().unwrap_or(Path::new("-"));
-        String::from_utf8(bytes(path)?).map_err(std::io::Error::other)
+        Ok((printed, if refused { REFUSED } else { 0 }))
     }
 
     fn findings(&self, kind: Attached, text: &str, enforcement: &Enforcement) -> Vec<Weighed> {
@@ -163,8 +163,7 @@ fn as_json(name: &str, text: &str, findings: &[Weighed], refused: bool) -> Strin
     });
     let verdict = if refused { "refused" } else { "admitted" };
     let result = PolicyResult { policy: name, verdict, findings: results.collect() };
-    // Strings and numbers always have a JSON form.
-    serde_json::to_string_pretty(&result).unwrap_or_default() + "\n"
+    words::json(&result)
 }
 
 fn for_people(name: &str, text: &str, findings: &[Weighed], colour: bool) -> String {

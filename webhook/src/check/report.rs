@@ -46,7 +46,7 @@ impl Report {
                     report.passed_over += 1;
                 }
                 Item::Fixture(source, span, fixture) => {
-                    let (name, result) = (fixture.name(), fixture.run());
+                    let (name, result) = (fixture.name(), fixture.run_in(offline.emptied()));
                     report.fixtures.push(RunFixture { source, span, name, result });
                 }
                 Item::Other => report.passed_over += 1,

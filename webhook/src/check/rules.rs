@@ -9,17 +9,22 @@ use concierge_shared::{
 };
 use serde::Serialize;
 
-use super::words::nearest;
+use super::words::{self, nearest};
 
 rules! {
     UNKNOWN_FIELD = Deny "check.unknown-field", "Every field of an object is one that its kind has; kubectl refuses others.";
     UNEVALUATED = Warn "check.unevaluated", "Every rule of the schema can be evaluated without a cluster.";
     INPUT = Deny "check.input", "What is given can be read, and is of a kind and version that exist.";
     FIXTURE = Deny "check.fixture", "What comes of a fixture's request is what the fixture expects.";
-    REPEATED = Warn "check.repeated", "An object is given once; given again, it is checked as an update.";
+    REPEATED = Warn "check.repeated", "An object is given once; given again, it is checked as an update of what was admitted before.";
     ORDER = Warn "check.order", "An object comes after those that must be there before it; clients create objects in the order of the input.";
     REWRITTEN = Warn "check.rewritten", "A value is written as it is stored; else every apply finds it changed.";
 }
+
+const NO_LEVEL: &str = "Its level can't be changed.";
+
+/// What nobody can do without: what was not checked, or came out otherwise, can't be called admitted.
+const FIXED: [&AdmissionRule; 2] = [&INPUT, &FIXTURE];
 
 #[derive(Serialize)]
 struct RuleResult {
@@ -37,8 +42,7 @@ pub(crate) fn json() -> String {
         kinds,
         summary: rule.summary,
     });
-    // Strings always have a JSON form.
-    serde_json::to_string_pretty(&results.collect::<Vec<_>>()).unwrap_or_default() + "\n"
+    words::json(&results.collect::<Vec<_>>())
 }
 
 /// All rules, one on each line, ordered by id.
@@ -80,6 +84,9 @@ pub(crate) fn help_uri(rule: &AdmissionRule) -> String {
 
 fn text(rule: &AdmissionRule, kinds: &[&str]) -> String {
     let of = if kinds.is_empty() { "check only".to_owned() } else { kinds_text(kinds) };
+    if FIXED.contains(&rule) {
+        return format!("{}   always {}, {of}\n\n{}\n\n{NO_LEVEL}\n", rule.id, rule.level, rule.summary);
+    }
     let other = if rule.level == Level::Warn { "deny" } else { "warn" };
     let mut text = format!("{}   {} by default, {of}\n\n{}\n\n", rule.id, rule.level, rule.summary);
     let _ = writeln!(text, "Levels are deny, warn and off. To change this one:");
@@ -90,8 +97,12 @@ fn text(rule: &AdmissionRule, kinds: &[&str]) -> String {
     text
 }
 
-/// Says which of the command's own rules that `enforcement` names do not exist; of the others it knows that they do.
+/// Says which of the command's own rules that `enforcement` names do not exist or have no other level; of the others it
+/// knows that they exist. What is set for all of them by `check=LEVEL` is set for those that can be changed.
 pub(crate) fn check_enforcement(enforcement: &Enforcement) -> Result<(), String> {
+    if let Some(rule) = FIXED.iter().find(|rule| enforcement.prefixes().any(|prefix| prefix == rule.id)) {
+        return Err(format!("{} is always {}: its level can't be changed", rule.id, rule.level));
+    }
     let ids = || RULES.iter().map(|rule| rule.id);
     let is_own = |prefix: &str| {
         ids().any(|id| id.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))

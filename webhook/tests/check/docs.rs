@@ -69,12 +69,35 @@ fn every_rule_of_the_command_itself_is_on_its_page_and_every_other_in_the_refere
     for id in own {
         let explained = check(&["--explain", id], "").out;
         let summary = explained.lines().nth(2).unwrap();
-        let level = if explained.contains("deny by default") { "deny" } else { "warn" };
+        let level = if explained.contains("always deny") {
+            "deny, always"
+        } else if explained.contains("deny by default") {
+            "deny"
+        } else {
+            "warn"
+        };
         let row = format!("| <a id=\"{id}\"></a>`{id}` | {level} | {summary} |");
         assert!(checking.contains(&row), "docs/checking.md lacks: {row}");
     }
     for (rule, _) in concierge_shared::kind::all_rules() {
         assert!(rules.contains(&format!("<a id=\"{0}\"></a>`{0}`", rule.id)), "{}", rule.id);
+    }
+}
+
+#[test]
+fn the_help_and_its_page_tell_the_same_of_exit_codes() {
+    let help = check(&["--help-all"], "").out;
+    let help = help.split_once("Exit codes:").unwrap().1.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = page("checking.md");
+    let rows: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line[2..].starts_with(char::is_numeric))
+        .collect();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let (code, means) = (cells[0], cells[1].split(" (").next().unwrap());
+        assert!(help.contains(&format!("{code} {means}")), "{row} is not in: {help}");
     }
 }
 

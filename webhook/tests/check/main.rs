@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // also in what tests call
 
 mod docs;
+mod files;
 mod outputs;
 mod suites;
 
@@ -592,8 +593,18 @@ fn check_json(stdin: &str) -> Value {
 }
 
 fn check(args: &[&str], stdin: &str) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_concierge-webhook"));
-    command.arg("check").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    run(program().args(args), stdin)
+}
+
+/// The program, with the command.
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_concierge-webhook"));
+    program.arg("check");
+    program
+}
+
+fn run(command: &mut Command, stdin: &str) -> Run {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A run that reads no input may end before it is written.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{check, pet, write};
+use super::{check, pet, program, run, write};
 
 const SARIF: &str = include_str!("schemas/sarif-2.1.0.json");
 const JUNIT: &str = include_str!("schemas/junit-10.xsd");
@@ -52,7 +52,8 @@ fn sarif_fits_the_published_schema_and_tells_rule_place_and_object() {
     for result in run["results"].as_array().unwrap() {
         let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
         assert_eq!(rule["id"], result["ruleId"]);
-        assert!(rule["help"]["text"].as_str().unwrap().contains("--enforcement"), "{rule}");
+        let help = rule["help"]["text"].as_str().unwrap();
+        assert!(help.contains("--enforcement") || help.contains("can't be changed"), "{rule}");
         let (page, anchor) = rule["helpUri"].as_str().unwrap().rsplit_once('#').unwrap();
         let page = format!("{}/../docs/{}", env!("CARGO_MANIFEST_DIR"), page.rsplit('/').next().unwrap());
         assert!(fs::read_to_string(page).unwrap().contains(&format!("<a id=\"{anchor}\">")), "{anchor}");
@@ -82,6 +83,65 @@ fn fingerprints_stay_when_lines_move_and_differ_between_objects() {
     assert_eq!(both.len(), 2);
     assert_ne!(both[0], both[1]);
     assert_eq!(prints(&format!("# moved\n\n{rex}---\n# moved\n{tom}")), both);
+}
+
+#[test]
+fn fingerprints_and_paths_do_not_depend_on_how_a_file_is_called() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("deploy")).unwrap();
+    write(&folder, "deploy/rex.yaml", &pet("rex", "  id: 0\n  name: Rex\n"));
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("here")).unwrap();
+    let whole = folder.path().join("deploy/rex.yaml").display().to_string();
+    let found = |file: &str| {
+        let report =
+            |format: &str| run(program().args([file, "-o", format]).current_dir(folder.path()), "").json();
+        let (sarif, gitlab) = (report("sarif"), report("gitlab"));
+        let result = &sarif["runs"][0]["results"][0];
+        let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+        let prints = [&result["partialFingerprints"]["concierge/v1"], &gitlab[0]["fingerprint"]];
+        [place, &gitlab[0]["location"]["path"], prints[0], prints[1]]
+            .map(|one| one.as_str().unwrap().to_owned())
+    };
+    let plain = found("deploy/rex.yaml");
+    assert_eq!(plain[..2], ["deploy/rex.yaml"; 2]);
+    for other in [
+        "./deploy/rex.yaml",
+        "deploy/../deploy//./rex.yaml",
+        "here/deploy/rex.yaml",
+        "deploy",
+        "./deploy/",
+        &whole,
+    ] {
+        assert_eq!(found(other), plain, "{other}");
+    }
+}
+
+#[test]
+fn nothing_that_turns_a_text_is_in_any_report() {
+    let (odd, written) = ("a\u{202e}b\u{200f}c\u{9b}d", r"a\u202eb\u200fc\x9bd");
+    let folder = TempDir::new().unwrap();
+    let name = format!("{odd}.yaml");
+    // It is in a name, in a key, in a value that is refused, in one that is rewritten, and in the file's own name.
+    let text =
+        pet("rex", &format!("  id: 0\n  name: \" {written}\"\n  tag: \"{written}\"\n  \"{written}\": 1\n"))
+            .replace(
+                "name: rex",
+                &format!("name: \"{written}\"\n  labels: {{\"{written}\": \"{written}\"}}"),
+            );
+    write(&folder, &name, &text);
+    write(&folder, "bad.yaml", &format!("a: b: {odd}\n"));
+    for format in ["human", "json", "sarif", "junit", "github", "gitlab"] {
+        let run = run(program().args([".", "-o", format]).current_dir(folder.path()), "");
+        assert!(run.code == 2 && run.out.contains("check.rewritten"), "{format}: {}{}", run.out, run.err);
+        let found = run.out.chars().find(|c| matches!(c, '\u{202e}' | '\u{200f}' | '\u{9b}'));
+        assert_eq!(found, None, "{format}: {:?}", run.out);
+        if format == "json" {
+            assert_eq!(run.json()["results"][0]["name"], odd, "programs read what stands in the file");
+        }
+        if ["sarif", "gitlab"].contains(&format) {
+            assert!(!run.json().to_string().contains('\u{202e}'), "what is read back is shown: {}", run.out);
+        }
+    }
 }
 
 /// Everything that junit-10.xsd says of an element: its attributes, whether each is required, and its children.
@@ -133,6 +193,32 @@ fn junit_fits_the_published_schema_and_has_a_case_for_each_object_and_fixture() 
     let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
     assert_eq!(failure.attribute("type"), Some("pets.pet.id"));
     assert_eq!(failure.text().unwrap().lines().count(), 2, "{text}");
+}
+
+#[test]
+fn what_is_no_character_is_in_no_report() {
+    let odd = "a\u{ffff}b\u{fffe}c\u{200f}d";
+    let rex = pet("rex", &format!("  id: 7\n  name: Rex\n  tag: '{odd}'\n"))
+        .replace("name: rex", &format!("name: '{odd}'"));
+    for format in ["human", "github", "junit"] {
+        let run = check(&["-", "-o", format], &rex);
+        assert_eq!(run.code, 1, "{}", run.err);
+        let found = run.out.chars().find(|c| matches!(c, '\u{ffff}' | '\u{fffe}' | '\u{200f}'));
+        assert_eq!(found, None, "{format}: {}", run.out);
+    }
+}
+
+/// Not a panic, whose exit code nobody knows.
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_no_text_is_bad_input() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command};
+    let run = Command::new(env!("CARGO_BIN_EXE_concierge-webhook"))
+        .arg("check")
+        .arg(OsStr::from_bytes(b"no\xff.yaml"))
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(2), "{}", String::from_utf8_lossy(&run.stderr));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{SHOP, check, pet, write};
+use super::{SHOP, check, pet, program, run, write};
 
 #[test]
 fn a_fixture_is_written_from_a_manifest_and_passes_until_the_verdict_changes() {
@@ -81,4 +81,112 @@ fn a_fixture_that_only_the_schema_refuses_is_refused() {
     let run = check(&["--init", "-", &write(&folder, "shop.yaml", &shop)], "");
     assert!(run.out.contains("verdict: refused") && run.out.contains("schema: true"), "{}", run.out);
     assert_eq!(check(&["-"], &run.out).code, 0, "{}", run.out);
+}
+
+#[test]
+fn no_fixture_is_written_of_what_none_can_hold() {
+    let folder = TempDir::new().unwrap();
+    let case = folder.path().join("case.yaml").display().to_string();
+    let rex = pet("rex", "  id: 7\n  name: Rex\n  nmae: Rex\n");
+    let good = pet("tom", "  id: 8\n  name: Tom\n");
+    let world = write(&folder, "world.yaml", &rex);
+    let broken = write(&folder, "broken.yaml", &SHOP.replace("name: Shop", "name: 7"));
+    let unknown = "is no field of Pet; did you mean \"name\"?";
+    for (arguments, given, told) in [
+        (&["-"][..], &rex, unknown),
+        // Whatever its level: the API server drops the field, or refuses it, as its client likes.
+        (&["-", "--enforcement", "check.unknown-field=warn"], &rex, unknown),
+        (&["-", "--world", &world], &good, unknown),
+        (&["-", "--world", &broken], &good, "can't be told in a fixture"),
+    ] {
+        let run = check(&[arguments, &["--init", &case]].concat(), given);
+        assert!(run.code == 2 && run.err.contains(told), "{arguments:?}: {}{}", run.out, run.err);
+        assert!(!fs::exists(&case).unwrap(), "{arguments:?}");
+    }
+    assert!(check(&["-", "--init", &case], &rex).err.contains("<stdin>:9:3: spec.nmae: is no field"));
+}
+
+#[test]
+fn a_fixture_says_of_a_manifest_what_check_says_of_it() {
+    let folder = TempDir::new().unwrap();
+    let world = write(&folder, "world.yaml", SHOP);
+    let zoo = "apiVersion: v1\nkind: Namespace\nmetadata: {name: zoo, annotations: {concierge.dev/rules: pets.pet.tag-allowed=off}}\n---\n";
+    let bad = pet("rex", "  id: 7\n  name: Rex\n  tag: dog\n");
+    let cart = "apiVersion: coffee.terminal.sh/v1alpha1\nkind: CoffeeAddress\nmetadata: {name: home}\nspec: {name: Ann}\n";
+    let dropped = bad.replace("name: rex\n", "name: rex\n  deletionTimestamp: 2030-01-31T12:00:00Z\n");
+    for manifest in
+        [bad.clone(), format!("{zoo}{bad}"), dropped, pet("Rex", "  id: 7\n  name: Rex\n"), cart.to_owned()]
+    {
+        for levels in ["", "pets=warn", "pets.pet.tag-allowed=off", "coffee=off"] {
+            let under = ["-", "--world", &world, "--enforcement", levels];
+            let checked = check(&under, &manifest);
+            let written = check(&[&under[..], &["--init", "-"]].concat(), &manifest);
+            let verdict = if checked.code == 0 { "verdict: admitted" } else { "verdict: refused" };
+            assert!(
+                written.code == 0 && written.out.contains(verdict),
+                "{levels}: {}{}",
+                written.out,
+                written.err
+            );
+            let again = check(&["-", "--enforcement", levels], &written.out);
+            assert_eq!(again.code, 0, "{levels}: {}{}", written.out, again.out);
+        }
+    }
+}
+
+#[test]
+fn fixtures_are_run_and_written_under_the_levels_and_settings_that_are_given() {
+    let folder = TempDir::new().unwrap();
+    let world = write(&folder, "world.yaml", SHOP);
+    let bad = pet("rex", "  id: 7\n  name: Rex\n  tag: dog\n");
+    let usual = check(&["--init", "-", "-", "--world", &world], &bad).out;
+    let lenient = check(&["--init", "-", "-", "--world", &world, "--enforcement", "pets=warn"], &bad).out;
+    assert!(usual.contains("verdict: refused") && lenient.contains("verdict: admitted"), "{usual}{lenient}");
+    let code = |levels: &str, fixture: &str| check(&["-", "--enforcement", levels], fixture).code;
+    assert_eq!((code("", &usual), code("pets=warn", &usual)), (0, 1));
+    assert_eq!((code("", &lenient), code("pets=warn", &lenient)), (1, 0));
+
+    let item = "{productVariantId: var_01J1JFDMNBXB5GJCQF6C3AEBCQ, quantity: 7}";
+    let cart = format!(
+        "apiVersion: coffee.terminal.sh/v1alpha1\nkind: CoffeeCart\nmetadata: {{name: c}}\nspec: {{items: [{item}]}}\n"
+    );
+    let few = ["-", "--coffee-max-quantity", "5"];
+    let written = check(&[&few[..], &["--init", "-"]].concat(), &cart).out;
+    assert!(written.contains("rule: coffee.variant.quantity"), "{written}");
+    assert_eq!((check(&few, &written).code, check(&["-"], &written).code), (0, 1), "{written}");
+
+    let case = folder.path().join("case.yaml").display().to_string();
+    let told = check(&["--init", &case, "-", "--enforcement", "pets=warn"], &bad).out;
+    assert!(told.contains("under the same levels and settings"), "{told}");
+}
+
+#[test]
+fn the_command_that_runs_a_fixture_can_be_pasted() {
+    let folder = TempDir::new().unwrap();
+    for name in ["plain.yaml", "my cases' $HOME.yaml", "-n.yaml"] {
+        let name_argument = format!("--init={name}");
+        let written = run(
+            program().arg(name_argument).arg("-").current_dir(folder.path()),
+            &pet("rex", "  id: 7\n  name: Rex\n"),
+        );
+        let (_, command) = written.out.split_once("concierge-webhook ").unwrap();
+        let script = format!("{} {command}", env!("CARGO_BIN_EXE_concierge-webhook"));
+        let again =
+            run(std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()), "");
+        assert!(again.code == 0 && again.out.starts_with("pass "), "{script}: {}{}", again.out, again.err);
+    }
+}
+
+#[test]
+fn what_has_no_other_level_is_offered_none() {
+    for rule in ["check.input", "check.fixture"] {
+        let run = check(&["-", "--enforcement", &format!("{rule}=warn")], SHOP);
+        assert!(run.code == 2 && run.err.contains(&format!("{rule} is always deny")), "{}", run.err);
+        let explained = check(&["--explain", rule], "").out;
+        assert!(explained.contains("always deny") && !explained.contains("--enforcement"), "{explained}");
+    }
+    // Those that can be changed are, and what can't be read stays bad input.
+    let unknown = pet("rex", "  id: 7\n  name: Rex\n  breed: poodle\n");
+    assert_eq!(check(&["-", "--enforcement", "check=off"], &unknown).code, 0);
+    assert_eq!(check(&["-", "--enforcement", "check=off"], "a: b: c").code, 2);
 }

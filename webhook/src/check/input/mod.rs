@@ -4,6 +4,7 @@ pub(crate) mod json;
 pub(crate) mod scalar;
 pub(crate) mod source;
 pub(crate) mod tree;
+pub(crate) mod walk;
 pub(crate) mod yaml;
 
 use std::{path::PathBuf, rc::Rc};
@@ -24,6 +25,7 @@ use self::{
     tree::{Node, Span},
 };
 use crate::check::{
+    files::Inputs,
     fixture::{self, world},
     words::nearest,
 };
@@ -63,17 +65,19 @@ pub(crate) struct Reader<'a> {
     pub default_namespace: &'a str,
     pub items: Vec<Item>,
     pub bad: Vec<BadInput>,
+    /// The files that were read for them.
+    pub inputs: Inputs,
 }
 
 impl<'a> Reader<'a> {
     /// Has read nothing yet.
     pub(crate) fn new(default_namespace: &'a str) -> Self {
-        Self { default_namespace, items: Vec::new(), bad: Vec::new() }
+        Self { default_namespace, items: Vec::new(), bad: Vec::new(), inputs: Inputs::default() }
     }
 
     /// Reads all files that `paths` name.
     pub(crate) fn read_all(&mut self, paths: &[PathBuf], may_be_empty: bool) {
-        let (sources, bad) = source::read(paths, may_be_empty);
+        let (sources, bad) = source::read(paths, may_be_empty, &mut self.inputs);
         self.bad.extend(bad);
         sources.iter().for_each(|source| self.read(source));
     }
@@ -134,7 +138,7 @@ impl<'a> Reader<'a> {
                 Err(message) => Err(BadInput::at(source, node.locate(&at("objects")), message)),
             },
             ("check.concierge.dev", _) => {
-                let fixture = fixture::Fixture::read(source, node)?;
+                let fixture = fixture::Fixture::read(source, node, &mut self.inputs)?;
                 Ok(Some(Item::Fixture(Rc::clone(source), node.locate(&at("kind")), Box::new(fixture))))
             }
             ("admission.k8s.io", "AdmissionReview") => review(source, node).map(Some),

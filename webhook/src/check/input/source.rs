@@ -2,8 +2,9 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
+    fmt, fs, io,
     io::Read as _,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -11,11 +12,16 @@ use std::{
 use super::{
     json,
     tree::{Node, Span},
+    walk::{self, Found},
     yaml::{self, SyntaxError},
 };
+use crate::check::files::Inputs;
 
 /// What to do about input that is empty on purpose.
 pub(crate) const MAY_BE_EMPTY: &str = "what should have filled it may have failed; --allow-empty takes it";
+
+/// What standard input is called.
+pub(crate) const STDIN: &str = "<stdin>";
 
 /// The largest file that is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -52,6 +58,14 @@ impl BadInput {
 
     pub(crate) fn file(path: &Path, message: impl Into<String>) -> Self {
         Self { file: name(path), at: None, message: message.into() }
+    }
+}
+
+/// `deploy/pet.yaml:7:3: is no field of Pet`
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.at.as_ref().map(|(_, span)| format!(":{}:{}", span.start.line, span.start.column));
+        write!(f, "{}{}: {}", self.file, place.unwrap_or_default(), self.message)
     }
 }
 
@@ -101,83 +115,61 @@ fn json_or_yaml(text: &str) -> Vec<Result<Node, SyntaxError>> {
 /// that is named twice is read once.
 ///
 /// What holds nothing is an error unless `may_be_empty`: what should have filled it may have failed.
-pub(crate) fn read(paths: &[PathBuf], may_be_empty: bool) -> (Vec<Rc<Source>>, Vec<BadInput>) {
+pub(crate) fn read(
+    paths: &[PathBuf],
+    may_be_empty: bool,
+    inputs: &mut Inputs,
+) -> (Vec<Rc<Source>>, Vec<BadInput>) {
     let (mut sources, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for path in paths {
-        let files = files(path).unwrap_or_else(|error| {
-            bad.push(error);
-            Vec::new()
-        });
-        if files.is_empty() && !may_be_empty && path.is_dir() && bad.is_empty() {
+        let Found { files, bad: mut unread } = walk::files(path);
+        if files.is_empty() && unread.is_empty() && !may_be_empty {
             bad.push(BadInput::file(path, format!("holds no .yaml, .yml or .json file; {MAY_BE_EMPTY}")));
         }
+        bad.append(&mut unread);
         for file in files {
-            if seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                match text(&file) {
-                    Ok(text) => {
-                        let source = Source::new(name(&file), &text, file == *path);
-                        if source.asked_for && source.is_empty() && !may_be_empty {
-                            bad.push(BadInput::file(
-                                &file,
-                                format!("holds nothing to check; {MAY_BE_EMPTY}"),
-                            ));
-                        }
-                        sources.push(Rc::new(source));
+            if !seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                continue;
+            }
+            match read_one(&file, file == *path, inputs) {
+                Ok(source) => {
+                    if source.asked_for && source.is_empty() && !may_be_empty {
+                        bad.push(BadInput::file(&file, format!("holds nothing to check; {MAY_BE_EMPTY}")));
                     }
-                    Err(error) => bad.push(error),
+                    sources.push(source);
                 }
+                Err(error) => bad.push(error),
             }
         }
     }
     (sources, bad)
 }
 
-pub(crate) fn read_file(path: &Path) -> Result<Rc<Source>, BadInput> {
-    Ok(Rc::new(Source::new(name(path), &text(path)?, true)))
+/// Reads the file `path`, and notes in `inputs` that it was.
+pub(crate) fn read_file(path: &Path, inputs: &mut Inputs) -> Result<Rc<Source>, BadInput> {
+    read_one(path, true, inputs)
 }
 
-/// The file itself; for a folder, the YAML and JSON files below it, ordered by path.
-pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, BadInput> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut found = Vec::new();
-    collect(path, &mut found).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
-    Ok(found)
-}
-
-/// Hidden files and folders are left out, and links to folders: they may lead back.
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let known =
-            path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
-        if hidden {
-        } else if entry.file_type()?.is_dir() {
-            collect(&path, found)?;
-        } else if known && path.is_file() {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn text(path: &Path) -> Result<String, BadInput> {
-    let bytes = bytes(path).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
-    String::from_utf8(bytes).map_err(|_| BadInput::file(path, "is not text in UTF-8"))
+fn read_one(path: &Path, asked_for: bool, inputs: &mut Inputs) -> Result<Rc<Source>, BadInput> {
+    let bytes =
+        bytes(path, inputs).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| BadInput::file(path, "is not text in UTF-8"))?;
+    Ok(Rc::new(Source::new(name(path), &text, asked_for)))
 }
 
 /// All of a file, or of standard input for `-`. Whoever names a device or a pipe that never ends is told so.
-pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn bytes(path: &Path, inputs: &mut Inputs) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let from: Box<dyn io::Read> = match path.as_os_str() == "-" {
-        true => Box::new(io::stdin()),
-        false => Box::new(fs::File::open(path)?),
+    let from = match path.as_os_str() == "-" {
+        true => fs::File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        false => {
+            // Also what may not be opened is not to be overwritten.
+            fs::metadata(path).into_iter().for_each(|metadata| inputs.note(&metadata));
+            fs::File::open(path)?
+        }
     };
+    inputs.note(&from.metadata()?);
     from.take(LARGEST + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > LARGEST {
         true => Err(io::Error::other(format!("is larger than {} MiB", LARGEST >> 20))),
@@ -185,6 +177,6 @@ pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-fn name(path: &Path) -> String {
-    if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
+pub(crate) fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { STDIN.to_owned() } else { path.display().to_string() }
 }

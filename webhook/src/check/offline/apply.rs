@@ -1,9 +1,6 @@
 //! Objects checked one after another, as if they were applied in turn.
 
-use std::{
-    cmp::Reverse,
-    collections::{HashMap, HashSet},
-};
+use std::{cmp::Reverse, collections::HashMap};
 
 use concierge_shared::{
     admission::{
@@ -33,7 +30,7 @@ pub(crate) fn check_all(mut submissions: Vec<Submission>, mut offline: Offline) 
     }
     let place = |one: &Submission| ((one.kind.name, one.namespace.clone(), one.name.clone()), one.place());
     let places = submissions.iter().rev().map(place).collect();
-    let mut run = Run { offline, places, given: HashSet::new() };
+    let mut run = Run { offline, places, given: HashMap::new() };
     submissions.into_iter().enumerate().map(|(position, one)| run.check(one, position)).collect()
 }
 
@@ -45,7 +42,7 @@ fn prepare(submission: &Submission, position: usize, offline: &mut Offline) {
             offline.insert(kind, namespace, old)
         }
         (Some(object), None) => {
-            let defaulted = named(offline.default(kind, namespace, object), position);
+            let defaulted = named(offline.with_defaults(kind, namespace, object), position);
             offline.announce(kind, namespace, &defaulted);
         }
         _ => {}
@@ -54,7 +51,7 @@ fn prepare(submission: &Submission, position: usize, offline: &mut Offline) {
 
 /// Gives `object` the deletion of the stored one, or none: only the API server says that an object is being
 /// deleted, and drops what a manifest says of it.
-fn set_deletion(object: &mut Value, old: Option<&Value>) {
+pub(crate) fn set_deletion(object: &mut Value, old: Option<&Value>) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
         metadata.remove(field);
@@ -78,8 +75,8 @@ struct Run {
     offline: Offline,
     /// Where each object is given first.
     places: HashMap<Id, String>,
-    /// The objects that were given before.
-    given: HashSet<Id>,
+    /// Where the objects that were given before were given last, and whether they were admitted there.
+    given: HashMap<Id, (String, bool)>,
 }
 
 impl Run {
@@ -164,18 +161,18 @@ impl Run {
         }
     }
 
-    fn add_repetition(&mut self, checked: &mut Checked) {
+    fn add_repetition(&self, checked: &mut Checked) {
         let Submission { kind, namespace, name, applied, .. } = &checked.submission;
         let id = (kind.name, namespace.clone(), name.clone());
-        if !applied || name.ends_with('*') || self.given.insert(id.clone()) {
-            return;
-        }
-        let first = self.places.get(&id).map_or("<unknown>", String::as_str);
+        let before = self.given.get(&id).filter(|_| *applied && !name.ends_with('*'));
+        let Some((place, was_admitted)) = before else { return };
+        let counts =
+            if *was_admitted { "this one is checked as an update of it" } else { "that one is refused" };
         let problem = Problem {
             field: at("metadata.name"),
             rule: &REPEATED,
             cause: Cause::Duplicate,
-            message: format!("is given before at {first}; this one is checked as an update of it"),
+            message: format!("is given before at {place}; {counts}"),
         };
         self.add(checked, problem);
     }
@@ -189,18 +186,26 @@ impl Run {
         }
     }
 
-    /// Makes the world what it is after the request. A refused object stays as if it were mended: what
-    /// depends on it has its own problems, not this one's.
+    /// Makes the world what it is after the request. A refused object can be referred to as if it were mended: what
+    /// depends on it has its own problems, not this one's. But nothing is an update of it.
     fn settle(&mut self, checked: &Checked, defaulted: Option<Value>, position: usize) {
-        let Submission { kind, namespace, old, .. } = &checked.submission;
+        let Submission { kind, namespace, name, old, applied, .. } = &checked.submission;
+        let admitted = checked.problems.is_empty();
         match (defaulted, old) {
-            (Some(object), _) if checked.submission.applied || checked.problems.is_empty() => {
+            (Some(object), _) if *applied || admitted => {
                 let object = named(object, position);
                 self.offline.announce(kind, namespace, &object);
-                self.offline.settle(kind, namespace, &object);
+                self.offline.suppose(kind, &object);
+                if admitted {
+                    self.offline.store(kind, namespace, &object);
+                }
             }
-            (None, Some(old)) if checked.problems.is_empty() => self.offline.remove(kind, namespace, old),
+            (None, Some(old)) if admitted => self.offline.remove(kind, namespace, old),
             _ => {}
+        }
+        if *applied {
+            let place = checked.submission.place();
+            self.given.insert((kind.name, namespace.clone(), name.clone()), (place, admitted));
         }
     }
 }

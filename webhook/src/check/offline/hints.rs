@@ -85,7 +85,7 @@ fn pattern(field: &FieldPath) -> String {
 }
 
 /// Whether the object was read from a cluster, with what the API server itself put into it.
-pub(super) fn is_exported(submission: &Submission) -> bool {
+pub(crate) fn is_exported(submission: &Submission) -> bool {
     let metadata = submission.object.as_ref().map(|object| &object["metadata"]);
     let is_set = |field: &str| metadata.is_some_and(|metadata| metadata[field].is_string());
     submission.applied && is_set("uid") && is_set("resourceVersion")

@@ -1,7 +1,7 @@
 //! Admission without a cluster: requests are decided one after another, in a world that is all in memory.
 
 pub(crate) mod apply;
-mod hints;
+pub(crate) mod hints;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -52,6 +52,7 @@ pub(crate) struct Decision {
 pub(crate) type Id = (&'static str, String, String);
 
 /// A cluster that is not there.
+#[derive(Default)]
 pub(crate) struct Offline {
     /// Every object that is given, in its last version.
     everything: World,
@@ -80,14 +81,17 @@ struct Around<'a> {
 impl Offline {
     /// An empty cluster with the operator's levels and bounds.
     pub(crate) fn new(enforcement: Enforcement, settings: Settings) -> Self {
-        Self {
-            everything: World::default(),
-            before: World::default(),
-            stored: HashMap::new(),
-            unreadable: HashSet::new(),
-            enforcement,
-            settings,
-        }
+        Self { enforcement, settings, ..Self::default() }
+    }
+
+    /// An empty cluster with the same levels and bounds.
+    pub(crate) fn emptied(&self) -> Self {
+        Self::new(self.enforcement.clone(), self.settings.clone())
+    }
+
+    /// Whether every rule has its own level, and every setting its default.
+    pub(crate) fn is_usual(&self) -> bool {
+        self.enforcement.is_empty() && self.settings == Settings::default()
     }
 
     pub(crate) fn insert_namespace(&mut self, name: String, namespace: Namespace) {
@@ -97,13 +101,14 @@ impl Offline {
     /// Adds an object that is there before any request.
     pub(crate) fn insert(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
         self.announce(kind, namespace, object);
-        self.settle(kind, namespace, object);
+        self.suppose(kind, object);
+        self.store(kind, namespace, object);
     }
 
     /// Adds an object of the world around, with its defaults; what is wrong with it when it can't be read.
     pub(crate) fn insert_given(&mut self, given: &Submission) -> Option<BadInput> {
         let Submission { kind, namespace, object, source, node, .. } = given;
-        let object = self.default(kind, namespace, object.as_ref()?);
+        let object = self.with_defaults(kind, namespace, object.as_ref()?);
         self.insert(kind, namespace, &object);
         (kind.store)(object.clone()).err()?;
         let found = schema::check(&Submitted { kind, object: &object, old: None, node: Some(node) });
@@ -127,12 +132,15 @@ impl Offline {
         }
     }
 
-    /// Adds an object that has been decided on. A refused one stays too: what depends on it is judged as if
-    /// it were mended.
-    pub(crate) fn settle(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
+    /// Adds an object for others to see, that has been decided on.
+    pub(crate) fn suppose(&mut self, kind: &'static KindInfo, object: &Value) {
         if let Ok(stored) = (kind.store)(object.clone()) {
             self.before.insert(stored);
         }
+    }
+
+    /// Stores an object, so that the next one with its name is an update.
+    pub(crate) fn store(&mut self, kind: &'static KindInfo, namespace: &str, object: &Value) {
         self.stored.insert(id(kind, namespace, object), object.clone());
     }
 
@@ -150,7 +158,7 @@ impl Offline {
     }
 
     /// The object with its defaults, as the mutating call would leave it.
-    pub(crate) fn default(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Value {
+    pub(crate) fn with_defaults(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Value {
         let asked = Asked { kind, operation: Operation::Create, namespace, object: Some(object), old: None };
         self.mutate(&asked).1.unwrap_or_else(|| object.clone())
     }

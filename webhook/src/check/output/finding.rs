@@ -8,6 +8,7 @@ use concierge_shared::admission::{
 };
 use sha2::{Digest, Sha256};
 
+use super::paths::Paths;
 use crate::check::{
     checked::Checked,
     input::{source::BadInput, tree::Span},
@@ -25,7 +26,10 @@ pub(super) struct Finding<'a> {
     /// The field, where there is one.
     pub field: String,
     pub message: String,
-    pub file: &'a str,
+    /// How the file was called.
+    file: &'a str,
+    /// The file as tools of CI take it.
+    pub path: String,
     /// Where in the file, when that is known.
     pub span: Option<Span>,
     /// The same for as long as the same is wrong with the same field of the same object, on whatever line.
@@ -39,8 +43,10 @@ pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
     let fixtures = report.fixtures.iter().filter_map(of_fixture);
     let mut findings: Vec<_> = bad.chain(objects).chain(fixtures).collect();
     let mut seen = HashMap::<String, usize>::new();
+    let mut paths = Paths::new();
     for finding in &mut findings {
-        let text = [finding.rule.id, finding.file, &finding.subject, &finding.field].join("\0");
+        finding.path = paths.of(finding.file);
+        let text = [finding.rule.id, &finding.path, &finding.subject, &finding.field].join("\0");
         let times = seen.entry(text.clone()).or_default();
         finding.fingerprint = hash(&format!("{text}\0{times}"));
         *times += 1;
@@ -64,6 +70,7 @@ fn of_input(bad: &BadInput) -> Finding<'_> {
         field: String::new(),
         message: bad.message.clone(),
         file: &bad.file,
+        path: String::new(),
         span: bad.at.as_ref().map(|(_, span)| *span),
         fingerprint: String::new(),
     }
@@ -82,6 +89,7 @@ fn of_problem<'a>(checked: &'a Checked, problem: &Problem, level: Level) -> Find
         field: problem.field.to_string(),
         message: problem.message.clone(),
         file: &checked.submission.source.name,
+        path: String::new(),
         span: Some(checked.locate(problem)),
         fingerprint: String::new(),
     }
@@ -96,22 +104,16 @@ fn of_fixture(run: &RunFixture) -> Option<Finding<'_>> {
         field: String::new(),
         message: differences.to_string(),
         file: &run.source.name,
+        path: String::new(),
         span: Some(run.span),
         fingerprint: String::new(),
     })
 }
 
 impl Finding<'_> {
-    /// `Pet zoo/rex: spec.id: must be at least 1`
+    /// `Pet zoo/rex: spec.id: must be at least 1`; on several lines for a fixture, and as it stands in files.
     pub(super) fn text(&self) -> String {
         let parts = [&self.subject, &self.field, &self.message];
         parts.into_iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(": ")
-    }
-
-    /// The file's path as tools of CI take it, from the folder in which the check runs.
-    pub(super) fn path(&self) -> String {
-        let here = std::env::current_dir().map(|here| here.display().to_string() + "/").unwrap_or_default();
-        let path = self.file.strip_prefix(&here).unwrap_or(self.file);
-        path.strip_prefix("./").unwrap_or(path).to_owned()
     }
 }

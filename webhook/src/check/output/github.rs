@@ -21,7 +21,7 @@ pub(super) fn github(report: &Report) -> String {
 
 fn command(text: &mut String, finding: &Finding<'_>) {
     let name = if finding.level == Level::Deny { "error" } else { "warning" };
-    let _ = write!(text, "::{name} file={}", property(&finding.path()));
+    let _ = write!(text, "::{name} file={}", property(&finding.path));
     if let Some(span) = finding.span {
         let (start, end) = (span.start, span.end);
         let _ = write!(text, ",line={},endLine={}", start.line, end.line.max(start.line));

@@ -4,7 +4,10 @@ use concierge_shared::admission::rule::Level;
 use serde::Serialize;
 
 use super::finding::{Finding, findings};
-use crate::check::report::Report;
+use crate::check::{
+    report::Report,
+    words::{json, printable},
+};
 
 #[derive(Serialize)]
 struct Issue {
@@ -29,9 +32,7 @@ struct Lines {
 
 /// The report as a list of issues.
 pub(super) fn gitlab(report: &Report) -> String {
-    let issues: Vec<_> = findings(report).into_iter().map(issue).collect();
-    // Strings and numbers always have a JSON form.
-    serde_json::to_string_pretty(&issues).unwrap_or_default()
+    json(&findings(report).into_iter().map(issue).collect::<Vec<_>>())
 }
 
 fn issue(finding: Finding<'_>) -> Issue {
@@ -39,10 +40,14 @@ fn issue(finding: Finding<'_>) -> Issue {
     let begin = span.start.line.max(1);
     Issue {
         // The format has it on one line.
-        description: finding.text().lines().map(str::trim).collect::<Vec<_>>().join("; "),
+        description: printable(&finding.text().lines().map(str::trim).collect::<Vec<_>>().join("; "))
+            .into_owned(),
         check_name: finding.rule.id,
         severity: if finding.level == Level::Deny { "major" } else { "minor" },
-        location: Location { path: finding.path(), lines: Lines { begin, end: span.end.line.max(begin) } },
+        location: Location {
+            path: printable(&finding.path).into_owned(),
+            lines: Lines { begin, end: span.end.line.max(begin) },
+        },
         fingerprint: finding.fingerprint,
     }
 }

@@ -26,6 +26,7 @@ use crate::check::{
     fixture::Verdict,
     input::{Submission, source::BadInput},
     report::{Report, RunFixture},
+    words,
 };
 
 #[derive(Serialize)]
@@ -101,8 +102,7 @@ pub(crate) fn json(report: &Report) -> String {
         errors: report.bad.iter().map(input_error).collect(),
         summary: summary(report),
     };
-    // Strings, numbers and JSON values always have a JSON form.
-    serde_json::to_string_pretty(&document).unwrap_or_default()
+    words::json(&document)
 }
 
 fn summary(report: &Report) -> Summary {

@@ -12,7 +12,7 @@ use crate::check::{
     checked::Checked,
     input::source::BadInput,
     report::{Report, RunFixture},
-    words::printable,
+    words::{printable, printable_lines},
 };
 
 /// A case, and why it did not pass.
@@ -52,7 +52,9 @@ pub(super) fn junit(report: &Report) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // What is written to memory can be written.
     let _ = write(&mut writer, &suites);
-    String::from_utf8(writer.into_inner()).unwrap_or_default() + "\n"
+    let text = String::from_utf8(writer.into_inner()).unwrap_or_default();
+    // Messages repeat what stands in files, and XML has no way to write these.
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}") + "\n"
 }
 
 fn of_input(bad: &BadInput) -> Case {
@@ -141,7 +143,7 @@ impl Case {
                 failure.write(writer)?;
             }
             if !self.warnings.is_empty() {
-                let text = lines(&self.warnings);
+                let text = printable_lines(&self.warnings);
                 writer.create_element("system-out").write_text_content(BytesText::new(&text))?;
             }
             Ok(())
@@ -156,12 +158,7 @@ impl Failure {
             .create_element(self.element)
             .with_attribute(("type", self.rule))
             .with_attribute(("message", &*printable(&self.message)))
-            .write_text_content(BytesText::new(&lines(&self.text)))?;
+            .write_text_content(BytesText::new(&printable_lines(&self.text)))?;
         Ok(())
     }
-}
-
-/// `text` without characters that XML can't hold.
-fn lines(text: &str) -> String {
-    text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }

@@ -7,19 +7,20 @@ mod gitlab;
 pub(crate) mod human;
 mod json;
 mod junit;
+mod paths;
+mod place;
 mod sarif;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    str::FromStr,
+use std::{ffi::OsStr, path::PathBuf, str::FromStr};
+
+use clap::{
+    Arg, Command, ValueEnum,
+    builder::{PossibleValue, StringValueParser, TypedValueParser},
 };
 
-use clap::ValueEnum;
-
-pub(crate) use self::excerpt::Excerpt;
 use self::human::Human;
-use super::report::Report;
+pub(crate) use self::{excerpt::Excerpt, place::Place};
+use super::{files::Inputs, report::Report};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,14 +39,31 @@ pub(crate) enum Format {
     Gitlab,
 }
 
-/// A format, and the file that it is written to; without one, standard output.
+/// A format, and the file that is named for it; without one, standard output.
 #[derive(Clone, Debug)]
-pub(crate) struct Output {
-    pub format: Format,
-    pub file: Option<PathBuf>,
+pub(crate) struct Wanted {
+    format: Format,
+    file: Option<PathBuf>,
 }
 
-impl FromStr for Output {
+/// Reads what is wanted, and knows the formats by name, for shells that complete them.
+#[derive(Clone)]
+pub(crate) struct WantedParser;
+
+impl TypedValueParser for WantedParser {
+    type Value = Wanted;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Wanted, clap::Error> {
+        let texts = StringValueParser::new().try_map(|text: String| text.parse::<Wanted>());
+        texts.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Format::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
+}
+
+impl FromStr for Wanted {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -59,47 +77,68 @@ impl FromStr for Output {
         })?;
         match file {
             Some("") => Err("the file's name is missing behind =".to_owned()),
-            file => Ok(Self { format, file: file.map(PathBuf::from) }),
+            file => Ok(Self { format, file: file.filter(|file| *file != "-").map(PathBuf::from) }),
         }
     }
 }
 
+/// A format, and where it goes.
+pub(crate) struct Output {
+    format: Format,
+    place: Place,
+    /// How the place was called.
+    name: String,
+}
+
 impl Output {
+    fn of(wanted: Wanted) -> Self {
+        let name =
+            wanted.file.as_ref().map_or("standard output".to_owned(), |file| file.display().to_string());
+        Self {
+            format: wanted.format,
+            place: wanted.file.as_deref().map_or_else(Place::stdout, Place::of),
+            name,
+        }
+    }
+
     /// Those of `wanted`, and what people read where nothing else goes to standard output.
     ///
     /// # Errors
     /// When two go to one place.
-    pub(crate) fn all(mut wanted: Vec<Self>) -> Result<Vec<Self>, String> {
-        if wanted.iter().all(|output| output.file.is_some()) {
-            wanted.push(Self { format: Format::Human, file: None });
+    pub(crate) fn all(wanted: Vec<Wanted>) -> Result<Vec<Self>, String> {
+        let mut outputs: Vec<_> = wanted.into_iter().map(Self::of).collect();
+        if !outputs.iter().any(|output| output.place.is_stdout()) {
+            outputs.push(Self::of(Wanted { format: Format::Human, file: None }));
         }
-        for (index, output) in wanted.iter().enumerate() {
-            if wanted[..index].iter().any(|before| before.place() == output.place()) {
-                let place = output
-                    .file
-                    .as_ref()
-                    .map_or("standard output".to_owned(), |file| file.display().to_string());
+        for (index, output) in outputs.iter().enumerate() {
+            if outputs[..index].iter().any(|before| before.place.is(&output.place)) {
+                let name = &output.name;
                 return Err(format!(
-                    "two formats can't both go to {place}; give one a file, as in sarif=report.sarif"
+                    "two formats can't both go to {name}; give each a file of its own, as in sarif=report.sarif"
                 ));
             }
         }
-        Ok(wanted)
+        Ok(outputs)
     }
 
-    /// The file, by whatever path it was given.
-    fn place(&self) -> Option<PathBuf> {
-        self.file.as_deref().map(resolved)
+    /// Whether `what`, which is only printed, is wanted as JSON.
+    ///
+    /// # Errors
+    /// When it is wanted elsewhere, or in a form that it does not have.
+    pub(crate) fn printed_as_json(outputs: &[Self], what: &str) -> Result<bool, String> {
+        match outputs {
+            [Self { format: Format::Human, place, .. }] if place.is_stdout() => Ok(false),
+            [Self { format: Format::Json, place, .. }] if place.is_stdout() => Ok(true),
+            _ => Err(format!("{what} to standard output only, as human or json")),
+        }
     }
 
-    /// Says which of `outputs` would take the place of one of `inputs`.
-    pub(crate) fn over_input<'a>(
-        outputs: &[Self],
-        mut inputs: impl Iterator<Item = &'a PathBuf>,
-    ) -> Option<String> {
-        let places: Vec<_> = outputs.iter().filter_map(Self::place).collect();
-        let input = inputs.find(|input| places.contains(&resolved(input)))?;
-        Some(format!("{} is checked, so no report can be written to it; name another file", input.display()))
+    /// Says which of `outputs` would take the place of something that was read.
+    pub(crate) fn over_input(outputs: &[Self], inputs: &Inputs) -> Result<(), String> {
+        let over = outputs.iter().find(|output| output.place.is_among(inputs));
+        over.map_or(Ok(()), |output| {
+            Err(format!("{} is checked, so no report can be written to it; name another file", output.name))
+        })
     }
 
     /// Writes `report` to the output's file; the text when it is for standard output.
@@ -107,29 +146,24 @@ impl Output {
     /// # Errors
     /// When the file can't be written.
     pub(crate) fn write(&self, report: &Report, colour: bool) -> Result<Option<String>, String> {
-        let text = self.format.render(report, colour && self.file.is_none());
-        let Some(file) = &self.file else { return Ok(Some(text)) };
-        fs::write(file, text).map_err(|error| format!("{} can't be written: {error}", file.display()))?;
+        let text = self.format.render(report, colour && self.place.is_stdout());
+        if self.place.is_stdout() {
+            return Ok(Some(text));
+        }
+        self.place.write(&text).map_err(|error| format!("{} can't be written: {error}", self.name))?;
         Ok(None)
     }
-}
-
-/// `path` without links and detours, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let in_folder = || Some(fs::canonicalize(folder).ok()?.join(path.file_name()?));
-    fs::canonicalize(path).ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
 impl Format {
     fn render(self, report: &Report, colour: bool) -> String {
         match self {
             Self::Human => Human::new(colour).render(report),
-            Self::Json => json::json(report) + "\n",
-            Self::Sarif => sarif::sarif(report) + "\n",
+            Self::Json => json::json(report),
+            Self::Sarif => sarif::sarif(report),
             Self::Junit => junit::junit(report),
             Self::Github => github::github(report),
-            Self::Gitlab => gitlab::gitlab(report) + "\n",
+            Self::Gitlab => gitlab::gitlab(report),
         }
     }
 }

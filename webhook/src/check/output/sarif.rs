@@ -6,7 +6,7 @@ use concierge_shared::admission::rule::{AdmissionRule, Level};
 use serde_json::{Value, json};
 
 use super::finding::{Finding, findings};
-use crate::check::{report::Report, rules};
+use crate::check::{report::Report, rules, words};
 
 /// How many results a run may have: beyond that, code scanning takes none.
 const MAX_RESULTS: usize = 25_000;
@@ -41,8 +41,7 @@ pub(super) fn sarif(report: &Report) -> String {
             "results": results,
         }],
     });
-    // A JSON value always has a JSON form.
-    serde_json::to_string_pretty(&log).unwrap_or_default()
+    words::json(&log)
 }
 
 fn invocation(report: &Report, dropped: usize) -> Value {
@@ -68,7 +67,7 @@ fn descriptor(rule: &AdmissionRule) -> Value {
 }
 
 fn result(finding: &Finding<'_>, rules: &[&'static AdmissionRule]) -> Value {
-    let mut physical = json!({"artifactLocation": {"uri": uri(&finding.path())}});
+    let mut physical = json!({"artifactLocation": {"uri": uri(&finding.path)}});
     if let Some(span) = finding.span {
         let (start, end) = (span.start, span.end);
         physical["region"] = json!({
@@ -79,13 +78,14 @@ fn result(finding: &Finding<'_>, rules: &[&'static AdmissionRule]) -> Value {
     let mut location = json!({"physicalLocation": physical});
     if !finding.subject.is_empty() {
         let name = format!("{} {}", finding.subject, finding.field);
-        location["logicalLocations"] = json!([{"fullyQualifiedName": name.trim_end(), "kind": "object"}]);
+        location["logicalLocations"] =
+            json!([{"fullyQualifiedName": words::printable(name.trim_end()), "kind": "object"}]);
     }
     json!({
         "ruleId": finding.rule.id,
         "ruleIndex": rules.iter().position(|rule| rule.id == finding.rule.id),
         "level": level(finding.level),
-        "message": {"text": cut(finding.text())},
+        "message": {"text": cut(words::printable_lines(&finding.text()))},
         "locations": [location],
         "partialFingerprints": {"concierge/v1": finding.fingerprint},
     })
