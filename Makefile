@@ -38,5 +38,5 @@ image: ## Build the image for amd64 and arm64 into target/dist, without Docker; 
 release-dry-run: ## Make everything that a release publishes, in target/dist, and publish nothing
 	cargo run --quiet --bin release -- all $(if $(TAG),--tag $(TAG)) $(if $(ARCH),--arch $(ARCH))
 
-release-test: ## Run the image in containerd, and the reports and the hook in other programs; FULL=1: as it is published
-	cargo build --workspace --bins && IMAGE=1 FULL=$(FULL) cargo test --package concierge-tests --test release -- --include-ignored --show-output
+release-test: ## Run the image in containerd, and the reports and the hook in other programs; FULL=1: as it is published; DIST=target/dist: what is there already
+	cargo build --workspace --bins && IMAGE=1 FULL=$(FULL) DIST=$(DIST) cargo test --package concierge-tests --test release -- --include-ignored --show-output

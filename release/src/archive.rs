@@ -18,6 +18,8 @@ use crate::{
 };
 
 const CHECKSUMS: &str = "SHA256SUMS";
+/// What an archive of programs holds to be read.
+const TEXTS: [&str; 3] = ["LICENSE", "README.md", "CHANGELOG.md"];
 
 /// Programs, man pages and completions for one architecture.
 pub(crate) fn programs(arch: Arch, root: &Path, out: &Path) -> Result<PathBuf> {
@@ -30,10 +32,22 @@ pub(crate) fn programs(arch: Arch, root: &Path, out: &Path) -> Result<PathBuf> {
     for program in PROGRAMS {
         fs::copy(root.join(BIN).join(program), folder.join(program))?;
     }
-    for file in ["LICENSE", "README.md", "CHANGELOG.md"] {
-        fs::copy(project().join(file), folder.join(file))?;
+    for file in TEXTS {
+        fs::write(folder.join(file), with_whole_links(&fs::read_to_string(project().join(file))?))?;
     }
     write(&folder, &format!("{name}/"), &out.join(format!("{name}.tar.gz")))
+}
+
+/// `text` with its links to what is not in the archive leading to the sources of this version.
+fn with_whole_links(text: &str) -> String {
+    let sources = format!("{}/blob/v{VERSION}/", env!("CARGO_PKG_REPOSITORY"));
+    let mut parts = text.split("](");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let target = part.split(')').next().unwrap_or_default();
+        let leads_there = target.contains("://") || target.starts_with('#') || TEXTS.contains(&target);
+        text + "](" + if leads_there { "" } else { &sources } + part
+    })
 }
 
 /// The chart, as `helm package` packs it.
@@ -64,4 +78,26 @@ pub(crate) fn checksums(out: &Path) -> Result<PathBuf> {
         Command::new("sha256sum").args(["--check", "--strict", "--quiet", CHECKSUMS]).current_dir(out),
     )?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_link_of_a_text_in_an_archive_leads_somewhere() {
+        let mut whole = 0;
+        for file in TEXTS {
+            let text = with_whole_links(&fs::read_to_string(project().join(file)).unwrap());
+            for target in text.split("](").skip(1).map(|part| part.split(')').next().unwrap()) {
+                let path = target.strip_prefix(env!("CARGO_PKG_REPOSITORY"));
+                let path = path.and_then(|path| path.strip_prefix(&format!("/blob/v{VERSION}/")));
+                let exists = |path: &str| project().join(path.split('#').next().unwrap()).exists();
+                let is_there = path.is_some_and(exists) || TEXTS.contains(&target) || target.starts_with('#');
+                assert!(is_there || target.contains("://") && path.is_none(), "{file}: {target}");
+                whole += usize::from(path.is_some());
+            }
+        }
+        assert!(whole > 8, "only {whole} links lead to the sources");
+    }
 }

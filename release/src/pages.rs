@@ -38,35 +38,38 @@ fn with_one_name(script: &str, program: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Every command that does something.
-    fn leaves(command: Command, found: &mut Vec<Command>) {
-        if !command.has_subcommands() {
+    /// Every command of both programs, with the commands that it has.
+    fn all(told: bool) -> Vec<Command> {
+        fn add(command: &Command, found: &mut Vec<Command>) {
             found.push(command.clone());
+            command.get_subcommands().filter(|one| one.get_name() != "help").for_each(|one| add(one, found));
         }
-        command.get_subcommands().for_each(|one| leaves(one.clone(), found));
-    }
-
-    fn all_leaves(all: bool) -> Vec<Command> {
         let mut found = Vec::new();
-        leaves(help::command::<concierge_webhook::Cli>(all), &mut found);
-        leaves(help::command::<concierge_reconciler::Cli>(all), &mut found);
-        assert!(found.len() > 3);
+        for mut program in
+            [help::command::<concierge_webhook::Cli>(told), help::command::<concierge_reconciler::Cli>(told)]
+        {
+            program.build();
+            add(&program, &mut found);
+        }
+        assert!(found.len() > 5);
         found
     }
 
     #[test]
-    fn every_help_fits_a_screen() {
-        for mut command in all_leaves(false) {
+    fn every_help_fits_a_screen_of_80_columns() {
+        for command in all(false) {
+            let mut command = command.term_width(80);
             let text = command.render_help().to_string();
             let lines = text.lines().count();
             assert!(lines <= help::SCREEN, "{} has {lines} lines:\n{text}", command.get_name());
+            assert_eq!(text.lines().find(|line| line.chars().count() > 80), None, "{text}");
             assert!(text.contains("--help-all"), "{text}");
         }
     }
 
     #[test]
     fn all_help_tells_of_every_flag_and_its_variable() {
-        for mut command in all_leaves(true) {
+        for mut command in all(true) {
             let text = command.render_long_help().to_string();
             for flag in command.get_opts() {
                 assert!(text.contains(&format!("--{}", flag.get_long().unwrap())), "{flag}");
@@ -96,6 +99,22 @@ mod tests {
     }
 
     #[test]
+    fn every_option_of_a_man_page_has_a_text() {
+        let folder = std::env::temp_dir().join(format!("man-{}", std::process::id()));
+        write(&folder.join("man"), &folder.join("completions")).unwrap();
+        for page in fs::read_dir(folder.join("man")).unwrap() {
+            let page = page.unwrap().path();
+            let text = fs::read_to_string(&page).unwrap();
+            for option in text.split(".TP\n").skip(1) {
+                let told =
+                    option.lines().nth(1).is_some_and(|line| !line.is_empty() && !line.starts_with('.'));
+                assert!(told, "{}: {option}", page.display());
+            }
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn bash_completes_subcommands_flags_and_values() {
         let folder = std::env::temp_dir().join(format!("completions-{}", std::process::id()));
         write(&folder.join("man"), &folder.join("completions")).unwrap();
@@ -103,6 +122,8 @@ mod tests {
             ("concierge-webhook ch", "check"),
             ("concierge-webhook check --outp", "--output"),
             ("concierge-webhook check --color ne", "never"),
+            ("concierge-webhook check --output gi", "github gitlab"),
+            ("concierge-webhook check -o sa", "sarif"),
             ("concierge-reconciler ru", "run"),
         ] {
             let (program, last) = (words.split(' ').next().unwrap(), words.rsplit(' ').next().unwrap());

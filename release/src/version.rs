@@ -20,6 +20,8 @@ pub(crate) fn agreed() -> Result<()> {
         let key = format!("concierge-webhook-{VERSION}");
         ensure!(read(file)?.contains(&key), "{file} lacks the cache's key `{key}`");
     }
+    let hook = format!("rev: v{VERSION}");
+    ensure!(read("docs/checking.md")?.contains(&hook), "docs/checking.md lacks the hook's `{hook}`");
     let head = changes()?;
     let known = head == UNRELEASED || head.starts_with(&format!("{VERSION} "));
     ensure!(

@@ -13,8 +13,15 @@ use super::{
     project, release, run,
 };
 
-/// Where everything is made; what `make image` makes is left alone.
-const OUT: &str = "target/dist-tested";
+/// The folder that `DIST` names: what is in it is about to be published.
+fn dist() -> Option<String> {
+    std::env::var("DIST").ok().filter(|folder| !folder.is_empty())
+}
+
+/// Where everything is. What is made for these tests leaves alone what `make image` makes.
+fn out() -> String {
+    dist().unwrap_or_else(|| "target/dist-tested".to_owned())
+}
 
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
@@ -24,17 +31,28 @@ fn full() -> bool {
     is_set("FULL")
 }
 
-/// Makes everything that a release has; the image's file.
+/// Makes everything that a release has, unless it is there to be published; the image's file.
 fn made() -> String {
+    match dist() {
+        Some(folder) => println!("what is tested is what is in {folder}"),
+        None => make(),
+    }
+    let folder = project().join(out());
+    run(Command::new("sha256sum")
+        .args(["--check", "--strict", "--quiet", "SHA256SUMS"])
+        .current_dir(&folder));
+    folder.join(format!("concierge-{VERSION}.oci.tar")).display().to_string()
+}
+
+fn make() {
     let made_of = if full() { ["amd64,arm64", "release"] } else { ["amd64", "quick"] };
     let [architectures, profile] = made_of;
-    println!("{}", release(&["all", "--arch", architectures, "--profile", profile, "--out", OUT]));
+    println!("{}", release(&["all", "--arch", architectures, "--profile", profile, "--out", &out()]));
     if !full() {
         println!(
             "for amd64 only, and optimised less than a release: make soak FULL=1 builds all of it as it is published"
         );
     }
-    project().join(format!("{OUT}/concierge-{VERSION}.oci.tar")).display().to_string()
 }
 
 /// What skopeo reads of an architecture's image.
@@ -46,7 +64,7 @@ fn inspect(image: &str, architecture: &str) -> Value {
 
 /// The pod of the chart that is in the release, with these values.
 async fn pod(plane: &ControlPlane, values: &str) -> Result<Value> {
-    let chart = project().join(format!("{OUT}/concierge-chart-{VERSION}.tgz")).display().to_string();
+    let chart = project().join(format!("{}/concierge-chart-{VERSION}.tgz", out())).display().to_string();
     let args = ["template", RELEASE, &chart, "--namespace", NAMESPACE, "--set", values];
     let objects: Vec<Value> = serde_saphyr::from_multiple(&plane.helm(&args).await?.ok()?)?;
     let deployment = objects.into_iter().find(|one| one["kind"] == "Deployment").context("no Deployment")?;

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use concierge_tests::process::built_program;
 use tempfile::TempDir;
 
-use super::{project, run, tools};
+use super::{VERSION, project, run, tools};
 
 const STORE: &str = "apiVersion: petstore.example.com/v1\nkind: PetStore\nmetadata: {name: shop, namespace: zoo}\n\
     spec: {name: Shop, config: {allowedTags: [cat]}}\n";
@@ -150,6 +150,7 @@ fn pre_commit_runs_the_hook_as_the_docs_show() {
     let hook = ".pre-commit-hooks.yaml";
     fs::copy(project().join(hook), hooks.path().join(hook)).unwrap();
     commit(hooks.path());
+    run(Command::new("git").args(["tag", &format!("v{VERSION}")]).current_dir(hooks.path()));
     let folder = deploy();
     let shown = documented();
     let config =

@@ -22,3 +22,15 @@ fn every_step_of_the_workflow_that_makes_something_is_a_target_of_make() {
     }
     assert_eq!(jobs["publish"]["needs"], "test", "nothing is published that was not tested");
 }
+
+#[test]
+fn what_the_workflow_publishes_is_what_it_has_run() {
+    let workflow = fs::read_to_string(project().join(".github/workflows/release.yml")).unwrap();
+    let place = |line: &str| workflow.find(line).unwrap_or_else(|| panic!("the workflow lacks {line}"));
+    assert!(place("make release-dry-run") < place("FULL=1 DIST=target/dist make release-test"));
+    for published in ["oci-archive:target/dist/", "helm push \"target/dist/", "target/dist/*"] {
+        assert!(place("make release-test") < place(published), "{published}");
+    }
+    let makefile = fs::read_to_string(project().join("Makefile")).unwrap();
+    assert!(makefile.contains("DIST=$(DIST) cargo test --package concierge-tests --test release"));
+}
