@@ -15,7 +15,7 @@ use std::{
 
 use concierge_shared::{
     admission::{
-        lookup::{Found, Lookup, Namespace, Selection, first_wanted},
+        lookup::{Found, Lookup, Namespace, NamespaceFound, Selection, first_wanted},
         rule::RULES_ANNOTATION,
     },
     index::{Index, Stored},
@@ -297,6 +297,14 @@ impl Lookup for Cache {
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.namespaces.read().get(name).cloned().unwrap_or_default()
     }
+
+    fn find_namespace(&self, name: &str) -> NamespaceFound {
+        match self.namespaces.read().get(name).cloned() {
+            _ if !self.watch_of_namespaces.believed() => NamespaceFound::Unknown,
+            Some(found) => NamespaceFound::Present(found),
+            None => NamespaceFound::Absent,
+        }
+    }
 }
 
 impl Deleted {
@@ -478,8 +486,7 @@ fn change(kind: &'static str, meta: &ObjectMeta) -> Change {
 }
 
 fn facts(meta: &ObjectMeta) -> Arc<Namespace> {
-    let text = meta.annotations.as_ref().and_then(|annotations| annotations.get(RULES_ANNOTATION));
-    let namespace = Namespace::read(text.map(String::as_str), meta.deletion_timestamp.is_some());
+    let namespace = Namespace::of(meta);
     for error in &namespace.mistakes {
         tracing::warn!(namespace = name_of(meta), %error, "the annotation {RULES_ANNOTATION} is wrong");
     }

@@ -65,6 +65,7 @@ impl Flag {
             }
             Form::Switch => arg.action(ArgAction::SetTrue),
             Form::ObjectName => arg.value_name("NAMESPACE/NAME").value_parser(object_name),
+            Form::Names => arg.value_name("NAME,...").value_delimiter(',').action(ArgAction::Append),
         }
     }
 
@@ -74,6 +75,7 @@ impl Flag {
             Form::Number { .. } => matches.get_one(&self.name).copied().map(Value::Number),
             Form::Switch => Some(Value::Switch(matches.get_flag(&self.name))),
             Form::ObjectName => matches.get_one(&self.name).cloned().map(Some).map(Value::ObjectName),
+            Form::Names => matches.get_many(&self.name).map(|names| Value::Names(names.cloned().collect())),
         }
     }
 }
@@ -140,6 +142,17 @@ mod tests {
         check(&["--coffee-max-quantity", "5"], Some((5, false, None)));
         check(&["--coffee-strict-variant-ids"], Some((100, true, None)));
         check(&["--coffee-default-account", "shop/main"], Some((100, false, Some("shop/main"))));
+    }
+
+    #[test]
+    fn names_are_separated_by_commas_or_given_one_by_one() {
+        let read = |arguments: &[&str]| {
+            let line = ["program"].iter().chain(arguments);
+            Program::try_parse_from(line).unwrap().rules.read().1.catalyst.reserved_namespaces
+        };
+        assert!(read(&[]).is_empty());
+        let flag = "--catalyst-reserved-namespaces";
+        assert_eq!(read(&[flag, "a,b", flag, "c"]), ["a", "b", "c"]);
     }
 
     #[test]

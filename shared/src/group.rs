@@ -53,6 +53,7 @@ groups! {
     coffee,
     pets,
     s3,
+    catalyst,
 }
 
 /// `text` with stars for the credentials of URLs, for tokens of any group, and for all digits when there is a card number
@@ -131,6 +132,7 @@ mod tests {
                     Form::Number { least, .. } => Value::Number(least),
                     Form::Switch => Value::Switch(true),
                     Form::ObjectName => Value::ObjectName(Some("shop/main".into())),
+                    Form::Names => Value::Names(vec!["main".into()]),
                 };
                 assert!(all.set(group.name, setting.field, value), "{setting:?}");
                 assert!(!all.set(group.name, "no_such_field", Value::Switch(true)));

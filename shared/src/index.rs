@@ -61,8 +61,9 @@ impl Stored {
     pub fn new<K: Kind>(kind: &'static str, object: Arc<K>, facts: Facts) -> Self {
         let namespace = object.meta().namespace.clone().unwrap_or_default();
         let references = facts.references.iter().map(|reference| reference.index_key(&namespace));
+        let implied = facts.references.iter().filter_map(|reference| reference.implied_key(&namespace));
         let claims = facts.claims.iter().map(Claim::index_key);
-        let keys = references.chain(claims).chain(facts.keys).map(Arc::from).collect();
+        let keys = references.chain(implied).chain(claims).chain(facts.keys).map(Arc::from).collect();
         Self(Arc::new(Entry { kind, object, keys }))
     }
 

@@ -62,6 +62,9 @@ pub trait Kind:
     /// Whether deleting an object can be refused. The API server asks about deletions of no other kind, so that an
     /// outage of the webhook does not hold them up.
     const ASKED_ON_DELETE: bool = Self::IN_USE.is_some();
+    /// Whether rules of other kinds relate objects of other namespaces to one of this kind, which they then
+    /// [refer to](Reference::implied) without its permission.
+    const IMPLIED_REFERRERS: bool = false;
     /// The labels that the rules read. A change of one is judged like a change of the spec.
     const READ_LABELS: &'static [&'static str] = &[];
     /// The annotations that the rules read beside [`COMMON_ANNOTATIONS`], alike.
@@ -228,6 +231,8 @@ kinds! {
     crate::s3::User,
     crate::s3::IAMPolicy,
     crate::s3::AccessKey,
+    crate::catalyst::Project,
+    crate::catalyst::Environment,
 }
 
 /// The kind with this name.

@@ -23,6 +23,7 @@
 //! | [`coffee`] | the group `coffee.terminal.sh` |
 //! | [`pets`] | the group `petstore.example.com` |
 //! | [`s3`] | the group `s3.cloud37.dev` |
+//! | [`catalyst`] | the group `catalyst.catalyst.dev` |
 
 // The schema derive copies each kind's struct, `pub` included, into a function.
 #![allow(unreachable_pub)]
@@ -30,6 +31,7 @@
 pub mod access;
 pub mod admission;
 pub mod assemble;
+pub mod catalyst;
 pub mod coffee;
 pub mod common;
 pub mod field;

@@ -161,6 +161,7 @@ fn plain(schema: &Value) -> Value {
         (None, Some("integer")) => 1.into(),
         (None, Some("array")) => json!([]),
         (None, Some("boolean")) => false.into(),
+        (None, None) if schema["x-kubernetes-int-or-string"] == true => 1.into(),
         other => panic!("no value for {other:?}"),
     }
 }

@@ -26,6 +26,8 @@ pub enum Form {
     Switch,
     /// `namespace/name` of an object; none unless it is set.
     ObjectName,
+    /// Names, separated by commas; none unless they are set.
+    Names,
 }
 
 /// What a setting was set to.
@@ -37,6 +39,8 @@ pub enum Value {
     Switch(bool),
     /// Of a [`Form::ObjectName`].
     ObjectName(Option<String>),
+    /// Of [`Form::Names`].
+    Names(Vec<String>),
 }
 
 /// Declares a group's `Settings`: for each field its form and what it does.
@@ -79,9 +83,11 @@ macro_rules! settings {
     (@type Number) => { i64 };
     (@type Switch) => { bool };
     (@type ObjectName) => { Option<String> };
+    (@type Names) => { Vec<String> };
     (@default Number $default:literal) => { $default };
     (@default Switch) => { false };
     (@default ObjectName) => { None };
+    (@default Names) => { Vec::new() };
     (@form Number { least: $least:literal, default: $default:literal }) => {
         $crate::settings::Form::Number { least: $least, default: $default }
     };

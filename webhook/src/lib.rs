@@ -26,7 +26,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::ServeArgs>),
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     Manifests(manifests::ManifestsArgs),
 }
 
@@ -35,7 +35,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Serve(args) => serve::run(*args),
-            Command::Check(args) => check::run(args),
+            Command::Check(args) => check::run(*args),
             Command::Manifests(args) => manifests::run(args),
         }
     }

@@ -64,6 +64,7 @@ fn is_changed(kind: &KindInfo, object: &Value) -> Option<bool> {
         stage: Stage::Mutate,
         operation: Operation::Create,
         namespace: "zoo",
+        user: None,
         object: Some(&Raw::from(&*json)),
         old: None,
     };

@@ -38,6 +38,17 @@ const ROUNDS: usize = 3;
 
 /// The rules that refuse because of other objects. One that is missing here was not put to the test.
 const RULES: &[&str] = &[
+    "catalyst.environment.container",
+    "catalyst.environment.host-unique",
+    "catalyst.environment.mode",
+    "catalyst.environment.name",
+    "catalyst.environment.project-exists",
+    "catalyst.environment.project-full",
+    "catalyst.environment.target-unique",
+    "catalyst.environment.type",
+    "catalyst.project.in-use",
+    "catalyst.project.source-used",
+    "catalyst.project.template-used",
     "coffee.account.in-use",
     "coffee.address.in-use",
     "coffee.card.in-use",
@@ -124,6 +135,7 @@ fn evaluate(fixture: &Fixture, lookup: &dyn Lookup) -> Evaluation {
         stage: Stage::Validate,
         operation: fixture.operation,
         namespace: &fixture.namespace,
+        user: None,
         object: object.as_ref(),
         old: old.as_ref(),
     };
@@ -140,6 +152,9 @@ fn confirmed(fixture: &Fixture, cache: &dyn Lookup, truth: &[Object]) -> Evaluat
     for _ in 0..ROUNDS {
         let needs: Vec<_> = evaluation.needs.iter().filter(|need| !known.contains(*need)).cloned().collect();
         for need in &needs {
+            if let Need::Namespace { name } = need {
+                fresh.insert_namespace(name, None);
+            }
             let wanted = |object: &&Stored| match need {
                 Need::Object { kind, namespace, name } => {
                     (object.kind(), object.namespace(), object.name()) == (*kind, &**namespace, &**name)
@@ -147,6 +162,7 @@ fn confirmed(fixture: &Fixture, cache: &dyn Lookup, truth: &[Object]) -> Evaluat
                 Need::List { kind, namespace } => {
                     object.kind() == *kind && (namespace.is_empty() || object.namespace() == namespace)
                 }
+                Need::Namespace { .. } | Need::Permission { .. } => false,
             };
             fresh.insert(need, truth.iter().filter(wanted).cloned().collect(), true);
         }

@@ -103,6 +103,7 @@ impl Asked {
             stage: Stage::Validate,
             operation: self.operation,
             namespace: &self.namespace,
+            user: None,
             object: object.as_ref(),
             old: old.as_ref(),
         };
@@ -138,7 +139,7 @@ fn live(world: &World, need: &Need) -> (Vec<Stored>, bool) {
             Found::Absent | Found::Unknown => (Vec::new(), true),
         },
         // There are ten thousand, of which a page shows none that matters.
-        Need::List { .. } => (Vec::new(), false),
+        Need::List { .. } | Need::Namespace { .. } | Need::Permission { .. } => (Vec::new(), false),
     }
 }
 

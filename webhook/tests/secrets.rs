@@ -20,9 +20,10 @@ const SECRETS: [&str; 6] = [
     "https://example.com/?key=s3cr3tMARK#s3cr3tMARK",
 ];
 
-/// Puts `value` where `path`, such as `spec.items[].token`, leads; makes what is missing on the way.
+/// Puts `value` where `path`, such as `spec.items[].token` or `spec.maps{}.token`, leads; makes what is missing on the way.
 fn put(object: &mut Value, path: &str, value: &Value) {
     let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let (name, map) = name.strip_suffix("{}").map_or((name, false), |name| (name, true));
     let (name, list) = name.strip_suffix("[]").map_or((name, false), |name| (name, true));
     if object.is_null() {
         *object = json!({});
@@ -33,6 +34,13 @@ fn put(object: &mut Value, path: &str, value: &Value) {
             *inner = json!([null]);
         }
         inner = &mut inner[0];
+    }
+    if map {
+        if inner.as_object().is_none_or(|fields| fields.is_empty()) {
+            *inner = json!({"any": {}});
+        }
+        let first = inner.as_object().and_then(|fields| fields.keys().next().cloned());
+        inner = &mut inner[first.unwrap_or_default()];
     }
     if rest.is_empty() {
         *inner = value.clone();
@@ -73,9 +81,13 @@ fn the_schema_of_a_secret_field_has_no_rule_that_would_repeat_it() {
         let crd = serde_json::to_value((kind.crd)()).unwrap();
         let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         for field in kind.secret_fields {
-            let inner = |schema: &Value, name: &str| match name.strip_suffix("[]") {
-                Some(name) => schema["properties"][name]["items"].clone(),
-                None => schema["properties"][name].clone(),
+            let inner = |schema: &Value, name: &str| {
+                let found = &schema["properties"][name.trim_end_matches(['[', ']', '{', '}'])];
+                match name {
+                    _ if name.ends_with("[]") => found["items"].clone(),
+                    _ if name.ends_with("{}") => found["additionalProperties"].clone(),
+                    _ => found.clone(),
+                }
             };
             let found = field.split('.').fold(schema.clone(), |schema, name| inner(&schema, name));
             for rule in ["pattern", "enum", "format", "x-kubernetes-validations"] {

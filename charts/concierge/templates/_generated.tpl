@@ -3,6 +3,17 @@
 
 {{- define "concierge.generated.mutatingRules" -}}
 - apiGroups:
+  - catalyst.catalyst.dev
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  resources:
+  - environments
+  - projects
+  scope: Namespaced
+- apiGroups:
   - coffee.terminal.sh
   apiVersions:
   - v1alpha1
@@ -50,6 +61,18 @@
 {{- end }}
 
 {{- define "concierge.generated.validatingRules" -}}
+- apiGroups:
+  - catalyst.catalyst.dev
+  apiVersions:
+  - v1alpha1
+  operations:
+  - CREATE
+  - UPDATE
+  - DELETE
+  resources:
+  - environments
+  - projects
+  scope: Namespaced
 - apiGroups:
   - coffee.terminal.sh
   apiVersions:
@@ -132,7 +155,7 @@
   name: not-the-reconciler
 - expression: request.operation == 'CREATE' || !has(oldObject.metadata.deletionTimestamp)
   name: not-terminating
-- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/empty' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/empty'] != oldObject.metadata.annotations['concierge.dev/empty']) || (has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/resync' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/resync'] != oldObject.metadata.annotations['concierge.dev/resync'])
+- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.labels) && 'catalyst.dev/team' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'catalyst.dev/team' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'catalyst.dev/team' in object.metadata.labels) && object.metadata.labels['catalyst.dev/team'] != oldObject.metadata.labels['catalyst.dev/team']) || (has(object.metadata.labels) && 'catalyst.dev/project' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'catalyst.dev/project' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'catalyst.dev/project' in object.metadata.labels) && object.metadata.labels['catalyst.dev/project'] != oldObject.metadata.labels['catalyst.dev/project']) || (has(object.metadata.labels) && 'catalyst.dev/environment' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'catalyst.dev/environment' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'catalyst.dev/environment' in object.metadata.labels) && object.metadata.labels['catalyst.dev/environment'] != oldObject.metadata.labels['catalyst.dev/environment']) || (has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/empty' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/empty'] != oldObject.metadata.annotations['concierge.dev/empty']) || (has(object.metadata.annotations) && 'catalyst.dev/environment-id' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'catalyst.dev/environment-id' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'catalyst.dev/environment-id' in object.metadata.annotations) && object.metadata.annotations['catalyst.dev/environment-id'] != oldObject.metadata.annotations['catalyst.dev/environment-id']) || (has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/resync' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/resync'] != oldObject.metadata.annotations['concierge.dev/resync'])
   name: spec-changes
 {{- end }}
 
@@ -141,13 +164,22 @@
   name: not-the-reconciler
 - expression: request.operation == 'CREATE' || !has(oldObject.metadata.deletionTimestamp)
   name: not-terminating
-- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/empty' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/empty'] != oldObject.metadata.annotations['concierge.dev/empty']) || (has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/resync' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/resync'] != oldObject.metadata.annotations['concierge.dev/resync'])
+- expression: request.operation != 'UPDATE' || has(object.spec) != has(oldObject.spec) || (has(object.spec) && object.spec != oldObject.spec) || (has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'petstore.example.com/store' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'petstore.example.com/store' in object.metadata.labels) && object.metadata.labels['petstore.example.com/store'] != oldObject.metadata.labels['petstore.example.com/store']) || (has(object.metadata.labels) && 'catalyst.dev/team' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'catalyst.dev/team' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'catalyst.dev/team' in object.metadata.labels) && object.metadata.labels['catalyst.dev/team'] != oldObject.metadata.labels['catalyst.dev/team']) || (has(object.metadata.labels) && 'catalyst.dev/project' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'catalyst.dev/project' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'catalyst.dev/project' in object.metadata.labels) && object.metadata.labels['catalyst.dev/project'] != oldObject.metadata.labels['catalyst.dev/project']) || (has(object.metadata.labels) && 'catalyst.dev/environment' in object.metadata.labels) != (has(oldObject.metadata.labels) && 'catalyst.dev/environment' in oldObject.metadata.labels) || ((has(object.metadata.labels) && 'catalyst.dev/environment' in object.metadata.labels) && object.metadata.labels['catalyst.dev/environment'] != oldObject.metadata.labels['catalyst.dev/environment']) || (has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/empty' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/empty' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/empty'] != oldObject.metadata.annotations['concierge.dev/empty']) || (has(object.metadata.annotations) && 'catalyst.dev/environment-id' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'catalyst.dev/environment-id' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'catalyst.dev/environment-id' in object.metadata.annotations) && object.metadata.annotations['catalyst.dev/environment-id'] != oldObject.metadata.annotations['catalyst.dev/environment-id']) || (has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) != (has(oldObject.metadata.annotations) && 'concierge.dev/resync' in oldObject.metadata.annotations) || ((has(object.metadata.annotations) && 'concierge.dev/resync' in object.metadata.annotations) && object.metadata.annotations['concierge.dev/resync'] != oldObject.metadata.annotations['concierge.dev/resync'])
   name: spec-changes
 - expression: (request.operation == 'CREATE' && has(object.status)) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'TerminalAccount' && (has(object.spec) && object.spec != null && (!has(object.spec.environment) || object.spec.environment == null))) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'CoffeeProfile' && (has(object.spec) && object.spec != null && has(object.spec.email) && object.spec.email != null && object.spec.email.trim() != object.spec.email || has(object.spec) && object.spec != null && has(object.spec.name) && object.spec.name != null && object.spec.name.trim() != object.spec.name)) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'CoffeeAddress' && (has(object.spec) && object.spec != null && has(object.spec.name) && object.spec.name != null && object.spec.name.trim() != object.spec.name || has(object.spec) && object.spec != null && has(object.spec.street1) && object.spec.street1 != null && object.spec.street1.trim() != object.spec.street1 || has(object.spec) && object.spec != null && has(object.spec.street2) && object.spec.street2 != null && object.spec.street2.trim() != object.spec.street2 || has(object.spec) && object.spec != null && has(object.spec.city) && object.spec.city != null && object.spec.city.trim() != object.spec.city || has(object.spec) && object.spec != null && has(object.spec.province) && object.spec.province != null && object.spec.province.trim() != object.spec.province || has(object.spec) && object.spec != null && has(object.spec.state) && object.spec.state != null && object.spec.state.trim() != object.spec.state || has(object.spec) && object.spec != null && has(object.spec.zip) && object.spec.zip != null && object.spec.zip.trim() != object.spec.zip || has(object.spec) && object.spec != null && has(object.spec.phone) && object.spec.phone != null && object.spec.phone.trim() != object.spec.phone || has(object.spec) && object.spec != null && has(object.spec.country) && object.spec.country != null && object.spec.country.trim().upperAscii() != object.spec.country)) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'CoffeeOrder' && (has(object.spec) && object.spec != null && (!has(object.spec.quantity) || object.spec.quantity == null) || has(object.spec) && object.spec != null && (!has(object.spec.priority) || object.spec.priority == null) || has(object.spec) && object.spec != null && (has(object.spec.scheduling) && object.spec.scheduling != null && (!has(object.spec.scheduling.deliveryWindow) || object.spec.scheduling.deliveryWindow == null)) || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.name) && object.spec.address.name != null && object.spec.address.name.trim() != object.spec.address.name || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.street1) && object.spec.address.street1 != null && object.spec.address.street1.trim() != object.spec.address.street1 || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.street2) && object.spec.address.street2 != null && object.spec.address.street2.trim() != object.spec.address.street2 || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.city) && object.spec.address.city != null && object.spec.address.city.trim() != object.spec.address.city || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.province) && object.spec.address.province != null && object.spec.address.province.trim() != object.spec.address.province || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.zip) && object.spec.address.zip != null && object.spec.address.zip.trim() != object.spec.address.zip || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.phone) && object.spec.address.phone != null && object.spec.address.phone.trim() != object.spec.address.phone || has(object.spec) && object.spec != null && has(object.spec.address) && object.spec.address != null && has(object.spec.address.country) && object.spec.address.country != null && object.spec.address.country.trim().upperAscii() != object.spec.address.country)) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'CoffeeSubscription' && (has(object.spec) && object.spec != null && (!has(object.spec.quantity) || object.spec.quantity == null))) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'CoffeeCart' && (has(object.spec) && object.spec != null && (!has(object.spec.convertToOrder) || object.spec.convertToOrder == null) || has(object.spec) && object.spec != null && (has(object.spec.items) && object.spec.items != null && (size(object.spec.items) > 1000 || object.spec.items.exists(item, !has(item.quantity) || item.quantity == null))))) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'CoffeeApp' && (has(object.spec) && object.spec != null && has(object.spec.name) && object.spec.name != null && object.spec.name.trim() != object.spec.name)) || (request.kind.group == 'coffee.terminal.sh' && request.kind.kind == 'CoffeeProduct' && (has(object.spec) && object.spec != null && (!has(object.spec.subscription) || object.spec.subscription == null))) || (request.kind.group == 'petstore.example.com' && request.kind.kind == 'Pet' && (has(object.spec) && object.spec != null && has(object.spec.name) && object.spec.name != null && object.spec.name.trim() != object.spec.name || has(object.spec) && object.spec != null && has(object.spec.tag) && object.spec.tag != null && object.spec.tag.trim() != object.spec.tag)) || (request.kind.group == 'petstore.example.com' && request.kind.kind == 'PetStore' && (has(object.spec) && object.spec != null && has(object.spec.name) && object.spec.name != null && object.spec.name.trim() != object.spec.name || has(object.spec) && object.spec != null && (!has(object.spec.config) || object.spec.config == null) || has(object.spec) && object.spec != null && (has(object.spec.config) && object.spec.config != null && (!has(object.spec.config.maxPets) || object.spec.config.maxPets == null)) || has(object.spec) && object.spec != null && (has(object.spec.config) && object.spec.config != null && (!has(object.spec.config.defaultLimit) || object.spec.config.defaultLimit == null)) || has(object.spec) && object.spec != null && (has(object.spec.config) && object.spec.config != null && (!has(object.spec.config.enablePagination) || object.spec.config.enablePagination == null)) || has(object.spec) && object.spec != null && (has(object.spec.config) && object.spec.config != null && (has(object.spec.config.allowedTags) && object.spec.config.allowedTags != null && (size(object.spec.config.allowedTags) > 1000 || object.spec.config.allowedTags.exists(item, item.trim() != item)))) || has(object.spec) && object.spec != null && (!has(object.spec.endpoints) || object.spec.endpoints == null) || has(object.spec) && object.spec != null && (has(object.spec.endpoints) && object.spec.endpoints != null && (!has(object.spec.endpoints.version) || object.spec.endpoints.version == null)) || has(object.spec) && object.spec != null && (!has(object.spec.security) || object.spec.security == null) || has(object.spec) && object.spec != null && (has(object.spec.security) && object.spec.security != null && (!has(object.spec.security.requireAuthentication) || object.spec.security.requireAuthentication == null)))) || (request.kind.group == 's3.cloud37.dev' && request.kind.kind == 'Provider' && (has(object.spec) && object.spec != null && (!has(object.spec.type) || object.spec.type == null) || has(object.spec) && object.spec != null && (!has(object.spec.pathStyle) || object.spec.pathStyle == null) || has(object.spec) && object.spec != null && (has(object.spec.auth) && object.spec.auth != null && (has(object.spec.auth.accessKeySecretRef) && object.spec.auth.accessKeySecretRef != null && (!has(object.spec.auth.accessKeySecretRef.key) || object.spec.auth.accessKeySecretRef.key == null))) || has(object.spec) && object.spec != null && (has(object.spec.auth) && object.spec.auth != null && (has(object.spec.auth.secretKeySecretRef) && object.spec.auth.secretKeySecretRef != null && (!has(object.spec.auth.secretKeySecretRef.key) || object.spec.auth.secretKeySecretRef.key == null))) || has(object.spec) && object.spec != null && (has(object.spec.auth) && object.spec.auth != null && (has(object.spec.auth.sessionTokenSecretRef) && object.spec.auth.sessionTokenSecretRef != null && (!has(object.spec.auth.sessionTokenSecretRef.key) || object.spec.auth.sessionTokenSecretRef.key == null))) || has(object.spec) && object.spec != null && (has(object.spec.tls) && object.spec.tls != null && (has(object.spec.tls.caCertSecretRef) && object.spec.tls.caCertSecretRef != null && (!has(object.spec.tls.caCertSecretRef.key) || object.spec.tls.caCertSecretRef.key == null))) || has(object.spec) && object.spec != null && (has(object.spec.iamEndpoint) && object.spec.iamEndpoint != null && (!has(object.spec.iamRegion) || object.spec.iamRegion == null)) || has(object.spec) && object.spec != null && (has(object.spec.retry) && object.spec.retry != null && (!has(object.spec.retry.maxAttempts) || object.spec.retry.maxAttempts == null)) || has(object.spec) && object.spec != null && (has(object.spec.retry) && object.spec.retry != null && (!has(object.spec.retry.backoffStrategy) || object.spec.retry.backoffStrategy == null)))) || (request.kind.group == 's3.cloud37.dev' && request.kind.kind == 'Bucket' && (has(object.spec) && object.spec != null && (!has(object.spec.autoManage) || object.spec.autoManage == null) || has(object.spec) && object.spec != null && (has(object.spec.autoManage) && object.spec.autoManage != null && (!has(object.spec.autoManage.enabled) || object.spec.autoManage.enabled == null)) || has(object.spec) && object.spec != null && (has(object.spec.autoManage) && object.spec.autoManage != null && (!has(object.spec.autoManage.accessLevel) || object.spec.autoManage.accessLevel == null)) || has(object.spec) && object.spec != null && (has(object.spec.autoManage) && object.spec.autoManage != null && (!has(object.spec.autoManage.rotation) || object.spec.autoManage.rotation == null)) || has(object.spec) && object.spec != null && (has(object.spec.autoManage) && object.spec.autoManage != null && (has(object.spec.autoManage.rotation) && object.spec.autoManage.rotation != null && (!has(object.spec.autoManage.rotation.enabled) || object.spec.autoManage.rotation.enabled == null))) || has(object.spec) && object.spec != null && (has(object.spec.autoManage) && object.spec.autoManage != null && (has(object.spec.autoManage.rotation) && object.spec.autoManage.rotation != null && (!has(object.spec.autoManage.rotation.intervalDays) || object.spec.autoManage.rotation.intervalDays == null))) || has(object.spec) && object.spec != null && (has(object.spec.autoManage) && object.spec.autoManage != null && (has(object.spec.autoManage.rotation) && object.spec.autoManage.rotation != null && (!has(object.spec.autoManage.rotation.previousKeysRetentionDays) || object.spec.autoManage.rotation.previousKeysRetentionDays == null))) || has(object.spec) && object.spec != null && (has(object.spec.versioning) && object.spec.versioning != null && (!has(object.spec.versioning.enabled) || object.spec.versioning.enabled == null)) || has(object.spec) && object.spec != null && (has(object.spec.versioning) && object.spec.versioning != null && (!has(object.spec.versioning.mfaDelete) || object.spec.versioning.mfaDelete == null)) || has(object.spec) && object.spec != null && (has(object.spec.encryption) && object.spec.encryption != null && (!has(object.spec.encryption.enabled) || object.spec.encryption.enabled == null)) || has(object.spec) && object.spec != null && (has(object.spec.encryption) && object.spec.encryption != null && (!has(object.spec.encryption.algorithm) || object.spec.encryption.algorithm == null)) || has(object.spec) && object.spec != null && (!has(object.spec.publicAccess) || object.spec.publicAccess == null) || has(object.spec) && object.spec != null && (has(object.spec.publicAccess) && object.spec.publicAccess != null && (!has(object.spec.publicAccess.blockPublicAcls) || object.spec.publicAccess.blockPublicAcls == null)) || has(object.spec) && object.spec != null && (has(object.spec.publicAccess) && object.spec.publicAccess != null && (!has(object.spec.publicAccess.blockPublicPolicy) || object.spec.publicAccess.blockPublicPolicy == null)) || has(object.spec) && object.spec != null && (has(object.spec.publicAccess) && object.spec.publicAccess != null && (!has(object.spec.publicAccess.ignorePublicAcls) || object.spec.publicAccess.ignorePublicAcls == null)) || has(object.spec) && object.spec != null && (has(object.spec.publicAccess) && object.spec.publicAccess != null && (!has(object.spec.publicAccess.restrictPublicBuckets) || object.spec.publicAccess.restrictPublicBuckets == null)) || has(object.spec) && object.spec != null && (has(object.spec.lifecycle) && object.spec.lifecycle != null && (has(object.spec.lifecycle.rules) && object.spec.lifecycle.rules != null && (size(object.spec.lifecycle.rules) > 1000 || object.spec.lifecycle.rules.exists(item, !has(item.status) || item.status == null)))) || has(object.spec) && object.spec != null && (has(object.spec.cors) && object.spec.cors != null && (has(object.spec.cors.rules) && object.spec.cors.rules != null && (size(object.spec.cors.rules) > 1000 || object.spec.cors.rules.exists(item, !has(item.maxAgeSeconds) || item.maxAgeSeconds == null)))) || has(object.spec) && object.spec != null && (has(object.spec.tagging) && object.spec.tagging != null && (!has(object.spec.tagging.policy) || object.spec.tagging.policy == null)))) || (request.kind.group == 's3.cloud37.dev' && request.kind.kind == 'BucketPolicy' && (has(object.spec) && object.spec != null && (has(object.spec.policy) && object.spec.policy != null && (!has(object.spec.policy.version) || object.spec.policy.version == null)))) || (request.kind.group == 's3.cloud37.dev' && request.kind.kind == 'User' && (has(object.spec) && object.spec != null && (has(object.spec.policy) && object.spec.policy != null && (!has(object.spec.policy.version) || object.spec.policy.version == null)))) || (request.kind.group == 's3.cloud37.dev' && request.kind.kind == 'IAMPolicy' && (has(object.spec) && object.spec != null && (has(object.spec.policy) && object.spec.policy != null && (!has(object.spec.policy.version) || object.spec.policy.version == null)))) || (request.kind.group == 's3.cloud37.dev' && request.kind.kind == 'AccessKey' && (has(object.spec) && object.spec != null && (!has(object.spec.rotate) || object.spec.rotate == null) || has(object.spec) && object.spec != null && (has(object.spec.rotate) && object.spec.rotate != null && (!has(object.spec.rotate.enabled) || object.spec.rotate.enabled == null)) || has(object.spec) && object.spec != null && (has(object.spec.rotate) && object.spec.rotate != null && (!has(object.spec.rotate.intervalDays) || object.spec.rotate.intervalDays == null)) || has(object.spec) && object.spec != null && (has(object.spec.rotate) && object.spec.rotate != null && (!has(object.spec.rotate.previousKeysRetentionDays) || object.spec.rotate.previousKeysRetentionDays == null))))
   name: something-to-fill-in
 {{- end }}
 
 {{- define "concierge.generated.webhookRights" -}}
+- apiGroups:
+  - catalyst.catalyst.dev
+  resources:
+  - environments
+  - projects
+  verbs:
+  - get
+  - list
+  - watch
 - apiGroups:
   - coffee.terminal.sh
   resources:
@@ -249,6 +281,17 @@
 
 {{- define "concierge.generated.reconcilerRights" -}}
 - apiGroups:
+  - catalyst.catalyst.dev
+  resources:
+  - environments
+  - projects
+  verbs:
+  - get
+  - list
+  - watch
+  - update
+  - patch
+- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeaddresses
@@ -294,6 +337,15 @@
   - update
   - patch
 - apiGroups:
+  - catalyst.catalyst.dev
+  resources:
+  - environments/status
+  - projects/status
+  verbs:
+  - get
+  - update
+  - patch
+- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeaddresses/status
@@ -332,6 +384,13 @@
   - get
   - update
   - patch
+- apiGroups:
+  - catalyst.catalyst.dev
+  resources:
+  - environments/finalizers
+  - projects/finalizers
+  verbs:
+  - update
 - apiGroups:
   - coffee.terminal.sh
   resources:
@@ -476,6 +535,15 @@
 
 {{- define "concierge.generated.viewRights" -}}
 - apiGroups:
+  - catalyst.catalyst.dev
+  resources:
+  - environments
+  - projects
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeapps
@@ -525,6 +593,17 @@
   - list
   - watch
 - apiGroups:
+  - catalyst.catalyst.dev
+  resources:
+  - environments
+  - projects
+  verbs:
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
+- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeaddresses
@@ -572,6 +651,17 @@
 {{- end }}
 
 {{- define "concierge.generated.urgentRequests" -}}
+- apiGroups:
+  - catalyst.catalyst.dev
+  clusterScope: true
+  namespaces:
+  - "*"
+  resources:
+  - environments
+  - projects
+  verbs:
+  - get
+  - list
 - apiGroups:
   - coffee.terminal.sh
   clusterScope: true
@@ -656,4 +746,22 @@
 {{- with .Values.rules.coffee.defaultAccount }}
 - --coffee-default-account={{ . }}
 {{- end }}
+{{- with .Values.rules.catalyst.reservedNamespaces }}
+- --catalyst-reserved-namespaces={{ join "," . }}
+{{- end }}
+{{- with .Values.rules.catalyst.environmentIdSetters }}
+- --catalyst-environment-id-setters={{ join "," . }}
+{{- end }}
+{{- if .Values.rules.catalyst.allowInternalRepositories }}
+- --catalyst-allow-internal-repositories
+{{- end }}
+{{- if .Values.rules.catalyst.allowSshRepositories }}
+- --catalyst-allow-ssh-repositories
+{{- end }}
+{{- if .Values.rules.catalyst.allowPat }}
+- --catalyst-allow-pat
+{{- end }}
+- --catalyst-max-ttl-days={{ int64 .Values.rules.catalyst.maxTtlDays }}
+- --catalyst-max-quota-cpu={{ int64 .Values.rules.catalyst.maxQuotaCpu }}
+- --catalyst-max-quota-memory-gib={{ int64 .Values.rules.catalyst.maxQuotaMemoryGib }}
 {{- end }}

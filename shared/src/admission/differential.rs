@@ -140,6 +140,7 @@ fn evaluate(envelope: &Envelope<'_>, stage: Stage) -> Option<Evaluation> {
         stage,
         operation: Operation::from(&*envelope.operation),
         namespace: &envelope.namespace,
+        user: Some(&envelope.user_info),
         object: envelope.object.as_ref(),
         old: envelope.old_object.as_ref(),
     };

@@ -109,6 +109,13 @@ pub struct UserInfo<'a> {
     pub extra: Option<&'a str>,
 }
 
+impl UserInfo<'_> {
+    /// True when `who` is the user's name, or a group that the user is in.
+    pub fn is(&self, who: &str) -> bool {
+        self.username == who || self.groups.iter().any(|group| group.0 == who)
+    }
+}
+
 /// Why a body is no review that can be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::lookup::{Found, Lookup, Namespace, Need, Selection, in_namespace, shorten};
+use super::lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Selection, in_namespace, shorten};
 use crate::index::{Index, Stored};
 
 /// What live reads said, in front of a lookup that they correct.
@@ -12,12 +12,32 @@ pub struct Fresh<'a> {
     objects: HashMap<(&'static str, String, String), Option<Stored>>,
     /// Whole lists, by kind and namespace.
     lists: HashMap<(&'static str, String), Index>,
+    namespaces: HashMap<String, NamespaceFound>,
+    /// What whoever asks may read, by kind, namespace and name.
+    permissions: HashMap<(&'static str, String, String), bool>,
 }
 
 impl<'a> Fresh<'a> {
     /// Nothing read yet.
     pub fn new(behind: &'a dyn Lookup) -> Self {
-        Self { behind, objects: HashMap::new(), lists: HashMap::new() }
+        Self {
+            behind,
+            objects: HashMap::new(),
+            lists: HashMap::new(),
+            namespaces: HashMap::new(),
+            permissions: HashMap::new(),
+        }
+    }
+
+    /// Takes in a namespace, or that there is none of this name.
+    pub fn insert_namespace(&mut self, name: &str, read: Option<Namespace>) {
+        let found = read.map_or(NamespaceFound::Absent, |read| NamespaceFound::Present(Arc::new(read)));
+        self.namespaces.insert(name.to_owned(), found);
+    }
+
+    /// Takes in whether whoever asks may read an object.
+    pub fn insert_permission(&mut self, kind: &'static str, namespace: &str, name: &str, may: bool) {
+        self.permissions.insert((kind, namespace.to_owned(), name.to_owned()), may);
     }
 
     /// Takes in what was read of `need`, and whether that is all there is.
@@ -37,6 +57,8 @@ impl<'a> Fresh<'a> {
                 let key = |object: &Stored| (*kind, object.namespace().to_owned(), object.name().to_owned());
                 self.objects.extend(read.into_iter().map(|object| (key(&object), Some(object))));
             }
+            // These are no objects of ours.
+            Need::Namespace { .. } | Need::Permission { .. } => {}
         }
     }
 
@@ -128,5 +150,14 @@ impl Lookup for Fresh<'_> {
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.behind.namespace(name)
+    }
+
+    fn find_namespace(&self, name: &str) -> NamespaceFound {
+        self.namespaces.get(name).cloned().unwrap_or_else(|| self.behind.find_namespace(name))
+    }
+
+    fn may_read(&self, kind: &'static str, namespace: &str, name: &str) -> Option<bool> {
+        let key = (kind, namespace.to_owned(), name.to_owned());
+        self.permissions.get(&key).copied().or_else(|| self.behind.may_read(kind, namespace, name))
     }
 }

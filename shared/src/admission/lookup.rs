@@ -1,8 +1,14 @@
 //! Looking things up, wherever they are: in a cluster's cache, in files on disk, or nowhere.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
-use super::rule::{Enforcement, EnforcementError};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::rule::{Enforcement, EnforcementError, RULES_ANNOTATION};
 use crate::{
     index::{Index, Stored},
     kind::Kind,
@@ -36,13 +42,38 @@ pub struct Namespace {
     pub terminating: bool,
     /// What of its annotation can't be read, and so means nothing.
     pub mistakes: Vec<EnforcementError>,
+    /// The uid of the object that it was made for.
+    pub owner: Option<String>,
+}
+
+/// On a namespace: the uid of the object that Concierge made it for.
+pub const OWNER_LABEL: &str = "concierge.dev/owner-uid";
+
+/// Whether a namespace is there.
+#[derive(Clone, Debug)]
+pub enum NamespaceFound {
+    Present(Arc<Namespace>),
+    /// It is not, as far as is known.
+    Absent,
+    /// Nobody here can tell.
+    Unknown,
 }
 
 impl Namespace {
     /// What `annotation`, if there is one, says about rules.
     pub fn read(annotation: Option<&str>, terminating: bool) -> Self {
         let (enforcement, mistakes) = Enforcement::read(annotation.unwrap_or_default());
-        Self { enforcement, terminating, mistakes }
+        Self { enforcement, terminating, mistakes, owner: None }
+    }
+
+    /// What the metadata of a namespace says.
+    pub fn of(meta: &ObjectMeta) -> Self {
+        let text = |texts: &Option<std::collections::BTreeMap<String, String>>, key| {
+            texts.as_ref().and_then(|texts| texts.get(key)).cloned()
+        };
+        let annotation = text(&meta.annotations, RULES_ANNOTATION);
+        let read = Self::read(annotation.as_deref(), meta.deletion_timestamp.is_some());
+        Self { owner: text(&meta.labels, OWNER_LABEL), ..read }
     }
 }
 
@@ -94,6 +125,16 @@ pub trait Lookup: Send + Sync {
 
     /// The namespace; the default one when nothing is known.
     fn namespace(&self, name: &str) -> Arc<Namespace>;
+
+    /// Whether there is a namespace of this name.
+    fn find_namespace(&self, _name: &str) -> NamespaceFound {
+        NamespaceFound::Unknown
+    }
+
+    /// Whether whoever makes the request may read this object, be it there or not; `None` when nobody here can tell.
+    fn may_read(&self, _kind: &'static str, _namespace: &str, _name: &str) -> Option<bool> {
+        None
+    }
 }
 
 /// Something a [`Lookup`] should read afresh before a request is refused because of it.
@@ -110,6 +151,15 @@ pub enum Need {
         kind: &'static str,
         namespace: String,
     },
+    Namespace {
+        name: String,
+    },
+    /// Whether whoever makes the request may read this object.
+    Permission {
+        kind: &'static str,
+        namespace: String,
+        name: String,
+    },
 }
 
 impl Need {
@@ -119,8 +169,10 @@ impl Need {
 
     /// The kind of what is to be read.
     pub fn kind(&self) -> &'static str {
-        let (Self::Object { kind, .. } | Self::List { kind, .. }) = self;
-        kind
+        match self {
+            Self::Object { kind, .. } | Self::List { kind, .. } | Self::Permission { kind, .. } => kind,
+            Self::Namespace { .. } => "Namespace",
+        }
     }
 }
 
@@ -130,6 +182,10 @@ impl fmt::Display for Need {
             Self::Object { kind, namespace, name } => write!(f, "{kind} {namespace}/{name}"),
             Self::List { kind, namespace } if namespace.is_empty() => write!(f, "the {kind} objects"),
             Self::List { kind, namespace } => write!(f, "the {kind} objects of namespace {namespace}"),
+            Self::Namespace { name } => write!(f, "namespace {name}"),
+            Self::Permission { kind, namespace, name } => {
+                write!(f, "whether you may read {kind} {namespace}/{name}")
+            }
         }
     }
 }
@@ -157,6 +213,8 @@ impl Lookup for Nothing {
 pub struct World {
     kinds: HashMap<&'static str, Index>,
     namespaces: HashMap<String, Arc<Namespace>>,
+    /// What whoever asks may not read, by kind and namespace. Files say nothing of rights: then all may be read.
+    hidden: HashSet<(&'static str, String)>,
 }
 
 impl World {
@@ -180,6 +238,11 @@ impl World {
     /// Adds a namespace.
     pub fn insert_namespace(&mut self, name: impl Into<String>, namespace: Namespace) {
         self.namespaces.insert(name.into(), Arc::new(namespace));
+    }
+
+    /// Lets whoever asks read no object of this kind in `namespace`.
+    pub fn hide(&mut self, kind: &'static str, namespace: &str) {
+        self.hidden.insert((kind, namespace.to_owned()));
     }
 }
 
@@ -218,6 +281,15 @@ impl Lookup for World {
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.namespaces.get(name).cloned().unwrap_or_default()
+    }
+
+    fn find_namespace(&self, name: &str) -> NamespaceFound {
+        let found = self.namespaces.get(name).cloned();
+        found.map_or(NamespaceFound::Absent, NamespaceFound::Present)
+    }
+
+    fn may_read(&self, kind: &'static str, namespace: &str, _name: &str) -> Option<bool> {
+        Some(!self.hidden.contains(&(kind, namespace.to_owned())))
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Reference {
     pub rule: &'static AdmissionRule,
     /// Whether the target may not be deleted while this referrer exists.
     pub protects: bool,
+    /// Whether a rule of the kind relates the two namespaces, so that a target in the other one needs to permit nothing. The target's
+    /// kind declares [`IMPLIED_REFERRERS`](crate::kind::Kind::IMPLIED_REFERRERS).
+    pub implied: bool,
 }
 
 impl Reference {
@@ -31,6 +34,22 @@ impl Reference {
     pub fn index_key(&self, referrer_namespace: &str) -> String {
         let key = if self.protects { referrers_key } else { weak_referrers_key };
         key(self.kind, self.namespace.as_deref().unwrap_or(referrer_namespace), &self.name)
+    }
+
+    /// The further key of a referrer that needs no permission.
+    pub fn implied_key(&self, referrer_namespace: &str) -> Option<String> {
+        let namespace = self.namespace.as_deref().unwrap_or(referrer_namespace);
+        self.implied.then(|| implied_referrers_key(self.kind, namespace, &self.name))
+    }
+
+    /// True when an object of namespace `own` may refer to a target in `namespace` with these annotations.
+    pub fn is_permitted(
+        &self,
+        own: &str,
+        namespace: &str,
+        annotations: Option<&std::collections::BTreeMap<String, String>>,
+    ) -> bool {
+        namespace == own || self.implied || permits(annotations, own)
     }
 }
 
@@ -42,6 +61,11 @@ pub fn referrers_key(kind: &str, namespace: &str, name: &str) -> String {
 /// The key of all references to this target that do not protect it.
 pub fn weak_referrers_key(kind: &str, namespace: &str, name: &str) -> String {
     format!("weak-ref:{kind}/{namespace}/{name}")
+}
+
+/// The key of all references to this target that need no permission of it.
+pub fn implied_referrers_key(kind: &str, namespace: &str, name: &str) -> String {
+    format!("implied-ref:{kind}/{namespace}/{name}")
 }
 
 /// True when a target with these annotations lets objects of `namespace` refer to it.

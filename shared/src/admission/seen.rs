@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    lookup::{Found, Lookup, Namespace, Need, Selection},
+    lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Selection},
     problem::Problems,
     rule::AdmissionRule,
 };
@@ -80,7 +80,7 @@ impl<T> Seen<T> {
         let named: Vec<_> = few(&self.value).iter().map(need).collect();
         if self.unknown.is_none() && !named.is_empty() {
             self.needs.retain(|need| {
-                matches!(need, Need::Object { .. }) || !named.iter().any(|one| one.kind() == need.kind())
+                !matches!(need, Need::List { .. }) || !named.iter().any(|one| one.kind() == need.kind())
             });
             self.needs.extend(named);
         }
@@ -239,5 +239,19 @@ impl Lookup for Recorder<'_> {
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.behind.namespace(name)
+    }
+
+    fn find_namespace(&self, name: &str) -> NamespaceFound {
+        let found = self.behind.find_namespace(name);
+        let known = !matches!(found, NamespaceFound::Unknown);
+        self.note(Need::Namespace { name: name.to_owned() }, known);
+        found
+    }
+
+    fn may_read(&self, kind: &'static str, namespace: &str, name: &str) -> Option<bool> {
+        let may = self.behind.may_read(kind, namespace, name);
+        let need = Need::Permission { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        self.note(need, may.is_some());
+        may
     }
 }

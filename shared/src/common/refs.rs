@@ -91,6 +91,7 @@ impl ObjectRef {
             name: self.name.clone(),
             rule,
             protects,
+            implied: false,
         })
     }
 

@@ -145,6 +145,7 @@ impl Kind for Pet {
             name: name.to_owned(),
             rule: &STORE_EXISTS,
             protects: true,
+            implied: false,
         });
         named.into_iter().collect()
     }

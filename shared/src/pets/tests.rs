@@ -48,6 +48,7 @@ fn evaluate(
         stage: Stage::Validate,
         operation,
         namespace: "zoo",
+        user: None,
         object: object.as_ref(),
         old: old.as_ref(),
     };
@@ -234,6 +235,7 @@ fn a_namespace_lowers_neither_what_the_cluster_set_nor_what_protects_others() {
             stage: Stage::Validate,
             operation: Operation::Create,
             namespace: "zoo",
+            user: None,
             object: Some(&raw),
             old: None,
         };

@@ -61,6 +61,7 @@ fn review(world: &[Value], new: Option<&Value>, old: Option<&Value>) -> Evaluati
         stage: Stage::Validate,
         operation,
         namespace: "data",
+        user: None,
         object: new.as_ref(),
         old: old.as_ref(),
     };

@@ -72,6 +72,7 @@ fn decide(stage: Stage, body: &[u8], world: &World) -> Result<Vec<u8>> {
         stage,
         operation: Operation::from(&*envelope.operation),
         namespace: &envelope.namespace,
+        user: Some(&envelope.user_info),
         object: envelope.object.as_ref(),
         old: envelope.old_object.as_ref(),
     };

@@ -74,6 +74,7 @@ impl Kind for Chest {
             name: name.clone(),
             rule: &ON,
             protects: true,
+            implied: false,
         });
         on.collect()
     }

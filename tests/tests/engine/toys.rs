@@ -61,6 +61,7 @@ impl Kind for Toy {
     const NAME: &'static str = "Toy";
     const RULES: &'static [&'static concierge_shared::admission::rule::AdmissionRule] = RULES;
     const IN_USE: Option<&'static concierge_shared::admission::rule::AdmissionRule> = Some(&IN_USE);
+    const IMPLIED_REFERRERS: bool = true;
 
     fn fill_defaults(&mut self, _: &mut Fill) {}
 
@@ -78,6 +79,7 @@ impl Kind for Toy {
             name: name.clone(),
             rule: &INSIDE,
             protects: true,
+            implied: false,
         });
         inside.collect()
     }

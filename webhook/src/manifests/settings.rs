@@ -62,6 +62,9 @@ fn argument(group: &Group, setting: &Setting) -> String {
         Form::Number { .. } => format!("- --{flag}={{{{ int64 {value} }}}}\n"),
         Form::Switch => format!("{{{{- if {value} }}}}\n- --{flag}\n{{{{- end }}}}\n"),
         Form::ObjectName => format!("{{{{- with {value} }}}}\n- --{flag}={{{{ . }}}}\n{{{{- end }}}}\n"),
+        Form::Names => {
+            format!("{{{{- with {value} }}}}\n- --{flag}={{{{ join \",\" . }}}}\n{{{{- end }}}}\n")
+        }
     }
 }
 
@@ -83,6 +86,7 @@ fn default(setting: &Setting) -> Value {
         Form::Number { default, .. } => json!(default),
         Form::Switch => json!(false),
         Form::ObjectName => json!(""),
+        Form::Names => json!([]),
     }
 }
 
@@ -109,6 +113,7 @@ fn type_of(setting: &Setting) -> String {
             let pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$";
             json!({"type": "string", "pattern": pattern})
         }
+        Form::Names => json!({"type": "array", "items": {"type": "string", "pattern": "^[^,]+$"}}),
     };
     format!("{schema:#}")
 }

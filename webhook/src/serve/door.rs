@@ -105,10 +105,11 @@ impl Door {
             stage,
             operation,
             namespace: &envelope.namespace,
+            user: Some(&envelope.user_info),
             object: envelope.object.as_ref(),
             old: envelope.old_object.as_ref(),
         };
-        let Some(evaluation) = self.evaluate(kind, &request).await else {
+        let Some(evaluation) = self.evaluate(kind, &request, &envelope.user_info).await else {
             return self.broken(stage, envelope);
         };
         self.count_problems(&request, &evaluation);
@@ -120,7 +121,12 @@ impl Door {
 
     /// Evaluates against the cache, and again against live reads while the result rests on what was not read yet.
     /// Nothing when a rule panicked.
-    async fn evaluate(&self, kind: &KindInfo, request: &Request<'_>) -> Option<Evaluation> {
+    async fn evaluate(
+        &self,
+        kind: &KindInfo,
+        request: &Request<'_>,
+        user: &envelope::UserInfo<'_>,
+    ) -> Option<Evaluation> {
         let mut evaluation = self.evaluate_against(kind, request, &*self.cache)?;
         if evaluation.needs.is_empty() {
             return Some(evaluation);
@@ -134,7 +140,7 @@ impl Door {
             if needs.is_empty() {
                 break;
             }
-            self.live.read(&needs, &mut fresh).await;
+            self.live.read(user, &needs, &mut fresh).await;
             read.extend(needs);
             evaluation = self.evaluate_against(kind, request, &fresh)?;
         }
@@ -275,7 +281,8 @@ impl Door {
     /// Whether the user may know of `object`. Whoever did not prove to be the API server can write any user into its
     /// review.
     async fn may_be_told(&self, user: &envelope::UserInfo<'_>, object: &Stored) -> bool {
-        self.knows_callers && self.live.may_read(user, object).await
+        let Some(kind) = by_name(object.kind()) else { return false };
+        self.knows_callers && self.live.may_read(user, kind, object.namespace(), "").await
     }
 
     fn too_late(&self, stage: Stage, envelope: &Envelope<'_>) -> (Answer, Decision) {

@@ -8,7 +8,11 @@ use std::{
 
 use concierge_runtime::{cache::Cache, client::found, logs::Seldom, warn_seldom};
 use concierge_shared::{
-    admission::{envelope::UserInfo, fresh::Fresh, lookup::Need},
+    admission::{
+        envelope::UserInfo,
+        fresh::Fresh,
+        lookup::{Namespace, Need},
+    },
     index::Stored,
     kind::{KindInfo, by_name},
 };
@@ -17,7 +21,7 @@ use futures::{
     future::{BoxFuture, Shared, WeakShared, join_all},
 };
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client,
     api::{ListParams, PostParams},
@@ -69,11 +73,20 @@ struct Read {
     complete: bool,
 }
 
+/// The answer to a need.
+enum Answer {
+    Objects(Read),
+    Namespace(Option<Namespace>),
+    Permission(bool),
+}
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Permission {
     user: String,
     kind: &'static str,
     namespace: String,
+    /// Of one object; empty for all of the namespace.
+    name: String,
 }
 
 impl Live {
@@ -89,12 +102,13 @@ impl Live {
         }
     }
 
-    /// Reads all `needs` at once into `fresh`. What can't be read is left to the lookup behind.
-    pub(crate) async fn read(&self, needs: &[Need], fresh: &mut Fresh<'_>) {
-        for (need, read) in needs.iter().zip(join_all(needs.iter().map(|need| self.one(need))).await) {
-            let outcome = match read {
-                Ok(Read { objects, complete }) => {
-                    fresh.insert(need, objects, complete);
+    /// Reads all `needs` of a request by `user` at once into `fresh`. What can't be read is left to the lookup behind.
+    pub(crate) async fn read(&self, user: &UserInfo<'_>, needs: &[Need], fresh: &mut Fresh<'_>) {
+        let answers = join_all(needs.iter().map(|need| self.ask(user, need))).await;
+        for (need, answer) in needs.iter().zip(answers) {
+            let outcome = match answer {
+                Ok(answer) => {
+                    answer.put(need, fresh);
                     "ok"
                 }
                 Err(error) => {
@@ -104,6 +118,26 @@ impl Live {
             };
             self.metrics.live_reads.get_or_create(&Outcome { outcome }).inc();
         }
+    }
+
+    async fn ask(&self, user: &UserInfo<'_>, need: &Need) -> Result<Answer, Arc<kube::Error>> {
+        match need {
+            Need::Object { .. } | Need::List { .. } => self.one(need).await.map(Answer::Objects),
+            Need::Namespace { name } => {
+                let meta = self.namespace(name).await?;
+                Ok(Answer::Namespace(meta.map(|meta| Namespace::of(&meta))))
+            }
+            Need::Permission { kind, namespace, name } => {
+                let Some(kind) = by_name(kind) else { return Ok(Answer::Permission(false)) };
+                Ok(Answer::Permission(self.may_read(user, kind, namespace, name).await))
+            }
+        }
+    }
+
+    async fn namespace(&self, name: &str) -> Result<Option<ObjectMeta>, Arc<kube::Error>> {
+        let _turn = self.objects.acquire().await;
+        let namespaces: Api<core::Namespace> = Api::all(self.client.clone());
+        Ok(found(namespaces.get_metadata(name).await)?.map(|namespace| namespace.metadata))
     }
 
     /// The object as it is now, or nothing when there is none.
@@ -116,8 +150,7 @@ impl Live {
         if cache.knows_namespace(name) {
             return Ok(true);
         }
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        Ok(found(namespaces.get_metadata(name).await)?.is_some())
+        Ok(self.namespace(name).await?.is_some())
     }
 
     async fn one(&self, need: &Need) -> Result<Read, Arc<kube::Error>> {
@@ -133,8 +166,8 @@ impl Live {
             return Ok(Read { objects: Vec::new(), complete: true });
         };
         let turns = match need {
-            Need::Object { .. } => &self.objects,
             Need::List { .. } => &self.lists,
+            _ => &self.objects,
         };
         // The semaphores are never closed.
         let _turn = turns.acquire().await;
@@ -149,6 +182,8 @@ impl Live {
                 let complete = list.metadata.continue_.is_none_or(|more| more.is_empty());
                 (list.items, complete)
             }
+            // These are asked for otherwise.
+            Need::Namespace { .. } | Need::Permission { .. } => (Vec::new(), true),
         };
         Ok(Read { objects: found.into_iter().filter_map(|object| stored(info, object)).collect(), complete })
     }
@@ -167,18 +202,24 @@ impl Live {
         }
     }
 
-    /// Whether `user` may read the objects of this kind in this namespace, and so may be told of them. When in
-    /// doubt, no.
-    pub(crate) async fn may_read(&self, user: &UserInfo<'_>, object: &Stored) -> bool {
-        let Some(info) = by_name(object.kind()) else { return false };
+    /// Whether `user` may read the object of this kind and name, or all of the namespace when there is no name, and so may be told of
+    /// them. When in doubt, no.
+    pub(crate) async fn may_read(
+        &self,
+        user: &UserInfo<'_>,
+        info: &'static KindInfo,
+        namespace: &str,
+        name: &str,
+    ) -> bool {
         let who = format!("{} {:?}", user.username, user.groups);
-        let permission = Permission { user: who, kind: info.name, namespace: object.namespace().to_owned() };
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        let permission = Permission { user: who, kind: info.name, namespace, name };
         if let Some((allowed, since)) = self.permissions.lock().get(&permission)
             && since.elapsed() < PERMISSION
         {
             return *allowed;
         }
-        let allowed = self.review(user, info, object.namespace()).await;
+        let allowed = self.review(user, info, &permission.namespace, &permission.name).await;
         let mut permissions = self.permissions.lock();
         if permissions.len() >= PERMISSIONS {
             permissions.clear();
@@ -187,7 +228,7 @@ impl Live {
         allowed
     }
 
-    async fn review(&self, user: &UserInfo<'_>, info: &KindInfo, namespace: &str) -> bool {
+    async fn review(&self, user: &UserInfo<'_>, info: &KindInfo, namespace: &str, name: &str) -> bool {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
@@ -200,6 +241,7 @@ impl Live {
                     group: Some((info.group)()),
                     resource: Some((info.plural)()),
                     namespace: text(namespace),
+                    name: text(name),
                     ..ResourceAttributes::default()
                 }),
                 ..SubjectAccessReviewSpec::default()
@@ -208,6 +250,19 @@ impl Live {
         };
         let reviewed = Api::all(self.client.clone()).create(&PostParams::default(), &review).await;
         reviewed.is_ok_and(|review: SubjectAccessReview| review.status.is_some_and(|status| status.allowed))
+    }
+}
+
+impl Answer {
+    fn put(self, need: &Need, fresh: &mut Fresh<'_>) {
+        match (self, need) {
+            (Self::Objects(Read { objects, complete }), _) => fresh.insert(need, objects, complete),
+            (Self::Namespace(read), Need::Namespace { name }) => fresh.insert_namespace(name, read),
+            (Self::Permission(may), Need::Permission { kind, namespace, name }) => {
+                fresh.insert_permission(kind, namespace, name, may);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use concierge_shared::{
         lookup::Found,
         object::Raw,
         problem::{Cause, Problem},
-        reference::{self, Reference},
+        reference::Reference,
         review::{self, Request, Stage},
         rule::RESYNC,
     },
@@ -52,6 +52,7 @@ impl<R: Reconcile> Run<R> {
             stage: Stage::Validate,
             operation: Operation::Update,
             namespace: &self.target.namespace,
+            user: None,
             object: Some(&Raw::from(&*raw)),
             old: None,
         };
@@ -125,7 +126,7 @@ impl<R: Reconcile> Run<R> {
             }
             Found::Unknown => return Err(Failure::Transient(format!("{key} can't be looked up"))),
         };
-        let permitted = namespace == own || reference::permits(target.meta().annotations.as_ref(), own);
+        let permitted = reference.is_permitted(own, namespace, target.meta().annotations.as_ref());
         let waits = self.reconciler.needs_ready(&self.object, reference);
         let message = match target.terminating() {
             _ if !permitted => {

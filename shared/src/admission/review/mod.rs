@@ -132,6 +132,7 @@ fn examine<K: Kind>(
         object,
         old,
         namespace: request.namespace,
+        user: request.user,
         settings: context.settings,
         lookup: context.lookup,
     };
@@ -162,6 +163,7 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
         object: &object,
         old: None,
         namespace: request.namespace,
+        user: request.user,
         settings: context.settings,
         lookup: context.lookup,
     };

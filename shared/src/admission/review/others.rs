@@ -19,14 +19,14 @@ use crate::{
 
 /// Whether the target of a reference is there, and may be referred to.
 pub(super) fn check_reference<K: Kind>(review: &Review<'_, K>, reference: &Reference, found: &mut Findings) {
-    let Reference { field, kind, name, rule, .. } = reference;
+    let Reference { field, rule, .. } = reference;
     let namespace = reference.namespace.as_deref().unwrap_or(review.namespace);
-    let target = review.look(|lookup| lookup.find(kind, namespace, name));
+    let target = review.look(|lookup| review.find(lookup, reference));
     let Findings { problems, intrusions, .. } = found;
     target.check(problems, field.clone(), &[rule], |target, problems| {
         if let Some(message) = wrong_target(review.namespace, namespace, reference, &target) {
             problems.add(rule, Cause::NotFound, field.clone(), message);
-            if namespace != review.namespace {
+            if namespace != review.namespace && !reference.implied {
                 intrusions.push((rule, field.clone()));
             }
         }
@@ -40,6 +40,14 @@ fn wrong_target(own: &str, namespace: &str, reference: &Reference, target: &Foun
         Found::Present(target) => Some(target),
         Found::Absent | Found::Unknown => None,
     };
+    if namespace != own && reference.implied {
+        return target.filter(|target| !target.terminating()).is_none().then(|| {
+            format!(
+                "{kind} {namespace}/{name} does not exist, is being deleted, or is not for you to read; create it first, correct \
+                 the name, or ask its owner for the right to get it"
+            )
+        });
+    }
     if namespace != own {
         let usable = |target: &&Stored| {
             !target.terminating() && reference::permits(target.meta().annotations.as_ref(), own)

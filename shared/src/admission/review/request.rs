@@ -3,10 +3,10 @@
 use crate::{
     admission::{
         defaults::Defaulted,
-        envelope::Operation,
-        lookup::Lookup,
+        envelope::{Operation, UserInfo},
+        lookup::{Found, Lookup},
         object::Raw,
-        reference::{self, referrers_key},
+        reference::{self, Reference, implied_referrers_key, referrers_key},
         rule::Enforcement,
         seen::{Seen, Users},
     },
@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub operation: Operation,
     /// The object's namespace; empty for a cluster-scoped object.
     pub namespace: &'a str,
+    /// Who asks; `None` when nobody does, and a stored object is judged once more.
+    pub user: Option<&'a UserInfo<'a>>,
     /// The object; absent on deletion.
     pub object: Option<&'a Raw<'a>>,
     /// The stored object; absent on creation.
@@ -69,6 +71,8 @@ pub struct Review<'a, K> {
     pub old: Option<&'a K>,
     /// The object's namespace.
     pub namespace: &'a str,
+    /// Who asks; `None` when nobody does.
+    pub user: Option<&'a UserInfo<'a>>,
     /// The operator's settings.
     pub settings: &'a Settings,
     /// The objects around. Rules look at them through [`Review::look`] alone.
@@ -81,13 +85,27 @@ impl<K: Kind> Review<'_, K> {
         Seen::new(self.lookup, look)
     }
 
+    /// The target of `reference`, which is as good as absent when the kind's own rule says where it is and whoever asks may not
+    /// read it there.
+    pub fn find(&self, lookup: &dyn Lookup, reference: &Reference) -> Found {
+        let Reference { kind, name, .. } = reference;
+        let namespace = reference.namespace.as_deref().unwrap_or(self.namespace);
+        let asks = reference.implied && namespace != self.namespace && self.user.is_some();
+        match asks && lookup.may_read(kind, namespace, name) == Some(false) {
+            true => Found::Absent,
+            false => lookup.find(kind, namespace, name),
+        }
+    }
+
     /// The objects, of any kind of the group, that protect the object under review from deletion: those that refer to it
     /// and may. What was made for it goes with it, and protects nothing. Groups do not refer to each other.
     pub fn referrers(&self) -> Seen<Users> {
         let name = self.object.meta().name.as_deref().unwrap_or_default();
         let key = referrers_key(K::NAME, self.namespace, name);
+        let implied = implied_referrers_key(K::NAME, self.namespace, name);
         let permits = |user: &Stored| {
             user.namespace() == self.namespace
+                || user.has_key(&implied)
                 || reference::permits(self.object.meta().annotations.as_ref(), user.namespace())
         };
         self.users(&key, |_, user| permits(user) && !self.is_child(user))

@@ -142,6 +142,7 @@ fn a_foreign_reference_that_is_not_permitted_is_refused_at_the_level_of_the_clus
             stage: Stage::Validate,
             operation: Operation::Create,
             namespace: "bar",
+            user: None,
             object: Some(&raw),
             old: None,
         };

@@ -137,6 +137,7 @@ fn evaluate_with(
         stage: Stage::Validate,
         operation,
         namespace: subject["metadata"]["namespace"].as_str().unwrap(),
+        user: None,
         object: object.as_ref(),
         old: old.as_ref(),
     };

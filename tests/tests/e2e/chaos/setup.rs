@@ -51,7 +51,7 @@ pub(super) struct Group {
     agrees: fn(&Setup, &[Value]),
 }
 
-pub(super) const GROUPS: [Group; 3] = [
+pub(super) const GROUPS: [Group; 4] = [
     Group {
         objects: |_, services, namespace| {
             let store = json!({
@@ -162,7 +162,41 @@ pub(super) const GROUPS: [Group; 3] = [
             assert_eq!((iam.policies, iam.keys), (of("IAMPolicy").count(), of("AccessKey").count()));
         },
     },
+    Group {
+        objects: |_, _, namespace| {
+            let source =
+                json!({"name": "main", "branch": "main", "repositoryUrl": "https://github.com/acme/site"});
+            let project = json!({"sources": [source]});
+            vec![
+                catalyst("Project", namespace, "site", json!({}), project),
+                environment(namespace, "main", Some("main")),
+            ]
+        },
+        fresh: |number| environment(HOME, &format!("pr-{number}"), None),
+        wrong: || Wrong {
+            object: environment(HOME, "twin", Some("main")),
+            rule: "catalyst.environment.host-unique",
+            like: "main",
+        },
+        unneeded: "Environment",
+        // Nothing is made of them.
+        agrees: |_, _| {},
+    },
 ];
+
+fn catalyst(kind: &str, namespace: &str, name: &str, labels: Value, spec: Value) -> Value {
+    let metadata = json!({"namespace": namespace, "name": name, "labels": labels});
+    json!({"apiVersion": "catalyst.catalyst.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+}
+
+/// A workspace of the project `site`, beside it.
+fn environment(namespace: &str, name: &str, host: Option<&str>) -> Value {
+    let labels = json!({
+        "catalyst.dev/team": namespace, "catalyst.dev/project": "site", "catalyst.dev/environment": name,
+    });
+    let spec = json!({"projectRef": {"name": "site"}, "type": "development", "deploymentMode": "workspace", "host": host});
+    catalyst("Environment", namespace, name, labels, spec)
+}
 
 fn s3(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
     let metadata = json!({"namespace": namespace, "name": name});

@@ -12,7 +12,7 @@ use std::{path::PathBuf, rc::Rc};
 use concierge_shared::{
     admission::{
         envelope::{self, Operation},
-        lookup::Namespace,
+        lookup::{Namespace, OWNER_LABEL},
         rule::RULES_ANNOTATION,
     },
     field::at,
@@ -238,7 +238,8 @@ fn namespace(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
 pub(crate) fn read_namespace(json: &Value) -> Namespace {
     let metadata = &json["metadata"];
     let annotation = metadata["annotations"][RULES_ANNOTATION].as_str();
-    Namespace::read(annotation, metadata.get("deletionTimestamp").is_some())
+    let owner = metadata["labels"][OWNER_LABEL].as_str().map(str::to_owned);
+    Namespace { owner, ..Namespace::read(annotation, metadata.get("deletionTimestamp").is_some()) }
 }
 
 fn review(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {

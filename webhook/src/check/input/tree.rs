@@ -122,6 +122,23 @@ impl Node {
         }
     }
 
+    /// The values of a map or a list.
+    pub(crate) fn inner(&self) -> Vec<&Node> {
+        match &*self.content {
+            Content::List(items) => items.iter().collect(),
+            Content::Map(map) => map.entries.iter().map(|entry| &entry.value).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The texts in it, itself if it is one.
+    pub(crate) fn texts(&self) -> Vec<&Node> {
+        match &*self.content {
+            Content::Text(_) => vec![self],
+            _ => self.inner().into_iter().flat_map(Node::texts).collect(),
+        }
+    }
+
     /// The text, when it is one.
     pub(crate) fn text(&self) -> Option<&str> {
         match &*self.content {

@@ -12,7 +12,7 @@ use concierge_shared::{
     admission::{
         defaults,
         envelope::Operation,
-        lookup::{Found, Lookup, Namespace, Selection, World},
+        lookup::{Found, Lookup, Namespace, NamespaceFound, Selection, World},
         object::Raw,
         problem::Problem,
         review::{Context, Evaluation, Request, Stage},
@@ -217,6 +217,7 @@ impl Offline {
             stage,
             operation: asked.operation,
             namespace: asked.namespace,
+            user: None,
             object: object.as_ref(),
             old: old.as_ref(),
         };
@@ -272,6 +273,10 @@ impl Lookup for Around<'_> {
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.offline.everything.namespace(name)
+    }
+
+    fn find_namespace(&self, name: &str) -> NamespaceFound {
+        self.offline.everything.find_namespace(name)
     }
 }
 

@@ -42,7 +42,7 @@ impl<'a> Excerpt<'a> {
         let excerpt = Self::of_file(&submission.source, span);
         let number = excerpt.number;
         let fields = submission.kind.secret_fields.iter();
-        let values = fields.flat_map(|field| values(&submission.node, field));
+        let values = fields.flat_map(|field| values(&submission.node, field)).flat_map(Node::texts);
         let secrets = values.filter(|value| value.text().is_some_and(may_be_secret)).map(|value| value.span);
         let here = secrets.filter(|span| (span.start.line..=span.end.line).contains(&number));
         Self { secrets: here.map(|span| on_line(excerpt.line, number, span)).collect(), ..excerpt }
@@ -134,14 +134,14 @@ fn may_be_secret(value: &str) -> bool {
     !value.contains("://") || value.contains('@')
 }
 
-/// The values at a path such as `spec.items[].token`.
+/// The values at a path such as `spec.items[].token` or `spec.maps{}.token`.
 fn values<'a>(node: &'a Node, path: &str) -> Vec<&'a Node> {
     path.split('.').fold(vec![node], |nodes, name| {
-        let (name, list) = name.strip_suffix("[]").map_or((name, false), |name| (name, true));
-        let found = nodes.into_iter().filter_map(|node| node.get(name));
-        match list {
-            true => found.flat_map(|node| node.list().unwrap_or_default()).collect(),
-            false => found.collect(),
+        let plain = name.trim_end_matches(['[', ']', '{', '}']);
+        let found = nodes.into_iter().filter_map(|node| node.get(plain));
+        match plain == name {
+            true => found.collect(),
+            false => found.flat_map(Node::inner).collect(),
         }
     })
 }

@@ -1,0 +1,168 @@
+//! What an environment is, next to what its Project says.
+
+use std::sync::Arc;
+
+use super::{
+    CONTAINER, DeploymentMode, Environment, MODE, NAME, PROJECT_FULL, QUOTA, SOURCE_KNOWN, TYPE, mode,
+};
+use crate::{
+    admission::{
+        envelope::Operation,
+        lookup::{Found, Lookup},
+        problem::{Cause, Problems},
+        reference::{Reference, referrers_key},
+        review::Review,
+    },
+    catalyst::{
+        config::EnvironmentConfig,
+        project::Project,
+        quantity,
+        sum::{Most, most_of},
+        template::Template,
+    },
+    field::at,
+    kind::Kind,
+};
+
+/// The longest name of a release of Helm's.
+const LONGEST_RELEASE: usize = 53;
+
+pub(super) fn check(review: &Review<'_, Environment>, problems: &mut Problems) {
+    mode::check(&review.object.spec, problems);
+    let Some(reference) = review.object.project_reference() else { return };
+    let project = review.look(|lookup| find(review, lookup, &reference));
+    let rules = [&TYPE, &MODE, &CONTAINER, &QUOTA, &SOURCE_KNOWN, &NAME];
+    project.check(problems, "spec.type", &rules, |project, problems| {
+        // One that is missing is the reference's problem.
+        let Some(project) = project else { return };
+        check_template(review.object, &project, problems);
+        check_sources(review.object, &project, problems);
+        check_quota(review.object, &project, problems);
+    });
+    if review.operation == Operation::Create {
+        check_room(review, &reference, problems);
+    }
+}
+
+fn find(
+    review: &Review<'_, Environment>,
+    lookup: &dyn Lookup,
+    reference: &Reference,
+) -> Option<Arc<Project>> {
+    match review.find(lookup, reference) {
+        Found::Present(project) if !project.terminating() => project.get(),
+        _ => None,
+    }
+}
+
+fn template_of<'a>(environment: &Environment, project: &'a Project) -> Option<&'a Template> {
+    project.spec.templates.as_ref()?.get(&environment.spec.kind)
+}
+
+fn check_template(environment: &Environment, project: &Project, problems: &mut Problems) {
+    let spec = &environment.spec;
+    let template = template_of(environment, project);
+    let mode = DeploymentMode::of(spec, template);
+    let name = environment.metadata.name.as_deref().unwrap_or_default();
+    if mode == DeploymentMode::Helm && name.len() > LONGEST_RELEASE {
+        let message =
+            "is the name of the chart's release too, which has up to 53 characters; choose a shorter one";
+        problems.add(&NAME, Cause::Invalid, "metadata.name", message);
+    }
+    if mode == DeploymentMode::Workspace {
+        return;
+    }
+    let Some(template) = template else {
+        let names: Vec<_> = project.spec.templates.iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let remedy = match names.is_empty() {
+            true => "which has none; add it to spec.templates there".to_owned(),
+            false => format!("which has {}; use one of them, or add it there", names.join(", ")),
+        };
+        let message = format!("{:?} is no template of the Project, {remedy}", spec.kind);
+        return problems.add(&TYPE, Cause::NotSupported, "spec.type", message);
+    };
+    match mode.template_type() {
+        Some(needed) if needed != template.kind => {
+            let message = format!(
+                "{needed} does not fit the Project's template {:?}, which is of type {:?}; leave it out, or change the template",
+                spec.kind, template.kind
+            );
+            problems.add(&MODE, Cause::NotSupported, "spec.deploymentMode", message);
+        }
+        _ => check_container(environment, template, mode, problems),
+    }
+}
+
+fn check_container(
+    environment: &Environment,
+    template: &Template,
+    mode: DeploymentMode,
+    problems: &mut Problems,
+) {
+    let configs = [environment.spec.config.as_ref(), template.config.as_ref()];
+    let any = |has: &dyn Fn(&EnvironmentConfig) -> bool| configs.into_iter().flatten().any(has);
+    let has_image = any(&|config| config.image.as_deref().is_some_and(|image| !image.is_empty()));
+    let has_port = any(&|config| config.ports.as_deref().is_some_and(|ports| !ports.is_empty()));
+    let needs = [
+        ("image", matches!(mode, DeploymentMode::Development | DeploymentMode::Production) && !has_image),
+        ("ports", mode == DeploymentMode::Development && !has_port),
+    ];
+    for (field, _) in needs.into_iter().filter(|(_, missing)| *missing) {
+        let message = "is neither here nor in the config of the Project's template; set it in one of them";
+        problems.add(&CONTAINER, Cause::Required, at("spec.config").field(field), message);
+    }
+}
+
+fn check_sources(environment: &Environment, project: &Project, problems: &mut Problems) {
+    for (nth, source) in environment.spec.sources.iter().flatten().enumerate() {
+        let known = project.spec.sources.iter().any(|known| known.name == source.name);
+        if !known && !source.name.is_empty() {
+            let names: Vec<_> = project.spec.sources.iter().map(|known| known.name.as_str()).collect();
+            let message = format!(
+                "{:?} is no source of the Project, which has {}; use one of them",
+                source.name,
+                names.join(", ")
+            );
+            problems.add(
+                &SOURCE_KNOWN,
+                Cause::NotFound,
+                at("spec.sources").index(nth).field("name"),
+                message,
+            );
+        }
+    }
+}
+
+fn check_quota(environment: &Environment, project: &Project, problems: &mut Problems) {
+    let resources = project.spec.resources.as_ref();
+    let Some(quota) = resources.and_then(|resources| resources.default_quota.as_ref()) else { return };
+    let template = template_of(environment, project).and_then(|template| template.config.as_ref());
+    let Most { cpu, memory } = most_of(environment.spec.config.as_ref(), template);
+    for (name, asked, allowed) in [("CPUs", cpu, &quota.cpu), ("memory", memory, &quota.memory)] {
+        let Some(text) = allowed else { continue };
+        if quantity::nanos(text).is_some_and(|allowed| asked > allowed) {
+            let message = format!(
+                "lets the containers use more {name} together than the Project's defaultQuota of {text}; lower their resources, or raise the quota"
+            );
+            problems.add(&QUOTA, Cause::TooMany, "spec.config", message);
+        }
+    }
+}
+
+fn check_room(review: &Review<'_, Environment>, reference: &Reference, problems: &mut Problems) {
+    let namespace = reference.namespace.as_deref().unwrap_or_default();
+    let key = referrers_key(Project::NAME, namespace, &reference.name);
+    let full = review.look(|lookup| {
+        let most = find(review, lookup, reference)?.spec.environments.as_ref()?.max?;
+        Some((most, lookup.count(Environment::NAME, &key).unwrap_or_default()))
+    });
+    full.check(problems, reference.field.clone(), &[&PROJECT_FULL], |found, problems| {
+        let Some((most, held)) = found else { return };
+        if i64::try_from(held).is_ok_and(|held| held >= most) {
+            let message = format!(
+                "is full with {held} of {most} Environments; delete one, or raise environments.max of the Project"
+            );
+            problems.add(&PROJECT_FULL, Cause::TooMany, reference.field.clone(), message);
+        }
+    });
+}
