@@ -48,6 +48,8 @@ enum State {
 /// A policy that is there.
 struct Here {
     arn: String,
+    /// What tells it from another of its name; `None` where the service does not tell.
+    id: Option<String>,
     owner: Owner,
     /// What it says, in the version that counts.
     document: Option<String>,
@@ -163,6 +165,8 @@ impl Reconcile for IAMPolicyReconciler {
 
     fn record(&self, _intent: &Intent, id: &str, status: &mut IAMPolicyStatus) {
         status.policy_arn = Some(id.to_owned());
+        // The next look tells it.
+        status.policy_id = None;
         status.applied = Some(true);
     }
 

@@ -92,6 +92,8 @@ status! {
     pub struct IAMPolicyStatus(intent) {
         /// The policy's ARN.
         pub policy_arn: Option<String>,
+        /// The policy's unique id, where the provider gives one. A policy of the same name that is made later has another.
+        pub policy_id: Option<String>,
         /// Whether the provider has it.
         pub applied: Option<bool>,
         /// The users that have it, the first hundred by name.

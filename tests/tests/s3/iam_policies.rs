@@ -64,6 +64,8 @@ async fn a_policy_is_made_by_few_calls_and_then_left_alone() {
     let arn = status["policyArn"].as_str().unwrap();
     assert!(arn.contains(":policy/k8s/") && arn.ends_with("/default/one"), "{arn}");
     assert_eq!(status["applied"], true);
+    let id = world.store.with(|state| state.iam.policies[arn].id.clone());
+    assert_eq!(status["policyId"], id);
 
     sleep(MINUTE).await;
     let (calls, writes) = (world.store.calls(), world.server.writes());
@@ -283,6 +285,58 @@ async fn a_policy_that_is_gone_is_made_again() {
     let policy: ObjectKey = world.iam_policy("one", reads());
     let _process = world.healthy();
     world.until_ready(&policy).await;
+    let before = world.server.status(&policy)["policyId"].clone();
     world.store.with(|state| state.iam.policies.clear());
     world.until("made again", 30 * MINUTE, |world| count(world) == 1 && world.is_synced(&policy)).await;
+    world.until_ready(&policy).await;
+    let id = look(&world, |policy| policy.id.clone());
+    assert_eq!(world.server.status(&policy)["policyId"], id);
+    assert_ne!(before, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_whose_name_was_freed_and_taken_again_is_another() {
+    let world = shop();
+    let policy = world.iam_policy("one", reads());
+    let process = world.healthy();
+    world.until_ready(&policy).await;
+    drop(process);
+    // At the same path, and so with the same ARN: somebody who makes policies like ours.
+    let (at, path) = (world.server.now(), look(&world, |policy| policy.path.clone()));
+    world.store.with(|state| drop(state.iam.make_policy("one", &path, OTHER, at).arn.clone()));
+    let calls = world.store.calls();
+    let _process = world.healthy();
+    world
+        .until("refused", 15 * MINUTE, |world| {
+            world.server.condition(&policy, "Ready") == "False OwnedByOther"
+        })
+        .await;
+    let told = world.server.message(&policy, "Ready");
+    assert!(told.contains("another one has its name"), "{told}");
+    world.server.user_deletes(&policy);
+    world.until_gone(&policy).await;
+    assert_eq!(count(&world), 1, "it is not ours to delete");
+    assert!(!world.calls_of_objects(calls).iter().any(|one| is_write(one)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_was_made_by_others_under_a_recorded_arn_is_taken_over_when_that_is_said() {
+    let world = shop();
+    let policy = world.iam_policy("one", reads());
+    let _process = world.healthy();
+    world.until_ready(&policy).await;
+    let (at, path) = (world.server.now(), look(&world, |policy| policy.path.clone()));
+    world.store.with(|state| drop(state.iam.make_policy("one", &path, OTHER, at).arn.clone()));
+    world
+        .until("refused", 15 * MINUTE, |world| {
+            world.server.condition(&policy, "Ready") == "False OwnedByOther"
+        })
+        .await;
+    world.server.user_annotates(&policy, json!({ "concierge.dev/adopt": "true" }));
+    world.until_ready(&policy).await;
+    let id = look(&world, |policy| {
+        assert!(policy.document().contains("photos"));
+        policy.id.clone()
+    });
+    assert_eq!(world.server.status(&policy)["policyId"], id);
 }

@@ -101,6 +101,7 @@ async fn here(
     let mut here = Here {
         owner: owner(ctx, to, policy, found, &arn).await?,
         arn,
+        id: id_of(found).map(str::to_owned),
         document: None,
         holders: None,
         tags: Tags::new(),
@@ -127,7 +128,12 @@ async fn here(
     Ok(here)
 }
 
-/// Whose the policy is: ours when the status tells its ARN, or when its path does and no other object has recorded it.
+/// What tells a policy from another that was made later under its name, which has the same ARN.
+fn id_of(policy: &types::Policy) -> Option<&str> {
+    policy.policy_id().filter(|id| !id.is_empty())
+}
+
+/// Whose the policy is: ours when the status tells its ARN and its id, or when its path does and no other object has recorded it.
 async fn owner(
     ctx: &Context,
     to: &Connection,
@@ -136,9 +142,15 @@ async fn owner(
     arn: &str,
 ) -> Result<Owner, Failure> {
     let (place, path) = (place(to, policy), found.path().unwrap_or_default());
-    let recorded = policy.status.as_ref().and_then(|status| status.policy_arn.as_deref());
-    if recorded == Some(arn) {
-        return Ok(Owner::Ours);
+    let status = policy.status.as_ref();
+    if status.and_then(|status| status.policy_arn.as_deref()) == Some(arn) {
+        let recorded = status.and_then(|status| status.policy_id.as_deref());
+        return Ok(match (recorded, id_of(found)) {
+            (Some(recorded), Some(id)) if recorded != id => Owner::Other(format!(
+                "it has the id {id}, and {recorded} was recorded: the policy was deleted, and another one has its name"
+            )),
+            _ => Owner::Ours,
+        });
     }
     if found.policy_name() != Some(name_of(policy)) {
         let name = found.policy_name().unwrap_or_default();

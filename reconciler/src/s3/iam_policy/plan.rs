@@ -103,6 +103,8 @@ pub(super) fn report(policy: &IAMPolicy, observed: &Observed, status: &mut IAMPo
         State::Closed(..) => return,
         State::Absent => {
             status.applied = Some(false);
+            // What takes its place is what is made for it now.
+            status.policy_id = None;
             status.attached_users.clear();
             status.applied_tags.clear();
             return;
@@ -114,6 +116,7 @@ pub(super) fn report(policy: &IAMPolicy, observed: &Observed, status: &mut IAMPo
         return;
     }
     status.policy_arn = Some(here.arn.clone());
+    status.policy_id.clone_from(&here.id);
     status.applied = Some(true);
     if let Some(holders) = &here.holders {
         status.attached_users = holders.users.iter().take(TOLD).cloned().collect();
