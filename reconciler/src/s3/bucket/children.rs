@@ -1,21 +1,26 @@
 //! What is made for a bucket once that is there: a User, an AccessKey and a BucketPolicy, kept as the spec says, and gone before the bucket.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod child;
+mod step;
+
+use std::time::Duration;
 
 use concierge_shared::{
     admission::reference::referrers_key,
     index::Stored,
     kind::Kind,
     s3::{AccessKey, Bucket, BucketPolicy, BucketStatus, ChildNames, User},
-    status::{ConditionReason, ConditionType, Conditions},
+    status::{ConditionReason, Conditions},
 };
-use serde_json::Value;
 
 use super::Step;
 use crate::{
-    engine::{Context, Deletion, Drift, Failure, Guard, Outcome, Owned, Plan},
+    engine::{Context, Deletion, Drift, Failure, Owned, Plan},
     s3::connection::Connection,
 };
+use child::{Child, agrees, of_this_version};
+use step::AnyChild;
+pub(super) use step::ChildStep;
 
 /// The condition that tells of what is made for the bucket.
 const CONDITION: &str = "ChildrenReady";
@@ -36,97 +41,6 @@ pub(super) struct Children {
     lacking: Option<String>,
     /// An AccessKey of somebody else's for the bucket's user, which can't go before it.
     foreign_key: Option<String>,
-}
-
-struct Child<T> {
-    name: String,
-    /// How it is to be; `None` when there is to be none, or that can't be told yet.
-    wanted: Option<T>,
-    found: Owned<T>,
-}
-
-/// One child, of whichever kind.
-pub(in crate::s3) enum AnyChild {
-    User(Box<User>),
-    Key(Box<AccessKey>),
-    Policy(Box<BucketPolicy>),
-}
-
-impl From<User> for AnyChild {
-    fn from(user: User) -> Self {
-        Self::User(Box::new(user))
-    }
-}
-
-impl From<AccessKey> for AnyChild {
-    fn from(key: AccessKey) -> Self {
-        Self::Key(Box::new(key))
-    }
-}
-
-impl From<BucketPolicy> for AnyChild {
-    fn from(policy: BucketPolicy) -> Self {
-        Self::Policy(Box::new(policy))
-    }
-}
-
-fn named<T: Kind>(child: &T) -> String {
-    format!("{} {}", T::NAME, child.meta().name.as_deref().unwrap_or_default())
-}
-
-impl fmt::Display for AnyChild {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&match self {
-            AnyChild::User(user) => named(&**user),
-            AnyChild::Key(key) => named(&**key),
-            AnyChild::Policy(policy) => named(&**policy),
-        })
-    }
-}
-
-/// What is done about a child.
-pub(in crate::s3) enum ChildStep {
-    Make(AnyChild),
-    /// The child that is there, as it is to be.
-    Correct(AnyChild),
-    Remove(AnyChild),
-}
-
-impl fmt::Display for ChildStep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChildStep::Make(child) => write!(f, "make {child}"),
-            ChildStep::Correct(child) => write!(f, "correct {child}"),
-            ChildStep::Remove(child) => write!(f, "delete {child}"),
-        }
-    }
-}
-
-impl ChildStep {
-    pub(super) async fn take(&self, guard: &Guard, bucket: &Bucket) -> Result<Outcome, Failure> {
-        match self {
-            ChildStep::Make(AnyChild::User(user)) => guard.create_owned(bucket, (**user).clone()).await?,
-            ChildStep::Make(AnyChild::Key(key)) => guard.create_owned(bucket, (**key).clone()).await?,
-            ChildStep::Make(AnyChild::Policy(policy)) => {
-                guard.create_owned(bucket, (**policy).clone()).await?
-            }
-            ChildStep::Correct(AnyChild::User(user)) => guard.apply_owned(bucket, (**user).clone()).await?,
-            ChildStep::Correct(AnyChild::Key(key)) => guard.apply_owned(bucket, (**key).clone()).await?,
-            ChildStep::Correct(AnyChild::Policy(policy)) => {
-                guard.apply_owned(bucket, (**policy).clone()).await?
-            }
-            ChildStep::Remove(AnyChild::User(user)) => guard.delete_owned(&**user).await?,
-            ChildStep::Remove(AnyChild::Key(key)) => guard.delete_owned(&**key).await?,
-            ChildStep::Remove(AnyChild::Policy(policy)) => guard.delete_owned(&**policy).await?,
-        }
-        Ok(match self {
-            ChildStep::Make(child) => Outcome::new(ConditionReason::Created, format!("made {child}")),
-            ChildStep::Correct(child) => {
-                Outcome::new(ConditionReason::Updated, format!("set {child} as the bucket says"))
-            }
-            ChildStep::Remove(child) => Outcome::new(ConditionReason::Deleted, format!("deleted {child}")),
-        })
-    }
 }
 
 /// Looks at the children in the cluster. What the cache shows as it should be is believed; anything else is read.
@@ -186,76 +100,6 @@ fn foreign_key(ctx: &Context, bucket: &Bucket, names: &ChildNames) -> Option<Str
     others.first().map(here)
 }
 
-impl<T: Kind> Child<T> {
-    async fn look(ctx: &Context, bucket: &Bucket, name: &str, wanted: Option<T>) -> Result<Self, Failure> {
-        let namespace = bucket.metadata.namespace.as_deref().unwrap_or_default();
-        let cached: Option<Arc<T>> = ctx.get(namespace, name);
-        let belongs = |child: &T| {
-            let owners = child.meta().owner_references.iter().flatten();
-            owners.into_iter().any(|owner| Some(&owner.uid) == bucket.metadata.uid.as_ref())
-        };
-        let ends = bucket.metadata.deletion_timestamp.is_some();
-        let found = match (cached, &wanted) {
-            (Some(cached), Some(wanted)) if belongs(&cached) && agrees(wanted, &cached) => {
-                Owned::Ours((*cached).clone())
-            }
-            // Nobody misses it. Before the bucket goes, this is made sure.
-            (None, None) if !ends => Owned::Absent,
-            _ => ctx.child_of(bucket, name).await?,
-        };
-        Ok(Self { name: name.to_owned(), wanted, found })
-    }
-
-    /// The child, if it is there and was made for the bucket.
-    fn ours(&self) -> Option<&T> {
-        match &self.found {
-            Owned::Ours(child) => Some(child),
-            Owned::Absent | Owned::Foreign(_) => None,
-        }
-    }
-
-    fn is_leaving(&self) -> bool {
-        self.ours().is_some_and(|child| child.meta().deletion_timestamp.is_some())
-    }
-
-    fn is_ready(&self) -> bool {
-        let ready = self.ours().and_then(|child| {
-            let ready = child.status()?.condition(ConditionType::Ready.as_str())?;
-            Some(ready.status == "True" && ready.observed_generation == child.meta().generation)
-        });
-        ready == Some(true)
-    }
-
-    fn shown(&self) -> String {
-        format!("{} {}", T::NAME, self.name)
-    }
-}
-
-impl Child<User> {
-    /// By which the bucket's policy names the user, once there is one. Services that do not tell have AWS's way of writing it.
-    fn arn(&self, to: &Connection) -> Option<String> {
-        let user = self.ours().filter(|_| self.is_ready())?;
-        let told = user.status.as_ref().and_then(|status| status.arn.clone());
-        let account = to.provider.status.as_ref().and_then(|status| status.account_id.as_ref());
-        told.or_else(|| Some(format!("arn:aws:iam::{}:user/{}", account?, user.spec.name)))
-    }
-}
-
-/// Whether all that is wanted is so. What others have added stays.
-fn agrees<T: Kind>(wanted: &T, found: &T) -> bool {
-    let json = |object: &T| serde_json::to_value(object.spec()).unwrap_or_default();
-    includes(&json(found), &json(wanted))
-}
-
-fn includes(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, wanted)| found.get(key).is_some_and(|found| includes(found, wanted)))
-        }
-        _ => found == wanted,
-    }
-}
-
 /// What is to be done about the children, and what is said of them.
 struct Next {
     plan: Plan<Step>,
@@ -292,14 +136,6 @@ impl Next {
         }
         self
     }
-}
-
-/// `wanted` as a change of `found`, and of no other that takes its place meanwhile.
-fn of_this_version<T: Kind>(wanted: &T, found: &T) -> T {
-    let mut wanted = wanted.clone();
-    wanted.meta_mut().uid.clone_from(&found.meta().uid);
-    wanted.meta_mut().resource_version.clone_from(&found.meta().resource_version);
-    wanted
 }
 
 /// Adds what is to be done about the children of a bucket that is there.
