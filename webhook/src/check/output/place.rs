@@ -158,11 +158,11 @@ fn create_beside(folder: &Path) -> io::Result<(PathBuf, File)> {
 
 /// Writes `text` to the disk, in a file that whoever used the `old` one can use as well.
 fn fill(mut file: File, text: &str, old: Option<&fs::Metadata>) -> io::Result<()> {
-    file.write_all(text.as_bytes())?;
     if let Some(old) = old {
         // Not everybody may give files away.
         let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(old.permissions())?;
     }
+    file.write_all(text.as_bytes())?;
     file.sync_all()
 }
