@@ -153,10 +153,17 @@ impl Process {
     /// # Errors
     /// When the guard is gone, so that the exit status can't be known.
     pub async fn wait(&self) -> Result<ExitStatus> {
-        let mut exit = self.exit.clone();
-        let status = exit.wait_for(Option::is_some).await;
-        let status = status.map_err(|_| anyhow!("the guard of {} is gone", self.name))?;
-        status.context("no exit status")
+        self.end().await
+    }
+
+    /// The same, apart from this value.
+    pub fn end(&self) -> impl Future<Output = Result<ExitStatus>> + Send + use<> {
+        let (mut exit, name) = (self.exit.clone(), self.name.clone());
+        async move {
+            let status = exit.wait_for(Option::is_some).await;
+            let status = status.map_err(|_| anyhow!("the guard of {name} is gone"))?;
+            status.context("no exit status")
+        }
     }
 }
 
