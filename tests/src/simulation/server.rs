@@ -16,7 +16,7 @@ use concierge_reconciler::engine::{
 use concierge_shared::status::LONGEST_STATUS_TEXT;
 use jiff::{SignedDuration, Timestamp};
 use kube::core::ApiResource;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, ReentrantMutex};
 use serde_json::Value;
 use tokio::{
     sync::watch,
@@ -54,6 +54,8 @@ struct State {
 pub struct Server {
     began: Instant,
     state: Mutex<State>,
+    /// Held from reading an object until what became of it is stored: users and processes write at the same time.
+    pub(super) writing: ReentrantMutex<()>,
     trouble: Mutex<Trouble>,
     grown: watch::Sender<usize>,
     reads: AtomicU64,
@@ -67,6 +69,7 @@ impl Server {
         Arc::new(Self {
             began: Instant::now(),
             state,
+            writing: ReentrantMutex::default(),
             trouble,
             grown: watch::Sender::new(0),
             reads: AtomicU64::new(0),
@@ -182,6 +185,7 @@ impl Server {
     }
 
     pub(super) fn store(&self, who: &'static str, name: Name, mut object: Value) -> Value {
+        let _alone = self.writing.lock();
         let mut state = self.state.lock();
         state.version += 1;
         object["metadata"]["resourceVersion"] = state.version.to_string().into();
@@ -192,6 +196,7 @@ impl Server {
     }
 
     pub(super) fn remove(&self, who: &'static str, name: Name) {
+        let _alone = self.writing.lock();
         let mut state = self.state.lock();
         state.version += 1;
         state.objects.remove(&name);
@@ -217,6 +222,7 @@ impl Server {
         version: Option<&str>,
         change: impl FnOnce(&mut Value),
     ) -> Result<Value, ClusterError> {
+        let _alone = self.writing.lock();
         let fault = self.fault(verb);
         let unclear = || ClusterError::Unknown("the connection broke off".into());
         if fault == Some(Fault::Lost) {
@@ -263,17 +269,18 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn permitted(&self, kind: &str) -> Result<(), ClusterError> {
-        match self.server.trouble.lock().forbidden.contains(kind) {
-            true => Err(ClusterError::Forbidden(format!("{kind} objects are forbidden"))),
+    fn permitted(&self, verb: &'static str, kind: &str) -> Result<(), ClusterError> {
+        let trouble = self.server.trouble.lock();
+        match trouble.forbidden.contains(kind) || trouble.forbidden_verbs.contains(&(kind.to_owned(), verb)) {
+            true => Err(forbidden(verb, kind)),
             false => Ok(()),
         }
     }
 
-    fn may_change(&self, kind: &str) -> Result<(), ClusterError> {
-        self.permitted(kind)?;
+    fn may_change(&self, verb: &'static str, kind: &str) -> Result<(), ClusterError> {
+        self.permitted(verb, kind)?;
         match self.server.trouble.lock().read_only.contains(kind) {
-            true => Err(ClusterError::Forbidden(format!("{kind} objects may not be changed"))),
+            true => Err(forbidden(verb, kind)),
             false => Ok(()),
         }
     }
@@ -288,7 +295,7 @@ impl Cluster for Connection {
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>> {
         Box::pin(async move {
             self.thawed().await;
-            self.permitted(&target.resource.kind)?;
+            self.permitted("get", &target.resource.kind)?;
             self.server.count_reads(1);
             let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
             Ok(self.server.state.lock().objects.get(&name).cloned())
@@ -308,13 +315,13 @@ impl Cluster for Connection {
     ) -> Answer<'a, ()> {
         Box::pin(async move {
             self.thawed().await;
-            self.permitted(&resource.kind)?;
+            self.permitted("list", &resource.kind)?;
             let part = (resource.kind.clone(), namespace.to_owned());
             let trouble = self.server.trouble.lock().clone();
             match () {
                 () if trouble.missing.contains(&resource.kind) => return Err(ClusterError::NotFound),
                 () if trouble.forbidden_in.contains(&part) => {
-                    return Err(ClusterError::Forbidden(format!("{} objects are forbidden", resource.kind)));
+                    return Err(forbidden("list", &resource.kind));
                 }
                 () => {}
             }
@@ -329,9 +336,11 @@ impl Cluster for Connection {
     fn create<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
+            self.permitted("create", &target.resource.kind)?;
             let mut object = object.clone();
             object["kind"] = target.resource.kind.clone().into();
             let name = name_of(&object);
+            let _alone = self.server.writing.lock();
             if self.server.state.lock().objects.contains_key(&name) {
                 return Err(ClusterError::Exists);
             }
@@ -346,7 +355,7 @@ impl Cluster for Connection {
     fn replace<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
-            self.may_change(&target.resource.kind)?;
+            self.may_change("update", &target.resource.kind)?;
             let version = object["metadata"]["resourceVersion"].as_str();
             self.server.write("replace", target, version, |stored| stored["spec"] = object["spec"].clone())
         })
@@ -372,7 +381,7 @@ impl Cluster for Connection {
         Box::pin(async move {
             self.thawed().await;
             if self.server.trouble.lock().read_only_status.contains(&target.resource.kind) {
-                return Err(ClusterError::Forbidden("the status may not be written".into()));
+                return Err(forbidden("patch", &format!("{}/status", target.resource.kind)));
             }
             if holds_too_long_a_text(status) {
                 return Err(ClusterError::Refused("Too long".into()));
@@ -385,7 +394,7 @@ impl Cluster for Connection {
     fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value> {
         Box::pin(async move {
             self.thawed().await;
-            self.may_change(&target.resource.kind)?;
+            self.may_change("patch", &target.resource.kind)?;
             if self.server.trouble.lock().vanished.contains(&target.resource.kind) {
                 return Err(ClusterError::NotFound);
             }
@@ -409,6 +418,7 @@ impl Cluster for Connection {
         Box::pin(async move {
             self.thawed().await;
             let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
+            let _alone = self.server.writing.lock();
             let object =
                 self.server.state.lock().objects.get(&name).cloned().ok_or(ClusterError::NotFound)?;
             if object["metadata"]["uid"] != uid || object["metadata"]["resourceVersion"] != version {
@@ -426,6 +436,13 @@ impl Cluster for Connection {
             Ok(())
         })
     }
+}
+
+/// In the API server's words.
+fn forbidden(verb: &str, resource: &str) -> ClusterError {
+    ClusterError::Forbidden(format!(
+        "it is forbidden: User \"concierge\" cannot {verb} resource \"{resource}\""
+    ))
 }
 
 /// What server-side apply makes of `stored`: maps are merged by key.
@@ -454,7 +471,6 @@ pub(super) fn name_of(object: &Value) -> Name {
     (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
 }
 
-/// The finalizers that an object bears.
 /// What a schema of ours refuses in a status.
 fn holds_too_long_a_text(value: &Value) -> bool {
     match value {
@@ -465,6 +481,7 @@ fn holds_too_long_a_text(value: &Value) -> bool {
     }
 }
 
+/// The finalizers that an object bears.
 pub fn finalizers(object: &Value) -> Vec<String> {
     let all = object["metadata"]["finalizers"].as_array().into_iter().flatten();
     all.filter_map(|one| one.as_str().map(str::to_owned)).collect()

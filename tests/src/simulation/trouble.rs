@@ -24,6 +24,8 @@ pub struct Trouble {
     pub missing: BTreeSet<String>,
     /// Kinds that are said not to be there when their metadata is written.
     pub vanished: BTreeSet<String>,
+    /// Verbs that are not allowed for a kind.
+    pub forbidden_verbs: BTreeSet<(String, &'static str)>,
     /// Kinds whose objects may be made and read, and not changed.
     pub read_only: BTreeSet<String>,
     /// Kinds whose status may not be written.

@@ -8,6 +8,7 @@ use super::server::{Server, full, name_of};
 impl Server {
     /// A user creates, or changes, an object.
     pub fn user_puts(&self, mut object: Value) -> Value {
+        let _alone = self.writing.lock();
         let name = name_of(&object);
         let old = self.stored(&name);
         let metadata = object["metadata"].as_object_mut().unwrap();
@@ -59,6 +60,7 @@ impl Server {
 
     /// A user sets annotations; `null` removes one.
     pub fn user_annotates(&self, key: &ObjectKey, annotations: Value) {
+        let _alone = self.writing.lock();
         let mut object = self.read(key).unwrap();
         let metadata = object["metadata"].as_object_mut().unwrap();
         let all = metadata.entry("annotations").or_insert_with(|| json!({})).as_object_mut().unwrap();
@@ -73,6 +75,7 @@ impl Server {
 
     /// A user deletes an object.
     pub fn user_deletes(&self, key: &ObjectKey) {
+        let _alone = self.writing.lock();
         let Some(object) = self.read(key) else { return };
         self.delete("user", full(key), object);
     }
