@@ -233,6 +233,14 @@ impl Reconcile for PetReconciler {
         Ok(Outcome::new(reason, format!("{done} pet {id} at {}", client.url())))
     }
 
+    fn note_place(&self, remote: &Remote, step: &Step, said: &PetStatus, noted: &mut PetStatus) -> bool {
+        let place = remote.current.as_ref().filter(|_| matches!(step, Step::Create(_)));
+        // As long as the pet may be where it was before, that is what is remembered.
+        let Some(place) = place.filter(|_| said.condition(LEFT_BEHIND).is_none()) else { return false };
+        let before = noted.remote.replace(place.url().to_owned());
+        before != noted.remote
+    }
+
     fn plan_deletion(&self, _pet: &Pet, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
         let steps = [
             (observed.here.is_some(), Step::Delete),

@@ -93,7 +93,7 @@ status! {
         pub phase: Option<PetPhase>,
         /// The PetStore that the pet belongs to.
         pub store: Option<String>,
-        /// The base URL of the service at which the pet is kept, once it is.
+        /// The base URL of the service at which the pet is kept, or is about to be.
         pub remote: Option<String>,
     }
 }

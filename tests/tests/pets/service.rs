@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use concierge_reconciler::engine::ObjectKey;
+use concierge_reconciler::engine::{ObjectKey, seams::CrashPoint};
 use concierge_tests::{
-    faults::{Fault, Gate, Pause},
+    faults::{Fault, Gate, Pause, Rule},
     petstore::Petstore,
     simulation::{ProcessOptions, Simulated, server::finalizers},
 };
@@ -114,6 +114,46 @@ async fn a_service_that_refuses_what_is_left_behind_keeps_no_pet_from_the_new_on
     until("gone", || world.server.read(&pet).is_none()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_took_before_it_refused_to_be_looked_at_is_not_forgotten() {
+    let (old, new) = (Petstore::start().await.unwrap(), Petstore::start().await.unwrap());
+    let world = World::new();
+    login(&world);
+    store(&world, &old.url());
+    let gate = Gate::new();
+    old.faults().once("POST /pet", Fault::SlowAfter(Pause::Until(gate.clone())));
+    let pet = world.put("Pet", "rex", json!({ "id": 1, "name": "Rex" }));
+    let _process = world.start("a", ProcessOptions::default());
+    gate.reached(1).await;
+    old.require_key("another");
+    gate.open();
+    until("refused", || world.server.condition(&pet, "Synced") == "False Unauthorised").await;
+    store(&world, &new.url());
+    until("moved", || new.pets().len() == 1).await;
+    until("told", || world.server.condition(&pet, "LeftBehind") == "True Unknown").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_made_before_it_died_follows_a_store_that_moves_meanwhile() {
+    let (old, new) = (Petstore::start().await.unwrap(), Petstore::start().await.unwrap());
+    let world = World::new();
+    login(&world);
+    store(&world, &old.url());
+    world.put("Pet", "rex", json!({ "id": 1, "name": "Rex" }));
+    let dies = ProcessOptions {
+        crash_at: Some((CrashPoint::Acted, 1)),
+        with: Some("Pet"),
+        ..ProcessOptions::default()
+    };
+    let mut process = world.start("a", dies);
+    process.interrupted.wait_for(|interrupted| *interrupted).await.unwrap();
+    assert_eq!(old.pets().len(), 1);
+    drop(process);
+    store(&world, &new.url());
+    let _process = world.start("a", ProcessOptions::default());
+    until("moved", || new.pets().len() == 1 && old.pets().is_empty()).await;
+}
+
 /// A store of another namespace at the same address, with a key that is refused.
 fn store_with_a_wrong_key(world: &World, url: &str) -> ObjectKey {
     world.server.user_puts(json!({
@@ -151,6 +191,19 @@ async fn a_wrong_key_and_a_low_limit_in_one_namespace_stop_nobody_in_another() {
     // Thirty calls: twenty at once, then ten a second.
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(world.server.condition(&wrong, "Synced"), "False Unauthorised");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pets_that_wait_for_a_service_in_trouble_say_what_it_answered_and_since_when() {
+    let service = Petstore::start().await.unwrap();
+    service.faults().inject(Rule::on("GET /pet/{id}"), Fault::StatusBefore(503));
+    let world = World::new();
+    world.put("PetStore", "zoo", json!({ "name": "Zoo", "endpoints": { "baseUrl": service.url() } }));
+    let put = |id: i64| world.put("Pet", &format!("rex-{id}"), json!({ "id": id, "name": "Rex" }));
+    let pets: Vec<_> = (1..=8).map(put).collect();
+    let _process = world.start("a", ProcessOptions::default());
+    let told = |pet: &ObjectKey| world.server.message(pet, "Synced");
+    until("told", || pets.iter().any(|pet| told(pet).contains("(it answered 503, since 2026-11-21T1"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

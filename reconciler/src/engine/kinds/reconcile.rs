@@ -116,6 +116,19 @@ pub trait Reconcile: Send + Sync + 'static {
         step: &Self::Step,
     ) -> impl Future<Output = Result<Outcome, Failure>> + Send;
 
+    /// Notes in `noted` where `step` is about to make something, and returns whether that is news; for a kind without intents. News is
+    /// written before the step is taken: this process may die in it, and the service may refuse to be looked at afterwards. `said` is
+    /// the status as this run has it.
+    fn note_place(
+        &self,
+        _remote: &Self::Remote,
+        _step: &Self::Step,
+        _said: &StatusOf<Self>,
+        _noted: &mut StatusOf<Self>,
+    ) -> bool {
+        false
+    }
+
     /// What is to be done about an object that is being deleted, under [`DeletionPolicy::Delete`]. Pure.
     fn plan_deletion(
         &self,

@@ -188,6 +188,7 @@ impl<R: Reconcile> Run<R> {
             if !taken.is_complete() && !planned.independent {
                 continue;
             }
+            self.note_place(remote, &planned.step).await?;
             let result = match &planned.once {
                 Some(once) => self.act_once(remote, &planned.step, once).await?.map(|()| None),
                 None => self.act_repeatably(remote, &planned.step).await,
@@ -202,6 +203,20 @@ impl<R: Reconcile> Run<R> {
             }
         }
         Continue(taken)
+    }
+
+    /// Writes where `step` is about to make something into the status that is stored; what this run will say of the object is not true
+    /// yet.
+    async fn note_place(&mut self, remote: &R::Remote, step: &R::Step) -> Flow {
+        let mut stored = self.object.status().cloned().unwrap_or_default();
+        let mut said = self.status.clone();
+        self.reconciler.note_place(remote, step, &self.status, &mut said);
+        if self.reconciler.note_place(remote, step, &self.status, &mut stored) {
+            self.status = stored;
+            self.save_status().await?;
+        }
+        self.status = said;
+        Continue(())
     }
 
     /// What the step says of itself if there is more of it.
