@@ -96,7 +96,10 @@ pub(super) fn check_auto_manage(review: &Review<'_, Bucket>, problems: &mut Prob
         let days = (rotation.interval_days, rotation.previous_keys_retention_days);
         rotation::check("spec.autoManage.rotation", days.0, days.1, problems);
     }
-    check_iam_endpoint(review, &AUTO_MANAGE, "spec.autoManage.enabled", problems);
+    // Of what nobody wrote, the condition Unsupported tells that it is not made.
+    if !auto.is_default() {
+        check_iam_endpoint(review, &AUTO_MANAGE, "spec.autoManage.enabled", problems);
+    }
     children::check(review, problems);
 }
 

@@ -139,6 +139,18 @@ pub enum TagPolicy {
 }
 
 impl AutoManage {
+    /// Whether it is what an absent one becomes.
+    pub(super) fn is_default(&self) -> bool {
+        let rotation = self.rotation.clone().unwrap_or_default();
+        let is = |days: Option<i64>, default: i64| days.is_none_or(|days| days == default);
+        self.enabled.unwrap_or(true)
+            && self.user_name.is_none()
+            && self.access_level.unwrap_or_default() == AccessLevel::default()
+            && rotation.enabled.unwrap_or(true)
+            && is(rotation.interval_days, rotation::INTERVAL)
+            && is(rotation.previous_keys_retention_days, rotation::RETENTION)
+    }
+
     pub(super) fn fill(&mut self, fill: &mut Fill) {
         fill.missing(&mut self.enabled, "spec.autoManage.enabled", true);
         fill.missing(&mut self.access_level, "spec.autoManage.accessLevel", AccessLevel::default());
