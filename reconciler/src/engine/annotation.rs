@@ -5,25 +5,21 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use concierge_shared::{admission::review::annotation, kind::Kind};
+use concierge_shared::{
+    admission::{review::annotation, steering::is_id},
+    kind::Kind,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+pub use concierge_shared::admission::steering::{
+    ABANDON, ADOPT, OBSERVE_ONLY, PAUSED, RESOLVE_UNKNOWN, Resolution,
+};
 
 /// Keeps an object until its remote thing is gone, or it is no longer in use.
 pub const FINALIZER: &str = "concierge.dev/finalizer";
 
-/// `"true"`: nothing is done about the object.
-pub const PAUSED: &str = "concierge.dev/paused";
-/// `"true"`: the plan is published in the condition `Synced`, and nothing is done.
-pub const OBSERVE_ONLY: &str = "concierge.dev/observe-only";
-/// `"true"`: a remote thing that does not bear our mark is taken over.
-pub const ADOPT: &str = "concierge.dev/adopt";
-/// `"true"`, on an object that is being deleted: it goes, and its remote thing stays.
-pub const ABANDON: &str = "concierge.dev/abandon";
 /// Any text: a new one makes the object looked at now. Echoed in `status.reconciledAt`.
 pub const RECONCILE_AT: &str = "concierge.dev/reconcile-at";
-/// What is to be done about a call whose outcome is unknown: `retry`, `adopt=<id>` or `abandon`. Removed once obeyed.
-pub const RESOLVE_UNKNOWN: &str = "concierge.dev/resolve-unknown";
-
 /// Written by us: the Secrets that bear our finalizer for the object, as `namespace/name`, separated by commas.
 pub const SECRETS: &str = "concierge.dev/secrets";
 
@@ -33,8 +29,6 @@ pub const RECORDED: &str = "concierge.dev/recorded";
 /// Written by us, `"true"`: something was about to be made for the object, so that it may exist although the status does not say so.
 pub const MADE: &str = "concierge.dev/made";
 
-/// The longest id that is believed.
-const LONGEST_ID: usize = 1024;
 /// How many names are read from an annotation that lists them: more than are ever written.
 const MOST_IDS: usize = 100;
 /// The longest text of [`RECONCILE_AT`] that is repeated as it is.
@@ -71,11 +65,6 @@ pub(crate) fn recorded_ids(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|id| is_id(id)).take(MOST_IDS).map(str::to_owned).collect()
 }
 
-/// Whether a service may have given this id, and a status has room for it.
-fn is_id(text: &str) -> bool {
-    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
 /// What the annotation [`RECONCILE_AT`] asks for, no longer than a status can repeat it: of a longer text its beginning and a digest.
 pub(crate) fn reconcile_token<K: Kind>(object: &K) -> Option<String> {
     let text = annotation(object, RECONCILE_AT)?;
@@ -85,21 +74,8 @@ pub(crate) fn reconcile_token<K: Kind>(object: &K) -> Option<String> {
     Some(format!("{}…{:x}", &text[..cut], digest.finish()))
 }
 
-/// What a person wants done about a call whose outcome is unknown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Resolution {
-    Retry,
-    Adopt(String),
-    Abandon,
-}
-
-/// What the annotation says; `Err` with its text when that is none of the three.
+/// What the annotation says; `Err` with its text when that is nothing that we understand.
 pub(crate) fn resolution<K: Kind>(object: &K) -> Option<Result<Resolution, String>> {
-    let text = annotation(object, RESOLVE_UNKNOWN)?.trim();
-    Some(match (text, text.split_once('=')) {
-        ("retry", _) => Ok(Resolution::Retry),
-        ("abandon", _) => Ok(Resolution::Abandon),
-        (_, Some(("adopt", id))) if is_id(id.trim()) => Ok(Resolution::Adopt(id.trim().to_owned())),
-        _ => Err(text.to_owned()),
-    })
+    let text = annotation(object, RESOLVE_UNKNOWN)?;
+    Some(Resolution::read(text).ok_or_else(|| text.to_owned()))
 }

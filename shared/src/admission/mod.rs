@@ -26,5 +26,6 @@ pub mod review;
 pub mod rule;
 mod scan;
 pub mod seen;
+pub mod steering;
 mod tolerance;
 pub mod warnings;

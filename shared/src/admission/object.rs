@@ -11,6 +11,7 @@ use super::problem::{Cause, Problem};
 use super::quick;
 use super::rule::SCHEMA;
 use super::scan;
+use super::steering::steers;
 use crate::{
     field::{FieldPath, at},
     kind::{COMMON_ANNOTATIONS, Kind},
@@ -101,6 +102,15 @@ impl Raw<'_> {
     pub fn is_judged_like<K: Kind>(&self, other: &Raw<'_>) -> bool {
         let has_spec_of = self.spec.is_some() && self.spec == other.spec;
         has_spec_of && self.metadata.is_judged_like::<K>(&other.metadata)
+    }
+
+    /// The annotations that steer what becomes of the object, without those that `before` has alike.
+    pub(super) fn steering(&self, before: Option<&Raw<'_>>) -> BTreeMap<String, String> {
+        let read = |raw: &Raw<'_>| raw.metadata.annotations(steers).ok().flatten().unwrap_or_default();
+        let mut annotations = read(self);
+        let before = before.map(read).unwrap_or_default();
+        annotations.retain(|key, value| before.get(key) != Some(value));
+        annotations
     }
 
     fn assemble<K: Kind>(&self, status: Option<<K as HasStatus>::Status>) -> Result<K, Problem> {

@@ -95,6 +95,7 @@ rules! {
     SCHEMA = Deny "object.schema", "The object has the fields and types that its CRD's schema demands.";
     LOOKUP = Deny "object.lookup", "What the rules have to look up could be looked up.";
     RESYNC = Deny "object.resync", "The annotation concierge.dev/resync is a time from 10s to 24h.";
+    ANNOTATIONS = Warn "object.annotations", "The annotations that steer one object have values that have an effect.";
     NAMESPACE_RULES = Warn "object.namespace-rules", "The annotation concierge.dev/rules of a namespace names rules and levels that exist.";
     STATUS_IGNORED = Warn "object.status-ignored", "Status is written by Concierge; a status in a manifest is dropped.";
 }

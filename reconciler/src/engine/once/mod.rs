@@ -146,8 +146,9 @@ impl<R: Reconcile> Run<R> {
         self.save_status().await?;
         self.emit(true, ConditionReason::Held.as_str(), &message).await;
         match annotation::resolution(&*self.object) {
-            Some(Ok(_)) => Continue(()),
-            _ => Break(self.resync()),
+            // Also what is not understood is named at once.
+            Some(_) => Continue(()),
+            None => Break(self.resync()),
         }
     }
 

@@ -262,10 +262,13 @@ impl<R: Reconcile> Run<R> {
 
     /// An annotation without an intent has been obeyed already, and must not be taken for an order about the next one.
     async fn remove_resolution(&mut self) -> Flow {
-        match self.annotation(RESOLVE_UNKNOWN) {
-            Some(_) => self.remove_annotation(RESOLVE_UNKNOWN).await,
-            None => Continue(()),
+        if self.annotation(RESOLVE_UNKNOWN).is_none() {
+            return Continue(());
         }
+        let message =
+            format!("the annotation {RESOLVE_UNKNOWN} is removed: there is no call whose outcome is unknown");
+        self.emit(false, ConditionReason::Reconciling.as_str(), &message).await;
+        self.remove_annotation(RESOLVE_UNKNOWN).await
     }
 
     fn unreadable_resolution(&mut self, intent: &Intent, text: &str) -> End {

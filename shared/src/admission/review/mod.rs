@@ -3,6 +3,8 @@
 //! It never waits. What a cache could not tell for sure comes out as [`Need`]s; whoever can read the cluster
 //! reads them and evaluates again with the answers in front of the cache.
 
+use std::collections::BTreeMap;
+
 mod evaluation;
 mod others;
 mod request;
@@ -25,6 +27,7 @@ use super::{
     reference::DELETE_IN_USE_ANNOTATION,
     resync::check_resync,
     rule::{NAMESPACE_RULES, RULES_ANNOTATION, STATUS_IGNORED},
+    steering::check_steering,
     tolerance::Tolerance,
 };
 use crate::kind::{COMMON_ANNOTATIONS, Kind};
@@ -34,7 +37,7 @@ pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evalua
     match (request.operation, request.object, request.old) {
         (Operation::Create | Operation::Update, Some(new), old) => {
             match new.terminating() || old.is_some_and(|old| new.is_judged_like::<K>(old)) {
-                true => Evaluation::default(),
+                true => evaluate_steering(request, context, new),
                 false => evaluate_new::<K>(request, context, new),
             }
         }
@@ -43,6 +46,15 @@ pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evalua
         }
         _ => Evaluation::default(),
     }
+}
+
+/// Of an object of which nothing else is judged, the annotations that are set now: most of them are set like this.
+fn evaluate_steering(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>) -> Evaluation {
+    let mut found = Findings::default();
+    if request.stage == Stage::Validate {
+        check_steering(&new.steering(request.old), &mut found.problems);
+    }
+    found.into_evaluation(request, context, Vec::new(), Tolerance::none())
 }
 
 fn evaluate_new<K: Kind>(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>) -> Evaluation {
@@ -57,8 +69,9 @@ fn evaluate_new<K: Kind>(request: &Request<'_>, context: &Context<'_>, new: &Raw
 fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut object: K) -> Evaluation {
     // An old object that no longer fits the schema has no spec to compare with: then all rules apply.
     let old = request.old.and_then(|old| old.decode_stored::<K>().ok());
-    if old.as_ref().is_some_and(|old| is_judged_like(old, &object)) {
-        return Evaluation::default();
+    if let Some(new) = request.object.filter(|_| old.as_ref().is_some_and(|old| is_judged_like(old, &object)))
+    {
+        return evaluate_steering(request, context, new);
     }
     *object.status_mut() = stored_status(request, old.as_ref());
     let (object, patch) = Defaulted::new(object);
@@ -138,6 +151,7 @@ fn examine<K: Kind>(
     };
     K::check(&review, &mut found.problems);
     check_resync(object.meta(), &mut found.problems);
+    check_steering(object.meta().annotations.as_ref().unwrap_or(&BTreeMap::new()), &mut found.problems);
     let references = object.references();
     for reference in &references {
         check_reference(&review, reference, found);
