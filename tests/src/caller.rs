@@ -29,7 +29,7 @@ impl Caller {
         let http = reqwest::Client::builder()
             .tls_certs_only(Certificate::from_pem_bundle(&bundle(cluster).await?)?)
             .resolve(&name, address)
-            .timeout(Duration::from_secs(30))
+            .timeout(Duration::from_secs(60))
             .build()?;
         Ok(Caller { http, base: format!("https://{name}:{}", address.port()) })
     }

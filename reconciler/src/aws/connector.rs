@@ -13,7 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use futures::future::BoxFuture;
 
 use super::trust::{Trust, TrustError};
-use crate::common::http;
+use crate::{common::http, engine::note_status};
 
 /// The largest answer that is read. A list of 1,000 keys of 1,024 bytes, escaped, is the longest that S3 gives.
 const LARGEST: usize = 8 << 20;
@@ -107,6 +107,7 @@ async fn call(transport: Arc<dyn Transport>, request: HttpRequest) -> Result<Htt
         Broken::TooLong => ConnectorError::other(broken.into(), None),
         _ => ConnectorError::io(broken.into()),
     })?;
+    note_status(answer.status().as_u16());
     // The SDK logs answers on the level trace, and what it has in memory with its contents: that may be a secret key.
     let unshown = |body: Vec<u8>| SdkBody::from_body_1_x(reqwest::Body::from(body));
     HttpResponse::try_from(answer.map(unshown)).map_err(|error| ConnectorError::other(error.into(), None))

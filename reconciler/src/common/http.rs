@@ -10,7 +10,7 @@ use reqwest::{
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier, crypto::CryptoProvider};
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Failure, retry::LONGEST_PAUSE};
+use crate::engine::{Failure, note_status, retry::LONGEST_PAUSE};
 
 /// The largest answer that is read.
 const LARGEST: usize = 8 << 20;
@@ -64,6 +64,7 @@ pub(crate) struct Reply {
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
     let response = request.send().await.map_err(failure)?;
     let (status, headers) = (response.status(), response.headers().clone());
+    note_status(status.as_u16());
     match body(response, LARGEST).await {
         Ok(body) => Ok(Reply { status, headers, body }),
         Err(Broken::TooLong) => Err(Failure::Ambiguous(format!("the answer is larger than {LARGEST} bytes"))),

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use concierge_runtime::{logs::Seldom, warn_seldom};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -73,6 +74,8 @@ pub struct Leadership {
     seen: Option<Seen>,
     /// From when on a lease that was created here may be relied on.
     created: Option<Instant>,
+    /// For the line about a right that is missing.
+    forbidden: Seldom,
 }
 
 impl Leadership {
@@ -84,7 +87,17 @@ impl Leadership {
         settings: LeaseSettings,
     ) -> (Self, watch::Receiver<Option<Term>>) {
         let (term, told) = watch::channel(None);
-        (Self { cluster, clock, random, settings, term, seen: None, created: None }, told)
+        let leadership = Self {
+            cluster,
+            clock,
+            random,
+            settings,
+            term,
+            seen: None,
+            created: None,
+            forbidden: Seldom::default(),
+        };
+        (leadership, told)
     }
 
     /// Tries to lead, and keeps leading, until `shutdown`; then gives the lease up.
@@ -97,7 +110,7 @@ impl Leadership {
             let wait = match &result {
                 Ok(()) => spread(pause, 0.1, &*self.random),
                 Err(error) => {
-                    tracing::info!(%error, "the lease is neither taken nor renewed; trying again");
+                    self.tell(error);
                     spread(pause / 5, 0.3, &*self.random)
                 }
             };
@@ -113,6 +126,14 @@ impl Leadership {
             }
         }
         self.release().await;
+    }
+
+    /// What passes by itself is told each time; a right that is missing, somebody has to give.
+    fn tell(&self, error: &ClusterError) {
+        if !matches!(error, ClusterError::Forbidden(_)) {
+            return tracing::info!(%error, "the lease is neither taken nor renewed; trying again");
+        }
+        warn_seldom!(self.forbidden, %error, "the lease may not be used; trying again");
     }
 
     async fn try_once(&mut self) -> Result<(), ClusterError> {

@@ -46,6 +46,7 @@ mod schedule;
 pub mod seams;
 mod shared;
 
+pub(crate) use account::note_status;
 pub use account::{Account, Limits};
 pub use cluster::objects::ObjectKey;
 pub use context::{

@@ -50,6 +50,9 @@ pub enum Failure {
     /// Something that the object needs is not there: a Secret, a key in it, another remote thing. Retried with back-off.
     #[error("{0}")]
     DependencyMissing(String),
+    /// The API server does not let us do what has to be done. Retried with back-off: the right may be given at any time.
+    #[error("{0}")]
+    Forbidden(String),
     /// Nobody knows whether the call took effect: a time-out after it was written, a reset, a 5xx, an
     /// answer that can't be read.
     #[error("{0}")]
@@ -68,6 +71,7 @@ impl Failure {
             Failure::Invalid(_) => ConditionReason::Refused,
             Failure::Unsupported(_) => ConditionReason::Unsupported,
             Failure::DependencyMissing(_) => ConditionReason::ReferencesMissing,
+            Failure::Forbidden(_) => ConditionReason::Forbidden,
             Failure::Ambiguous(_) => ConditionReason::Ambiguous,
         }
     }
@@ -103,6 +107,7 @@ impl Failure {
                 | Failure::Throttled { .. }
                 | Failure::Conflict(_)
                 | Failure::Auth(_)
+                | Failure::Forbidden(_)
         )
     }
 }

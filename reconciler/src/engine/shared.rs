@@ -19,6 +19,7 @@ use super::{
     metrics::Metrics,
     once::calls::Calls,
     retry::BackOff,
+    run::unwritten::Unwritten,
     schedule::queue::Queue,
     seams::{Clock, CrashPoint, Hook, Random},
 };
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) accounts: Accounts,
     pub(crate) back_off: BackOff,
     pub(crate) newer: Newer,
+    pub(crate) unwritten: Unwritten,
     pub(crate) calls: Calls,
     /// Held while an object lets its Secrets go: of two that share one and go together, one has to be the last.
     pub(crate) releasing: tokio::sync::Mutex<()>,

@@ -329,15 +329,40 @@ fn a_resync_out_of_bounds_is_refused_also_when_nothing_else_changes() {
 /// The owner of an object may always take a permission back, and nobody's update is held up by such an annotation.
 #[test]
 fn annotations_are_changed_without_being_judged() {
-    for key in [ALLOWED_NAMESPACES_ANNOTATION, DELETE_IN_USE_ANNOTATION, RULES_ANNOTATION] {
+    for (key, value) in [
+        (ALLOWED_NAMESPACES_ANNOTATION, "zoo"),
+        (DELETE_IN_USE_ANNOTATION, "true"),
+        (RULES_ANNOTATION, "zoo"),
+    ] {
         let plain = pet("rex", json!({"id": 0, "name": ""}));
         let mut annotated = plain.clone();
-        annotated["metadata"]["annotations"] = json!({key: "zoo"});
+        annotated["metadata"]["annotations"] = json!({key: value});
         for (old, new) in [(&plain, &annotated), (&annotated, &plain)] {
             let found = evaluate(&World::default(), Operation::Update, Some(new), Some(old));
             assert!(found.denials.is_empty() && found.warnings.is_empty(), "{key}: {found:?}");
         }
     }
+}
+
+#[test]
+fn an_annotation_without_effect_is_warned_about_when_it_is_set_whatever_else_is_wrong() {
+    let plain = pet("rex", json!({"id": 0, "name": ""}));
+    let mut annotated = plain.clone();
+    annotated["metadata"]["annotations"] = json!({"concierge.dev/abandon": "yes"});
+    let mut labelled = annotated.clone();
+    labelled["metadata"]["labels"] = json!({"a": "b"});
+    let warnings = |old: &Value, new: &Value| {
+        let found = evaluate(&World::default(), Operation::Update, Some(new), Some(old));
+        assert!(found.denials.is_empty(), "{found:?}");
+        found.warnings.iter().map(|problem| problem.field.to_string()).collect::<Vec<_>>()
+    };
+    let named = ["metadata.annotations[concierge.dev/abandon]"];
+    assert_eq!(warnings(&plain, &annotated), named);
+    assert_eq!(warnings(&annotated, &labelled), [""; 0], "it was told before");
+    for object in [&mut annotated, &mut labelled] {
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    }
+    assert_eq!(warnings(&plain, &annotated), named);
 }
 
 #[test]

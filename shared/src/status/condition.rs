@@ -60,6 +60,8 @@ pub enum ConditionReason {
     ReferencesMissing,
     /// Everything referred to is there.
     ReferencesFound,
+    /// The API server does not let Concierge do what has to be done: most often a right is missing.
+    Forbidden,
     /// Another object or someone else owns the remote thing.
     OwnedByOther,
     /// The call certainly did not reach the service.
@@ -112,6 +114,7 @@ impl ConditionReason {
             ConditionReason::Invalid => "Invalid",
             ConditionReason::ReferencesMissing => "ReferencesMissing",
             ConditionReason::ReferencesFound => "ReferencesFound",
+            ConditionReason::Forbidden => "Forbidden",
             ConditionReason::OwnedByOther => "OwnedByOther",
             ConditionReason::NeverSent => "NeverSent",
             ConditionReason::Transient => "Transient",

@@ -14,11 +14,13 @@
 //! | [`actors`] | a process that something happens to, and those that go on |
 //! | [`scenarios`] | many of them, on all cores |
 //! | [`condition`] | what an object says of itself |
+//! | [`log`] | what is logged meanwhile |
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it finds something wrong")]
 
 pub mod actors;
 pub mod condition;
+pub mod log;
 pub mod process;
 pub mod scenarios;
 pub mod server;

@@ -381,7 +381,7 @@ impl Cluster for Connection {
         Box::pin(async move {
             self.thawed().await;
             if self.server.trouble.lock().read_only_status.contains(&target.resource.kind) {
-                return Err(forbidden("patch", &format!("{}/status", target.resource.kind)));
+                return Err(forbidden("patch", &target.resource.kind));
             }
             if holds_too_long_a_text(status) {
                 return Err(ClusterError::Refused("Too long".into()));
@@ -439,7 +439,8 @@ impl Cluster for Connection {
 }
 
 /// In the API server's words.
-fn forbidden(verb: &str, resource: &str) -> ClusterError {
+fn forbidden(verb: &str, kind: &str) -> ClusterError {
+    let resource = format!("{}s", kind.to_lowercase());
     ClusterError::Forbidden(format!(
         "it is forbidden: User \"concierge\" cannot {verb} resource \"{resource}\""
     ))

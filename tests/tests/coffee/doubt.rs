@@ -152,7 +152,8 @@ async fn nothing_is_minted_while_its_secret_may_not_be_filled() {
     sleep(LONG).await;
     assert!(world.shop.account(TOKEN).tokens().is_empty());
     let told = world.server.message(&token, "Synced");
-    assert!(told.contains("Secret objects may not be changed"), "{told}");
+    assert!(told.contains("cannot patch resource \"secrets\""), "{told}");
+    assert!(told.contains("reconciler.secretNamespaces"), "{told}");
     world.server.trouble(|trouble| trouble.read_only.clear());
     world.until("active", 60 * MINUTE, |world| world.phase(&token) == "Active").await;
     assert_eq!(world.shop.account(TOKEN).tokens().len(), 1);

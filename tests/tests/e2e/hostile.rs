@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 use crate::world::{Created, alone, claims, create, namespaces, pet, pets};
 
 const MIB: usize = 1024 * 1024;
+/// What the largest review may cost: a build without optimisation takes five seconds for it, and what does not grow with the object alone
+/// would take minutes for a million tags.
+const MOST_WORK: Duration = Duration::from_secs(15);
 const RULE: &str = "pets.pet.unique-id";
 
 async fn answer(caller: &Caller, path: &str, body: String, uid: &str) -> Value {
@@ -210,7 +213,7 @@ async fn wrong_everywhere(stack: &Stack, caller: &Caller) {
             let before = worked(stack);
             let answered = caller.post(path, body).await.unwrap().bytes().await.unwrap();
             let work = worked(stack) - before;
-            assert!(work < Duration::from_secs(4), "{path} {operation} {size}: {work:?}");
+            assert!(work < MOST_WORK, "{path} {operation} {size}: {work:?}");
             let bound = if path == "/mutate" { size * 3 / 2 } else { 0 } + 256 * 1024;
             assert!(answered.len() < bound, "{path} {operation} {size}: {} bytes", answered.len());
             response(serde_json::from_slice(&answered).unwrap(), "h-1").unwrap();

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// renews, it has renewed once.
 const QUIET: Duration = Duration::from_secs(75);
 
-fn complaints(program: &Program) -> Vec<String> {
+pub(crate) fn complaints(program: &Program) -> Vec<String> {
     let log = std::fs::read_to_string(program.process.log()).unwrap();
     let is_calm = |line: &&str| {
         let line: Value = serde_json::from_str(line).unwrap_or_default();

@@ -10,6 +10,7 @@ mod fixtures;
 mod hostile;
 mod idle;
 mod kills;
+mod lease_rights;
 mod race;
 mod rotation;
 mod secrets;

@@ -7,13 +7,16 @@ use concierge_reconciler::engine::{
     cluster::Cluster,
     lease::{Leadership, LeaseSettings, Term},
 };
-use concierge_tests::simulation::{Chance, Connection, LEASE, REQUEST, Server, ServerClock, server::Fault};
+use concierge_tests::simulation::{
+    Chance, Connection, LEASE, REQUEST, Server, ServerClock, log::Log, server::Fault,
+};
 use tokio::{
     sync::watch,
     task::JoinHandle,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 struct Contender {
     term: watch::Receiver<Option<Term>>,
@@ -154,6 +157,38 @@ async fn a_lease_that_is_removed_ends_the_term_and_begins_another_later() {
     assert!(took >= LEASE / 2, "{took:?}");
     let after = one.token().or(two.token());
     assert_ne!(after, before, "another lease, another token, although it counts from 0 again");
+}
+
+/// Takes a right to the lease away for a while from whoever leads and whoever stands by. Returns whether nobody led in the end.
+async fn without(verb: &'static str, removes_lease: bool) -> bool {
+    let kept = Log::keep(Level::WARN);
+    let server = Server::new();
+    let (one, two) = (contend(&server, "one"), contend(&server, "two"));
+    let leads = || one.token().is_some() || two.token().is_some();
+    until("leading", leads).await;
+    server.trouble(|trouble| trouble.forbidden_verbs = [("Lease".to_owned(), verb)].into());
+    if removes_lease {
+        server.user_deletes(&lease());
+    }
+    let reads = server.reads();
+    sleep(LEASE * 4).await;
+    let line = format!("cannot {verb} resource \"leases\"");
+    assert!(kept.log.count(&line) >= 1, "{verb}: {}", kept.log.text());
+    assert!(server.reads() - reads < 200, "{verb}: each asks about once a second");
+    let ended = !leads();
+    server.trouble(|trouble| trouble.forbidden_verbs.clear());
+    let took = until("leading again", leads).await;
+    // A lease that has to be made anew is relied on after its duration.
+    let most = if removes_lease { LEASE * 2 } else { LEASE / 3 };
+    assert!(took < most, "{verb}: {took:?}");
+    ended
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_to_the_lease_that_is_missing_is_named_and_used_soon_after_it_is_given_back() {
+    assert!(!without("get", false).await, "whoever leads need not read");
+    assert!(without("update", false).await, "nobody can renew");
+    assert!(without("create", true).await, "nobody can make it anew");
 }
 
 #[tokio::test(start_paused = true)]

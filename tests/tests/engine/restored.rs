@@ -74,6 +74,32 @@ async fn a_person_says_which_order_a_restored_object_is_about() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_word_that_is_not_understood_is_named_at_once_also_when_it_was_there_at_creation() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let mut metadata = ordered(&world).await;
+    metadata["annotations"]["concierge.dev/resolve-unknown"] = json!("later");
+    let copy = restore(&world, metadata);
+    sleep(MINUTE / 2).await;
+    let told = world.server.message(&copy, "Ready");
+    assert!(told.contains("says \"later\"") && told.contains("retry, adopt=<id> or abandon"), "{told}");
+    assert_eq!((sends(&world), world.server.condition(&copy, "Unknown")), (1, "True Held".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_about_nothing_is_taken_away_and_that_is_told() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let annotations = json!({ "annotations": { "concierge.dev/resolve-unknown": "later" } });
+    let ticket = world.put("Ticket", "one", annotations, json!({ "what": "opera" }));
+    sleep(MINUTE).await;
+    assert!(world.server.is_ready(&ticket));
+    let told = world.server.events();
+    let is_told = |message: &str| message.contains("resolve-unknown is removed: there is no call");
+    assert!(told.iter().any(|event| event.key == ticket && is_told(&event.message)), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restored_object_is_not_deleted_as_if_it_had_made_nothing() {
     let world = World::new();
     let _process = world.healthy().await;

@@ -1,9 +1,10 @@
 //! Statuses that the API server does not take after a call that may be sent once: what came of it is kept, and no other object waits.
 
 use concierge_reconciler::engine::ObjectKey;
-use concierge_tests::simulation::MINUTE;
+use concierge_tests::simulation::{MINUTE, log::Log};
 use serde_json::json;
 use tokio::time::sleep;
+use tracing::Level;
 
 use crate::{remote::Treat, world::World};
 
@@ -49,4 +50,55 @@ async fn a_refusal_that_could_not_be_written_is_not_asked_for_again() {
     assert_eq!(world.service.state.lock().sends.values().sum::<usize>(), 12);
     let refused = |ticket: &&ObjectKey| world.server.message(ticket, "Ready").contains("out of stock");
     assert_eq!(tickets.iter().filter(refused).count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_written_is_logged_once_for_each_object_and_cause() {
+    let kept = Log::keep(Level::INFO);
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.server.trouble(|trouble| trouble.read_only_status = ["Toy".to_owned()].into());
+    let bear = world.toy("bear", json!({ "colour": "brown" }));
+    sleep(300 * MINUTE).await;
+    let told = kept.log.text();
+    assert_eq!(kept.log.count("WARN"), 1, "{told}");
+    assert!(told.contains("cannot patch resource") && kept.log.count("tried again") == 1, "{told}");
+    allow_toys(&world);
+    sleep(10 * MINUTE).await;
+    assert!(world.server.is_ready(&bear));
+    assert_eq!(kept.log.count("written, after it was tried in vain"), 1, "{}", kept.log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definition_without_what_is_written_is_logged_once_for_each_object() {
+    let kept = Log::keep(Level::INFO);
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.server.trouble(|trouble| trouble.vanished = ["Toy".to_owned()].into());
+    world.toy("bear", json!({ "colour": "brown" }));
+    sleep(300 * MINUTE).await;
+    let told = kept.log.text();
+    assert_eq!((kept.log.count("can't be written"), kept.log.count("a write")), (1, 0), "{told}");
+}
+
+fn allow_toys(world: &World) {
+    world.server.trouble(|trouble| {
+        trouble.read_only_status.clear();
+        trouble.read_only.clear();
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_that_is_missing_is_named_and_who_can_give_it() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.server.trouble(|trouble| trouble.read_only = ["Toy".to_owned()].into());
+    let bear = world.toy("bear", json!({ "colour": "brown" }));
+    sleep(MINUTE).await;
+    assert_eq!(world.server.condition(&bear, "Synced"), "False Forbidden");
+    let told = world.server.message(&bear, "Ready");
+    assert!(told.contains("cannot patch resource \"toys\"") && told.contains("helm upgrade"), "{told}");
+    allow_toys(&world);
+    sleep(10 * MINUTE).await;
+    assert!(world.server.is_ready(&bear));
 }

@@ -36,6 +36,7 @@ pub use self::transport::{Answer, Failure, Request, Transport};
 pub use self::types::*;
 
 use crate::common::redaction::{Prefixes, Redaction};
+use crate::engine::note_status;
 
 const PREFIXES: Prefixes = Prefixes {
     secrets: SECRET_PREFIXES,
@@ -144,7 +145,10 @@ impl Client {
         let redaction = Redaction::new(PREFIXES, self.token.expose(), body.as_deref());
         let request = Request { operation, path, token: self.token.clone(), body };
         match timeout(self.timeout, self.transport.send(request)).await {
-            Ok(Ok(answer)) => answer::read(operation, &answer, &redaction),
+            Ok(Ok(answer)) => {
+                note_status(answer.status);
+                answer::read(operation, &answer, &redaction)
+            }
             Ok(Err(Failure::NeverSent(cause))) => {
                 Err(Error::NeverSent { operation, cause: redaction.apply(&cause) })
             }

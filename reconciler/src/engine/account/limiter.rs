@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
+    cause::{Cause, minute},
     limits::{Account, Limits},
     throttle::{Breaker, Bucket, REFUSED, SILENT},
 };
@@ -17,6 +18,7 @@ use crate::engine::{
     cluster::objects::ObjectKey,
     retry::{Failure, LONGEST_PAUSE, after},
     schedule::queue::{Lane, Queue, Turns},
+    seams::Clock,
 };
 
 /// The share of an account's rate that resyncs may take; the rest is for changes.
@@ -35,6 +37,7 @@ pub(crate) struct Limiter {
     account: String,
     state: Mutex<State>,
     queue: Arc<Queue>,
+    clock: Arc<dyn Clock>,
 }
 
 struct State {
@@ -74,7 +77,7 @@ struct Parked {
 pub(crate) struct Permit(Arc<Limiter>);
 
 impl Limiter {
-    pub(super) fn new(account: &Account, queue: Arc<Queue>) -> Self {
+    pub(super) fn new(account: &Account, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
         let Account { service, name, credentials, limits, watcher } = account.clone();
         Self {
             id: account.id(),
@@ -93,6 +96,7 @@ impl Limiter {
                 used: Instant::now(),
             }),
             queue,
+            clock,
         }
     }
 
@@ -169,10 +173,8 @@ impl Limiter {
             match state.bucket.take(limits, now) {
                 wait if wait > PATIENCE => {
                     state.bucket.put_back();
-                    return Err(Failure::Throttled {
-                        message: format!("account {} is busy", self.account),
-                        retry_after: Some(wait),
-                    });
+                    let message = self.busy(&state, now);
+                    return Err(Failure::Throttled { message, retry_after: Some(wait) });
                 }
                 wait => wait,
             }
@@ -183,42 +185,67 @@ impl Limiter {
         Ok(())
     }
 
+    /// Why a call would have to wait for too long.
+    fn busy(&self, state: &State, now: Instant) -> String {
+        let Self { service, account, .. } = self;
+        match state.bucket.pause_at(now) {
+            Some((cause, until)) => format!(
+                "{service} asks account {account} for patience ({cause}); the next call goes about {}",
+                minute(*until)
+            ),
+            None => format!("account {account} is busy: more is to be done than its rate allows"),
+        }
+    }
+
     fn admit(&self, state: &mut State, now: Instant) -> Result<(), Failure> {
         let Self { service, account, .. } = self;
         match () {
             () if !state.refused.admits(now) => Err(Failure::Auth(format!(
-                "{service} refused the credentials of account {account}; correct them"
+                "{service} refused the credentials of account {account}{}; correct them",
+                state.refused.why()
             ))),
             () if !state.silent.admits(now) => Err(Failure::NeverSent(format!(
-                "{service} does not answer as it should at account {account}; it is asked again within half a minute"
+                "{service} does not answer as it should at account {account}{}; it is asked again within half a minute",
+                state.silent.why()
             ))),
             () => Ok(()),
         }
     }
 
-    /// Draws conclusions from a call.
-    pub(crate) fn note_result<T>(&self, result: &Result<T, Failure>) {
+    /// Draws conclusions from a call, which the service answered with `status` if it answered.
+    pub(crate) fn note_result<T>(&self, result: &Result<T, Failure>, status: Option<u16>) {
         let mut state = self.state.lock();
-        let now = Instant::now();
-        match result {
-            Err(Failure::NeverSent(_)) => return self.unanswered(&mut state, now, false),
-            Err(Failure::Transient(_) | Failure::Ambiguous(_)) => {
-                return self.unanswered(&mut state, now, true);
+        let Err(failure) = result else { return state.answers() };
+        let (now, wall) = (Instant::now(), self.clock.now());
+        let cause = Cause::of(failure, status, wall);
+        match failure {
+            Failure::NeverSent(_) => return self.unanswered(&mut state, now, false, cause),
+            Failure::Transient(_) | Failure::Ambiguous(_) => {
+                return self.unanswered(&mut state, now, true, cause);
             }
-            Err(Failure::Auth(_)) => state.refused.failed(now, true),
-            Err(Failure::Throttled { retry_after: Some(wait), .. }) => {
-                state.bucket.pause(after((*wait).min(LONGEST_PAUSE)));
+            Failure::Auth(_) => state.refused.failed(now, true, cause),
+            Failure::Throttled { retry_after: Some(wait), .. } => {
+                let wait = (*wait).min(LONGEST_PAUSE);
+                state.bucket.pause(after(wait), cause, wall.saturating_add(wait).unwrap_or(wall));
             }
-            Ok(_) | Err(_) => state.refused.close(),
+            _ => state.refused.close(),
         }
         state.silent.close();
     }
 
-    fn unanswered(&self, state: &mut State, now: Instant, sent: bool) {
+    fn unanswered(&self, state: &mut State, now: Instant, sent: bool, cause: Cause) {
         if state.silent.is_closed() {
             state.watcher.iter().for_each(|watcher| self.queue.add(watcher.clone()));
         }
-        state.silent.failed(now, sent);
+        state.silent.failed(now, sent, cause);
+    }
+}
+
+impl State {
+    /// The service did as it was asked.
+    fn answers(&mut self) {
+        self.refused.close();
+        self.silent.close();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Remote accounts: how many calls at a time, how many a second, and none while the
 //! credentials are refused or the service does not answer.
 
+mod cause;
 mod limiter;
 mod limits;
 mod throttle;
@@ -9,12 +10,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
+pub(crate) use self::cause::{note_status, with_status};
 pub(crate) use self::limiter::{Limiter, Permit};
 pub use self::limits::{Account, Limits};
 use super::{
     cluster::objects::ObjectKey,
     metrics::{Metrics, ServiceLabel},
     schedule::queue::Queue,
+    seams::Clock,
 };
 
 /// All accounts that have been used.
@@ -23,12 +26,13 @@ pub(crate) struct Accounts {
     none: Arc<Limiter>,
     queue: Arc<Queue>,
     metrics: Metrics,
+    clock: Arc<dyn Clock>,
 }
 
 impl Accounts {
-    pub(crate) fn new(queue: Arc<Queue>, metrics: Metrics) -> Self {
-        let none = Arc::new(Limiter::new(&Account::none(), queue.clone()));
-        Self { all: Mutex::default(), none, queue, metrics }
+    pub(crate) fn new(queue: Arc<Queue>, metrics: Metrics, clock: Arc<dyn Clock>) -> Self {
+        let none = Arc::new(Limiter::new(&Account::none(), queue.clone(), clock.clone()));
+        Self { all: Mutex::default(), none, queue, metrics, clock }
     }
 
     /// The way to `account`, with the limits and credentials that it has now.
@@ -39,7 +43,7 @@ impl Accounts {
         let mut all = self.all.lock();
         let limiter = all
             .entry((account.service, account.name.clone()))
-            .or_insert_with(|| Arc::new(Limiter::new(account, self.queue.clone())));
+            .or_insert_with(|| Arc::new(Limiter::new(account, self.queue.clone(), self.clock.clone())));
         limiter.update(account);
         limiter.clone()
     }

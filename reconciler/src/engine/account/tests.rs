@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{limiter::UNUSED, *};
@@ -9,8 +10,17 @@ fn refuse<T>() -> Result<T, Failure> {
     Err(Failure::Auth("401".into()))
 }
 
+/// A clock that stands still.
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        "2026-11-21T12:00:00Z".parse().unwrap()
+    }
+}
+
 fn accounts() -> Accounts {
-    Accounts::new(Arc::default(), Metrics::default())
+    Accounts::new(Arc::default(), Metrics::default(), Arc::new(Noon))
 }
 
 fn key(name: &str) -> ObjectKey {
@@ -48,10 +58,10 @@ async fn a_rest_fills_the_bucket_no_higher_than_the_burst() {
 async fn retry_after_pauses_the_whole_account() {
     let limiter = accounts().limiter(&Account::new("toys", "a"));
     let began = Instant::now();
-    limiter.note_result::<()>(&Err(Failure::Throttled {
-        message: String::new(),
-        retry_after: Some(Duration::from_secs(9)),
-    }));
+    limiter.note_result::<()>(
+        &Err(Failure::Throttled { message: String::new(), retry_after: Some(Duration::from_secs(9)) }),
+        None,
+    );
     limiter.turn().await.unwrap();
     assert_eq!(began.elapsed().as_secs(), 9);
 }
@@ -68,12 +78,12 @@ async fn the_longest_queue_is_not_waited_in() {
 async fn refused_credentials_open_the_breaker_and_one_probe_goes_per_cool_down() {
     let limiter = accounts().limiter(&Account::new("toys", "a"));
     limiter.turn().await.unwrap();
-    limiter.note_result::<()>(&refuse());
+    limiter.note_result::<()>(&refuse(), None);
     let mut probes = Vec::new();
     for second in 0..300 {
         if limiter.turn().await.is_ok() {
             probes.push(second);
-            limiter.note_result::<()>(&refuse());
+            limiter.note_result::<()>(&refuse(), None);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -85,23 +95,23 @@ async fn success_new_credentials_and_a_person_close_the_breaker() {
     let accounts = accounts();
     let account = Account::new("toys", "a").with_credentials("old");
     let limiter = accounts.limiter(&account);
-    limiter.note_result::<()>(&refuse());
+    limiter.note_result::<()>(&refuse(), None);
     assert!(limiter.turn().await.is_err());
     accounts.limiter(&account.clone().with_credentials("new"));
     assert!(limiter.turn().await.is_ok());
-    limiter.note_result::<()>(&refuse());
+    limiter.note_result::<()>(&refuse(), None);
     assert!(limiter.turn().await.is_err());
     limiter.allow_probe();
     assert!(limiter.turn().await.is_ok());
     assert!(limiter.turn().await.is_err(), "one probe, no more");
-    limiter.note_result(&Ok(()));
+    limiter.note_result(&Ok(()), None);
     assert!(limiter.turn().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_account_parks_objects_and_wakes_them_in_order() {
     let queue = Arc::new(Queue::default());
-    let accounts = Accounts::new(queue.clone(), Metrics::default());
+    let accounts = Accounts::new(queue.clone(), Metrics::default(), Arc::new(Noon));
     let limits = Limits { concurrency: 1, ..Limits::default() };
     let limiter = accounts.limiter(&Account::new("toys", "a").with_limits(limits));
     let permit = limiter.permit(&key("a"), Lane::Change).unwrap();
@@ -122,7 +132,7 @@ async fn no_pause_outlasts_an_hour_a_person_or_new_credentials() {
     let limiter = accounts.limiter(&account);
     let pause = |wait| {
         let throttled = Failure::Throttled { message: String::new(), retry_after: Some(wait) };
-        limiter.note_result::<()>(&Err(throttled));
+        limiter.note_result::<()>(&Err(throttled), None);
     };
     pause(Duration::MAX);
     assert!(limiter.turn().await.is_err());
@@ -168,7 +178,7 @@ async fn an_account_that_nobody_uses_is_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_change_gets_the_next_free_place() {
     let queue = Arc::new(Queue::default());
-    let accounts = Accounts::new(queue.clone(), Metrics::default());
+    let accounts = Accounts::new(queue.clone(), Metrics::default(), Arc::new(Noon));
     let limits = Limits { concurrency: 1, ..Limits::default() };
     let limiter = accounts.limiter(&Account::new("toys", "a").with_limits(limits));
     let permit = limiter.permit(&key("a"), Lane::Clock).unwrap();
@@ -188,7 +198,7 @@ async fn tried(failure: Failure) -> Vec<u64> {
     while began.elapsed() < Duration::from_secs(300) {
         if limiter.turn().await.is_ok() {
             tried.push(began.elapsed().as_secs());
-            limiter.note_result::<()>(&Err(failure.clone()));
+            limiter.note_result::<()>(&Err(failure.clone()), None);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -209,11 +219,48 @@ async fn a_service_in_trouble_is_asked_once_in_half_a_minute_and_one_that_is_not
 #[tokio::test(start_paused = true)]
 async fn what_watches_over_an_account_is_woken_when_a_call_has_no_answer() {
     let queue = Arc::new(Queue::default());
-    let accounts = Accounts::new(queue.clone(), Metrics::default());
+    let accounts = Accounts::new(queue.clone(), Metrics::default(), Arc::new(Noon));
     let limiter = accounts.limiter(&Account::new("toys", "a").watched_by(key("provider")));
-    limiter.note_result(&Ok(()));
-    limiter.note_result::<()>(&refuse());
+    limiter.note_result(&Ok(()), None);
+    limiter.note_result::<()>(&refuse(), None);
     assert!(queue.is_empty());
-    limiter.note_result::<()>(&Err(Failure::Transient("502".into())));
+    limiter.note_result::<()>(&Err(Failure::Transient("502".into())), None);
     assert_eq!(queue.next().await.key, key("provider"));
+}
+
+/// Why a call of the account `a` is not made.
+async fn told(limiter: &Limiter) -> String {
+    limiter.turn().await.unwrap_err().to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_told_the_kind_of_failure_and_nothing_that_the_service_said() {
+    let accounts = accounts();
+    let limiter = accounts.limiter(&Account::new("toys", "a"));
+    let said = || Failure::Transient("GET /bear of another: it is secret".into());
+    for _ in 0..5 {
+        limiter.note_result::<()>(&Err(said()), Some(503));
+    }
+    assert_eq!(
+        told(&limiter).await,
+        "toys does not answer as it should at account a (it answered 503, since 2026-11-21T12:00Z); it is asked again within half a minute"
+    );
+    let limiter = accounts.limiter(&Account::new("toys", "b"));
+    limiter.note_result::<()>(&refuse(), Some(401));
+    assert_eq!(
+        told(&limiter).await,
+        "toys refused the credentials of account b (it answered 401, since 2026-11-21T12:00Z); correct them"
+    );
+    let limiter = accounts.limiter(&Account::new("toys", "c"));
+    let asks = Failure::Throttled { message: "another".into(), retry_after: Some(Duration::from_secs(300)) };
+    limiter.note_result::<()>(&Err(asks), Some(429));
+    assert_eq!(
+        told(&limiter).await,
+        "toys asks account c for patience (it answered 429, since 2026-11-21T12:00Z); the next call goes about 2026-11-21T12:05Z"
+    );
+    let limiter = accounts.limiter(&Account::new("toys", "d"));
+    for _ in 0..5 {
+        limiter.note_result::<()>(&Err(Failure::NeverSent("of another".into())), None);
+    }
+    assert!(told(&limiter).await.contains("(there was no connection, since"));
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::limits::Limits;
+use super::{cause::Cause, limits::Limits};
 
 /// A token bucket. Calls are served in the order in which they came, each told how long to wait.
 #[derive(Debug)]
@@ -12,11 +13,13 @@ pub(super) struct Bucket {
     tokens: f64,
     filled: Instant,
     paused_until: Instant,
+    /// Why it is paused, and until when by the time of day.
+    paused: Option<(Cause, Timestamp)>,
 }
 
 impl Bucket {
     pub(super) fn full(limits: Limits, now: Instant) -> Self {
-        Self { tokens: f64::from(limits.burst), filled: now, paused_until: now }
+        Self { tokens: f64::from(limits.burst), filled: now, paused_until: now, paused: None }
     }
 
     pub(super) fn take(&mut self, limits: Limits, now: Instant) -> Duration {
@@ -37,11 +40,18 @@ impl Bucket {
     }
 
     pub(super) fn resume(&mut self) {
-        self.paused_until = Instant::now();
+        (self.paused_until, self.paused) = (Instant::now(), None);
     }
 
-    pub(super) fn pause(&mut self, until: Instant) {
-        self.paused_until = self.paused_until.max(until);
+    pub(super) fn pause(&mut self, until: Instant, cause: Cause, until_wall: Timestamp) {
+        if until > self.paused_until {
+            (self.paused_until, self.paused) = (until, Some((cause, until_wall)));
+        }
+    }
+
+    /// Why it is paused, and until when.
+    pub(super) fn pause_at(&self, now: Instant) -> Option<&(Cause, Timestamp)> {
+        self.paused.as_ref().filter(|_| now < self.paused_until)
     }
 }
 
@@ -75,11 +85,13 @@ pub(super) struct Breaker {
     open_until: Option<Instant>,
     probing: bool,
     failures: u32,
+    /// Why the last call failed.
+    cause: Option<Cause>,
 }
 
 impl Breaker {
     pub(super) fn closed(policy: &'static Policy) -> Self {
-        Self { policy, open_until: None, probing: false, failures: 0 }
+        Self { policy, open_until: None, probing: false, failures: 0, cause: None }
     }
 
     pub(super) fn close(&mut self) {
@@ -99,12 +111,13 @@ impl Breaker {
         }
     }
 
-    pub(super) fn failed(&mut self, now: Instant, sent: bool) {
+    pub(super) fn failed(&mut self, now: Instant, sent: bool, cause: Cause) {
         // Calls that were under way when the breaker opened are no news.
         if self.open_until.is_some() && !self.probing {
             return;
         }
         self.probing = false;
+        self.cause = Some(cause.after(self.cause.as_ref()));
         self.failures = self.failures.saturating_add(1);
         if self.failures >= self.policy.after {
             self.open_until = Some(now + if sent { self.cool_down() } else { self.policy.unsent });
@@ -121,6 +134,11 @@ impl Breaker {
         if self.open_until.is_some() {
             self.open_until = Some(Instant::now());
         }
+    }
+
+    /// Why it is open, in brackets; empty when that is not known.
+    pub(super) fn why(&self) -> String {
+        self.cause.as_ref().map_or_else(String::new, |cause| format!(" ({cause})"))
     }
 
     pub(super) fn is_closed(&self) -> bool {

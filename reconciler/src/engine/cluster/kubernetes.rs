@@ -302,6 +302,10 @@ fn classify(error: &Error) -> ClusterError {
             (429, _) => ClusterError::Unknown(status.message.clone()),
             (401 | 403, _) => ClusterError::Forbidden(status.message.clone()),
             (400..=499, _) => ClusterError::Refused(status.message.clone()),
+            // The answer to what is applied with a field that the definition does not have.
+            (500, _) if status.message.contains("field not declared in schema") => {
+                ClusterError::Refused(status.message.clone())
+            }
             _ => ClusterError::Unknown(status.message.clone()),
         },
         Error::BuildRequest(error) => ClusterError::Refused(error.to_string()),

@@ -16,7 +16,7 @@ pub(crate) mod guard;
 pub(crate) mod secrets;
 
 use crate::engine::{
-    account::{Account, Limiter},
+    account::{Account, Limiter, with_status},
     cluster::{
         ClusterError, Target,
         objects::{ObjectKey, is_older},
@@ -248,10 +248,12 @@ impl Context {
         // The clocks of a suspended machine stand still, and others lead meanwhile: the time of day has to agree.
         let clock = &self.shared.clock;
         let latest = clock.now().saturating_add(most).unwrap_or(Timestamp::MAX);
-        let result = within(began + most, || clock.now() > latest, call).await.unwrap_or_else(|| {
-            Err(unanswered(format!("{operation} was not answered within {} s", most.as_secs_f32())))
-        });
-        self.limiter.note_result(&result);
+        let (result, status) =
+            within(began + most, || clock.now() > latest, with_status(call)).await.unwrap_or_else(|| {
+                let late = format!("{operation} was not answered within {} s", most.as_secs_f32());
+                (Err(unanswered(late)), None)
+            });
+        self.limiter.note_result(&result, status);
         let outcome = result.as_ref().map_or_else(|failure| failure.reason().as_str(), |_| "ok");
         self.shared.metrics.call(self.limiter.service, operation, outcome, began.elapsed());
         tracing::debug!(operation, outcome, "remote call");
@@ -278,10 +280,24 @@ async fn within<T>(
 pub(crate) fn kubernetes(error: ClusterError) -> Failure {
     match error {
         ClusterError::Conflict | ClusterError::Exists => Failure::Conflict(error.to_string()),
-        ClusterError::NotFound | ClusterError::Forbidden(_) => Failure::DependencyMissing(error.to_string()),
+        ClusterError::NotFound => Failure::DependencyMissing(error.to_string()),
+        ClusterError::Forbidden(said) => Failure::Forbidden(forbidden(&said)),
         ClusterError::Refused(_) => Failure::Invalid(error.to_string()),
         ClusterError::Unknown(_) => Failure::Transient(error.to_string()),
     }
+}
+
+/// What the API server said, which names the right that is missing if it is one, and who can do what about it.
+fn forbidden(said: &str) -> String {
+    let remedy = match said.contains(" cannot ") {
+        true if said.contains("resource \"secrets\"") => {
+            "; an administrator can allow it (chart: reconciler.secretNamespaces)"
+        }
+        true => "; an administrator gives this right back by installing the chart again (helm upgrade)",
+        // A quota, or a namespace that is being deleted.
+        false => "",
+    };
+    format!("the API server forbids it: {said}{remedy}")
 }
 
 pub(crate) fn secret_target(namespace: &str, name: &str) -> Target {

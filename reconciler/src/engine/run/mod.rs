@@ -7,6 +7,7 @@ mod metadata;
 mod referrers;
 mod secrets;
 pub(crate) mod status;
+pub(crate) mod unwritten;
 
 use std::{
     convert::Infallible,
@@ -160,7 +161,7 @@ impl<R: Reconcile> Run<R> {
                 ("ok".into(), Requeue::OnChange)
             }
             Err(error) => {
-                tracing::info!(%error, "the status is not written; trying again");
+                self.tell_unwritten(&error);
                 ("Conflict".into(), Requeue::BackOff)
             }
         }

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use concierge_runtime::warn_seldom;
 use concierge_shared::{
     kind::{Kind, store},
     status::{Condition, ConditionReason, ConditionType, Conditions, LONGEST_STATUS_TEXT},
@@ -31,7 +32,7 @@ impl<R: Reconcile> Run<R> {
                 (failure.reason().as_str().into(), failure.requeue(), true)
             }
             End::Cluster(error) => {
-                tracing::info!(%error, "a write was not taken; trying again");
+                self.tell_unwritten(&error);
                 let failure = kubernetes(error);
                 // Whoever wrote in between is to be seen before anything is said.
                 let written = !matches!(failure, Failure::Conflict(_));
@@ -120,6 +121,9 @@ impl<R: Reconcile> Run<R> {
         let mut object: R::Kind = serde_json::from_value(returned)
             .map_err(|error| ClusterError::Refused(format!("the stored object can't be read: {error}")))?;
         object.meta_mut().managed_fields = None;
+        if let Some(tries) = self.shared.unwritten.written(self.ctx.key()) {
+            tracing::info!(tries, "written, after it was tried in vain");
+        }
         self.object = Arc::new(object);
         self.shared.newer.wrote(store(self.object.clone()));
         Ok(())
@@ -158,6 +162,19 @@ impl<R: Reconcile> Run<R> {
         }
     }
 
+    /// Logs that a write was not taken: what lasts once, and what passes by itself each time.
+    pub(super) fn tell_unwritten(&self, error: &ClusterError) {
+        if *error == ClusterError::NotFound {
+            return tracing::debug!("a write found no object");
+        }
+        if !error.is_lasting() {
+            return tracing::info!(%error, "a write was not taken; trying again");
+        }
+        if self.shared.unwritten.failed(self.ctx.key(), &error.to_string()) {
+            warn_seldom!(self.shared.unwritten.seldom, %error, "a write is refused; it is tried again");
+        }
+    }
+
     /// A write to the object itself failed. Only a read that finds nothing means that the object is gone: an old
     /// CustomResourceDefinition without a status answers 404 as well.
     pub(crate) async fn own_write_failed(&self, error: ClusterError) -> End {
@@ -166,9 +183,12 @@ impl<R: Reconcile> Run<R> {
         }
         match self.shared.cluster.get(&self.target).await {
             Ok(Some(live)) if live["metadata"]["uid"].as_str() == self.meta().uid.as_deref() => {
-                tracing::warn!(
-                    "the object is there, but can't be written; is its CustomResourceDefinition up to date?"
-                );
+                if self.shared.unwritten.failed(self.ctx.key(), "not served") {
+                    warn_seldom!(
+                        self.shared.unwritten.seldom,
+                        "the object is there, but can't be written; is its CustomResourceDefinition up to date?"
+                    );
+                }
                 End::Cluster(error)
             }
             Ok(_) => End::Gone,

@@ -30,6 +30,7 @@ use crate::engine::{
     metrics::Metrics,
     once::{self, calls::Calls},
     retry::{BackOff, Requeue, after},
+    run::unwritten::Unwritten,
     shared::{Dependencies, Settings, Shared},
 };
 
@@ -57,6 +58,7 @@ impl Engine {
     pub fn new(outside: Dependencies, settings: Settings, metrics: Metrics, kinds: Kinds) -> Self {
         let Dependencies { cluster, objects, clock, random, term, hook } = outside;
         let queue = Arc::new(Queue::default());
+        let accounts = Accounts::new(queue.clone(), metrics.clone(), clock.clone());
         let shared = Shared {
             cluster,
             objects,
@@ -65,12 +67,13 @@ impl Engine {
             term,
             hook,
             settings,
-            accounts: Accounts::new(queue.clone(), metrics.clone()),
+            accounts,
             calls: Calls::new(queue.clone()),
             metrics,
             queue,
             back_off: BackOff::default(),
             newer: Newer::default(),
+            unwritten: Unwritten::default(),
             releasing: tokio::sync::Mutex::default(),
             kinds: kinds.readers,
         };

@@ -118,6 +118,7 @@ fn wake_referrers(shared: &Shared, key: &ObjectKey) {
 fn forget(shared: &Shared, key: &ObjectKey) {
     shared.back_off.reset(key);
     shared.newer.forget(key);
+    shared.unwritten.written(key);
     shared.calls.release(key);
     shared.accounts.forget(key);
 }

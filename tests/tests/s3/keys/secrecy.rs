@@ -1,63 +1,21 @@
 //! Secrets are told to nobody.
 
-use std::{fmt, sync::Arc};
-
 use concierge_reconciler::aws::{Clients, Keys};
-use concierge_tests::{faults::Fault, s3::endpoint, simulation::MINUTE};
-use parking_lot::Mutex;
+use concierge_tests::{
+    faults::Fault,
+    s3::endpoint,
+    simulation::{MINUTE, log::Log},
+};
 use serde_json::json;
 use tokio::time::sleep;
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span::{Attributes, Id, Record},
-};
+use tracing::Level;
 
 use super::{ALICE, key, pair, rotate, secret_key};
 use crate::world::{SECRET, World};
 
-/// Keeps all that is logged, on every level and by every library.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl Visit for Log {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.lock().push_str(&format!("{field}={value:?} "));
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        span.record(&mut self.clone());
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut self.clone());
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-        self.0.lock().push('\n');
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 #[tokio::test(start_paused = true)]
 async fn no_secret_is_in_a_log_a_status_an_event_a_metric_or_an_error() {
-    let log = Log::default();
-    let _logging = tracing::subscriber::set_default(log.clone());
-    // While there is one only, what the thread of another test reaches first is logged nowhere.
-    let _another = tracing::Dispatch::new(Log::default());
+    let kept = Log::keep(Level::TRACE);
     let world = World::new();
     let web = key(&world, json!({ "previousKeysRetentionDays": 0 }));
     let process = world.healthy();
@@ -103,7 +61,7 @@ async fn no_secret_is_in_a_log_a_status_an_event_a_metric_or_an_error() {
     let debug = format!("{clients:?} {keys:?} {:?} {:?}", clients.s3, clients.iam);
     let everything = world.server.of_kind("AccessKey").into_iter().chain(world.server.of_kind("User"));
     let stored: Vec<_> = everything.chain(world.server.of_kind("Provider")).collect();
-    let log = log.0.lock().clone();
+    let log = kept.log.text();
     assert!(log.contains("made access key"), "the log is kept");
     let told = [log, world.dump(), format!("{stored:?}"), format!("{:?}", process.metrics), debug];
     for secret in planted {
