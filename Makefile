@@ -30,7 +30,7 @@ controlplane: ## Run a Kubernetes control plane until Ctrl-C (the first time bui
 	cargo run --bin controlplane up
 
 bench: ## Measure both programs; COMPARE=FILE says what got worse since that result
-	cargo build --release --workspace --bins && cargo run --release --quiet --bin bench run $(if $(COMPARE),--compare $(COMPARE))
+	cargo build --release --bin concierge-webhook --bin concierge-reconciler --bin controlplane --bin bench && target/release/bench run $(if $(COMPARE),--compare $(COMPARE))
 
 image: ## Build the image for amd64 and arm64 into target/dist, without Docker; ARCH=amd64 builds one
 	cargo run --quiet --bin release -- image $(if $(ARCH),--arch $(ARCH))

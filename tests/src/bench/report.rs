@@ -190,25 +190,27 @@ impl Report {
             "busy"
         )?;
         for pair in &self.throughput {
-            let median =
-                |runs: &[Capacity], figure: fn(&Capacity) -> f64| Spread::of(runs.iter().map(figure)).median;
+            let median = |runs: &[Capacity], figure: fn(&Capacity) -> f64, digits| match runs {
+                [] => String::new(),
+                runs => format!("{:.digits$}", Spread::of(runs.iter().map(figure)).median),
+            };
             let busy = pair.webhook.iter().chain(&pair.floor).map(|run| run.busy);
             let of_peer_goal = pair.goal.and_then(|goal| goal.of_peer);
             writeln!(
                 f,
-                "{:<28} {:>7} {:>8.0} {:>8.0} {:>8.0}  {:<16} {:>5}  {:<16} {:>5}  {:>6.1} {:>6.1} {:>7.1}  {:<16} {:>5}",
+                "{:<28} {:>7} {:>8} {:>8} {:>8}  {:<16} {:>5}  {:<16} {:>5}  {:>6} {:>6} {:>7}  {:<16} {:>5}",
                 pair.case,
                 pair.body_bytes,
-                median(&pair.floor, |run| run.per_second),
-                median(&pair.webhook, |run| run.per_second),
-                median(&pair.peer, |run| run.per_second),
+                median(&pair.floor, |run| run.per_second, 0),
+                median(&pair.webhook, |run| run.per_second, 0),
+                median(&pair.peer, |run| run.per_second, 0),
                 percents(pair.of_floor()),
                 pair.goal.map(|goal| percent(goal.of_floor)).unwrap_or_default(),
                 pair.of_peer().map(times).unwrap_or_default(),
                 of_peer_goal.map(|goal| format!("{goal:.0}x")).unwrap_or_default(),
-                median(&pair.floor, |run| run.cpu_us),
-                median(&pair.webhook, |run| run.cpu_us),
-                median(&pair.peer, |run| run.cpu_us),
+                median(&pair.floor, |run| run.cpu_us, 1),
+                median(&pair.webhook, |run| run.cpu_us, 1),
+                median(&pair.peer, |run| run.cpu_us, 1),
                 percents(pair.of_floor_cpu()),
                 percent(Spread::of(busy).min),
             )?;
