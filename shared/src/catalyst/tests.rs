@@ -282,3 +282,13 @@ fn namespaces_that_an_operator_names_are_reserved() {
     let refused = Asked::of(&self::world(&kube)).denied(&environment("kube", "node", "lease"), None);
     assert_eq!(refused, ["catalyst.environment.target-name"]);
 }
+
+#[test]
+fn the_namespace_of_an_environment_is_its_host_and_nobody_elses() {
+    let around = [project("acme", "shop"), environment("acme", "shop", "pr-1")];
+    let mut other = environment("acme", "shop", "pr-2");
+    other["spec"]["host"] = json!("acme-shop-pr-1");
+    assert_eq!(Asked::of(&world(&around)).denied(&other, None), ["catalyst.environment.host-unique"]);
+    other["spec"]["host"] = json!("acme-shop-pr-11");
+    assert!(Asked::of(&world(&around)).denied(&other, None).is_empty());
+}

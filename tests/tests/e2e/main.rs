@@ -11,6 +11,7 @@ mod hostile;
 mod idle;
 mod kills;
 mod lease_rights;
+mod projects;
 mod race;
 mod rotation;
 mod secrets;
