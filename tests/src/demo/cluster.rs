@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, Existing, Site};
 use crate::controlplane::ControlPlane;
 use crate::kubectl::Kubectl;
 use crate::process::{Signal, built_program};
-use crate::s3::fake::{self, Store};
+use crate::s3::{self, Server};
 use crate::shop::{Served, Shop};
 use crate::stack::{NAMESPACE, Plan, RELEASE, Stack};
 
@@ -72,7 +72,9 @@ struct Before {
 struct Set {
     stack: Stack<Site>,
     shop: Served,
-    store: fake::Served,
+    store: Server,
+    /// Of a client of S3.
+    python: PathBuf,
     kubeconfig: PathBuf,
     kubectl: Kubectl,
 }
@@ -86,6 +88,8 @@ impl DemoCluster {
     /// Starts and installs everything.
     pub(super) async fn set(&mut self) -> Result<()> {
         let start = Instant::now();
+        // Meanwhile; the first time on a machine, it is fetched.
+        let store = tokio::spawn(Server::moto());
         let site = match &self.context {
             Some(context) => {
                 say(&format!("Installing Concierge in the cluster of context {context} ...\n"));
@@ -122,19 +126,21 @@ impl DemoCluster {
         wait_for_rights(&kubectl).await?;
         let shop = Shop::start().await?;
         shop.account(coffee::TOKEN);
-        let store = Store::start().await?;
+        let store = store.await.context("the S3 service was not started")??;
+        let python = s3::python().await?;
         let took = start.elapsed().as_secs();
         say(&format!("{REPLICAS} webhook replicas and the reconciler run, after {took} s.\n"));
         say("From here on, everything is typed by an ordinary user, who may edit one namespace:\n\n");
         say(&format!("{}\n", prompt(&format!("export KUBECONFIG={}", kubeconfig.display()))));
-        self.set = Some(Set { stack, shop, store, kubeconfig, kubectl });
+        self.set = Some(Set { stack, shop, store, python, kubeconfig, kubectl });
         Ok(())
     }
 
     /// `text` with what stands for each `{NAME}`.
     pub(super) fn fill_in(&self, text: &str) -> String {
         let Some(set) = &self.set else { return text.to_owned() };
-        let mut text = text.replace("{shop}", &set.shop.url()).replace("{store}", &set.store.url());
+        let store = set.store.endpoint.s3.as_str().trim_end_matches('/');
+        let mut text = text.replace("{shop}", &set.shop.url()).replace("{store}", store);
         for number in 0..set.stack.webhooks() {
             let name = format!("{{webhook-{number}}}");
             if text.contains(&name) {
@@ -149,7 +155,7 @@ impl DemoCluster {
     pub(super) fn environment(&self) -> Result<Vec<(&'static str, OsString)>> {
         let set = self.set.as_ref().context("the cluster is not set")?;
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let ours = [set.kubectl.program().to_owned(), built_program("concierge-webhook")?];
+        let ours = [set.kubectl.program(), &built_program("concierge-webhook")?, &set.python];
         let folders = ours.iter().filter_map(|program| program.parent().map(Path::to_owned));
         let path = std::env::join_paths(folders.chain(std::env::split_paths(&path)))?;
         let cache = set.stack.plane.dir().join("kubectl");
@@ -157,6 +163,11 @@ impl DemoCluster {
             ("KUBECONFIG", set.kubeconfig.clone().into()),
             ("PATH", path),
             ("KUBECACHEDIR", cache.into()),
+            // As a client of S3 takes them.
+            ("AWS_ENDPOINT_URL", set.store.endpoint.s3.as_str().into()),
+            ("AWS_DEFAULT_REGION", "eu-central-2".into()),
+            ("AWS_ACCESS_KEY_ID", set.store.admin.id.clone().into()),
+            ("AWS_SECRET_ACCESS_KEY", set.store.admin.secret.clone().into()),
         ])
     }
 

@@ -2,14 +2,14 @@
 
 use super::script::{Chapter, Step};
 
-/// What someone who needs a bucket sees. The service is a fake one, on this machine.
+/// What someone who needs a bucket sees. The service is moto, on this machine.
 pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         title: "S3: a bucket as it is written down",
         steps: &[
             Step::well(
-                "An account at a provider (a fake one, on this machine), its access key in a Secret:",
-                "kubectl create secret generic wasabi --from-literal=access-key=AKIAFAKEFAKEFAKEFAKE --from-literal=secret-key=not-a-real-one && \\\n  \
+                "An account at a provider (moto, on this machine), its access key in a Secret:",
+                "kubectl create secret generic wasabi --from-literal=access-key=$AWS_ACCESS_KEY_ID --from-literal=secret-key=$AWS_SECRET_ACCESS_KEY && \\\n  \
                  sed -E 's#https://(s3|iam)[a-z0-9.-]+wasabisys.com#{store}#' examples/s3/1-provider.yaml | kubectl apply -f - && \\\n  \
                  kubectl wait s3prov wasabi --for=condition=Ready --timeout=20s",
                 &["secret/wasabi created", "provider.s3.cloud37.dev/wasabi created", "wasabi condition met"],
@@ -17,7 +17,7 @@ pub const CHAPTERS: &[Chapter] = &[
             Step::well(
                 "The provider has said whose the key is; rules of policies rest on that:",
                 "kubectl get s3prov wasabi -o jsonpath='{.status.accountId} {.status.callerArn}'",
-                &["210987654321 arn:aws:iam::210987654321:user/concierge"],
+                &["123456789012 arn:aws:iam::123456789012:user/concierge"],
             ),
             Step::well(
                 "A bucket that keeps old versions for a month. It is marked as ours; somebody else's of this name would be left alone:",
@@ -28,6 +28,34 @@ pub const CHAPTERS: &[Chapter] = &[
                     "photos condition met",
                     "concierge-demo-photos",
                     "True",
+                ],
+            ),
+        ],
+    },
+    Chapter {
+        title: "S3: a bucket for a program, with the key to it",
+        steps: &[
+            Step::well(
+                "A bucket with a user of its own: one object is applied, and the user, its access key and the bucket's policy follow:",
+                "kubectl apply -f examples/s3/6-bucket-with-user.yaml && \\\n  \
+                 kubectl wait s3bkt uploads --for=condition=ChildrenReady --timeout=30s && \\\n  \
+                 kubectl get s3bkt,s3user,s3key,s3policy",
+                &[
+                    "uploads condition met",
+                    "bucket.s3.cloud37.dev/uploads",
+                    "user.s3.cloud37.dev/uploads-user",
+                    "accesskey.s3.cloud37.dev/uploads-accesskey",
+                    "bucketpolicy.s3.cloud37.dev/uploads-policy",
+                ],
+            ),
+            Step::well(
+                "A program needs nothing but the Secret. It writes and reads its own bucket, and no other one:",
+                "of() { kubectl get secret uploads-accesskey-credentials -o jsonpath=\"{.data.$1}\" | base64 -d; }\n  \
+                 AWS_ACCESS_KEY_ID=$(of access-key-id) AWS_SECRET_ACCESS_KEY=$(of secret-access-key) \\\n  \
+                 python3 examples/s3/client.py concierge-demo-uploads concierge-demo-photos",
+                &[
+                    "concierge-demo-uploads/hello.txt: Hello from a program.",
+                    "concierge-demo-photos: AccessDenied",
                 ],
             ),
         ],

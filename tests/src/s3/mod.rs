@@ -4,11 +4,16 @@
 //! |---|---|---|
 //! | moto | breadth: every call that we make | bucket policies decide nothing; users with keys can be deleted |
 //! | versitygw | enforcement: users, keys and bucket policies as AWS has them | no encryption, lifecycle, managed policies |
+//! | SeaweedFS | bulk; managed policies that decide | no public access block, ids of users, limit of keys, STS |
 //! | [`fake::Store`] | what no service does on request, on paused time | decides nothing |
 
 pub mod fake;
+mod seaweedfs;
+mod sockets;
 
-use std::path::Path;
+pub use sockets::Sockets;
+
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -32,8 +37,10 @@ const EVERYTHING: &str =
 pub struct Server {
     /// Where it is.
     pub endpoint: Endpoint,
-    /// The keys of an IAM user who may do everything. It is no root user: root is exempt from policies.
+    /// The keys of one who may do everything: an IAM user where policies are tried, for root is exempt from them.
     pub admin: Keys,
+    /// The keys of root, where there is one that policies do not concern.
+    pub root: Option<Keys>,
     _processes: Vec<Process>,
     _folder: TempDir,
 }
@@ -44,7 +51,7 @@ impl Server {
     /// # Errors
     /// When it can't be installed or does not start.
     pub async fn moto() -> Result<Server> {
-        let python = python::ensure("moto", MOTO).await?;
+        let python = python().await?;
         let (folder, port) = (TempDir::new()?, controlplane::free_ports(1)?[0]);
         let program = python.with_file_name("moto_server");
         let args = ["-H".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port.to_string()];
@@ -58,7 +65,7 @@ impl Server {
         let reset = reqwest::Client::new().post(format!("{url}/moto-api/reset-auth"));
         let reset = reset.header("content-type", "text/plain").body("0").send().await?;
         ensure!(reset.status().is_success(), "moto does not turn authentication on: {}", reset.status());
-        Ok(Server { endpoint, admin, _processes: vec![process], _folder: folder })
+        Ok(Server { endpoint, admin, root: None, _processes: vec![process], _folder: folder })
     }
 
     /// versitygw: a gateway for objects in a folder, and its IAM service beside it.
@@ -92,7 +99,7 @@ impl Server {
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let endpoint = endpoint(&url(ports[0]), &url(ports[1]))?;
         let admin = make_admin(&endpoint, &root).await?;
-        Ok(Server { endpoint, admin, _processes: vec![gateway, users], _folder: folder })
+        Ok(Server { endpoint, admin, root: Some(root), _processes: vec![gateway, users], _folder: folder })
     }
 
     /// Clients that sign with `keys`.
@@ -102,6 +109,14 @@ impl Server {
     pub fn clients(&self, keys: &Keys) -> Result<Clients> {
         Ok(Clients::new(&self.endpoint, keys)?)
     }
+}
+
+/// The Python that moto runs on. It has boto3 too.
+///
+/// # Errors
+/// When it can't be installed.
+pub async fn python() -> Result<PathBuf> {
+    python::ensure("moto", MOTO).await
 }
 
 /// An endpoint on this machine.

@@ -9,7 +9,10 @@ use concierge_reconciler::{
 };
 use concierge_shared::kind::{KINDS, KindInfo};
 use concierge_tests::{
-    s3::fake::{KEY, Store},
+    s3::{
+        Sockets,
+        fake::{KEY, Store},
+    },
     simulation::{MINUTE, Process, ProcessOptions, Server, Simulated},
 };
 use k8s_openapi::ByteString;
@@ -23,7 +26,14 @@ pub(crate) struct World {
     pub(crate) server: Arc<Server>,
     /// The fake, unless the service is a real one.
     pub(crate) store: Store,
-    real: bool,
+    way: Way,
+}
+
+/// How the service is reached.
+enum Way {
+    ToFake,
+    OverHttp,
+    Over(Arc<Sockets>),
 }
 
 impl Simulated for World {
@@ -36,10 +46,14 @@ impl Simulated for World {
     }
 
     fn reconcilers(&self) -> Kinds {
-        let transport = self.store.transport();
-        let providers = match self.real {
-            true => Providers::over_http(Duration::from_secs(2)),
-            false => Providers::dialled(Duration::from_secs(2), move |endpoint, keys| {
+        let transport = match &self.way {
+            Way::ToFake => Some(self.store.transport()),
+            Way::OverHttp => None,
+            Way::Over(sockets) => Some(sockets.clone() as _),
+        };
+        let providers = match transport {
+            None => Providers::over_http(Duration::from_secs(2)),
+            Some(transport) => Providers::dialled(Duration::from_secs(2), move |endpoint, keys| {
                 Ok(Clients::over(transport.clone(), endpoint, keys))
             }),
         };
@@ -50,7 +64,7 @@ impl Simulated for World {
 impl World {
     /// A fake service without buckets, and the Provider `p` of it.
     pub(crate) fn new() -> Self {
-        let world = Self::bare(false);
+        let world = Self::bare(Way::ToFake);
         world.credentials(KEY, SECRET);
         world.provider(json!({}));
         world
@@ -58,7 +72,16 @@ impl World {
 
     /// A real service, and the Provider `p` of it.
     pub(crate) fn of(endpoint: &Endpoint, keys: &Keys, spec: Value) -> Self {
-        let world = Self::bare(true);
+        Self::by(Way::OverHttp, endpoint, keys, spec)
+    }
+
+    /// The same, where `sockets` tell what is sent.
+    pub(crate) fn over(sockets: &Arc<Sockets>, endpoint: &Endpoint, keys: &Keys, spec: Value) -> Self {
+        Self::by(Way::Over(sockets.clone()), endpoint, keys, spec)
+    }
+
+    fn by(way: Way, endpoint: &Endpoint, keys: &Keys, spec: Value) -> Self {
+        let world = Self::bare(way);
         world.credentials(&keys.id, &keys.secret);
         let mut all = json!({ "endpoint": endpoint.s3.as_str(), "iamEndpoint": endpoint.iam.as_ref().unwrap().as_str() });
         all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
@@ -68,19 +91,19 @@ impl World {
 
     /// Whatever service a Provider names, and a Secret with this key.
     pub(crate) fn over_http(id: &str, secret: &str) -> Self {
-        let world = Self::bare(true);
+        let world = Self::bare(Way::OverHttp);
         world.credentials(id, secret);
         world
     }
 
-    fn bare(real: bool) -> Self {
+    fn bare(way: Way) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let server = Server::new();
         let store = Store::at(server.now());
         server.user_puts(
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "kube-system" } }),
         );
-        Self { server, store, real }
+        Self { server, store, way }
     }
 
     pub(crate) fn credentials(&self, id: &str, secret: &str) {
