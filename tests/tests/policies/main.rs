@@ -1,4 +1,11 @@
-//! The policy language against documents that others wrote.
+//! The policy language against documents that others wrote, and against services that judge them too.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
+
+mod cases;
+mod decisions;
+mod documents;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::Path;
