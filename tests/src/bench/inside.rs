@@ -10,9 +10,10 @@ use concierge_shared::admission::defaults;
 use concierge_shared::admission::envelope::{self, Operation};
 use concierge_shared::admission::lookup::World;
 use concierge_shared::admission::review::{Context, Request, Stage};
-use concierge_shared::admission::rule::Enforcement;
+use concierge_shared::admission::rule::{Enforcement, Level};
 use concierge_shared::group::Settings;
 use concierge_shared::kind::by_name;
+use concierge_shared::s3::policy;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -35,7 +36,7 @@ pub struct Cost {
     pub micros: Spread,
 }
 
-/// Measures all of `cases`.
+/// Measures all of `cases`, and the longest policy beside them.
 ///
 /// # Errors
 /// When a case is not decided as it must be.
@@ -43,24 +44,44 @@ pub fn costs(cases: &[Case]) -> Result<Vec<Cost>> {
     let mut world = World::default();
     let petstore = by_name("PetStore").context("no kind PetStore")?;
     world.insert((petstore.store)(payload::shop())?);
-    cases.iter().map(|case| cost(case, &world)).collect()
+    cases.iter().map(|case| cost(case, &world)).chain([policy_cost()]).collect()
+}
+
+/// What `check --policy` does with a bucket policy that has just room.
+fn policy_cost() -> Result<Cost> {
+    let statement = |n: usize| {
+        format!(
+            r#"{{"Sid":"Team{n}","Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::123456789012:user/team-{n}"}},"Action":["s3:GetObject","s3:PutObject","s3:Delete*"],"Resource":"arn:aws:s3:::photos/team-{n}/*","Condition":{{"IpAddress":{{"aws:SourceIp":["203.0.113.0/24","198.51.100.0/24"]}}}}}}"#
+        )
+    };
+    let statements: Vec<_> = (100..173).map(statement).collect();
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+    let subject =
+        policy::Subject { bucket: Some("photos"), ..policy::Subject::new(policy::PolicyKind::Bucket) };
+    let wrong = policy::lint(&text, &subject).into_iter().find(|one| one.rule.level == Level::Deny);
+    ensure!(wrong.is_none() && text.len() > 20_000, "{} bytes: {wrong:?}", text.len());
+    let micros = spread(text.len(), || drop(black_box(policy::lint(black_box(&text), &subject))));
+    Ok(Cost { case: "check --policy", body_bytes: text.len(), micros })
 }
 
 fn cost(case: &Case, world: &World) -> Result<Cost> {
     let body = case.body();
     let answer = String::from_utf8(decide(case.stage, body, world)?)?;
     ensure!(answer.contains(case.expect), "{}: expected {} in {answer}", case.name, case.expect);
-    let count = (BATCH_BYTES / body.len()).max(10);
+    // Decided well above.
+    let micros = spread(body.len(), || drop(black_box(decide(case.stage, black_box(body), world))));
+    Ok(Cost { case: case.name, body_bytes: body.len(), micros })
+}
+
+/// The CPU time of `once`, in microseconds, which goes through this many bytes.
+fn spread(bytes: usize, once: impl Fn()) -> Spread {
+    let count = (BATCH_BYTES / bytes).max(10);
     let batch = || {
         let before = cpu();
-        for _ in 0..count {
-            // Decided well above.
-            let _ = black_box(decide(case.stage, black_box(body), world));
-        }
+        (0..count).for_each(|_| once());
         (cpu() - before).as_secs_f64() * 1e6 / count as f64
     };
-    let micros = Spread::of((0..BATCHES).map(|_| batch()));
-    Ok(Cost { case: case.name, body_bytes: body.len(), micros })
+    Spread::of((0..BATCHES).map(|_| batch()))
 }
 
 /// As the webhook decides when no claim has to be written.
