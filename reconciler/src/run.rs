@@ -1,17 +1,20 @@
 //! `concierge-reconciler run`: the watch caches, the lease and the engine, put together.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use concierge_runtime::{
     admin::{self, Admin},
-    cache::{Cache, Keep},
+    cache::{Cache, Children, Keep},
     client, duration,
     logs::{self, LogArgs},
     rules::RuleArgs,
     shutdown,
 };
-use concierge_shared::kind::KINDS;
+use concierge_shared::{
+    child::{self, Child},
+    kind::{KINDS, KindInfo},
+};
 use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
@@ -49,6 +52,16 @@ pub struct RunArgs {
         value_name = "NAMESPACE/NAME,..."
     )]
     keep_role_bindings: Vec<Binding>,
+    /// Groups whose objects own objects of Kubernetes' own kinds, namespaces among them: these are watched all over the cluster, which
+    /// takes the rights to
+    #[arg(
+        hide_short_help = true,
+        long,
+        env = "CONCIERGE_CHILDREN",
+        value_delimiter = ',',
+        value_name = "GROUP,..."
+    )]
+    children: Vec<String>,
     /// Look, publish the plans in status, and change nothing
     #[arg(long, env = "CONCIERGE_OBSERVE_ONLY")]
     observe_only: bool,
@@ -124,6 +137,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         admin,
         namespaces,
         keep_role_bindings,
+        children,
         observe_only,
         concurrency,
         request_timeout,
@@ -133,10 +147,12 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         logs: _,
     } = args;
     check_times(request_timeout, lease.lease_duration)?;
+    let resources = resources_of(KINDS, &children)?;
     let signal = shutdown::on_signal().context("cannot listen for signals")?;
     let closed = CancellationToken::new();
     let clients = client::connect(concat!("concierge-reconciler/", env!("CARGO_PKG_VERSION"))).await?;
     let cache = Cache::start(&clients.once, &namespaces, Keep::Objects, &closed);
+    let children = Children::start(&clients.once, resources, &closed);
     let identity = identity(&lease.pod_name);
     let cluster = Arc::new(Kubernetes::new(clients.once, clients.clock, namespaces, identity.clone()));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
@@ -160,13 +176,15 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     };
     let bindings = Bindings::new(clients.api, cache.clone(), term.clone(), keep_role_bindings);
     let metrics = Metrics::default();
-    let dependencies = Dependencies { cluster, objects: cache.clone(), clock, random, term, hook: None };
+    let (objects, owned) = (cache.clone(), children.clone());
+    let dependencies = Dependencies { cluster, objects, children: owned, clock, random, term, hook: None };
     let engine = Engine::new(dependencies, settings, metrics.clone(), kinds(request_timeout)?);
 
-    let probes = serve_probes(admin, &metrics, cache.clone(), closed.clone()).await?;
+    let probes = serve_probes(admin, &metrics, (cache.clone(), children.clone()), closed.clone()).await?;
     tracing::info!(admin = %probes, identity, kinds = KINDS.len(), "serving");
+    let synced = async { tokio::join!(cache.wait_synced(), children.wait_synced()) };
     tokio::select! {
-        () = cache.wait_synced() => {}
+        _ = synced => {}
         () = signal.cancelled() => return Ok(()),
     }
     tokio::spawn(bindings.keep(closed.clone()));
@@ -185,6 +203,20 @@ fn check_times(request: Duration, lease: Duration) -> anyhow::Result<()> {
         "--request-timeout ({request:?}) must be at most a third of --lease-duration ({lease:?})"
     );
     Ok(())
+}
+
+/// The resources of which objects of these groups own objects.
+fn resources_of(kinds: &[KindInfo], groups: &[String]) -> anyhow::Result<BTreeSet<Child>> {
+    let mut all = child::by_group(kinds);
+    let known: Vec<_> = all.keys().copied().collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let mut resources = BTreeSet::new();
+    for group in groups {
+        let unknown =
+            || format!("--children: no objects of the group {group:?} own others; groups that do: {known}");
+        resources.append(&mut all.remove(group.as_str()).with_context(unknown)?);
+    }
+    Ok(resources)
 }
 
 /// How long a connection may take to come about, of the time that a call may take: a host that does not answer at all is to be
@@ -225,7 +257,7 @@ fn kinds(request_timeout: Duration) -> anyhow::Result<Kinds> {
 async fn serve_probes(
     address: SocketAddr,
     metrics: &Metrics,
-    cache: Arc<Cache>,
+    (cache, children): (Arc<Cache>, Arc<Children>),
     closed: CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let mut registry = Registry::default();
@@ -233,8 +265,12 @@ async fn serve_probes(
     let believed = Family::<KindLabel, Gauge>::default();
     let help = "1 while what is cached of a kind may be believed; 0 also when it can't be watched";
     registry.sub_registry_with_prefix("concierge").register("cache_believed", help, believed.clone());
-    let counted = cache.clone();
+    let (counted, owned) = (cache.clone(), children.clone());
     let refresh = move || {
+        for resource in owned.resources() {
+            let label = KindLabel { kind: resource.kind };
+            believed.get_or_create(&label).set(i64::from(owned.believes(resource)));
+        }
         for kind in KINDS {
             let label = KindLabel { kind: kind.name };
             believed.get_or_create(&label).set(i64::from(counted.believes(kind.name)));
@@ -242,7 +278,7 @@ async fn serve_probes(
     };
     let admin = Admin {
         registry: Arc::new(registry),
-        ready: Arc::new(move || cache.check()),
+        ready: Arc::new(move || Ok(cache.check()? + &children.check()?)),
         refresh: Arc::new(refresh),
     };
     admin::serve(address, admin, closed).await.with_context(|| format!("cannot listen on {address}"))

@@ -2,6 +2,7 @@
 //!
 //! Objects are kept as their kind's type, without [what nobody reads](Keep).
 
+mod children;
 mod health;
 mod kept;
 mod read;
@@ -27,6 +28,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+pub use children::{ApiResourceOf, ChildChange, ChildHealth, ChildKey, ChildSeen, Children, Known, project};
 use health::{Health, Shared};
 pub use kept::Keep;
 use read::Read;
@@ -350,14 +352,18 @@ impl Watches<'_> {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let shutdown = self.shutdown.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = task => {}
-            }
-        });
+        spawn_until(self.shutdown, task);
     }
+}
+
+fn spawn_until(shutdown: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = task => {}
+        }
+    });
 }
 
 /// What is watched of a kind.

@@ -24,6 +24,7 @@ use crate::{
         rule::{self, AdmissionRule},
     },
     assemble::Assemble,
+    child::Child,
     index::{Facts, Stored},
     status::Conditions,
 };
@@ -77,6 +78,12 @@ pub trait Kind:
     /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
     /// that it refers to.
     const ACCESS: &'static [Access] = &[];
+    /// The resources of Kubernetes' own of which the reconciler makes objects for an object of this kind, in any namespace: rights and
+    /// watches follow from it.
+    const CHILDREN: &'static [Child] = &[];
+    /// The ClusterRoles that [RoleBindings](Self::CHILDREN) of it name, as the chart names them behind its own name: they may be bound
+    /// without having what they allow.
+    const BINDS: &'static [&'static str] = &[];
     /// Fields that may hold a secret in the clear. Nothing repeats their values.
     const SECRET_FIELDS: &'static [&'static str] = &[];
     /// Whether objects tell what is not for everybody's eyes: they are seen, as Secrets are, by those who may edit
@@ -135,6 +142,10 @@ pub struct KindInfo {
     pub reconciled: bool,
     /// What the reconciler touches for an object, beside it.
     pub access: &'static [Access],
+    /// The resources of Kubernetes' own of which it makes objects.
+    pub children: &'static [Child],
+    /// The ClusterRoles that it binds, by the last part of their names.
+    pub binds: &'static [&'static str],
     /// Its fields that may hold a secret in the clear.
     pub secret_fields: &'static [&'static str],
     /// Whether its objects are for the eyes of those only who may edit them.
@@ -162,6 +173,8 @@ impl KindInfo {
             fills: K::FILLS,
             reconciled: K::RECONCILED,
             access: K::ACCESS,
+            children: K::CHILDREN,
+            binds: K::BINDS,
             secret_fields: K::SECRET_FIELDS,
             confidential: K::CONFIDENTIAL,
             evaluate: evaluate::<K>,
@@ -172,6 +185,11 @@ impl KindInfo {
     /// `petstore.example.com/v1`
     pub fn api_version(&self) -> String {
         format!("{}/{}", (self.group)(), (self.version)())
+    }
+
+    /// The name of its group's module, with which the ids of its rules begin.
+    pub fn group_name(&self) -> &'static str {
+        self.rules.first().and_then(|rule| rule.id.split('.').next()).unwrap_or_default()
     }
 
     /// `pets.petstore.example.com`, the name of its CRD.

@@ -15,6 +15,7 @@
 //! | [`assemble`] | objects made of their parts |
 //! | [`admission`] | the one-way flow, one module per stage |
 //! | [`access`] | what the reconciler touches beside the objects themselves |
+//! | [`child`] | objects of Kubernetes' own kinds that are made for ours |
 //! | [`group`] | what a group declares once, and the table [`GROUPS`](group::GROUPS) |
 //! | [`field`] | paths to fields, as Kubernetes writes them |
 //! | [`index`] | objects in memory, found by name or by index key |
@@ -32,6 +33,7 @@ pub mod access;
 pub mod admission;
 pub mod assemble;
 pub mod catalyst;
+pub mod child;
 pub mod coffee;
 pub mod common;
 pub mod field;

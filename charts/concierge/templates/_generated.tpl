@@ -533,6 +533,9 @@
   - update
 {{- end }}
 
+{{- define "concierge.generated.childGroups" -}}
+{{- end }}
+
 {{- define "concierge.generated.viewRights" -}}
 - apiGroups:
   - catalyst.catalyst.dev

@@ -101,6 +101,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and (include "concierge.apart" $) (eq (include "concierge.account" $) (include "concierge.reconcilerAccount" $)) }}
 {{- fail "reconciler.serviceAccount.name must differ from serviceAccount.name: apart from the webhook, the reconciler has rights of its own" }}
 {{- end }}
+{{- $groups := include "concierge.generated.childGroups" $ }}
+{{- range .reconciler.children }}
+{{- if not (has . (splitList "," $groups)) }}
+{{- fail (printf "reconciler.children: no objects of the group %q own others; groups that do: %s" . ($groups | default "none")) }}
+{{- end }}
+{{- end }}
 {{- range $value := list "commonLabels" "podLabels" }}
 {{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/part-of" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" }}
 {{- if hasKey (index $.Values $value) $label }}
@@ -280,6 +286,9 @@ args:
   {{- end }}
   {{- with include "concierge.keptBindings" . }}
   - {{ printf "--keep-role-bindings=%s" . | quote }}
+  {{- end }}
+  {{- with .Values.reconciler.children }}
+  - {{ printf "--children=%s" (join "," .) | quote }}
   {{- end }}
   {{- include "concierge.ruleArguments" . | nindent 2 }}
   - {{ printf "--log=%s" .Values.logs.filter | quote }}

@@ -34,6 +34,7 @@
 
 pub mod account;
 pub mod annotation;
+pub mod children;
 pub mod cluster;
 mod context;
 mod kinds;

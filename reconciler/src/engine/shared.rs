@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::{
     account::Accounts,
+    children::{ChildCache, Remembered},
     cluster::{
         Cluster, Target,
         objects::{Newer, ObjectKey, ObjectReader, Objects},
@@ -48,6 +49,8 @@ pub struct Dependencies {
     /// The API server.
     pub cluster: Arc<dyn Cluster>,
     pub objects: Arc<dyn Objects>,
+    /// The objects of Kubernetes' own kinds that belong to ours.
+    pub children: Arc<dyn ChildCache>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -62,6 +65,7 @@ pub struct Dependencies {
 pub(crate) struct Shared {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) child_cache: Arc<dyn ChildCache>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) term: watch::Receiver<Option<Term>>,
@@ -73,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) back_off: BackOff,
     pub(crate) newer: Newer,
     pub(crate) unwritten: Unwritten,
+    /// What is known of children.
+    pub(crate) remembered: Remembered,
     pub(crate) calls: Calls,
     /// Held while an object lets its Secrets go: of two that share one and go together, one has to be the last.
     pub(crate) releasing: tokio::sync::Mutex<()>,

@@ -81,6 +81,8 @@ pub(super) struct Watching<T, S> {
     api: Api<T>,
     sink: S,
     health: Arc<Health>,
+    /// The label that objects bear which are asked for; all of them when there is none.
+    label: Option<&'static str>,
     /// Told when a kind that was off is back.
     back: watch::Receiver<()>,
     /// The version to watch from; `None` to list first.
@@ -105,6 +107,7 @@ where
             api,
             sink,
             health,
+            label: None,
             back,
             version: None,
             failures: 0,
@@ -113,6 +116,18 @@ where
             streams_lists: true,
             proven: false,
         }
+    }
+
+    /// Asks only for what bears this label.
+    pub(super) fn labelled(mut self, label: &'static str) -> Self {
+        self.label = Some(label);
+        self
+    }
+
+    /// As every watch is asked for.
+    fn selecting(&self, params: WatchParams) -> WatchParams {
+        let params = params.timeout(WATCH_SECONDS);
+        self.label.map_or(params.clone(), |label| params.labels(label))
     }
 
     /// Lists and watches until it is dropped.
@@ -157,7 +172,7 @@ where
     /// after the other.
     async fn list_and_watch(&mut self) -> Result<(), Failure> {
         self.sink.begin();
-        let params = WatchParams::streaming_lists().timeout(WATCH_SECONDS);
+        let params = self.selecting(WatchParams::streaming_lists());
         // Of no version: as new as what is stored when the request comes in.
         let events = match timeout(WATCH_WITHIN, self.api.watch(&params, "")).await {
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 400 | 422) => {
@@ -214,7 +229,8 @@ where
     /// Returns the version of the list. A list that breaks off counts for nothing.
     async fn list_in_pages(&mut self) -> Result<String, Failure> {
         self.sink.begin();
-        let mut params = ListParams::default().limit(PAGE);
+        let params = ListParams::default().limit(PAGE);
+        let mut params = self.label.map_or(params.clone(), |label| params.labels(label));
         loop {
             let page = within(PAGE_WITHIN, self.api.list(&params)).await?;
             page.items.into_iter().for_each(|object| self.sink.listed(object));
@@ -229,7 +245,7 @@ where
     }
 
     async fn watch(&mut self, version: &str) -> Result<(), Failure> {
-        let params = WatchParams::default().timeout(WATCH_SECONDS);
+        let params = self.selecting(WatchParams::default());
         let events = within(WATCH_WITHIN, self.api.watch(&params, version)).await?;
         self.follow(pin!(events)).await
     }

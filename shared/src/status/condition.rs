@@ -100,6 +100,8 @@ pub enum ConditionReason {
     DriftDetected,
     /// No difference.
     InSync,
+    /// Something that was made for the object in the cluster has failed.
+    ChildFailed,
     /// Only looked at: the plan is published, nothing is done.
     ObserveOnly,
 }
@@ -134,6 +136,7 @@ impl ConditionReason {
             ConditionReason::Adopted => "Adopted",
             ConditionReason::DriftDetected => "DriftDetected",
             ConditionReason::InSync => "InSync",
+            ConditionReason::ChildFailed => "ChildFailed",
             ConditionReason::ObserveOnly => "ObserveOnly",
         }
     }

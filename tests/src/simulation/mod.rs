@@ -21,6 +21,7 @@
 pub mod actors;
 pub mod condition;
 pub mod log;
+mod native;
 pub mod process;
 pub mod scenarios;
 pub mod server;

@@ -121,8 +121,15 @@ impl Process {
         let view = View::new(server.clone(), watched, options.lag, options.changes);
         let metrics = Metrics::default();
         let hook: Arc<dyn Hook> = Arc::new(CrashHook { options, count: Mutex::new(0), frozen, interrupt });
-        let dependencies =
-            Dependencies { cluster, objects: view.clone(), clock, random, term, hook: Some(hook) };
+        let dependencies = Dependencies {
+            cluster,
+            objects: view.clone(),
+            children: view.clone(),
+            clock,
+            random,
+            term,
+            hook: Some(hook),
+        };
         let settings = Settings {
             concurrency: options.concurrency,
             request_timeout: REQUEST,

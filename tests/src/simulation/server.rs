@@ -13,7 +13,6 @@ use concierge_reconciler::engine::{
     ObjectKey,
     cluster::{Answer, Cluster, ClusterError, MetadataPatch, ObjectEvent, Target},
 };
-use concierge_shared::status::LONGEST_STATUS_TEXT;
 use jiff::{SignedDuration, Timestamp};
 use kube::core::ApiResource;
 use parking_lot::{Mutex, ReentrantMutex};
@@ -23,6 +22,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::native::{forbidden, holds_too_long_a_text, merge_applied};
 use super::process::MINUTE;
 pub use super::trouble::{Fault, Trouble};
 
@@ -136,6 +136,13 @@ impl Server {
         state.objects.iter().filter(|((of, _, _), _)| of == kind).map(|(_, object)| object.clone()).collect()
     }
 
+    /// What is in a namespace.
+    pub(super) fn in_namespace(&self, namespace: &str) -> Vec<(Name, Value)> {
+        let state = self.state.lock();
+        let inside = state.objects.iter().filter(|((_, of, _), _)| of == namespace);
+        inside.map(|(name, object)| (name.clone(), object.clone())).collect()
+    }
+
     /// How many writes of ours there were, leases apart.
     pub fn writes(&self) -> usize {
         self.state.lock().writes.iter().filter(|(who, _)| *who != "user").count()
@@ -208,7 +215,7 @@ impl Server {
         self.grown.send_if_modified(|known| std::mem::replace(known, entries) != entries);
     }
 
-    fn fault(&self, verb: &'static str) -> Option<Fault> {
+    pub(super) fn fault(&self, verb: &'static str) -> Option<Fault> {
         let mut state = self.state.lock();
         let at = state.faults.iter().position(|(of, _)| *of == verb)?;
         state.faults.remove(at).map(|(_, fault)| fault)
@@ -296,6 +303,9 @@ impl Cluster for Connection {
         Box::pin(async move {
             self.thawed().await;
             self.permitted("get", &target.resource.kind)?;
+            if self.server.fault("get") == Some(Fault::Lost) {
+                return Ok(None);
+            }
             self.server.count_reads(1);
             let name = (target.resource.kind.clone(), target.namespace.clone(), target.name.clone());
             Ok(self.server.state.lock().objects.get(&name).cloned())
@@ -429,37 +439,42 @@ impl Cluster for Connection {
         })
     }
 
+    fn list_labelled<'a>(
+        &'a self,
+        resource: &'a ApiResource,
+        selector: &'a str,
+        visit: &'a mut (dyn FnMut(Value) + Send),
+    ) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.thawed().await;
+            self.permitted("list", &resource.kind)?;
+            self.server.labelled(&resource.kind, selector).into_iter().for_each(visit);
+            Ok(())
+        })
+    }
+
+    fn apply_child<'a>(&'a self, target: &'a Target, object: &'a Value, force: bool) -> Answer<'a, Value> {
+        Box::pin(async move {
+            self.thawed().await;
+            self.may_change("patch", &target.resource.kind)?;
+            self.server.apply_child(target, object, force)
+        })
+    }
+
+    fn delete_by_uid<'a>(&'a self, target: &'a Target, uid: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.thawed().await;
+            self.may_change("delete", &target.resource.kind)?;
+            self.server.delete_native(target, uid)
+        })
+    }
+
     fn emit_event<'a>(&'a self, event: &'a ObjectEvent) -> Answer<'a, ()> {
         Box::pin(async move {
             self.thawed().await;
             self.server.state.lock().events.push(event.clone());
             Ok(())
         })
-    }
-}
-
-/// In the API server's words.
-fn forbidden(verb: &str, kind: &str) -> ClusterError {
-    let resource = format!("{}s", kind.to_lowercase());
-    ClusterError::Forbidden(format!(
-        "it is forbidden: User \"concierge\" cannot {verb} resource \"{resource}\""
-    ))
-}
-
-/// What server-side apply makes of `stored`: maps are merged by key.
-fn merge_applied(stored: &mut Value, applied: &Value) {
-    for map in ["labels", "annotations"] {
-        for (key, value) in applied["metadata"][map].as_object().into_iter().flatten() {
-            stored["metadata"][map][key] = value.clone();
-        }
-    }
-    if let Some(spec) = applied.get("spec").filter(|spec| **spec != stored["spec"]) {
-        stored["spec"] = spec.clone();
-        let generation = stored["metadata"]["generation"].as_i64().unwrap_or_default();
-        stored["metadata"]["generation"] = (generation + 1).into();
-    }
-    if let Some(data) = applied.get("data") {
-        stored["data"] = data.clone();
     }
 }
 
@@ -470,16 +485,6 @@ pub(super) fn full(key: &ObjectKey) -> Name {
 pub(super) fn name_of(object: &Value) -> Name {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     (text(&object["kind"]), text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
-}
-
-/// What a schema of ours refuses in a status.
-fn holds_too_long_a_text(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.len() > LONGEST_STATUS_TEXT,
-        Value::Array(items) => items.iter().any(holds_too_long_a_text),
-        Value::Object(fields) => fields.values().any(holds_too_long_a_text),
-        _ => false,
-    }
 }
 
 /// The finalizers that an object bears.

@@ -2,10 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use concierge_reconciler::engine::cluster::objects::{Objects, Unreadable};
-use concierge_runtime::cache::Change;
+use concierge_reconciler::engine::{
+    children::ChildCache,
+    cluster::objects::{Objects, Unreadable},
+};
+use concierge_runtime::cache::{Change, ChildChange, ChildKey, ChildSeen, Known, project};
 use concierge_shared::{
     admission::lookup::{Found, Lookup, Namespace, Selection, World, first_wanted},
+    child::Child,
     index::Stored,
     kind::KindInfo,
 };
@@ -25,11 +29,13 @@ pub struct View {
     lag: Duration,
     seen: Mutex<Seen>,
     changes: broadcast::Sender<Change>,
+    child_changes: broadcast::Sender<ChildChange>,
 }
 
 #[derive(Default)]
 struct Seen {
     world: World,
+    children: Known,
     unreadable: Vec<Unreadable>,
     entries: usize,
 }
@@ -37,8 +43,8 @@ struct Seen {
 impl View {
     /// A cache of objects of `kinds`, which tells one by one of no more than `most` changes that came together.
     pub fn new(server: Arc<Server>, kinds: &'static [KindInfo], lag: Duration, most: usize) -> Arc<Self> {
-        let changes = broadcast::Sender::new(most);
-        let view = Self { server, kinds, lag, seen: Mutex::default(), changes };
+        let (changes, child_changes) = (broadcast::Sender::new(most), broadcast::Sender::new(most));
+        let view = Self { server, kinds, lag, seen: Mutex::default(), changes, child_changes };
         view.catch_up();
         Arc::new(view)
     }
@@ -48,7 +54,10 @@ impl View {
         let mut grown = self.server.grown();
         loop {
             for change in self.catch_up() {
-                let _ = self.changes.send(change);
+                match change {
+                    Told::Object(change) => drop(self.changes.send(change)),
+                    Told::Child(change) => drop(self.child_changes.send(change)),
+                }
             }
             let next = self.server.time_of(self.seen.lock().entries).map(|at| at + self.lag);
             let due = async {
@@ -64,17 +73,39 @@ impl View {
         }
     }
 
-    fn catch_up(&self) -> Vec<Change> {
+    fn catch_up(&self) -> Vec<Told> {
         let mut seen = self.seen.lock();
         let visible = |entry: &Entry| entry.at + self.lag <= Instant::now();
         let entries = self.server.log_from(seen.entries);
-        entries.into_iter().take_while(visible).filter_map(|entry| seen.take(self.kinds, entry)).collect()
+        entries.into_iter().take_while(visible).flat_map(|entry| seen.take(self.kinds, entry)).collect()
     }
 }
 
+/// What is told of one change.
+enum Told {
+    Object(Change),
+    Child(ChildChange),
+}
+
 impl Seen {
-    fn take(&mut self, kinds: &'static [KindInfo], entry: Entry) -> Option<Change> {
+    fn take(&mut self, kinds: &'static [KindInfo], entry: Entry) -> Vec<Told> {
         self.entries += 1;
+        let mut children = kinds.iter().flat_map(|kind| kind.children);
+        if let Some(resource) = children.find(|child| child.kind == entry.name.0) {
+            return self.take_child(*resource, entry).into_iter().map(Told::Child).collect();
+        }
+        self.take_object(kinds, entry).into_iter().map(Told::Object).collect()
+    }
+
+    fn take_child(&mut self, resource: Child, entry: Entry) -> Vec<ChildChange> {
+        let (_, namespace, name) = entry.name;
+        match entry.object.and_then(|object| project(resource, &object)) {
+            Some((key, seen)) => self.children.put(key, seen),
+            None => self.children.take_out(&ChildKey { resource, namespace, name }).into_iter().collect(),
+        }
+    }
+
+    fn take_object(&mut self, kinds: &'static [KindInfo], entry: Entry) -> Option<Change> {
         let (kind, namespace, name) = entry.name;
         let kind = kinds.iter().find(|one| one.name == kind)?;
         let is_it =
@@ -158,5 +189,23 @@ impl Objects for View {
 
     fn all(&self, kind: &'static str) -> Vec<Stored> {
         self.seen.lock().world.all(kind)
+    }
+}
+
+impl ChildCache for View {
+    fn believes(&self, resource: Child) -> bool {
+        !self.server.is_blind(resource.kind)
+    }
+
+    fn find(&self, key: &ChildKey) -> Option<ChildSeen> {
+        self.seen.lock().children.get(key).cloned()
+    }
+
+    fn children_of(&self, owner_uid: &str) -> Vec<(ChildKey, ChildSeen)> {
+        self.seen.lock().children.of(owner_uid)
+    }
+
+    fn child_changes(&self) -> broadcast::Receiver<ChildChange> {
+        self.child_changes.subscribe()
     }
 }

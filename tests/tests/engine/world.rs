@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use crate::{
     chests::{Chest, Chests},
     remote::Service,
+    rooms::{Room, Rooms},
     toys::{Ticket, Tickets, Toy, Toys},
 };
 
-static KINDS: [KindInfo; 3] = [KindInfo::of::<Toy>(), KindInfo::of::<Ticket>(), KindInfo::of::<Chest>()];
+static KINDS: [KindInfo; 4] =
+    [KindInfo::of::<Toy>(), KindInfo::of::<Ticket>(), KindInfo::of::<Chest>(), KindInfo::of::<Room>()];
 
-concierge_shared::assemble!(Toy, Ticket, Chest);
+concierge_shared::assemble!(Toy, Ticket, Chest, Room);
 
 /// An API server and a remote service.
 pub(crate) struct World {
@@ -34,7 +36,7 @@ impl Simulated for World {
 
     fn reconcilers(&self) -> Kinds {
         let kinds = Kinds::default().with(Toys(self.service.clone())).with(Tickets(self.service.clone()));
-        kinds.with(Chests(self.service.clone()))
+        kinds.with(Chests(self.service.clone())).with(Rooms)
     }
 }
 
@@ -59,6 +61,10 @@ impl World {
 
     pub(crate) fn chest(&self, name: &str, spec: Value) -> ObjectKey {
         self.put("Chest", name, json!({}), spec)
+    }
+
+    pub(crate) fn room(&self, name: &str, spec: Value) -> ObjectKey {
+        self.put("Room", name, json!({}), spec)
     }
 
     pub(crate) fn ticket(&self, name: &str, what: &str) -> ObjectKey {

@@ -3,6 +3,7 @@
 
 use std::{fmt::Write, fs, path::Path};
 
+use concierge_shared::{child, kind::KINDS};
 use k8s_openapi::api::{flowcontrol::v1::ResourcePolicyRule, rbac::v1::PolicyRule};
 use serde::Serialize;
 
@@ -71,6 +72,12 @@ fn fragments() -> Result<String, ManifestsError> {
     define(&mut text, "keptBindingRights", &rbac::kept_bindings(&kept.each_ref().map(String::as_str)))?;
     define(&mut text, "leaseRights", &rbac::lease(&include("lease")))?;
     define(&mut text, "secretRights", &rbac::secrets())?;
+    let groups: Vec<_> = child::by_group(KINDS).into_keys().collect();
+    define_text(&mut text, "childGroups", &groups.join(","));
+    for group in groups {
+        let rights = rbac::children(KINDS, group, &format!("{}-", include("fullname")));
+        define(&mut text, &format!("childRights.{group}"), &rights)?;
+    }
     define(&mut text, "viewRights", &rbac::view())?;
     define(&mut text, "editRights", &rbac::edit())?;
     let urgent: Vec<_> = rbac::urgent().into_iter().map(flow).collect();

@@ -9,6 +9,7 @@
 //! | [`kept_bindings`] | keeps RoleBindings in namespaces that are deleted (`concierge-reconciler`'s module `bindings`) |
 //! | [`lease`] | one replica reconciles |
 //! | [`secrets`] | credentials; bound to no one unless an operator says where |
+//! | [`children`] | objects of Kubernetes' own kinds that a group's objects own; bound to no one unless an operator says so |
 //! | [`view`], [`edit`] | users, by way of Kubernetes' own roles of these names |
 //!
 //! `create` can't be limited to a name: the API server does not know it yet when it decides.
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use concierge_shared::{
     access::Access,
+    child,
     kind::{KINDS, KindInfo},
 };
 use k8s_openapi::api::{
@@ -52,6 +54,10 @@ pub(super) fn objects(names: &Names) -> Result<Vec<Value>, ManifestsError> {
         all.push(json(&binding(names, suffix, account))?);
     }
     all.push(json(&cluster_role(names, "secrets", secrets()))?);
+    for group in child::by_group(KINDS).keys() {
+        let rules = children(KINDS, group, &names.with(""));
+        all.push(json(&cluster_role(names, &format!("children-{group}"), rules))?);
+    }
     all.push(json(&aggregated(cluster_role(names, "view", view()), &["view"]))?);
     all.push(json(&aggregated(cluster_role(names, "edit", edit()), &["edit", "admin"]))?);
     Ok(all)
@@ -115,6 +121,26 @@ pub(super) fn lease(name: &str) -> Vec<PolicyRule> {
 /// Credentials that objects name, and those made for them. Never `list` or `watch`: both would read all.
 pub(super) fn secrets() -> Vec<PolicyRule> {
     declared(&Access::is_to_secrets)
+}
+
+/// What the objects of a group own of Kubernetes' own kinds, all over the cluster. A RoleBinding may be made only by somebody who may bind the role
+/// that it names: those of ours that the kinds name, which begin with `prefix`.
+pub(super) fn children(kinds: &[KindInfo], group: &str, prefix: &str) -> Vec<PolicyRule> {
+    let verbs = [&READ[..], &["create", "patch", "delete"]].concat();
+    let mut resources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for child in child::by_group(kinds).remove(group).unwrap_or_default() {
+        resources.entry(child.group).or_default().push(child.plural);
+    }
+    let mut rules: Vec<_> =
+        resources.into_iter().map(|(group, resources)| rule(group, &resources, &verbs)).collect();
+    let of_group = kinds.iter().filter(|kind| kind.group_name() == group);
+    let binds: BTreeSet<_> =
+        of_group.flat_map(|kind| kind.binds).map(|role| format!("{prefix}{role}")).collect();
+    if !binds.is_empty() {
+        let bind = rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"]);
+        rules.push(PolicyRule { resource_names: Some(binds.into_iter().collect()), ..bind });
+    }
+    rules
 }
 
 /// What a user with Kubernetes' role `view` may do: as with Secrets, what is confidential takes the role `edit`.

@@ -85,9 +85,10 @@ impl Kubernetes {
     async fn each_page(
         &self,
         api: &Api<DynamicObject>,
+        params: ListParams,
         visit: &mut (dyn FnMut(Value) + Send),
     ) -> Result<(), ClusterError> {
-        let mut params = ListParams::default().limit(PAGE);
+        let mut params = params.limit(PAGE);
         loop {
             let page = bounded(api.list(&params)).await?;
             for mut object in page.items {
@@ -185,14 +186,15 @@ impl Cluster for Kubernetes {
         Box::pin(async move {
             // Claims have no namespace, and are listed whole.
             let whole = self.namespaces.is_empty() || resource.kind == "Claim";
+            let all = ListParams::default;
             if !namespace.is_empty() {
-                return self.each_page(&self.api(resource, namespace), visit).await;
+                return self.each_page(&self.api(resource, namespace), all(), visit).await;
             }
             if whole {
-                return self.each_page(&self.api(resource, ""), visit).await;
+                return self.each_page(&self.api(resource, ""), all(), visit).await;
             }
             for namespace in &self.namespaces {
-                self.each_page(&self.api(resource, namespace), visit).await?;
+                self.each_page(&self.api(resource, namespace), all(), visit).await?;
             }
             Ok(())
         })
@@ -258,6 +260,36 @@ impl Cluster for Kubernetes {
                 resource_version: Some(resource_version.to_owned()),
             };
             let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+            let api = self.api(&target.resource, &target.namespace);
+            bounded(api.delete(&target.name, &params)).await?;
+            Ok(())
+        })
+    }
+
+    fn list_labelled<'a>(
+        &'a self,
+        resource: &'a ApiResource,
+        selector: &'a str,
+        visit: &'a mut (dyn FnMut(Value) + Send),
+    ) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let params = ListParams::default().labels(selector);
+            self.each_page(&self.api(resource, ""), params, visit).await
+        })
+    }
+
+    fn apply_child<'a>(&'a self, target: &'a Target, object: &'a Value, force: bool) -> Answer<'a, Value> {
+        Box::pin(async move {
+            let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
+            let api = self.api(&target.resource, &target.namespace);
+            json(bounded(api.patch(&target.name, &params, &Patch::Apply(object))).await?)
+        })
+    }
+
+    fn delete_by_uid<'a>(&'a self, target: &'a Target, uid: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+            let params = DeleteParams::background().preconditions(preconditions);
             let api = self.api(&target.resource, &target.namespace);
             bounded(api.delete(&target.name, &params)).await?;
             Ok(())

@@ -159,6 +159,21 @@ pub trait Cluster: Send + Sync + 'static {
     /// Deletes an object if it still has this uid and version.
     fn delete<'a>(&'a self, target: &'a Target, uid: &'a str, resource_version: &'a str) -> Answer<'a, ()>;
 
+    /// Shows `visit` each object of a resource in any namespace with these labels, page by page.
+    fn list_labelled<'a>(
+        &'a self,
+        resource: &'a ApiResource,
+        selector: &'a str,
+        visit: &'a mut (dyn FnMut(Value) + Send),
+    ) -> Answer<'a, ()>;
+
+    /// Applies `object` under [`FIELD_MANAGER`]; creates it if need be. Without `force`, it is a conflict when others have set a field of
+    /// it otherwise.
+    fn apply_child<'a>(&'a self, target: &'a Target, object: &'a Value, force: bool) -> Answer<'a, Value>;
+
+    /// Deletes an object if it still has this uid, whatever else has changed, and what depends on it afterwards.
+    fn delete_by_uid<'a>(&'a self, target: &'a Target, uid: &'a str) -> Answer<'a, ()>;
+
     /// Emits an event. What fails here is logged by the caller and otherwise of no consequence.
     fn emit_event<'a>(&'a self, event: &'a ObjectEvent) -> Answer<'a, ()>;
 }

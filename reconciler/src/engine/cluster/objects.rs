@@ -99,6 +99,8 @@ pub(crate) trait ObjectReader: Send + Sync {
     /// Whether anybody has written a status.
     fn has_status(&self, object: &Stored) -> bool;
     fn is_ready(&self, object: &Stored) -> Option<bool>;
+    /// Whether objects of this kind own objects of Kubernetes' own kinds.
+    fn has_children(&self) -> bool;
     /// Whether objects of this kind need Secrets at all.
     fn needs_secrets(&self) -> bool;
     fn secrets(&self, object: &Stored) -> Vec<(String, String)>;

@@ -111,7 +111,7 @@ impl Guard {
     }
 
     /// A write to the API server, given up when it takes longer than [`check`](Self::check) has made sure that this process leads.
-    pub(super) async fn in_time<T>(
+    pub(crate) async fn in_time<T>(
         &self,
         write: impl Future<Output = Result<T, ClusterError>> + Send,
     ) -> Result<T, ClusterError> {

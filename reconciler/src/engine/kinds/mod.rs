@@ -136,6 +136,10 @@ impl<R: Reconcile> ObjectReader for Typed<R> {
         }))
     }
 
+    fn has_children(&self) -> bool {
+        !R::Kind::CHILDREN.is_empty()
+    }
+
     fn needs_secrets(&self) -> bool {
         R::NEEDS_SECRETS
     }

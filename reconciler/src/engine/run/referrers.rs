@@ -35,8 +35,8 @@ struct Users {
 impl Users {
     fn of<R: Reconcile>(run: &Run<R>) -> Self {
         let implicit = run.reconciler.implicit_users(&run.ctx, &run.object);
-        // Objects of other namespaces refer to this one only if it allows that.
-        let allows = run.annotation(ALLOWED_NAMESPACES_ANNOTATION).is_some();
+        // Objects of other namespaces refer to this one only if it allows that, or a rule of theirs says so.
+        let allows = run.annotation(ALLOWED_NAMESPACES_ANNOTATION).is_some() || R::Kind::IMPLIED_REFERRERS;
         Self {
             naming: referrers_key(R::Kind::NAME, &run.target.namespace, &run.target.name),
             everywhere: allows || implicit.as_ref().is_some_and(|users| users.everywhere),

@@ -25,6 +25,7 @@ use self::{
 };
 use crate::engine::{
     account::Accounts,
+    children::{self, ChildChange, Remembered},
     cluster::objects::{Newer, ObjectKey, Unreadable},
     kinds::Kinds,
     metrics::Metrics,
@@ -56,12 +57,13 @@ pub struct Engine {
 impl Engine {
     /// An engine for `kinds`, which does nothing before it [runs](Self::run).
     pub fn new(outside: Dependencies, settings: Settings, metrics: Metrics, kinds: Kinds) -> Self {
-        let Dependencies { cluster, objects, clock, random, term, hook } = outside;
+        let Dependencies { cluster, objects, children, clock, random, term, hook } = outside;
         let queue = Arc::new(Queue::default());
         let accounts = Accounts::new(queue.clone(), metrics.clone(), clock.clone());
         let shared = Shared {
             cluster,
             objects,
+            child_cache: children,
             clock,
             random,
             term,
@@ -74,6 +76,7 @@ impl Engine {
             back_off: BackOff::default(),
             newer: Newer::default(),
             unwritten: Unwritten::default(),
+            remembered: Remembered::default(),
             releasing: tokio::sync::Mutex::default(),
             kinds: kinds.readers,
         };
@@ -94,6 +97,7 @@ impl Engine {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let shared = self.shared.clone();
         let mut changes = shared.objects.changes();
+        let mut child_changes = shared.child_cache.child_changes();
         let mut term = shared.term.clone();
         let mut count = tokio::time::interval(COUNT);
         count.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -107,6 +111,11 @@ impl Engine {
                 change = changes.recv() => match change {
                     Ok(change) => self.changed(&ObjectKey::from(change)),
                     Err(RecvError::Lagged(_)) => self.catch_up(),
+                    Err(RecvError::Closed) => break,
+                },
+                change = child_changes.recv() => match change {
+                    Ok(change) => self.child_changed(&change),
+                    Err(RecvError::Lagged(_)) => self.wake_owners(),
                     Err(RecvError::Closed) => break,
                 },
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended),
@@ -126,6 +135,7 @@ impl Engine {
         self.shared.metrics.leader.set(i64::from(token.is_some()));
         self.chores.abort_all();
         self.told.clear();
+        self.shared.remembered.clear();
         self.token.clone_from(&token);
         match token {
             Some(token) => {
@@ -174,6 +184,22 @@ impl Engine {
     fn changed(&mut self, key: &ObjectKey) {
         if self.token.is_some() {
             self.seen.changed(&self.shared, &self.runners, key);
+        }
+    }
+
+    /// Wakes the owner, unless it is our own write that it sees.
+    fn child_changed(&self, change: &ChildChange) {
+        if self.token.is_some() && !self.shared.remembered.is_known(change) {
+            let owner = children::owner_of(&self.shared, &change.owner);
+            owner.into_iter().for_each(|owner| self.shared.queue.add(owner));
+        }
+    }
+
+    /// So much has happened to children that it was not told one by one.
+    fn wake_owners(&self) {
+        if self.token.is_some() {
+            let owners = self.shared.all().filter(|(reader, _)| reader.has_children());
+            owners.for_each(|(_, object)| self.shared.queue.add(ObjectKey::from(&object)));
         }
     }
 

@@ -1,0 +1,121 @@
+//! What is known of children without asking: what their watches show, and what was made sure of.
+
+use std::{collections::HashMap, time::Duration};
+
+use concierge_runtime::cache::{ChildChange, ChildKey, ChildSeen, Children, project};
+use concierge_shared::child::Child;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::{sync::broadcast, time::Instant};
+
+use super::{diff::differences, wanted::Wanted};
+use crate::engine::{cluster::objects::ObjectKey, retry::Failure, shared::Shared};
+
+/// How many corrections of a child within [`HOUR`] are made at once.
+const AT_ONCE: u32 = 3;
+const HOUR: Duration = Duration::from_secs(3600);
+/// The waits before the next ones: the first, and the longest.
+const WAITS: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(600)];
+
+/// A cache of children, and what changes in it.
+pub trait ChildCache: Send + Sync + 'static {
+    /// Whether what is shown of a resource is what there is, but for a short delay.
+    fn believes(&self, resource: Child) -> bool;
+
+    /// The child of this name, if it bears a mark of ours.
+    fn find(&self, key: &ChildKey) -> Option<ChildSeen>;
+
+    /// The children of the object with this uid.
+    fn children_of(&self, owner_uid: &str) -> Vec<(ChildKey, ChildSeen)>;
+
+    /// The changes from now on. A receiver that lags behind has to look at every owner again.
+    fn child_changes(&self) -> broadcast::Receiver<ChildChange>;
+}
+
+impl ChildCache for Children {
+    fn believes(&self, resource: Child) -> bool {
+        self.believes(resource)
+    }
+
+    fn find(&self, key: &ChildKey) -> Option<ChildSeen> {
+        self.get(key)
+    }
+
+    fn children_of(&self, owner_uid: &str) -> Vec<(ChildKey, ChildSeen)> {
+        self.of(owner_uid)
+    }
+
+    fn child_changes(&self) -> broadcast::Receiver<ChildChange> {
+        self.changes()
+    }
+}
+
+/// What this process has made sure of.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    /// As a child was when it had all that was wanted: the digests of what was wanted, and of the child.
+    verified: Mutex<HashMap<ChildKey, (String, u64)>>,
+    /// By uid, how often a child was set back lately, and when last.
+    corrections: Mutex<HashMap<String, (u32, Instant)>>,
+}
+
+impl Remembered {
+    /// Notes the child `object` as it was read, or was when it had been applied, if it has all that is wanted.
+    pub(super) fn note_applied(&self, wanted: &Wanted, object: &Value) {
+        let Some((key, seen)) = project(wanted.key.resource, object) else { return };
+        let has_all =
+            differences(key.resource, &wanted.object, object).is_empty() && wanted.was_applied(object);
+        if has_all {
+            self.verified.lock().insert(key, (wanted.digest.clone(), seen.digest));
+        }
+    }
+
+    pub(super) fn is_verified(&self, key: &ChildKey, wanted: &str, seen: u64) -> bool {
+        self.verified.lock().get(key).is_some_and(|(of, at)| of == wanted && *at == seen)
+    }
+
+    /// True when the change brings nothing that is not known: the effect of a write of ours.
+    pub(crate) fn is_known(&self, change: &ChildChange) -> bool {
+        let mut verified = self.verified.lock();
+        let known = verified.get(&change.key).is_some_and(|(_, seen)| Some(*seen) == change.digest);
+        if !known {
+            verified.remove(&change.key);
+        }
+        known
+    }
+
+    /// Forgets everything, with the term.
+    pub(crate) fn clear(&self) {
+        self.verified.lock().clear();
+        self.corrections.lock().clear();
+    }
+
+    /// Counts a correction of the child with this uid.
+    pub(super) fn count_correction(&self, uid: &str) {
+        let mut all = self.corrections.lock();
+        all.retain(|_, (_, last)| last.elapsed() < HOUR);
+        let (count, last) = all.entry(uid.to_owned()).or_insert((0, Instant::now()));
+        (*count, *last) = (count.saturating_add(1), Instant::now());
+    }
+
+    /// Lets a correction of the child with this uid go on, or says how long it has to wait: somebody undoes each.
+    pub(super) fn may_correct(&self, key: &ChildKey, uid: &str, told: &str) -> Result<(), Failure> {
+        let all = self.corrections.lock();
+        let Some((count, last)) = all.get(uid).filter(|(count, _)| *count >= AT_ONCE) else { return Ok(()) };
+        let wait = WAITS[0].saturating_mul(1 << (count - AT_ONCE).min(8)).min(WAITS[1]);
+        let left = wait.saturating_sub(last.elapsed());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let message = format!("{key} is changed again and again ({told}); stop whoever changes it");
+        Err(Failure::Throttled { message, retry_after: Some(left) })
+    }
+}
+
+/// The owner that a child names: `Environment shop-main/pr-7`. `None` when its kind is not reconciled here.
+pub(crate) fn owner_of(shared: &Shared, owner: &str) -> Option<ObjectKey> {
+    let (kind, name) = owner.split_once(' ')?;
+    let (namespace, name) = name.split_once('/')?;
+    let (kind, _) = shared.kinds.get_key_value(kind)?;
+    Some(ObjectKey::new(kind, namespace, name))
+}
