@@ -74,8 +74,8 @@ pub struct Leadership {
     seen: Option<Seen>,
     /// From when on a lease that was created here may be relied on.
     created: Option<Instant>,
-    /// For the line about a right that is missing.
-    forbidden: Seldom,
+    /// What was forbidden last, and for the line about it.
+    forbidden: (String, Seldom),
 }
 
 impl Leadership {
@@ -95,7 +95,7 @@ impl Leadership {
             term,
             seen: None,
             created: None,
-            forbidden: Seldom::default(),
+            forbidden: Default::default(),
         };
         (leadership, told)
     }
@@ -129,11 +129,15 @@ impl Leadership {
     }
 
     /// What passes by itself is told each time; a right that is missing, somebody has to give.
-    fn tell(&self, error: &ClusterError) {
-        if !matches!(error, ClusterError::Forbidden(_)) {
+    fn tell(&mut self, error: &ClusterError) {
+        let ClusterError::Forbidden(why) = error else {
             return tracing::info!(%error, "the lease is neither taken nor renewed; trying again");
+        };
+        // Another right than the one before is told of at once.
+        if self.forbidden.0 != *why {
+            self.forbidden = (why.clone(), Seldom::default());
         }
-        warn_seldom!(self.forbidden, %error, "the lease may not be used; trying again");
+        warn_seldom!(self.forbidden.1, %error, "the lease may not be used; trying again");
     }
 
     async fn try_once(&mut self) -> Result<(), ClusterError> {

@@ -192,6 +192,21 @@ async fn a_right_to_the_lease_that_is_missing_is_named_and_used_soon_after_it_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_right_that_is_missing_soon_after_the_first_is_named_too() {
+    let kept = Log::keep(Level::WARN);
+    let server = Server::new();
+    let one = contend(&server, "one");
+    until("leading", || one.token().is_some()).await;
+    for verb in ["update", "create"] {
+        server.trouble(|trouble| trouble.forbidden_verbs = [("Lease".to_owned(), verb)].into());
+        server.user_deletes(&lease());
+        sleep(LEASE * 4).await;
+        let line = format!("cannot {verb} resource \"leases\"");
+        assert_eq!(kept.log.count(&line), 1, "{}", kept.log.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn there_are_never_two_who_may_send_whoever_stands_still_or_is_cut_off() {
     nobody_sends_beside_another(0..4).await;
 }
