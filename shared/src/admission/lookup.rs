@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::rule::{Enforcement, EnforcementError, RULES_ANNOTATION};
 use crate::{
+    child::OWNER_UID_LABEL,
     index::{Index, Stored},
     kind::Kind,
 };
@@ -46,9 +47,6 @@ pub struct Namespace {
     pub owner: Option<String>,
 }
 
-/// On a namespace: the uid of the object that Concierge made it for.
-pub const OWNER_LABEL: &str = "concierge.dev/owner-uid";
-
 /// Whether a namespace is there.
 #[derive(Clone, Debug)]
 pub enum NamespaceFound {
@@ -73,7 +71,7 @@ impl Namespace {
         };
         let annotation = text(&meta.annotations, RULES_ANNOTATION);
         let read = Self::read(annotation.as_deref(), meta.deletion_timestamp.is_some());
-        Self { owner: text(&meta.labels, OWNER_LABEL), ..read }
+        Self { owner: text(&meta.labels, OWNER_UID_LABEL), ..read }
     }
 }
 

@@ -12,9 +12,10 @@ use std::{path::PathBuf, rc::Rc};
 use concierge_shared::{
     admission::{
         envelope::{self, Operation},
-        lookup::{Namespace, OWNER_LABEL},
+        lookup::Namespace,
         rule::RULES_ANNOTATION,
     },
+    child::OWNER_UID_LABEL,
     field::at,
     kind::{KINDS, KindInfo, by_gvk, by_name},
 };
@@ -238,7 +239,7 @@ fn namespace(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
 pub(crate) fn read_namespace(json: &Value) -> Namespace {
     let metadata = &json["metadata"];
     let annotation = metadata["annotations"][RULES_ANNOTATION].as_str();
-    let owner = metadata["labels"][OWNER_LABEL].as_str().map(str::to_owned);
+    let owner = metadata["labels"][OWNER_UID_LABEL].as_str().map(str::to_owned);
     Namespace { owner, ..Namespace::read(annotation, metadata.get("deletionTimestamp").is_some()) }
 }
 
