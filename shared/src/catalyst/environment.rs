@@ -12,15 +12,13 @@ use super::{
     any::any,
     config::{self, EnvironmentConfig, config_secrets},
     git,
-    hierarchy::{Hierarchy, LABELS, TEAM_LABEL},
-    project::{Project, source_key, template_key},
+    hierarchy::{Hierarchy, LABELS},
 };
 use crate::{
     admission::{
         claim::Claim, defaults::Fill, problem::Problems, reference::Reference, review::Review,
         rule::AdmissionRule,
     },
-    common::names::is_name,
     field::at,
     kind::Kind,
     rules, status,
@@ -247,32 +245,11 @@ impl Kind for Environment {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let Some(target) = self.hierarchy().and_then(|of| of.target_namespace()) else { return Vec::new() };
-        let host = self.spec.host.clone().unwrap_or_else(|| target.clone());
-        let claim = |field, rule, key, taken| Claim { field, rule, key, taken: Some(taken) };
-        vec![
-            claim(
-                at("metadata.labels").key(TEAM_LABEL),
-                &TARGET_UNIQUE,
-                target,
-                "another Environment has the same namespace, since its team, project and environment make the same name; rename one of them",
-            ),
-            claim(
-                at("spec.host"),
-                &HOST_UNIQUE,
-                host,
-                "another Environment has this host; set another one in spec.host",
-            ),
-        ]
+        target::claims(self)
     }
 
     fn index_keys(&self) -> Vec<String> {
-        let Some(Reference { namespace: Some(namespace), name, .. }) = self.project_reference() else {
-            return Vec::new();
-        };
-        let sources = self.spec.sources.iter().flatten();
-        let sources = sources.map(|source| source_key(&namespace, &name, &source.name));
-        sources.chain([template_key(&namespace, &name, &self.spec.kind)]).collect()
+        of_project::keys(self)
     }
 }
 
@@ -280,20 +257,5 @@ impl Environment {
     /// Whose it is; `None` when a label is missing.
     pub fn hierarchy(&self) -> Option<Hierarchy<'_>> {
         Hierarchy::of(&self.metadata)
-    }
-
-    /// The Project, in the team's namespace; `None` when nothing can be called so.
-    pub fn project_reference(&self) -> Option<Reference> {
-        let name = self.spec.project_ref.name.clone();
-        let namespace = self.hierarchy()?.team_namespace().filter(|_| is_name(&name))?;
-        Some(Reference {
-            field: at("spec.projectRef.name"),
-            kind: Project::NAME,
-            namespace: Some(namespace),
-            name,
-            rule: &PROJECT_EXISTS,
-            protects: true,
-            implied: true,
-        })
     }
 }

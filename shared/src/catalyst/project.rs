@@ -1,6 +1,6 @@
 //! A project: what is deployed, and how.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -11,30 +11,28 @@ use validator::Validate;
 use super::{
     any::any,
     config::{self, config_secrets},
-    git::{self, check_branch},
+    git,
     hierarchy::is_reserved,
     quantity,
-    repository::Repository,
     template::{self, Template},
 };
 use crate::{
     admission::{
         defaults::Fill,
-        lookup::Lookup,
         problem::{Cause, Problems},
         review::Review,
         rule::AdmissionRule,
     },
-    common::names::is_namespace,
     field::at,
-    index::Stored,
     kind::Kind,
     rules, status,
 };
 
+mod sources;
 mod used;
 
-pub(super) use used::{source_key, template_key};
+pub use self::sources::Source;
+pub(super) use self::used::{source_key, template_key};
 
 /// What a project consists of.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]
@@ -82,21 +80,6 @@ pub struct ProjectSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any")]
     pub monitoring: Option<Value>,
-}
-
-/// A repository.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Source {
-    /// Its name in the project.
-    #[schemars(length(max = 253))]
-    pub name: String,
-    /// Its https address, without credentials.
-    #[schemars(length(max = 2048))]
-    pub repository_url: String,
-    /// The branch that is deployed unless an Environment names another.
-    #[schemars(length(max = git::MAX_BRANCH))]
-    pub branch: String,
 }
 
 /// What environments may use.
@@ -178,7 +161,7 @@ impl Kind for Project {
     fn check(review: &Review<'_, Self>, problems: &mut Problems) {
         let spec = &review.object.spec;
         problems.add_invalid_fields(&**review.object);
-        check_sources(review, problems);
+        sources::check(review, problems);
         check_installation(review, problems);
         if let Some(templates) = &spec.templates {
             let sources = spec.sources.iter().map(|source| source.name.as_str()).collect();
@@ -193,73 +176,14 @@ impl Kind for Project {
             let message = "is one of the cluster's own; move the Project to its team's namespace";
             problems.add(&NAMESPACE, Cause::Invalid, "metadata.namespace", message);
         }
-        check_same_repository(review, problems);
+        sources::check_same_repository(review, problems);
         if let Some(old) = review.old {
             used::check_change(review, old, problems);
         }
     }
 
     fn index_keys(&self) -> Vec<String> {
-        let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        self.repositories().map(|(_, repository)| repository_key(namespace, &repository)).collect()
-    }
-}
-
-impl Project {
-    /// The repositories that have an address, with the places of their sources.
-    fn repositories(&self) -> impl Iterator<Item = (usize, Repository)> {
-        let sources = self.spec.sources.iter().enumerate();
-        sources.filter_map(|(nth, source)| Some((nth, Repository::parse(&source.repository_url).ok()?)))
-    }
-}
-
-/// The index key of the Projects of a namespace with this repository.
-fn repository_key(namespace: &str, repository: &Repository) -> String {
-    format!("repository:{namespace}:{}", repository.key())
-}
-
-fn check_sources(review: &Review<'_, Project>, problems: &mut Problems) {
-    let spec = &review.object.spec;
-    if spec.sources.is_empty() {
-        let message = "is empty; name the repositories that the project is in, each with name, repositoryUrl and branch";
-        problems.add(&SOURCES, Cause::Required, "spec.sources", message);
-    }
-    let mut seen = HashSet::new();
-    for (nth, source) in spec.sources.iter().enumerate() {
-        let field = |name: &str| at("spec.sources").index(nth).field(name);
-        if source.name.is_empty() {
-            problems.add(&SOURCES, Cause::Required, field("name"), "is required; set it");
-        } else if !seen.insert(&source.name) {
-            problems.add(&SOURCES, Cause::Duplicate, field("name"), "is the name of two sources; rename one");
-        } else if !is_namespace(&source.name) {
-            let message =
-                "has other characters than small letters, digits and '-'; rename it, also where it is named";
-            problems.add(&SOURCE_NAME, Cause::Invalid, field("name"), message);
-        }
-        check_repository(review, &source.repository_url, field("repositoryUrl"), problems);
-        check_branch(&source.branch, field("branch"), problems);
-    }
-}
-
-fn check_repository(
-    review: &Review<'_, Project>,
-    url: &str,
-    field: crate::field::FieldPath,
-    problems: &mut Problems,
-) {
-    let settings = &review.settings.catalyst;
-    match Repository::parse(url) {
-        Err(message) => problems.add(&REPOSITORY_URL, Cause::Invalid, field, message),
-        Ok(repository) if repository.ssh && !settings.allow_ssh_repositories => {
-            let message = "is an ssh address, which no operator has allowed; use https";
-            problems.add(&REPOSITORY_URL, Cause::Forbidden, field, message);
-        }
-        Ok(repository) if repository.is_internal() && !settings.allow_internal_repositories => {
-            let message =
-                "leads into the cluster or its network, which no operator has allowed; use a public address";
-            problems.add(&INTERNAL, Cause::Forbidden, field, message);
-        }
-        Ok(_) => {}
+        sources::keys(self)
     }
 }
 
@@ -310,26 +234,5 @@ fn check_quota(review: &Review<'_, Project>, problems: &mut Problems) {
             Some(_) => continue,
         };
         problems.add(&QUOTA, Cause::Invalid, at("spec.resources.defaultQuota").field(name), message);
-    }
-}
-
-fn check_same_repository(review: &Review<'_, Project>, problems: &mut Problems) {
-    for (nth, repository) in review.object.repositories() {
-        let key = repository_key(review.namespace, &repository);
-        let is_other = |other: &Stored| !review.is_self(other);
-        let others = review
-            .look(|lookup: &dyn Lookup| {
-                lookup.first(Project::NAME, review.namespace, &key, 1, &is_other).objects
-            })
-            .by_name();
-        let field = at("spec.sources").index(nth).field("repositoryUrl");
-        others.check(problems, field.clone(), &[&SAME_REPOSITORY], |others, problems| {
-            let Some(other) = others.first() else { return };
-            let message = format!(
-                "is the repository of Project {:?} too; use that one, or remove it there",
-                other.name()
-            );
-            problems.add(&SAME_REPOSITORY, Cause::Duplicate, field, message);
-        });
     }
 }

@@ -167,8 +167,13 @@ impl Stores {
             free + count(named_pets_tag_key(namespace, store.name(), tag))
         };
         match (store.allowed_tags(), store.requires_tag()) {
-            ([], false) => 0,
-            ([], true) => with(None),
+            ([], requires_tag) => {
+                if requires_tag {
+                    with(None)
+                } else {
+                    0
+                }
+            }
             (allowed, requires_tag) => {
                 let free = if self.are_several() { 0 } else { count(free_pets_key(namespace)) };
                 let all = free + count(referrers_key(PetStore::NAME, namespace, store.name()));

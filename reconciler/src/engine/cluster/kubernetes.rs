@@ -95,10 +95,9 @@ impl Kubernetes {
                 object.metadata.managed_fields = None;
                 visit(json(object)?);
             }
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params = params.continue_token(&token),
-                None => return Ok(()),
-            }
+            let next = page.metadata.continue_.filter(|token| !token.is_empty());
+            let Some(token) = next else { return Ok(()) };
+            params = params.continue_token(&token);
         }
     }
 

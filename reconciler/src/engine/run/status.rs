@@ -34,10 +34,9 @@ impl<R: Reconcile> Run<R> {
             End::Cluster(error) => {
                 self.tell_unwritten(&error);
                 let failure = kubernetes(error);
-                // Whoever wrote in between is to be seen before anything is said.
-                let written = !matches!(failure, Failure::Conflict(_));
                 self.failed(&failure, &failure.to_string());
-                (failure.reason().as_str().into(), Requeue::BackOff, written)
+                // Whoever wrote in between is to be seen before anything is said.
+                (failure.reason().as_str().into(), Requeue::BackOff, !matches!(failure, Failure::Conflict(_)))
             }
             End::Gone => ("ok".into(), Requeue::OnChange, false),
             End::Parked => ("parked".into(), Requeue::OnChange, false),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CONTAINER, DeploymentMode, Environment, MODE, NAME, PROJECT_FULL, QUOTA, SOURCE_KNOWN, TYPE, mode,
+    CONTAINER, DeploymentMode, Environment, MODE, NAME, PROJECT_EXISTS, PROJECT_FULL, QUOTA, SOURCE_KNOWN,
+    TYPE, mode,
 };
 use crate::{
     admission::{
@@ -15,14 +16,42 @@ use crate::{
     },
     catalyst::{
         config::EnvironmentConfig,
-        project::Project,
+        project::{Project, source_key, template_key},
         quantity,
         sum::{Most, most_of},
         template::Template,
     },
+    common::names::is_name,
     field::at,
     kind::Kind,
 };
+
+impl Environment {
+    /// The Project, in the team's namespace; `None` when nothing can be called so.
+    pub fn project_reference(&self) -> Option<Reference> {
+        let name = self.spec.project_ref.name.clone();
+        let namespace = self.hierarchy()?.team_namespace().filter(|_| is_name(&name))?;
+        Some(Reference {
+            field: at("spec.projectRef.name"),
+            kind: Project::NAME,
+            namespace: Some(namespace),
+            name,
+            rule: &PROJECT_EXISTS,
+            protects: true,
+            implied: true,
+        })
+    }
+}
+
+/// The index keys of what an environment uses of its Project.
+pub(super) fn keys(environment: &Environment) -> Vec<String> {
+    let Some(Reference { namespace: Some(namespace), name, .. }) = environment.project_reference() else {
+        return Vec::new();
+    };
+    let sources = environment.spec.sources.iter().flatten();
+    let sources = sources.map(|source| source_key(&namespace, &name, &source.name));
+    sources.chain([template_key(&namespace, &name, &environment.spec.kind)]).collect()
+}
 
 /// The longest name of a release of Helm's.
 const LONGEST_RELEASE: usize = 53;
@@ -114,22 +143,18 @@ fn check_container(
 }
 
 fn check_sources(environment: &Environment, project: &Project, problems: &mut Problems) {
+    let names: Vec<_> = project.spec.sources.iter().map(|known| known.name.as_str()).collect();
     for (nth, source) in environment.spec.sources.iter().flatten().enumerate() {
-        let known = project.spec.sources.iter().any(|known| known.name == source.name);
-        if !known && !source.name.is_empty() {
-            let names: Vec<_> = project.spec.sources.iter().map(|known| known.name.as_str()).collect();
-            let message = format!(
-                "{:?} is no source of the Project, which has {}; use one of them",
-                source.name,
-                names.join(", ")
-            );
-            problems.add(
-                &SOURCE_KNOWN,
-                Cause::NotFound,
-                at("spec.sources").index(nth).field("name"),
-                message,
-            );
+        let name = source.name.as_str();
+        if names.contains(&name) || name.is_empty() {
+            continue;
         }
+        let remedy = match names.is_empty() {
+            true => "which has none; add it to spec.sources there".to_owned(),
+            false => format!("which has {}; use one of them", names.join(", ")),
+        };
+        let message = format!("{name:?} is no source of the Project, {remedy}");
+        problems.add(&SOURCE_KNOWN, Cause::NotFound, at("spec.sources").index(nth).field("name"), message);
     }
 }
 

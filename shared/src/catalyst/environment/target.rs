@@ -1,13 +1,14 @@
 //! The namespace in which an environment runs, and its host.
 
-use super::{Environment, HOST, TARGET_FREE, TARGET_NAME};
+use super::{Environment, HOST, HOST_UNIQUE, TARGET_FREE, TARGET_NAME, TARGET_UNIQUE};
 use crate::{
     admission::{
+        claim::Claim,
         lookup::NamespaceFound,
         problem::{Cause, Problems},
         review::Review,
     },
-    catalyst::hierarchy::{ENVIRONMENT_LABEL, is_reserved},
+    catalyst::hierarchy::{ENVIRONMENT_LABEL, TEAM_LABEL, is_reserved},
     common::names::is_namespace,
     field::at,
 };
@@ -42,4 +43,19 @@ pub(super) fn check(review: &Review<'_, Environment>, problems: &mut Problems) {
             problems.add(&TARGET_FREE, Cause::Duplicate, field, message);
         }
     });
+}
+
+const NAMESPACE_TAKEN: &str = "another Environment has the same namespace, since its team, project and environment make the same name; rename one of them";
+const HOST_TAKEN: &str = "another Environment has this host; set another one in spec.host";
+
+/// What no other environment may have: its namespace and its host.
+pub(super) fn claims(environment: &Environment) -> Vec<Claim> {
+    let target = environment.hierarchy().and_then(|of| of.target_namespace());
+    let Some(target) = target else { return Vec::new() };
+    let host = environment.spec.host.clone().unwrap_or_else(|| target.clone());
+    let claim = |field, rule, key, taken| Claim { field, rule, key, taken: Some(taken) };
+    vec![
+        claim(at("metadata.labels").key(TEAM_LABEL), &TARGET_UNIQUE, target, NAMESPACE_TAKEN),
+        claim(at("spec.host"), &HOST_UNIQUE, host, HOST_TAKEN),
+    ]
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Project, REPOSITORY_MOVED, SOURCE_USED, TEMPLATE_USED};
+use super::{Project, REPOSITORY_MOVED, SOURCE_USED, Source, TEMPLATE_USED};
 use crate::{
     admission::{
         problem::{Cause, Problems},
@@ -63,11 +63,10 @@ fn check_used(
 }
 
 fn check_moved(review: &Review<'_, Project>, old: &super::ProjectSpec, problems: &mut Problems) {
-    let before: HashMap<_, _> =
-        old.sources.iter().map(|source| (&source.name, Repository::parse(&source.repository_url))).collect();
+    let parsed = |source: &Source| Repository::parse(&source.repository_url);
+    let before: HashMap<_, _> = old.sources.iter().map(|source| (&source.name, parsed(source))).collect();
     for (nth, source) in review.object.spec.sources.iter().enumerate() {
-        let now = Repository::parse(&source.repository_url);
-        if before.get(&source.name).is_none_or(|before| *before == now) {
+        if before.get(&source.name).is_none_or(|before| *before == parsed(source)) {
             continue;
         }
         let field = at("spec.sources").index(nth).field("repositoryUrl");

@@ -52,9 +52,9 @@ pub(super) fn junit(report: &Report) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // What is written to memory can be written.
     let _ = write(&mut writer, &suites);
-    let text = String::from_utf8(writer.into_inner()).unwrap_or_default();
     // Messages repeat what stands in files, and XML has no way to write these.
-    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}") + "\n"
+    String::from_utf8(writer.into_inner()).unwrap_or_default().replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+        + "\n"
 }
 
 fn of_input(bad: &BadInput) -> Case {
