@@ -7,7 +7,7 @@ use super::{ChildChange, ChildKey, ChildSeen};
 /// What is kept of all children. Also the simulated cache of tests.
 #[derive(Default)]
 pub struct Known {
-    children: HashMap<ChildKey, ChildSeen>,
+    pub(super) children: HashMap<ChildKey, ChildSeen>,
     by_owner: HashMap<String, HashSet<ChildKey>>,
 }
 

@@ -104,12 +104,13 @@ fn renumbered(mut large: Value, one: &Value, other: &Value) -> Value {
     large
 }
 
-/// The paths of what differs.
+/// The paths of what differs, as JSON pointers: a label has a slash in its name.
 fn differing(one: &Value, other: &Value) -> Vec<String> {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
             let each = |(key, value): (&String, &Value)| {
                 let paths = other.get(key).map(|other| differing(value, other)).unwrap_or_default();
+                let key = key.replace('~', "~0").replace('/', "~1");
                 paths.into_iter().map(|path| format!("/{key}{path}")).collect::<Vec<_>>()
             };
             one.iter().flat_map(each).collect()
