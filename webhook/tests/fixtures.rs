@@ -200,7 +200,11 @@ fn review_is_answered_like(fixture: &Fixture, folder: &Path) {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let found = &found["results"][0];
     assert_eq!(found["verdict"], fixture.expect.verdict.to_string(), "{}", fixture.path.display());
-    let warnings: Vec<_> = found["warnings"].as_array().unwrap().iter().map(|one| &one["rule"]).collect();
-    let expect: Vec<_> = fixture.expect.warnings.iter().map(|one| &one.rule).collect();
+    // In the order of the file's lines here, and in any order there.
+    let warnings = found["warnings"].as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap());
+    let mut warnings: Vec<_> = warnings.collect();
+    let mut expect: Vec<_> = fixture.expect.warnings.iter().map(|one| &*one.rule).collect();
+    warnings.sort_unstable();
+    expect.sort_unstable();
     assert_eq!(warnings, expect, "{}", fixture.path.display());
 }

@@ -172,7 +172,7 @@ pub(super) const GROUPS: [Group; 4] = [
                 environment(namespace, "main", Some("main")),
             ]
         },
-        fresh: |number| environment(HOME, &format!("pr-{number}"), None),
+        fresh: |number| environment(HOME, &format!("pr-{number}"), Some(&format!("pr-{number}"))),
         wrong: || Wrong {
             object: environment(HOME, "twin", Some("main")),
             rule: "catalyst.environment.host-unique",
