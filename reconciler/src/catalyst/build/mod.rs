@@ -1,0 +1,1 @@
+//! Images are built by Jobs.

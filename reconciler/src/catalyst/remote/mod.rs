@@ -1,0 +1,1 @@
+//! What is asked of others: git servers, registries and the web application.
