@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 pub mod aws;
 mod bindings;
-mod catalyst;
+pub mod catalyst;
 pub mod coffee;
 mod common;
 pub mod engine;

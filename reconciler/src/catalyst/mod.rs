@@ -1,5 +1,5 @@
 //! Catalyst: environments of projects, each a namespace with what runs in it.
 
-mod build;
-mod remote;
+pub mod build;
+pub mod remote;
 mod runner;

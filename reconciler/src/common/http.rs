@@ -94,7 +94,8 @@ pub(crate) async fn body(mut response: reqwest::Response, most: usize) -> Result
     Ok(body)
 }
 
-fn failure(error: reqwest::Error) -> Failure {
+/// What it means that no answer came.
+pub(crate) fn failure(error: reqwest::Error) -> Failure {
     // The address may hold what nobody is to read.
     let error = error.without_url();
     match never_sent(&error) {

@@ -54,6 +54,7 @@ pub use context::{
     Context, Secret,
     guard::{Guard, Owned},
     secrets::{OwnedSecret, SecretSpec},
+    token_request,
 };
 pub use kinds::{
     Kinds,

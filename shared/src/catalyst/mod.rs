@@ -25,6 +25,7 @@ pub use environment::{
 pub use hierarchy::{ENVIRONMENT_LABEL, Hierarchy, PROJECT_LABEL, TEAM_LABEL, namespace_of, sanitised};
 pub use project::{Limits, Project, ProjectSpec, ProjectStatus, Quota, Source};
 pub use quantity::Quantity;
+pub use repository::{is_internal, is_internal_ip};
 pub use template::{Build, Template};
 
 /// How the tokens of the services begin that repositories and images come from.

@@ -1,6 +1,6 @@
 //! Addresses of repositories. No message repeats one: it may hold a password.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -54,16 +54,33 @@ impl Repository {
 
     /// Whether the address leads into the cluster, its network or the machine that asks.
     pub(super) fn is_internal(&self) -> bool {
-        match &self.host {
-            Host::Ipv4(ip) => is_internal_v4(*ip),
-            Host::Ipv6(ip) => is_internal_v6(*ip),
-            Host::Domain(name) => {
-                let name = name.trim_end_matches('.').to_lowercase();
-                let url = Url::parse(&format!("https://{name}/"));
-                let ends = [".local", ".internal", ".svc", ".localdomain", ".home.arpa"];
-                ends.iter().any(|end| name.ends_with(end))
-                    || url.is_ok_and(|url| is_loopback(&url) || is_in_cluster(&url))
-            }
+        is_internal_host(&self.host)
+    }
+}
+
+/// Whether an address leads into the cluster, its network or the machine that asks, as far as its host's name tells.
+pub fn is_internal(url: &Url) -> bool {
+    url.host().is_none_or(|host| is_internal_host(&host.to_owned()))
+}
+
+/// The same for an address of the network.
+pub fn is_internal_ip(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_internal_v4(ip),
+        IpAddr::V6(ip) => is_internal_v6(ip),
+    }
+}
+
+fn is_internal_host(host: &Host<String>) -> bool {
+    match host {
+        Host::Ipv4(ip) => is_internal_v4(*ip),
+        Host::Ipv6(ip) => is_internal_v6(*ip),
+        Host::Domain(name) => {
+            let name = name.trim_end_matches('.').to_lowercase();
+            let url = Url::parse(&format!("https://{name}/"));
+            let ends = [".local", ".internal", ".svc", ".localdomain", ".home.arpa"];
+            ends.iter().any(|end| name.ends_with(end))
+                || url.is_ok_and(|url| is_loopback(&url) || is_in_cluster(&url))
         }
     }
 }

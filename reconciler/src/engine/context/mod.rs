@@ -184,6 +184,22 @@ impl Context {
         Secret::read(format!("{namespace}/{name}"), &object)
     }
 
+    /// A token of a ServiceAccount, which lasts for ten minutes, the shortest time that there is.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] when we may not have it, [`Failure::DependencyMissing`] when there is no such ServiceAccount.
+    pub(crate) async fn account_token(&self, namespace: &str, account: &str) -> Result<String, Failure> {
+        let (target, request) = token_request(namespace, account);
+        let made = self.shared.cluster.create(&target, &request).await.map_err(kubernetes)?;
+        let token = made["status"]["token"].as_str().filter(|token| !token.is_empty());
+        let missing = || {
+            Failure::Transient(format!(
+                "the API server gave no token of ServiceAccount {namespace}/{account}"
+            ))
+        };
+        token.map(str::to_owned).ok_or_else(missing)
+    }
+
     /// What tells this cluster from any other: the uid of the namespace kube-system.
     ///
     /// # Errors
@@ -231,9 +247,26 @@ impl Context {
         operation: &'static str,
         call: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
+        self.read_within(operation, self.request_timeout(), call).await
+    }
+
+    /// The same for a call that may take longer than the engine's time-out, up to `most`.
+    pub(crate) async fn read_within<T>(
+        &self,
+        operation: &'static str,
+        most: Duration,
+        call: impl Future<Output = Result<T, Failure>> + Send,
+    ) -> Result<T, Failure> {
         self.limiter.turn().await?;
-        let most = self.request_timeout();
         self.call(operation, most, Failure::Transient, call).await.map_err(Failure::of_a_read)
+    }
+
+    /// Somebody wants to know now whether the account of this run can be used by now.
+    pub(crate) fn probe_if_edited(self) -> Self {
+        if self.is_edited() {
+            self.limiter.allow_probe();
+        }
+        self
     }
 
     /// Makes a call whose turn it is, and which is over after `most`.
@@ -303,6 +336,25 @@ fn forbidden(said: &str) -> String {
 pub(crate) fn secret_target(namespace: &str, name: &str) -> Target {
     let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
     Target { resource, namespace: namespace.into(), name: name.into() }
+}
+
+/// What is created where to get a token of a ServiceAccount: it is no object that is kept.
+pub fn token_request(namespace: &str, account: &str) -> (Target, Value) {
+    let resource = ApiResource {
+        group: String::new(),
+        version: "v1".into(),
+        api_version: "v1".into(),
+        kind: "TokenRequest".into(),
+        plural: format!("serviceaccounts/{account}/token"),
+    };
+    let target = Target { resource, namespace: namespace.into(), name: account.into() };
+    let request = serde_json::json!({
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "metadata": {},
+        "spec": { "audiences": [], "expirationSeconds": 600 },
+    });
+    (target, request)
 }
 
 /// A Secret's values.
