@@ -1,6 +1,6 @@
 # An index of what can be done here. The work itself is done by Rust programs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak ci lint fmt generate controlplane bench image release-dry-run release-test
+.PHONY: help demo test soak ci lint fmt generate controlplane bench image release-dry-run release-check release-test
 
 help: ## Say what there is to make
 	@sed -n 's/^\([a-z-]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 22
@@ -37,6 +37,9 @@ image: ## Build the image for amd64 and arm64 into target/dist, without Docker; 
 
 release-dry-run: ## Make everything that a release publishes, in target/dist, and publish nothing
 	cargo run --quiet --bin release -- all $(if $(TAG),--tag $(TAG)) $(if $(ARCH),--arch $(ARCH))
+
+release-check: ## Say whether TAG=vX.Y.Z is the version everywhere
+	cargo run --quiet --bin release -- check $(TAG)
 
 release-test: ## Run the image in containerd, and the reports and the hook in other programs; FULL=1: as it is published; DIST=target/dist: what is there already
 	cargo build --workspace --bins && IMAGE=1 FULL=$(FULL) DIST=$(DIST) cargo test --package concierge-tests --test release -- --include-ignored --show-output

@@ -85,6 +85,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ci_fetches_an_archive_by_the_name_that_it_has() {
+        for file in ["docs/ci/github.yaml", "docs/ci/gitlab.yaml"] {
+            let text = fs::read_to_string(project().join(file)).unwrap().replace("$version", VERSION);
+            let name = format!("concierge-{VERSION}-linux-amd64");
+            let release = format!("{}/releases/download/v{VERSION}", env!("CARGO_PKG_REPOSITORY"));
+            for wanted in [
+                format!("{release}/{name}.tar.gz"),
+                format!("{release}/{CHECKSUMS}"),
+                format!("\"{name}/{}\"", PROGRAMS[0]),
+            ] {
+                assert!(text.contains(&wanted), "{file} lacks {wanted}");
+            }
+        }
+    }
+
+    #[test]
     fn every_link_of_a_text_in_an_archive_leads_somewhere() {
         let mut whole = 0;
         for file in TEXTS {

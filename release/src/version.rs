@@ -9,6 +9,18 @@ use crate::project;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 const UNRELEASED: &str = "Unreleased";
 
+/// Files for users that name the version, and what stands before it each time.
+const NAMED: [(&str, &str); 8] = [
+    ("docs/ci/github.yaml", "version="),
+    ("docs/ci/gitlab.yaml", "version="),
+    ("docs/checking.md", "rev: v"),
+    ("docs/install.md", "dist/concierge-"),
+    ("docs/install.md", "oci.tar:"),
+    ("docs/install.md", "REGISTRY/concierge:"),
+    ("docs/install.md", "--version "),
+    ("Dockerfile", "--build-arg VERSION="),
+];
+
 /// Whether all places name one version. What is not released yet may stand in CHANGELOG.md as such.
 pub(crate) fn agreed() -> Result<()> {
     let chart = read("charts/concierge/Chart.yaml")?;
@@ -16,12 +28,13 @@ pub(crate) fn agreed() -> Result<()> {
         let line = format!("{field}: {VERSION}");
         ensure!(chart.lines().any(|one| one == line), "Chart.yaml lacks the line `{line}`");
     }
-    for file in ["docs/ci/github.yaml", "docs/ci/gitlab.yaml"] {
-        let key = format!("concierge-webhook-{VERSION}");
-        ensure!(read(file)?.contains(&key), "{file} lacks the cache's key `{key}`");
+    for (file, before) in NAMED {
+        let text = read(file)?;
+        let named: Vec<_> = text.split(before).skip(1).map(version_at_start).collect();
+        ensure!(!named.is_empty(), "{file} names no version behind `{before}`");
+        let other = named.iter().find(|version| **version != VERSION);
+        ensure!(other.is_none(), "{file} has `{before}{}`, the version is {VERSION}", other.unwrap_or(&""));
     }
-    let hook = format!("rev: v{VERSION}");
-    ensure!(read("docs/checking.md")?.contains(&hook), "docs/checking.md lacks the hook's `{hook}`");
     let head = changes()?;
     let known = head == UNRELEASED || head.starts_with(&format!("{VERSION} "));
     ensure!(
@@ -29,6 +42,12 @@ pub(crate) fn agreed() -> Result<()> {
         "CHANGELOG.md begins with `{head}`, which is neither `{UNRELEASED}` nor {VERSION} and its date"
     );
     Ok(())
+}
+
+/// The version with which `text` begins.
+fn version_at_start(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    text[..end].trim_end_matches('.')
 }
 
 /// Whether `tag` is the version, and CHANGELOG.md has closed it.
@@ -83,6 +102,21 @@ mod tests {
     #[test]
     fn cargo_chart_docs_and_changelog_name_one_version() {
         agreed().unwrap();
+    }
+
+    #[test]
+    fn a_version_ends_where_a_file_name_goes_on() {
+        for (text, version) in [("0.1.0.oci.tar", "0.1.0"), ("1.20.3\n", "1.20.3"), ("VERSION", "")] {
+            assert_eq!(version_at_start(text), version);
+        }
+    }
+
+    #[test]
+    fn one_compiler_is_named_everywhere() {
+        let version = env!("CARGO_PKG_RUST_VERSION");
+        assert!(read("Dockerfile").unwrap().contains(&format!(" rust:{version}-")));
+        let workflow = read(".github/workflows/release.yml").unwrap();
+        assert!(workflow.contains(&format!("RUST: \"{version}\"")), "{workflow}");
     }
 
     #[test]
