@@ -1,15 +1,21 @@
 //! What `--help` prints: what fits a screen. `--help-all` and the man pages tell the rest.
 
-use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, builder::BoolishValueParser};
+
+use crate::variables;
 
 /// How many lines of `--help` fit a screen.
 pub const SCREEN: usize = 40;
+/// How wide it may be: what goes through a pager is not known to be narrower.
+const WIDTH: usize = 80;
 
 const MORE: &str = "--help-all tells of every flag and its variable, and shows examples.";
 
 /// Reads the command line of a program; ends the process with a message when it makes no sense.
 pub fn parse<T: CommandFactory + FromArgMatches>() -> T {
-    let matches = command::<T>(std::env::args_os().any(|arg| arg == "--help-all")).get_matches();
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let command = command::<T>(arguments.iter().any(|argument| argument == "--help-all"));
+    let matches = variables::matches(command, &arguments).unwrap_or_else(|error| error.exit());
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
@@ -20,7 +26,7 @@ pub fn command<T: CommandFactory>(all: bool) -> Command {
 
 fn fitted(command: Command, all: bool) -> Command {
     let command = command.mut_subcommands(|one| fitted(one, all));
-    let command = command.disable_help_flag(true).args(flags());
+    let command = command.disable_help_flag(true).args(flags()).max_term_width(WIDTH);
     if command.has_subcommands() {
         return command;
     }
@@ -32,6 +38,10 @@ fn fitted(command: Command, all: bool) -> Command {
 /// What is told of an option, and whether its variable counts: CI sets variables to nothing, or to false, where it
 /// means none.
 fn told(arg: Arg, all: bool) -> Arg {
+    let arg = match is_switch(&arg) && arg.get_env().is_some() {
+        true => arg.value_parser(BoolishValueParser::new()),
+        false => arg,
+    };
     let arg = arg.hide_env(!all);
     match all {
         // Man pages leave out the text of what `--help` does not tell.
@@ -41,10 +51,14 @@ fn told(arg: Arg, all: bool) -> Arg {
     }
 }
 
+fn is_switch(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
 fn says_nothing(arg: &Arg) -> bool {
-    let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     let value = arg.get_env().and_then(std::env::var_os);
-    value.is_some_and(|value| value.is_empty() || (is_switch && value == "false"))
+    let no = |value: &str| ["false", "f", "no", "n", "off", "0"].contains(&value.to_lowercase().as_str());
+    value.is_some_and(|value| value.is_empty() || (is_switch(arg) && value.to_str().is_some_and(no)))
 }
 
 fn flags() -> [Arg; 2] {

@@ -11,6 +11,7 @@
 //! | [`logs`] | log lines for people and for machines |
 //! | [`rules`] | levels and bounds of rules on the command line |
 //! | [`shutdown`] | signals |
+//! | `variables` | flags that are set by variables of the environment |
 
 pub mod admin;
 pub mod cache;
@@ -21,3 +22,4 @@ pub mod help;
 pub mod logs;
 pub mod rules;
 pub mod shutdown;
+mod variables;

@@ -13,6 +13,11 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether `written` is `known` but for one or two letters.
+pub fn is_slip(written: &str, known: &str) -> bool {
+    written.len() <= LONGEST && (1..=2).contains(&strsim::damerau_levenshtein(written, known))
+}
+
 /// The one of `known` that `written` is a slip of.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // The distance takes as long as both words are, multiplied.

@@ -54,7 +54,7 @@ Examples:
 Exit codes:
   0  everything is admitted, every fixture passes
   1  something is refused, or a fixture fails
-  2  the input is bad: an unreadable file, wrong YAML, an unknown kind or version, nothing to check
+  2  the call or the input is bad: an unreadable file, wrong YAML, an unknown kind or version, nothing to check
   3  internal error, or a report can't be written";
 
 /// Say what would be admitted, for files, without a cluster

@@ -21,7 +21,7 @@ use std::{
 pub use self::args::CheckArgs;
 use self::{
     files::Inputs,
-    fixture::init,
+    fixture::init::{self, Unwritten},
     input::{
         Item, Reader,
         source::{self, BadInput},
@@ -82,9 +82,10 @@ fn tried(args: CheckArgs) -> ExitCode {
     }
     let offline = Offline::new(enforcement, settings);
     match init {
-        Some(file) => {
-            answer(input.into_fixture(&offline).and_then(|text| init::write(&file, &text, &offline)))
-        }
+        Some(file) => match input.into_fixture(&offline) {
+            Ok(text) => written(init::write(&file, &text, &offline)),
+            Err(message) => answer(Err(message)),
+        },
         None => report(&input.check(offline), &outputs, color.wanted()),
     }
 }
@@ -155,14 +156,24 @@ fn exit_code(report: &Report) -> u8 {
     }
 }
 
+fn written(written: Result<String, Unwritten>) -> ExitCode {
+    match written {
+        Ok(text) => print(&text, 0),
+        Err(Unwritten::Call(message)) => fail(&message, BAD_INPUT),
+        Err(Unwritten::File(message)) => fail(&message, INTERNAL),
+    }
+}
+
 fn answer(answer: Result<String, String>) -> ExitCode {
     match answer {
         Ok(text) => print(&text, 0),
-        Err(message) => {
-            let _ = writeln!(io::stderr(), "error: {}", words::printable(&message));
-            BAD_INPUT.into()
-        }
+        Err(message) => fail(&message, BAD_INPUT),
     }
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {}", words::printable(message));
+    code.into()
 }
 
 /// Prints `text` and ends with `code`. A reader that has seen enough, like `head`, is no error.

@@ -6,7 +6,10 @@ use std::{
 };
 
 use annotate_snippets::{Level as Title, Renderer};
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use concierge_shared::{
     admission::rule::{Enforcement, Level},
     s3::policy::{Finding, PolicyKind, Profile, Subject, lint},
@@ -20,6 +23,9 @@ use super::{
     output::{Excerpt, Output},
     words::{self, count, printable},
 };
+
+/// What there is to do without a policy, for which nothing here has a meaning.
+const WITHOUT_POLICY: [&str; 3] = ["files", "rules", "explain"];
 
 /// A policy document to check in place of objects
 #[derive(Debug, clap::Args)]
@@ -35,19 +41,19 @@ pub(super) struct PolicyArgs {
     )]
     policy: Option<PathBuf>,
     /// What the policy is attached to
-    #[arg(long, value_enum, env = "CONCIERGE_CHECK_KIND")]
+    #[arg(long, value_enum, env = "CONCIERGE_CHECK_KIND", conflicts_with_all = WITHOUT_POLICY)]
     kind: Option<Attached>,
     /// The bucket of a bucket policy, so that its resources can be compared with it
-    #[arg(hide_short_help = true, long, value_name = "NAME", env = "CONCIERGE_CHECK_BUCKET")]
+    #[arg(hide_short_help = true, long, value_name = "NAME", env = "CONCIERGE_CHECK_BUCKET", conflicts_with_all = WITHOUT_POLICY)]
     bucket: Option<String>,
     /// The provider, whose rules differ here and there
-    #[arg(hide_short_help = true, long, value_name = "PROFILE", env = "CONCIERGE_CHECK_PROFILE", default_value = "generic", value_parser = profile)]
+    #[arg(hide_short_help = true, long, value_name = "PROFILE", env = "CONCIERGE_CHECK_PROFILE", default_value = "generic", value_parser = profiles(), conflicts_with_all = WITHOUT_POLICY)]
     profile: Profile,
     /// The ARN as which Concierge calls the provider, so that a policy that locks it out is found
-    #[arg(hide_short_help = true, long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER")]
+    #[arg(hide_short_help = true, long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER", conflicts_with_all = WITHOUT_POLICY)]
     controller: Option<String>,
     /// The bucket is meant to be public
-    #[arg(hide_short_help = true, long, env = "CONCIERGE_CHECK_ALLOW_PUBLIC")]
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CHECK_ALLOW_PUBLIC", conflicts_with_all = WITHOUT_POLICY)]
     allow_public: bool,
 }
 
@@ -61,10 +67,10 @@ enum Attached {
     Inline,
 }
 
-fn profile(name: &str) -> Result<Profile, String> {
-    let names = || Profile::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let found = Profile::ALL.iter().find(|(known, _)| *known == name);
-    found.map(|(_, profile)| *profile).ok_or_else(|| format!("use one of {}", names()))
+fn profiles() -> impl TypedValueParser<Value = Profile> {
+    let of_name = |name: String| Profile::ALL.iter().find(|(known, _)| *known == name);
+    PossibleValuesParser::new(Profile::ALL.iter().map(|(name, _)| *name))
+        .try_map(move |name| of_name(name).map(|(_, profile)| *profile).ok_or("there is no such profile"))
 }
 
 /// A finding with the level that holds here.
@@ -112,6 +118,9 @@ impl PolicyArgs {
             .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
             .map_err(|error| format!("{name} can't be read: {error}"))?;
         Output::over_input(outputs, &inputs)?;
+        if text.trim().is_empty() {
+            return Err(format!("{name} holds nothing to check; what should have filled it may have failed"));
+        }
         let findings = self.findings(kind, &text, enforcement);
         let refused = findings.iter().any(|(level, _)| *level == Level::Deny);
         let printed = match json {

@@ -33,6 +33,16 @@ pub(crate) struct RunFixture {
     pub result: Result<(), Differences>,
 }
 
+impl RunFixture {
+    /// How it is called where several may come from one file: `case.yaml`, or `cases.yaml:7`.
+    pub(crate) fn place(&self) -> String {
+        match self.source.documents.len() {
+            1 => self.source.name.clone(),
+            _ => format!("{}:{}", self.source.name, self.span.start.line),
+        }
+    }
+}
+
 impl Report {
     /// Checks `items` in `offline`, which holds the world around them.
     pub(crate) fn of(items: Vec<Item>, bad: Vec<BadInput>, mut offline: Offline) -> Self {

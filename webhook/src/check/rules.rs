@@ -34,9 +34,17 @@ struct RuleResult {
     summary: &'static str,
 }
 
-/// All rules of the webhook as a JSON list, ordered by id.
+/// The webhook's rules and those of the command itself, which are of no kind; ordered by id.
+fn all() -> Vec<(&'static AdmissionRule, Vec<&'static str>)> {
+    let own = RULES.iter().map(|rule| (*rule, Vec::new()));
+    let mut rules: Vec<_> = all_rules().into_iter().chain(own).collect();
+    rules.sort_by_key(|(rule, _)| rule.id);
+    rules
+}
+
+/// All rules as a JSON list, ordered by id.
 pub(crate) fn json() -> String {
-    let results = all_rules().into_iter().map(|(rule, kinds)| RuleResult {
+    let results = all().into_iter().map(|(rule, kinds)| RuleResult {
         id: rule.id,
         level: rule.level,
         kinds,
@@ -47,7 +55,7 @@ pub(crate) fn json() -> String {
 
 /// All rules, one on each line, ordered by id.
 pub(crate) fn table() -> String {
-    let rules: Vec<_> = all_rules().into_iter().map(|(rule, kinds)| (rule, kinds_text(&kinds))).collect();
+    let rules: Vec<_> = all().into_iter().map(|(rule, kinds)| (rule, shortened(&kinds))).collect();
     let width =
         |of: fn(&(&'static AdmissionRule, String)) -> usize| rules.iter().map(of).max().unwrap_or_default();
     let (ids, kinds) = (width(|(rule, _)| rule.id.len()), width(|(_, kinds)| kinds.len()));
@@ -61,8 +69,7 @@ pub(crate) fn table() -> String {
 
 /// What the rule `id` demands and how to change its level; what is wrong when there is no such rule.
 pub(crate) fn explain(id: &str) -> Result<String, String> {
-    let own = RULES.iter().map(|rule| (*rule, Vec::new()));
-    let rules: Vec<_> = all_rules().into_iter().chain(own).collect();
+    let rules = all();
     let Some((rule, kinds)) = rules.iter().find(|(rule, _)| rule.id == id) else {
         return Err(unknown(id, rules.iter().map(|(rule, _)| rule.id)));
     };
@@ -71,7 +78,7 @@ pub(crate) fn explain(id: &str) -> Result<String, String> {
 
 /// What `rule` is about and how to change its level.
 pub(crate) fn help(rule: &AdmissionRule) -> String {
-    let all = all_rules();
+    let all = all();
     let kinds = all.iter().find(|(one, _)| one.id == rule.id).map(|(_, kinds)| kinds.as_slice());
     text(rule, kinds.unwrap_or_default())
 }
@@ -83,7 +90,7 @@ pub(crate) fn help_uri(rule: &AdmissionRule) -> String {
 }
 
 fn text(rule: &AdmissionRule, kinds: &[&str]) -> String {
-    let of = if kinds.is_empty() { "check only".to_owned() } else { kinds_text(kinds) };
+    let of = kinds_text(kinds);
     if FIXED.contains(&rule) {
         return format!("{}   always {}, {of}\n\n{}\n\n{NO_LEVEL}\n", rule.id, rule.level, rule.summary);
     }
@@ -117,5 +124,19 @@ fn unknown(id: &str, known: impl IntoIterator<Item = &'static str>) -> String {
 }
 
 fn kinds_text(kinds: &[&str]) -> String {
-    if kinds.len() == KINDS.len() { "every kind".to_owned() } else { kinds.join(", ") }
+    match kinds.len() {
+        0 => "check only".to_owned(),
+        number if number == KINDS.len() => "every kind".to_owned(),
+        _ => kinds.join(", "),
+    }
+}
+
+/// The kinds in a column of a table: of many, the first and how many there are.
+fn shortened(kinds: &[&str]) -> String {
+    match kinds {
+        [first, more @ ..] if more.len() > 1 && kinds.len() < KINDS.len() => {
+            format!("{first} and {} more", more.len())
+        }
+        _ => kinds_text(kinds),
+    }
 }

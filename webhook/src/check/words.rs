@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-pub(crate) use concierge_shared::common::words::nearest;
+pub(crate) use concierge_shared::common::words::{is_slip, nearest};
 use serde::Serialize;
 
 /// `text` on one line and without commands to a terminal: it may come from a file that nobody has looked at, and

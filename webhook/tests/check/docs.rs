@@ -60,6 +60,22 @@ fn the_way_from_nothing_to_red_to_green_is_as_shown() {
 }
 
 #[test]
+fn the_json_is_as_shown() {
+    let folder = TempDir::new().unwrap();
+    let page = page("checking.md");
+    // Up to the fixture, before somebody opens the shop to dogs.
+    for (command, _) in commands(&page).iter().take_while(|(command, _)| !command.starts_with("sed ")) {
+        run(&folder, command);
+    }
+    write(&folder, "bad.yaml", "a: b: c\n");
+    let files = "--world deploy/1-store.yaml deploy/2-pet.yaml cases/no-dogs.yaml bad.yaml";
+    let (code, found) = run(&folder, &format!("concierge-webhook check -o json {files}"));
+    let shown = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!((code, read(&found)), (Some(2), read(shown)));
+}
+
+#[test]
 fn every_rule_of_the_command_itself_is_on_its_page_and_every_other_in_the_reference() {
     let (checking, rules) = (page("checking.md"), page("rules.md"));
     let source = fs::read_to_string(project().join("webhook/src/check/rules.rs")).unwrap();
@@ -138,6 +154,10 @@ fn ci_files_are_yaml_and_the_pre_commit_hook_checks_all_files_together() {
         let job: Value = serde_saphyr::from_str(&page(&format!("ci/{name}"))).unwrap();
         assert!(job.is_object(), "{name}");
     }
+    // A folder with the name of a target would be taken for what it makes.
+    let makefile = page("ci/Makefile");
+    let targets: Vec<_> = makefile.lines().filter_map(|line| line.strip_suffix(':')).collect();
+    assert!(makefile.contains(&format!(".PHONY: {}\n", targets.join(" "))), "{targets:?}");
     let hooks = fs::read_to_string(project().join(".pre-commit-hooks.yaml")).unwrap();
     let hooks: Vec<Value> = serde_saphyr::from_str(&hooks).unwrap();
     assert_eq!(hooks[0]["pass_filenames"], false);

@@ -140,7 +140,7 @@ fn a_report_takes_the_place_of_an_older_one_wholly_or_not_at_all() {
     assert_eq!(shell(&folder, "$CHECK rex.yaml -o json=report").code, 1);
     assert!(read(&folder, "report").ends_with("}\n"));
     let full = shell(&folder, "trap '' XFSZ; ulimit -f 0; $CHECK --init case.yaml rex.yaml");
-    assert!(full.code == 2 && full.err.contains("case.yaml can't be written"), "{}", full.err);
+    assert!(full.code == 3 && full.err.contains("case.yaml can't be written"), "{}", full.err);
     assert!(!folder.path().join("case.yaml").exists());
 }
 
@@ -179,6 +179,12 @@ fn a_report_is_written_in_its_place_where_the_folder_takes_no_new_file() {
     let written = shell(&folder, &format!("{PLAIN}$CHECK rex.yaml -o json=closed/open"));
     assert_eq!(written.code, 1, "{}", written.err);
     serde_json::from_str::<Value>(&read(&folder, "closed/open")).unwrap();
+    // Nor is an older one lost on a full disk: here a file may hold no more than half a kilobyte.
+    fs::write(closed.join("open"), "old").unwrap();
+    let full =
+        shell(&folder, &format!("{PLAIN}trap '' XFSZ; ulimit -f 1; $CHECK rex.yaml -o json=closed/open"));
+    assert!(full.code == 3 && full.err.contains("open can't be written: File too large"), "{}", full.err);
+    assert_eq!(read(&folder, "closed/open"), "old");
     // What may not be written to is not replaced, even where its folder would allow it.
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
     for file in ["kept", "new/new", "new/", "."] {

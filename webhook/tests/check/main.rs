@@ -4,8 +4,10 @@
 
 mod docs;
 mod files;
+mod input;
 mod outputs;
 mod suites;
+mod variables;
 
 use std::{
     fs,
@@ -460,12 +462,21 @@ fn a_fixture_with_a_slip_is_bad_input() {
 fn rules_are_listed_and_explained() {
     let listed: Value = check(&["--rules", "--output", "json"], "").json();
     let ids: Vec<_> = listed.as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, all_rules().iter().map(|(rule, _)| rule.id).collect::<Vec<_>>());
+    assert!(ids.is_sorted() && all_rules().iter().all(|(rule, _)| ids.contains(&rule.id)), "{ids:?}");
+    let own = ids.iter().filter(|id| id.starts_with("check."));
+    assert_eq!(own.count(), ids.len() - all_rules().len());
+    for id in ["check.order", "check.input"] {
+        assert!(ids.contains(&id) && check(&["--rules"], "").out.contains(&format!("\n{id} ")), "{id}");
+    }
     assert_eq!(
         listed[0].as_object().unwrap().keys().collect::<Vec<_>>(),
         ["id", "kinds", "level", "summary"]
     );
     assert_eq!(check(&["--rules"], "").out.lines().count(), ids.len() + 1);
+    // A row is what it demands, after columns that leave room for that.
+    let table = check(&["--rules"], "").out;
+    let before = table.lines().next().unwrap().find("WHAT IT DEMANDS").unwrap();
+    assert!(before < 90, "{before} columns come before what a rule demands");
     let explained = check(&["--explain", "pets.pet.tag-allowed"], "");
     assert!(explained.out.contains("deny by default, Pet") && explained.code == 0, "{}", explained.out);
     let unknown = check(&["--explain", "pets.pet.tag-alowed"], "");
@@ -573,7 +584,11 @@ fn a_policy_that_can_not_be_read_is_bad_input() {
     assert_eq!(run.code, 2);
     assert!(run.err.contains("nothing-is-here.json can't be read"), "{}", run.err);
     assert_eq!(check(&["--policy", "-"], "").code, 2, "the kind is needed");
-    assert_eq!(check(&["--policy", "-", "--kind", "identity"], "").code, 1, "nothing is no policy");
+    // What should have filled it may have failed, and no level makes that good.
+    for levels in ["", "s3=warn", "s3=off"] {
+        let nothing = check(&["--policy", "-", "--kind", "identity", "--enforcement", levels], " \n");
+        assert!(nothing.code == 2 && nothing.err.contains("holds nothing to check"), "{}", nothing.err);
+    }
 }
 
 struct Run {

@@ -68,6 +68,63 @@ fn fixtures_of_one_file_are_told_apart() {
 }
 
 #[test]
+fn of_several_fixtures_in_a_file_every_report_says_which() {
+    let case = |id: i32| {
+        format!(
+            "apiVersion: check.concierge.dev/v1\nkind: Fixture\nobject: {{apiVersion: petstore.example.com/v1, kind: Pet, \
+             metadata: {{name: rex, namespace: zoo}}, spec: {{id: {id}, name: Rex}}}}\nexpect: {{verdict: admitted}}\n"
+        )
+    };
+    let (good, bad) = (case(7), case(0));
+    let three = format!("{bad}---\n{good}---\n{bad}");
+    let human = check(&["-"], &three).out;
+    for line in ["FAIL <stdin>:2\n", "pass <stdin>:7\n", "FAIL <stdin>:12\n"] {
+        assert!(human.contains(line), "{human}");
+    }
+    let junit = check(&["-", "-o", "junit"], &three).out;
+    let report = roxmltree::Document::parse(&junit).unwrap();
+    let names: Vec<_> = report
+        .descendants()
+        .filter(|node| node.has_tag_name("testcase"))
+        .filter_map(|one| one.attribute("name"))
+        .collect();
+    let name = "CREATE Pet zoo/rex is admitted";
+    assert_eq!(names, [name, &format!("{name} (2)"), &format!("{name} (3)")]);
+    let github = check(&["-", "-o", "github"], &three).out;
+    assert_eq!(github.matches(&format!("::{name}: verdict: expected")).count(), 2, "{github}");
+    let issue = check(&["-", "-o", "gitlab"], &three).json();
+    assert!(
+        issue[0]["description"].as_str().unwrap().starts_with(&format!("{name}: verdict: ")),
+        "{issue:#}"
+    );
+    let sarif = check(&["-", "-o", "sarif"], &three).json();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"], name, "{result:#}");
+    // Another case that is mended does not make this one a new one.
+    let print =
+        |text: &str, index: usize| check(&["-", "-o", "gitlab"], text).json()[index]["fingerprint"].clone();
+    let other = bad.replace("name: rex", "name: tom");
+    assert_eq!(print(&format!("{bad}---\n{other}"), 1), print(&format!("{good}---\n{other}"), 0));
+}
+
+#[test]
+fn an_object_that_is_given_twice_is_two_cases() {
+    let rex = pet("rex", "  id: 7\n  name: Rex\n");
+    let junit = check(&["-", "-o", "junit"], &format!("{rex}---\n{rex}")).out;
+    for name in ["name=\"Pet zoo/rex\"", "name=\"Pet zoo/rex (2)\""] {
+        assert_eq!(junit.matches(name).count(), 1, "{junit}");
+    }
+}
+
+#[test]
+fn a_fixture_that_can_not_be_written_is_no_wrong_input() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("nowhere/case.yaml").display().to_string();
+    let run = check(&["--init", &nowhere, "-"], &pet("rex", "  id: 7\n  name: Rex\n"));
+    assert!(run.code == 3 && run.err.contains("can't be written: "), "{} {}", run.code, run.err);
+}
+
+#[test]
 fn a_fixture_is_about_one_object() {
     let two = pet("rex", "  id: 7\n  name: Rex\n") + "---\n" + SHOP;
     let run = check(&["--init", "-", "-"], &two);

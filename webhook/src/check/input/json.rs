@@ -77,8 +77,8 @@ impl<'a> Reader<'a> {
             let key_span = self.key_span(read, self.offset(value.get()));
             read = self.offset(value.get()) + value.get().len();
             if let Some(before) = map.get(&key) {
-                let message =
-                    format!("the key {key:?} is already set in line {}", before.key_span.start.line);
+                let line = before.key_span.start.line;
+                let message = format!("the key {key:?} is already set in line {line}; keep one of them");
                 return Err(SyntaxError { span: key_span, message });
             }
             let value = self.node(value.get(), depth + 1)?;

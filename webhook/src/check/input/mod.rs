@@ -7,7 +7,7 @@ pub(crate) mod tree;
 pub(crate) mod walk;
 pub(crate) mod yaml;
 
-use std::{path::PathBuf, rc::Rc};
+use std::{collections::BTreeSet, path::PathBuf, rc::Rc};
 
 use concierge_shared::{
     admission::{
@@ -16,7 +16,7 @@ use concierge_shared::{
         rule::RULES_ANNOTATION,
     },
     child::OWNER_UID_LABEL,
-    field::at,
+    field::{FieldPath, at},
     kind::{KINDS, KindInfo, by_gvk, by_name},
 };
 use serde_json::Value;
@@ -28,7 +28,7 @@ use self::{
 use crate::check::{
     files::Inputs,
     fixture::{self, world},
-    words::nearest,
+    words::{is_slip, nearest},
 };
 
 /// Something that would be handed to the API server.
@@ -110,11 +110,10 @@ impl<'a> Reader<'a> {
                 Err(bad) => self.bad.push(bad),
             },
             // Values of charts, kustomizations and the like lie in folders beside objects.
-            (None, None) if !source.asked_for => self.items.push(Item::Other),
-            (api_version, _) => {
-                let missing = if api_version.is_none() { "apiVersion" } else { "kind" };
-                let message = format!("is no Kubernetes object: it has no {missing}");
-                self.bad.push(BadInput::at(source, node.locate(&at(missing)), message));
+            _ if !source.asked_for && !is_ours(node) => self.items.push(Item::Other),
+            _ => {
+                let (field, message) = no_object(node);
+                self.bad.push(BadInput::at(source, node.locate(&field), message));
             }
         }
     }
@@ -152,7 +151,10 @@ impl<'a> Reader<'a> {
                     .map_err(|(field, message)| BadInput::at(source, node.locate(&at(field)), message))?;
                 Ok(Some(Item::Submission(self.manifest(source, node, info))))
             }
-            _ => Ok(Some(Item::Other)),
+            _ => match misspelt_group(group, kind) {
+                Some(message) => Err(BadInput::at(source, node.locate(&at("apiVersion")), message)),
+                None => Ok(Some(Item::Other)),
+            },
         }
     }
 
@@ -171,6 +173,34 @@ impl<'a> Reader<'a> {
             node: node.clone(),
         }
     }
+}
+
+/// Whether what is no object was meant to be one of ours, or a list of them.
+fn is_ours(node: &Node) -> bool {
+    let text = |key| node.get(key).and_then(Node::text);
+    let of_group =
+        |version: &str| KINDS.iter().any(|info| version.split('/').next() == Some(&(info.group)()));
+    text("apiVersion").is_some_and(of_group)
+        || (node.get("apiVersion").is_none() && text("kind").is_some_and(|kind| by_name(kind).is_some()))
+        || node.list().is_some_and(|items| items.iter().any(is_ours))
+}
+
+/// Why `node` is no object, and the field at which that is said.
+fn no_object(node: &Node) -> (FieldPath, String) {
+    let Some(map) = node.map() else {
+        let why = match node.list() {
+            Some(_) => {
+                "is a list; give its objects as documents with --- between them, or as items of kind: List"
+            }
+            None => "is no Kubernetes object but a single value",
+        };
+        return (at(""), why.to_owned());
+    };
+    let is_missing = |key: &&str| map.get(key).is_none_or(|entry| entry.value.text().is_none());
+    let field = ["apiVersion", "kind"].into_iter().find(is_missing).unwrap_or("kind");
+    let why =
+        if map.get(field).is_some() { format!("{field} is no text") } else { format!("it has no {field}") };
+    (at(field), format!("is no Kubernetes object: {why}"))
 }
 
 /// Gives `object` a namespace, as kubectl does; the one it has then.
@@ -203,11 +233,26 @@ pub(crate) fn known_kind(api_version: &str, kind: &str) -> Result<&'static KindI
         return Err(("apiVersion", message));
     }
     let kinds: Vec<_> = KINDS.iter().filter(|info| (info.group)() == group).map(|info| info.name).collect();
+    if kinds.is_empty() {
+        let message = format!("the group {group:?} is not Concierge's; use one of {}", groups());
+        return Err(("apiVersion", message));
+    }
     let hint = match nearest(kind, kinds.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("it has {}", kinds.join(", ")),
     };
     Err(("kind", format!("the group {group} has no kind {kind:?}; {hint}")))
+}
+
+fn groups() -> String {
+    let groups: BTreeSet<_> = KINDS.iter().map(|info| (info.group)()).collect();
+    groups.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// What is wrong with an object of a kind of ours in a group that is none, but nearly is the kind's.
+fn misspelt_group(group: &str, kind: &str) -> Option<String> {
+    let meant = KINDS.iter().find(|info| info.name == kind && is_slip(group, &(info.group)()))?;
+    Some(format!("the group {group:?} is not known here; did you mean {}?", meant.api_version()))
 }
 
 /// What is wrong with the API version that is a group of ours alone.

@@ -72,7 +72,7 @@ impl fmt::Display for BadInput {
 impl Source {
     /// Parses `text`: as JSON when it begins like it, else as YAML.
     pub(crate) fn new(name: String, text: &str, asked_for: bool) -> Self {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        let text = with_line_feeds(text.strip_prefix('\u{feff}').unwrap_or(text));
         let documents = match text.trim_start().starts_with(['{', '[']) {
             true => json_or_yaml(&text),
             false => yaml::parse(&text),
@@ -92,6 +92,11 @@ impl Source {
         let start = self.lines.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
         self.text[start..].lines().next().unwrap_or_default()
     }
+}
+
+/// `text` with all its lines ended in one way: YAML ends them in three, and they are counted in several places.
+fn with_line_feeds(text: &str) -> String {
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() }
 }
 
 /// YAML may begin with a brace too, so its reader has the last word; an error is JSON's, though, when neither
@@ -154,7 +159,8 @@ pub(crate) fn read_file(path: &Path, inputs: &mut Inputs) -> Result<Rc<Source>, 
 fn read_one(path: &Path, asked_for: bool, inputs: &mut Inputs) -> Result<Rc<Source>, BadInput> {
     let bytes =
         bytes(path, inputs).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| BadInput::file(path, "is not text in UTF-8"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| BadInput::file(path, "is not text in UTF-8; save it as such"))?;
     Ok(Rc::new(Source::new(name(path), &text, asked_for)))
 }
 

@@ -169,7 +169,10 @@ impl Builder {
                 Some(Key::Merge(span)) => merge_into(map, &node, span)?,
                 Some(Key::Name(name, span)) => {
                     if let Some(line) = explicit.insert(name.clone(), span.start.line) {
-                        return error(span, format!("the key {name:?} is already set in line {line}"));
+                        return error(
+                            span,
+                            format!("the key {name:?} is already set in line {line}; keep one of them"),
+                        );
                     }
                     map.set(Entry { key: name, key_span: span, value: node });
                 }

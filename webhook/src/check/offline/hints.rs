@@ -34,7 +34,7 @@ pub(super) fn order(denials: &[Problem], awaited: &Awaited) -> Option<Problem> {
     }
     let message = match awaited.is_empty() {
         true => format!("is refused before what comes later is there: {}", denial.message),
-        false => format!("needs {named}; create it first"),
+        false => format!("needs {named}; create {} first", if awaited.len() == 1 { "it" } else { "them" }),
     };
     Some(Problem { field: denial.field.clone(), rule: &ORDER, cause: Cause::NotFound, message })
 }

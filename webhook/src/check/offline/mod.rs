@@ -186,7 +186,10 @@ impl Offline {
     pub(crate) fn decide_in_turn(&self, asked: &Asked<'_>) -> (Vec<Problem>, Vec<Id>) {
         let around = Around { later: Some(Mutex::default()), ..self.around(asked.kind.name) };
         let denials = self.evaluate(asked, Stage::Validate, &around).denials;
-        let later = around.later.unwrap_or_default().into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut later = around.later.unwrap_or_default().into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Several rules look for one object.
+        let mut seen = HashSet::new();
+        later.retain(|id| seen.insert(id.clone()));
         (denials, later)
     }
 

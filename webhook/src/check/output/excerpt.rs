@@ -129,9 +129,9 @@ fn context(line: &str, window: &Range<usize>) -> Range<usize> {
     start..line[end..].find(ends_word).map_or(line.len(), |length| end + length)
 }
 
-/// An address without credentials is worth reading.
+/// An address without credentials is worth reading, and so is what has neither letters nor digits.
 fn may_be_secret(value: &str) -> bool {
-    !value.contains("://") || value.contains('@')
+    value.contains(char::is_alphanumeric) && (!value.contains("://") || value.contains('@'))
 }
 
 /// The values at a path such as `spec.items[].token` or `spec.maps{}.token`.

@@ -100,7 +100,7 @@ fn of_fixture(run: &RunFixture) -> Option<Finding<'_>> {
     Some(Finding {
         rule: &FIXTURE,
         level: Level::Deny,
-        subject: String::new(),
+        subject: run.name.clone(),
         field: String::new(),
         message: differences.to_string(),
         file: &run.source.name,

@@ -93,7 +93,8 @@ impl Human {
 
     fn fixture(&self, text: &mut String, run: &RunFixture) {
         let (good, wrong) = (self.good, self.wrong);
-        let name = printable(&run.source.name);
+        let place = run.place();
+        let name = printable(&place);
         let _ = match &run.result {
             Ok(()) => writeln!(text, "{good}pass{good:#} {name}"),
             Err(differences) => {

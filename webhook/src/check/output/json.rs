@@ -1,21 +1,6 @@
 //! A report as JSON.
 //!
-//! ```json
-//! {"version": 1,
-//!  "results": [{"file": "pets.yaml", "line": 1, "kind": "Pet", "namespace": "zoo", "name": "rex",
-//!    "operation": "CREATE", "verdict": "refused",
-//!    "problems": [{"rule": "pets.pet.tag-allowed", "level": "deny", "path": "spec.tag",
-//!      "reason": "FieldValueNotSupported", "message": "...", "line": 12, "column": 8}],
-//!    "warnings": [], "patch": [{"op": "replace", "path": "/spec/name", "value": "Rex"}]}],
-//!  "fixtures": [{"file": "case.yaml", "line": 2, "name": "CREATE Pet zoo/rex is refused", "passed": true,
-//!    "differences": []}],
-//!  "errors": [{"file": "bad.yaml", "line": 3, "column": 1, "message": "..."}],
-//!  "summary": {"checked": 1, "admitted": 0, "refused": 1, "warnings": 0, "passedOver": 0,
-//!    "fixtures": 1, "failed": 0, "errors": 1}}
-//! ```
-//!
-//! Lines and columns count from 1, columns in characters; in `errors` both are null when the whole file can't
-//! be read. Fields may be added; `version` changes when one changes its meaning or goes.
+//! `docs/checking.md` shows its shape.
 
 use concierge_shared::admission::{problem::Problem, rule::Level};
 use json_patch::PatchOperation;

@@ -1,6 +1,6 @@
 //! JUnit XML: a suite for each file, a case for each object and fixture.
 
-use std::io;
+use std::{collections::HashMap, io};
 
 use concierge_shared::admission::problem::Problem;
 use quick_xml::{
@@ -43,12 +43,15 @@ pub(super) fn junit(report: &Report) -> String {
         report.objects.iter().map(|object| (object.submission.source.name.as_str(), of_object(object)));
     let fixtures = report.fixtures.iter().map(|run| (run.source.name.as_str(), of_fixture(run)));
     let mut suites: Vec<Suite<'_>> = Vec::new();
+    let mut known = HashMap::new();
     for (file, case) in bad.chain(objects).chain(fixtures) {
-        match suites.iter_mut().find(|suite| suite.file == file) {
-            Some(suite) => suite.cases.push(case),
-            None => suites.push(Suite { file, cases: vec![case] }),
+        let index = *known.entry(file).or_insert(suites.len());
+        if index == suites.len() {
+            suites.push(Suite { file, cases: Vec::new() });
         }
+        suites[index].cases.push(case);
     }
+    suites.iter_mut().for_each(Suite::tell_apart);
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // What is written to memory can be written.
     let _ = write(&mut writer, &suites);
@@ -109,6 +112,18 @@ fn write(writer: &mut Writer<Vec<u8>>, suites: &[Suite<'_>]) -> io::Result<()> {
 }
 
 impl Suite<'_> {
+    /// Of cases with one name, readers keep one.
+    fn tell_apart(&mut self) {
+        let mut times = HashMap::<String, usize>::new();
+        for case in &mut self.cases {
+            let times = times.entry(case.name.clone()).or_default();
+            *times += 1;
+            if *times > 1 {
+                case.name.push_str(&format!(" ({times})"));
+            }
+        }
+    }
+
     fn count(&self, element: &str) -> usize {
         let is_one = |case: &&Case| case.failure.as_ref().is_some_and(|failure| failure.element == element);
         self.cases.iter().filter(is_one).count()

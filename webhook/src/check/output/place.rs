@@ -125,7 +125,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (new, file) = match create_beside(folder) {
-        Err(error) if old.is_some() && is_bound(&error) => return fs::write(path, text),
+        Err(error) if old.is_some() && is_bound(&error) => return overwrite(path, text),
         created => created?,
     };
     let moved = fill(file, text, old.as_ref()).and_then(|()| fs::rename(&new, path));
@@ -133,9 +133,22 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
         let _ = fs::remove_file(&new);
     }
     match moved {
-        Err(error) if old.is_some() && is_bound(&error) => fs::write(path, text),
+        Err(error) if old.is_some() && is_bound(&error) => overwrite(path, text),
         moved => moved,
     }
+}
+
+/// Writes `text` into the file `path` itself. What was there had room, so it can be put back.
+fn overwrite(path: &Path, text: &str) -> io::Result<()> {
+    let old = fs::read(path).ok();
+    let written = OpenOptions::new().write(true).truncate(true).open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    if let (Err(_), Some(old)) = (&written, old) {
+        let _ = fs::write(path, old);
+    }
+    written
 }
 
 /// Whether a file can only be written where it is: its folder takes no other, or it is mounted there.

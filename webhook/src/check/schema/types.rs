@@ -42,15 +42,21 @@ fn remedy(schema: &Value, value: &Value, expected: &str) -> String {
             "; use a whole number".to_owned()
         }
         ("integer", Value::Number(_)) => format!("; use one of at most {}", i64::MAX),
-        ("integer" | "number", Value::String(text)) if text.parse::<f64>().is_ok() => {
+        ("integer", Value::String(text)) if finite(text).is_some_and(|float| float.fract() == 0.0) => {
             "; remove the quotes".to_owned()
         }
+        ("number", Value::String(text)) if finite(text).is_some() => "; remove the quotes".to_owned(),
         ("boolean", Value::String(text)) if matches!(text.as_str(), "true" | "false") => {
             "; remove the quotes".to_owned()
         }
         (_, Value::Null) => format!("; give it {}, or remove it", a_value(schema, expected)),
         _ => format!("; use {}", a_value(schema, expected)),
     }
+}
+
+/// The number that `text` is: what is too large for one is a text without quotes as well.
+fn finite(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|float| float.is_finite())
 }
 
 fn a_value(schema: &Value, expected: &str) -> String {

@@ -38,7 +38,10 @@ fn merge_keys_work_as_for_kubectl() {
 #[test]
 fn keys_are_strings_and_unique() {
     assert_eq!(one("on: 1\n2: x\n").to_json(), json!({"true": 1, "2": "x"}));
-    assert_eq!(failure("a: 1\nb: 2\na: 3\n"), (3, 1, "the key \"a\" is already set in line 1".into()));
+    assert_eq!(
+        failure("a: 1\nb: 2\na: 3\n"),
+        (3, 1, "the key \"a\" is already set in line 1; keep one of them".into())
+    );
     assert!(failure("yes: 1\non: 2\n").2.contains("\"true\" is already set"));
     assert!(failure("? [a]\n: b\n").2.contains("can't be a key"));
 }
