@@ -3,6 +3,7 @@
 pub mod balancer;
 pub mod bench;
 pub mod caller;
+pub mod catalyst;
 pub mod clock;
 pub mod cluster;
 pub mod controlplane;

@@ -122,7 +122,7 @@ rules! {
     use config::RULES, git::RULES;
     SOURCES = Deny "catalyst.project.sources", "A Project has at least one source, and each has a name of its own.";
     SOURCE_NAME = Warn "catalyst.project.source-name", "A source's name has small letters, digits and '-'.";
-    REPOSITORY_URL = Deny "catalyst.project.repository-url", "A repository is at an https address, or at an ssh address where an operator allows it, without credentials.";
+    REPOSITORY_URL = Deny "catalyst.project.repository-url", "A repository is at an https address, inside the cluster also at an http address, or at an ssh address where an operator allows it, without credentials.";
     INTERNAL = Deny "catalyst.project.internal", "A repository is not inside the cluster, its network or the machine itself, unless an operator allows it.";
     SAME_REPOSITORY = Warn "catalyst.project.same-repository", "No two Projects of a namespace have the same repository.";
     INSTALLATION = Deny "catalyst.project.installation", "githubInstallationId is a number or pat, and is there when templates have builds.";

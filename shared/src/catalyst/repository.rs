@@ -25,7 +25,7 @@ impl Repository {
             Some(url) => Self::of_ssh(&Url::parse(&url).map_err(|_| NO_ADDRESS)?),
             None => match Url::parse(text) {
                 Ok(url) if url.scheme() == "ssh" => Self::of_ssh(&url),
-                Ok(url) if url.scheme() == "http" => Err("is not encrypted; use https"),
+                Ok(url) if url.scheme() == "http" && !is_internal(&url) => Err("is not encrypted; use https"),
                 _ => Self::of(&parse_base_url(text)?, false),
             },
         }
@@ -142,6 +142,7 @@ mod tests {
         for (good, ssh) in [
             ("https://github.com/acme/shop.git", false),
             ("https://git.example.com:8443/a/b/c", false),
+            ("http://gitea.git.svc:3000/acme/shop", false),
             ("git@github.com:acme/shop.git", true),
             ("ssh://git@github.com/acme/shop.git", true),
         ] {

@@ -31,10 +31,11 @@ struct Source {
 const KUBERNETES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane");
 const HELM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/helm");
 const VERSITYGW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/versitygw");
+const REGISTRY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane/registry");
 /// What linking the largest of the programs may take.
 const LINK_MIB: usize = 4096;
 
-const SOURCES: [Source; 6] = [
+const SOURCES: [Source; 7] = [
     Source {
         name: "kube-apiserver",
         package: "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -83,13 +84,21 @@ const SOURCES: [Source; 6] = [
         versioned_by: "github.com/versity/versitygw",
         asset: false,
     },
+    Source {
+        name: "registry",
+        package: "github.com/google/go-containerregistry/cmd/registry",
+        built_as: "registry",
+        module: REGISTRY,
+        versioned_by: "github.com/google/go-containerregistry",
+        asset: false,
+    },
 ];
 
 /// All programs: see [`ensure`].
 ///
 /// # Errors
 /// As [`ensure`].
-pub async fn ensure_all() -> Result<[PathBuf; 6]> {
+pub async fn ensure_all() -> Result<[PathBuf; 7]> {
     ensure(SOURCES.each_ref().map(|source| source.name)).await
 }
 
@@ -146,7 +155,7 @@ fn missing(paths: &[(&'static Source, PathBuf)]) -> impl Iterator<Item = &'stati
 /// Builds the programs of a module with one command, as they share most of what they are compiled from; those of another
 /// module at the same time, if there is memory.
 async fn build_missing(paths: &[(&'static Source, PathBuf)]) -> Result<()> {
-    let [kubernetes, helm, versitygw] = [KUBERNETES, HELM, VERSITYGW].map(|module| {
+    let [kubernetes, helm, versitygw, registry] = [KUBERNETES, HELM, VERSITYGW, REGISTRY].map(|module| {
         let of_module = paths.iter().filter(|(source, path)| source.module == module && !path.exists());
         of_module.map(|(source, path)| (*source, path.as_path())).collect::<Vec<_>>()
     });
@@ -156,7 +165,8 @@ async fn build_missing(paths: &[(&'static Source, PathBuf)]) -> Result<()> {
         build(&kubernetes).await?;
         build(&helm).await?;
     }
-    build(&versitygw).await
+    build(&versitygw).await?;
+    build(&registry).await
 }
 
 /// Builds programs of one module.
@@ -226,6 +236,7 @@ impl Source {
         match self.module {
             HELM => return Ok(format!("-s -w -X helm.sh/helm/v4/internal/version.version={version}")),
             VERSITYGW => return Ok(format!("-s -w -X main.Version={version}")),
+            REGISTRY => return Ok("-s -w".to_owned()),
             _ => {}
         }
         let mut parts = version.trim_start_matches('v').split('.');

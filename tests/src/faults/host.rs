@@ -63,7 +63,7 @@ impl Request {
 pub struct Response {
     /// HTTP status.
     pub status: u16,
-    /// Headers beyond the content type.
+    /// Headers; what is no JSON says so in its content type.
     pub headers: Vec<(&'static str, String)>,
     /// JSON, or the words of a gateway.
     pub body: Vec<u8>,

@@ -131,10 +131,11 @@ async fn read(request: http::Request<Incoming>) -> Result<Request, io::Error> {
 }
 
 fn write(response: &Response, body: Body) -> Result<http::Response<Body>, io::Error> {
-    let mut builder = http::Response::builder()
-        .status(response.status)
-        .header("content-type", "application/json")
-        .header("content-length", response.body.len());
+    let mut builder =
+        http::Response::builder().status(response.status).header("content-length", response.body.len());
+    if response.headers.iter().all(|(name, _)| *name != "content-type") {
+        builder = builder.header("content-type", "application/json");
+    }
     for (name, value) in &response.headers {
         builder = builder.header(*name, value);
     }

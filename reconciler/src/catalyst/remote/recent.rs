@@ -9,6 +9,8 @@ use crate::engine::Failure;
 
 /// How long a failure is remembered.
 const FAILED: Duration = Duration::from_secs(10);
+/// How long a refusal of credentials is: a person has to act first, who can ask for another try.
+const REFUSED: Duration = Duration::from_secs(300);
 /// How many answers are kept at most; beyond it, the oldest go.
 const MOST: usize = 5000;
 /// How many bytes they may have together.
@@ -45,7 +47,12 @@ impl<T: Clone> Recent<T> {
     /// Remembers what came of a question. An answer of so many `bytes` stays for `fresh`.
     pub(super) fn put(&self, key: String, result: &Result<T, Failure>, bytes: usize, fresh: Duration) {
         let since = Instant::now();
-        let until = since + if result.is_ok() { fresh } else { FAILED };
+        let until = since
+            + match result {
+                Ok(_) => fresh,
+                Err(Failure::Auth(_)) => REFUSED,
+                Err(_) => FAILED,
+            };
         let mut all = self.0.lock();
         all.remove(&key);
         if all.known.len() >= MOST || all.bytes + bytes > MOST_BYTES {
@@ -97,8 +104,11 @@ mod tests {
         recent.put("good".into(), &Ok(1), 0, MINUTE);
         recent.put("bad".into(), &failure, 0, MINUTE);
         assert_eq!((recent.get("good"), recent.get("bad")), (Some(Ok(1)), Some(failure)));
+        let refused = Err(Failure::Auth("no".into()));
+        recent.put("refused".into(), &refused, 0, MINUTE);
         tokio::time::advance(FAILED).await;
         assert_eq!((recent.get("good"), recent.get("bad")), (Some(Ok(1)), None));
+        assert_eq!(recent.get("refused"), Some(refused));
         recent.forget("good");
         assert_eq!(recent.get("good"), None);
         recent.put("good".into(), &Ok(2), 0, MINUTE);
