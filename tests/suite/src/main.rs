@@ -11,6 +11,7 @@
 //! `test` says how many tests it leaves to `soak`. A test that plays a sample says so, and plays everything when `FULL=1`.
 
 mod deny;
+mod programs;
 mod report;
 mod tally;
 
@@ -40,7 +41,7 @@ enum Suite {
 const BUILD: [&str; 3] = ["build", "--workspace", "--all-targets"];
 /// The control plane is built by a program of the tests.
 const CONTROL_PLANE: [&str; 6] = ["run", "--quiet", "--bin", "controlplane", "--", "build"];
-const TESTS: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
+const EXAMPLES: [&str; 6] = ["test", "--workspace", "--doc", "--no-fail-fast", "--", "--show-output"];
 const DEMO: [&str; 7] = ["run", "--quiet", "--bin", "demo", "--", "--mode", "once"];
 
 fn main() -> ExitCode {
@@ -89,7 +90,8 @@ fn build(report: &mut Report) -> Result<()> {
 
 fn test(report: &mut Report) -> Result<()> {
     build(report)?;
-    report.cargo(&[&TESTS[..], &["--", "--show-output"]].concat())?;
+    report.tests(&["--show-output"])?;
+    report.cargo(&EXAMPLES)?;
     report.cargo(&DEMO)
 }
 
@@ -98,8 +100,7 @@ fn soak(report: &mut Report) -> Result<()> {
         report.left_out("where a sample is played, the test says so; all of it: make soak FULL=1");
         report.left_out("the image is neither built nor run: make release-test, or make soak FULL=1");
     }
-    report
-        .cargo(&[&TESTS[..], &["--lib", "--bins", "--tests", "--", "--ignored", "--show-output"]].concat())?;
+    report.tests(&["--ignored", "--show-output"])?;
     report.nothing_is_left();
     Ok(())
 }

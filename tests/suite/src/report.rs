@@ -3,10 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::programs;
 use crate::tally::Tally;
 
 /// A test program that took longer than this is named at the end.
@@ -45,21 +47,40 @@ impl Report {
     fn step(&mut self, name: String, mut command: Command) -> Result<()> {
         println!("\n$ {name}");
         let start = Instant::now();
-        // Cargo names the test programs on standard error, which has to come in the same order.
         let (reader, writer) = std::io::pipe()?;
         command.stdout(writer.try_clone()?).stderr(writer);
         let mut child = command.spawn().with_context(|| format!("can't run {name}"))?;
         drop(command);
-        let mut programs = Programs::default();
         for text in BufReader::new(reader).split(b'\n') {
             let text = text?;
             let text = String::from_utf8_lossy(&text);
             println!("{text}");
             self.tests.count(&text);
-            programs.hear(&text);
         }
         let passed = child.wait()?.success();
-        self.steps.push(Step { command: name, passed, took: start.elapsed(), programs: programs.long() });
+        self.steps.push(Step { command: name, passed, took: start.elapsed(), programs: Vec::new() });
+        Ok(())
+    }
+
+    /// Runs all test programs with `args`, some of them side by side.
+    pub(crate) fn tests(&mut self, args: &[&str]) -> Result<()> {
+        let name = format!("all test programs, side by side: {}", args.join(" "));
+        println!("\n$ {name}");
+        let start = Instant::now();
+        let told = Mutex::new((Tally::default(), true, Vec::new()));
+        programs::run(programs::built()?, args, |ended| {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            println!("     Running {}\n{}", ended.source, ended.output);
+            ended.output.lines().for_each(|line| told.0.count(line));
+            told.1 &= ended.passed;
+            if ended.took >= LONG || !ended.passed {
+                let failed = if ended.passed { "" } else { "  FAILED" };
+                told.2.push((ended.source + failed, ended.took));
+            }
+        })?;
+        let (tests, passed, programs) = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.tests.add(tests);
+        self.steps.push(Step { command: name, passed, took: start.elapsed(), programs });
         Ok(())
     }
 
@@ -99,28 +120,6 @@ impl Report {
     }
 }
 
-/// The test programs of a step, by the lines with which cargo starts them.
-#[derive(Default)]
-struct Programs(Vec<(String, Instant, Duration)>);
-
-impl Programs {
-    fn hear(&mut self, line: &str) {
-        let line = line.trim_start();
-        if let Some(program) = line.strip_prefix("Running ").or_else(|| line.strip_prefix("Doc-tests ")) {
-            self.0.push((program.to_owned(), Instant::now(), Duration::ZERO));
-        } else if line.starts_with("test result: ")
-            && let Some((_, start, took)) = self.0.last_mut()
-        {
-            *took = start.elapsed();
-        }
-    }
-
-    fn long(self) -> Vec<(String, Duration)> {
-        let took = self.0.into_iter().map(|(program, _, took)| (program, took));
-        took.filter(|(_, took)| *took >= LONG).collect()
-    }
-}
-
 fn minutes(time: Duration) -> String {
     let seconds = time.as_secs();
     format!("{:3}:{:02} min", seconds / 60, seconds % 60)
@@ -130,14 +129,20 @@ fn minutes(time: Duration) -> String {
 /// build scripts that look at that would run anew, and all that depends on them.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut cargo = Command::new("cargo");
-    cargo.args(args).current_dir(project()).stdin(Stdio::null()).env_remove("DEMO_CONTEXT");
+    cargo.args(args).current_dir(project()).stdin(Stdio::null());
+    as_by_hand(&mut cargo, test_threads());
+    cargo
+}
+
+/// Takes away what cargo tells this program about its own package, and what would lead a test to a user's cluster.
+pub(crate) fn as_by_hand(command: &mut Command, threads: usize) {
+    command.env_remove("DEMO_CONTEXT");
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_our_package(&name.to_string_lossy())) {
-        cargo.env_remove(name);
+        command.env_remove(name);
     }
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
-        cargo.env("RUST_TEST_THREADS", test_threads().to_string());
+        command.env("RUST_TEST_THREADS", threads.to_string());
     }
-    cargo
 }
 
 fn is_of_our_package(variable: &str) -> bool {
@@ -147,7 +152,7 @@ fn is_of_our_package(variable: &str) -> bool {
 }
 
 /// As many tests at once as there are cores, but each may be a control plane of its own: 400 MB.
-fn test_threads() -> usize {
+pub(crate) fn test_threads() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 6))
 }
 
@@ -167,14 +172,5 @@ mod tests {
         for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CARGO_INCREMENTAL", "PATH"] {
             assert!(!is_of_our_package(name), "{name}");
         }
-    }
-
-    #[test]
-    fn a_test_program_lasts_from_its_name_to_its_sum() {
-        let mut programs = Programs::default();
-        programs.hear("     Running unittests src/lib.rs (target/debug/deps/suite-1)");
-        programs.hear("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
-        assert_eq!(programs.0.len(), 1);
-        assert!(programs.0[0].2 > Duration::ZERO && programs.long().is_empty());
     }
 }

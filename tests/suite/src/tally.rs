@@ -10,6 +10,12 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    pub(crate) fn add(&mut self, more: Tally) {
+        self.passed += more.passed;
+        self.failed += more.failed;
+        self.ignored += more.ignored;
+    }
+
     /// Counts `line` if it is a sum: `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
     pub(crate) fn count(&mut self, line: &str) {
         let Some((_, sums)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
