@@ -139,10 +139,24 @@ impl<C: Cluster> Stack<C> {
             stack.add_webhook().await?;
         }
         stack.balancer.wait_ready(webhooks, START).await?;
+        if reconcilers > 0 {
+            stack.free_lease().await?;
+        }
         for _ in 0..reconcilers {
             stack.add_reconciler().await?;
         }
         Ok(stack)
+    }
+
+    /// Unless there is a lease, creates it as a leader leaves it that had nothing under way: one that was not there before, a
+    /// reconciler relies on only after its duration.
+    async fn free_lease(&self) -> Result<()> {
+        let lease = serde_json::json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "concierge-reconciler", "namespace": NAMESPACE}, "spec": {"leaseTransitions": 0},
+        });
+        let created = self.plane.kubectl().run_with_input(&["create", "-f", "-"], &lease.to_string()).await?;
+        if created.stderr.contains("AlreadyExists") { Ok(()) } else { created.ok().map(drop) }
     }
 
     /// Installs the chart, or upgrades it, with further `values`.

@@ -32,6 +32,15 @@ impl Server {
         self.store("user", name, object)
     }
 
+    /// The lease as a leader leaves it that had nothing under way: a lease that is not there yet, a process relies on only after
+    /// its duration, which a test in real time would wait.
+    pub fn lease_is_free(&self) {
+        self.user_puts(json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "name": "reconciler", "namespace": "concierge" }, "spec": { "leaseTransitions": 0 },
+        }));
+    }
+
     /// Stores an object as it is, with its status and all its metadata: as a backup, or a predecessor, left it.
     pub fn user_puts_whole(&self, object: Value) -> Value {
         let name = name_of(&object);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use concierge_tests::controlplane::ensure;
@@ -10,6 +11,7 @@ use concierge_tests::kubectl::Output;
 use concierge_tests::stack::{NAMESPACE, RELEASE, chart};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 /// Helm without a cluster.
 pub(crate) struct Helm {
@@ -47,8 +49,16 @@ impl Helm {
         self.run(&["template", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &file]).await
     }
 
-    pub(crate) async fn render(&self, values: &Value) -> Result<Vec<Value>> {
-        documents(&self.template(values).await?.ok()?)
+    /// The objects of these values, which several tests look at.
+    pub(crate) async fn render(&self, values: &Value) -> Result<Arc<Vec<Value>>> {
+        static RENDERED: Mutex<BTreeMap<String, Arc<Vec<Value>>>> = Mutex::const_new(BTreeMap::new());
+        let mut rendered = RENDERED.lock().await;
+        if let Some(known) = rendered.get(&values.to_string()) {
+            return Ok(known.clone());
+        }
+        let objects = Arc::new(documents(&self.template(values).await?.ok()?)?);
+        rendered.insert(values.to_string(), objects.clone());
+        Ok(objects)
     }
 }
 

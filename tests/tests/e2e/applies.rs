@@ -7,7 +7,7 @@ use concierge_tests::kubectl::Kubectl;
 use concierge_tests::stack::{Plan, Stack};
 use serde_json::{Value, json};
 
-use crate::world::{alone, namespaces};
+use crate::world::{namespaces, with_others};
 
 /// Each folder of examples, and the namespace that it is applied to.
 const APPLIED: [(&str, &str); 2] = [("pets", "zoo"), ("coffee", "cafe")];
@@ -51,7 +51,7 @@ async fn stored(kubectl: &Kubectl) -> Result<Vec<Value>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_side_apply_changes_nothing_and_drift_is_shown_and_mended() -> Result<()> {
-    let _alone = alone().await;
+    let _turn = with_others().await;
     // Of coffee only what is stored is looked at: nobody may call the shop that the examples name.
     let reconciler_args = ["--namespaces", "zoo"].map(str::to_owned).to_vec();
     let stack = Stack::start(Plan { reconciler_args, ..Plan::default() }).await?;

@@ -43,7 +43,13 @@ pub(crate) struct ShopCluster {
 impl ShopCluster {
     /// Starts everything, and sets `customers` up: all that they have is in order.
     pub(crate) async fn open(customers: &[&str], plan: Plan) -> ShopCluster {
-        let cluster = ShopCluster::start(customers, plan).await;
+        ShopCluster::open_in(alone().await, customers, plan).await
+    }
+
+    /// The same in a turn that the test has taken.
+    pub(crate) async fn open_in(turn: Turn, customers: &[&str], plan: Plan) -> ShopCluster {
+        let secrets = format!("reconciler.secretNamespaces={{{}}}", customers.join(","));
+        let cluster = ShopCluster::start_in(Some(turn), customers, plan, &[&secrets]).await;
         for customer in customers {
             cluster.add_customer(customer).await.unwrap();
         }

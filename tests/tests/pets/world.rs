@@ -32,7 +32,9 @@ impl Simulated for World {
 impl World {
     pub(crate) fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { server: Server::new() }
+        let server = Server::new();
+        server.lease_is_free();
+        Self { server }
     }
 
     pub(crate) fn put(&self, kind: &'static str, name: &str, spec: Value) -> ObjectKey {

@@ -99,6 +99,9 @@ impl World {
     fn bare(way: Way) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let server = Server::new();
+        if !matches!(way, Way::ToFake) {
+            server.lease_is_free();
+        }
         let store = Store::at(server.now());
         server.user_puts(
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "kube-system" } }),
