@@ -42,10 +42,9 @@ pub struct Goal {
 
 /// All cases.
 ///
-/// None of them costs a request to the API server: a PetStore claims nothing, the Pet of the updates claims the id that it
-/// holds already, and the one that is created claims its own again and again, which the webhook remembers.
+/// None of them costs a request to the API server: a PetStore claims nothing, and the Pet of the updates claims the id that it
+/// holds already. What a claim costs is measured through the API server, which has to write it.
 pub fn cases() -> Vec<Case> {
-    let new_pet = as_new(pet_of_about(3_100, 5, 4_712));
     let new_store = as_new(store_of_about(3_100));
     let with_name = |name: &str| {
         let mut store = new_store.clone();
@@ -53,10 +52,11 @@ pub fn cases() -> Vec<Case> {
         store
     };
     let (untidy, wrong) = (with_name(" Corner shop "), with_name("Corner shop / garden"));
-    let [small, large] = [pet_of_about(4_800, 40, 4_711), pet_of_about(54_500, 500, 4_711)];
+    let [small, large] = [pet_of_about(4_800, 40), pet_of_about(54_500, 500)];
     let tags = store_with_tags(1_360);
     vec![
-        case("Pet create", Stage::Validate, &new_pet, create(&new_pet), ADMITTED).goal(0.72, Some(10.0)),
+        case("PetStore create", Stage::Validate, &new_store, create(&new_store), ADMITTED)
+            .goal(0.72, Some(10.0)),
         case("Pet update", Stage::Validate, &small, update(&small), ADMITTED).goal(0.68, Some(15.0)),
         case("Pet update, large", Stage::Validate, &large, update(&large), ADMITTED).goal(0.62, Some(32.0)),
         case("PetStore update, large spec", Stage::Validate, &tags, update(&tags), ADMITTED).goal(0.40, None),
@@ -161,8 +161,8 @@ fn store_with_tags(tags: usize) -> Value {
 }
 
 /// A pet that is mostly annotations and managed fields.
-fn pet_of_about(bytes: usize, annotations: usize, id: u32) -> Value {
-    let spec = json!({"id": id, "name": "Rex", "tag": "cat", "storeRef": {"name": STORE}});
+fn pet_of_about(bytes: usize, annotations: usize) -> Value {
+    let spec = json!({"id": 4_711, "name": "Rex", "tag": "cat", "storeRef": {"name": STORE}});
     padded("Pet", "rex", &spec, annotations, bytes)
 }
 

@@ -58,6 +58,11 @@ impl<'a> Pattern<'a> {
         Self { text, ends: first.zip(last).map(|(first, last)| (&text[..first], &text[last + 1..])) }
     }
 
+    /// What is between two ends that it has, neither of which reaches behind a wildcard.
+    fn middle(&self, start: &str, end: &str) -> &'a str {
+        &self.text[start.len()..self.text.len() - end.len()]
+    }
+
     /// As [`covers`].
     pub fn covers(&self, inner: &Pattern<'_>) -> bool {
         match (self.ends, inner.ends) {
@@ -66,13 +71,16 @@ impl<'a> Pattern<'a> {
             (Some((start, end)), Some((inner_start, inner_end))) => {
                 inner_start.starts_with(start)
                     && inner_end.ends_with(end)
-                    && covers_in_full(self.text, inner.text)
+                    && covers_in_full(self.middle(start, end), inner.middle(start, end))
             }
         }
     }
 }
 
 fn covers_in_full(outer: &str, inner: &str) -> bool {
+    if outer == "*" {
+        return true;
+    }
     let (outer, inner) = (canonical(outer), canonical(inner));
     // covered[i][o]: whether the rest of `inner` from i is covered by the rest of `outer` from o. Filled from the ends.
     let mut covered = vec![vec![false; outer.len() + 1]; inner.len() + 1];

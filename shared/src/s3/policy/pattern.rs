@@ -1,6 +1,6 @@
 //! The actions of S3, and patterns of actions.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{cell::OnceCell, collections::HashMap, sync::LazyLock};
 
 use super::{
     catalogue::{ACCOUNT_ACTIONS, BUCKET_ACTIONS, OBJECT_ACTIONS, OTHER_ACTIONS},
@@ -47,13 +47,15 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static S3Action>> =
 pub(super) struct Pattern {
     pub(super) service: String,
     pub(super) name: String,
+    /// Several rules ask for them.
+    s3_actions: OnceCell<Vec<&'static S3Action>>,
 }
 
 impl Pattern {
     /// `None` when the text is no action.
     pub(super) fn of(text: &str) -> Option<Self> {
         if text == "*" {
-            return Some(Self { service: "*".into(), name: "*".into() });
+            return Some(Self::new("*", "*"));
         }
         let (service, name) = text.split_once(':')?;
         let is_service = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '*' || c == '?';
@@ -62,7 +64,12 @@ impl Pattern {
             && service.chars().all(is_service)
             && !name.is_empty()
             && name.chars().all(is_name);
-        is_good.then(|| Self { service: service.to_ascii_lowercase(), name: name.to_ascii_lowercase() })
+        is_good.then(|| Self::new(service, name))
+    }
+
+    fn new(service: &str, name: &str) -> Self {
+        let (service, name) = (service.to_ascii_lowercase(), name.to_ascii_lowercase());
+        Self { service, name, s3_actions: OnceCell::new() }
     }
 
     /// True when the action `name` of `service`, both in lower case, fits.
@@ -75,12 +82,18 @@ impl Pattern {
     }
 
     /// The actions of S3 that fit.
-    pub(super) fn s3_actions(&self) -> Vec<&'static S3Action> {
-        match (self.is_s3(), self.name.contains(['*', '?'])) {
+    pub(super) fn s3_actions(&self) -> &[&'static S3Action] {
+        self.s3_actions.get_or_init(|| match (self.is_s3(), self.name.find(['*', '?'])) {
             (false, _) => Vec::new(),
-            (true, false) => BY_NAME.get(self.name.as_str()).copied().into_iter().collect(),
-            (true, true) => S3_ACTIONS.iter().filter(|one| glob::matches(&self.name, &one.lower)).collect(),
-        }
+            (true, None) => BY_NAME.get(self.name.as_str()).copied().into_iter().collect(),
+            (true, Some(wildcard)) => {
+                let (start, rest) = self.name.split_at(wildcard);
+                let fits = |one: &&S3Action| {
+                    one.lower.strip_prefix(start).is_some_and(|behind| glob::matches(rest, behind))
+                };
+                S3_ACTIONS.iter().filter(fits).collect()
+            }
+        })
     }
 
     /// True when every action that fits `other` fits this.

@@ -88,7 +88,7 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     let patterns: Vec<_> = items.iter().map(|item| glob::Pattern::new(&item.text)).collect();
     for (item, pattern) in items.iter().zip(&patterns) {
         let mut others = items.iter().zip(&patterns);
-        let wider = others.find(|(other, wider)| wider.covers(pattern) && other.text != item.text);
+        let wider = others.find(|(other, wider)| other.text != item.text && wider.covers(pattern));
         if let Some((by, _)) = wider {
             lint.add(
                 &RES_13,
