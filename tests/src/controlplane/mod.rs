@@ -5,6 +5,7 @@
 
 mod build;
 mod keys;
+mod ports;
 mod start;
 mod tools;
 mod user;
@@ -21,7 +22,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 pub use self::build::{ensure, ensure_all, ensure_tool};
 use self::keys::{Authority, Identity};
-pub use self::start::free_ports;
+pub use self::ports::free_ports;
 use self::user::Credential;
 pub use self::user::User;
 use crate::kubectl::{Kubectl, Output, Tool};

@@ -1,6 +1,5 @@
 //! Starts the control plane's programs and waits until they are ready.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::build::ensure;
 use super::keys::{Authority, Identity};
+use super::ports::free_ports;
 use super::user::{self, Credential};
 use super::{Apiserver, Builder, ControlPlane};
 use crate::kubectl::{Kubectl, Tool};
@@ -260,23 +260,4 @@ async fn ready(process: &Process, path: &str, config: Config) -> Result<()> {
             Err(_) => tokio::time::sleep(POLL).await,
         }
     }
-}
-
-/// Ports of loopback that nobody listens at, from below the range the system takes ports of outgoing
-/// connections from: those are never taken between this and the program's start.
-///
-/// # Errors
-/// When there are not as many.
-pub fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let mut held = Vec::new();
-    for _ in 0..10_000 {
-        if held.len() == count {
-            break;
-        }
-        held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_240..32_768))));
-    }
-    if held.len() < count {
-        bail!("no {count} free ports");
-    }
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
