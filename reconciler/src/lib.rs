@@ -7,7 +7,7 @@
 //! | `bindings` | the RoleBindings that give us our rights last as long as our objects |
 //! | [`engine`] | one loop for every kind; knows none |
 //! | `common` | what the groups share beside the engine |
-//! | [`pets`], [`coffee`], [`s3`] | a file per kind: observe, plan, act |
+//! | [`pets`], [`coffee`], [`s3`], [`catalyst`] | a file per kind: observe, plan, act |
 
 use std::process::ExitCode;
 

@@ -251,7 +251,7 @@ fn kinds(request_timeout: Duration) -> anyhow::Result<Kinds> {
     let kinds = crate::pets::add(kinds, connect)?;
     let kinds = crate::coffee::add(kinds, connect)?;
     let kinds = crate::s3::add(kinds, connect)?;
-    Ok(kinds)
+    Ok(crate::catalyst::kinds(kinds))
 }
 
 async fn serve_probes(

@@ -66,6 +66,11 @@ impl Flag {
             Form::Switch => arg.action(ArgAction::SetTrue),
             Form::ObjectName => arg.value_name("NAMESPACE/NAME").value_parser(object_name),
             Form::Names => arg.value_name("NAME,...").value_delimiter(',').action(ArgAction::Append),
+            Form::Text { default: "" } => arg.value_name("TEXT"),
+            Form::Text { default } => {
+                let shown = format!("{} [default: {default}]", self.setting.help);
+                arg.value_name("TEXT").help(shown)
+            }
         }
     }
 
@@ -75,6 +80,7 @@ impl Flag {
             Form::Number { .. } => matches.get_one(&self.name).copied().map(Value::Number),
             Form::Switch => Some(Value::Switch(matches.get_flag(&self.name))),
             Form::ObjectName => matches.get_one(&self.name).cloned().map(Some).map(Value::ObjectName),
+            Form::Text { .. } => matches.get_one(&self.name).cloned().map(Value::Text),
             Form::Names => matches.get_many(&self.name).map(|names| Value::Names(names.cloned().collect())),
         }
     }

@@ -133,6 +133,7 @@ mod tests {
                     Form::Switch => Value::Switch(true),
                     Form::ObjectName => Value::ObjectName(Some("shop/main".into())),
                     Form::Names => Value::Names(vec!["main".into()]),
+                    Form::Text { .. } => Value::Text("main".into()),
                 };
                 assert!(all.set(group.name, setting.field, value), "{setting:?}");
                 assert!(!all.set(group.name, "no_such_field", Value::Switch(true)));

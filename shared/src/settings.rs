@@ -28,6 +28,11 @@ pub enum Form {
     ObjectName,
     /// Names, separated by commas; none unless they are set.
     Names,
+    /// One word.
+    Text {
+        /// What it is when nobody sets it.
+        default: &'static str,
+    },
 }
 
 /// What a setting was set to.
@@ -41,12 +46,14 @@ pub enum Value {
     ObjectName(Option<String>),
     /// Of [`Form::Names`].
     Names(Vec<String>),
+    /// Of a [`Form::Text`].
+    Text(String),
 }
 
 /// Declares a group's `Settings`: for each field its form and what it does.
 #[macro_export]
 macro_rules! settings {
-    ($($field:ident: $form:ident $({ least: $least:literal, default: $default:literal })?, $help:literal;)*) => {
+    ($($field:ident: $form:ident $({ $($option:tt)* })?, $help:literal;)*) => {
         /// What an operator may set about the rules of this group. The default is what an installation gets.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings {
@@ -55,7 +62,7 @@ macro_rules! settings {
 
         impl Default for Settings {
             fn default() -> Self {
-                Self { $($field: $crate::settings!(@default $form $($default)?),)* }
+                Self { $($field: $crate::settings!(@default $form $({ $($option)* })?),)* }
             }
         }
 
@@ -64,7 +71,7 @@ macro_rules! settings {
             pub const LIST: &'static [$crate::settings::Setting] = &[$($crate::settings::Setting {
                 field: stringify!($field),
                 help: $help,
-                form: $crate::settings!(@form $form $({ least: $least, default: $default })?),
+                form: $crate::settings!(@form $form $({ $($option)* })?),
             }),*];
 
             /// Sets a field. False when there is none of this name and form.
@@ -84,13 +91,16 @@ macro_rules! settings {
     (@type Switch) => { bool };
     (@type ObjectName) => { Option<String> };
     (@type Names) => { Vec<String> };
-    (@default Number $default:literal) => { $default };
+    (@type Text) => { String };
+    (@default Number { least: $least:literal, default: $default:literal }) => { $default };
+    (@default Text { default: $default:literal }) => { $default.to_owned() };
     (@default Switch) => { false };
     (@default ObjectName) => { None };
     (@default Names) => { Vec::new() };
     (@form Number { least: $least:literal, default: $default:literal }) => {
         $crate::settings::Form::Number { least: $least, default: $default }
     };
+    (@form Text { default: $default:literal }) => { $crate::settings::Form::Text { default: $default } };
     (@form $form:ident) => { $crate::settings::Form::$form };
 }
 

@@ -425,6 +425,12 @@
   verbs:
   - update
 - apiGroups:
+  - catalyst.catalyst.dev
+  resources:
+  - environments
+  verbs:
+  - delete
+- apiGroups:
   - coffee.terminal.sh
   resources:
   - coffeeproducts
@@ -534,6 +540,74 @@
 {{- end }}
 
 {{- define "concierge.generated.childGroups" -}}
+catalyst{{- end }}
+
+{{- define "concierge.generated.childRights.catalyst" -}}
+- apiGroups:
+  - ""
+  resources:
+  - configmaps
+  - limitranges
+  - namespaces
+  - persistentvolumeclaims
+  - pods
+  - resourcequotas
+  - secrets
+  - services
+  - serviceaccounts
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
+- apiGroups:
+  - apps
+  resources:
+  - deployments
+  - statefulsets
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
+- apiGroups:
+  - batch
+  resources:
+  - jobs
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
+- apiGroups:
+  - networking.k8s.io
+  resources:
+  - ingresses
+  - networkpolicies
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
+- apiGroups:
+  - rbac.authorization.k8s.io
+  resources:
+  - rolebindings
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
 {{- end }}
 
 {{- define "concierge.generated.viewRights" -}}
@@ -763,6 +837,27 @@
 {{- end }}
 {{- if .Values.rules.catalyst.allowPat }}
 - --catalyst-allow-pat
+{{- end }}
+{{- with .Values.rules.catalyst.previewDomain }}
+- --catalyst-preview-domain={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.ingressClass }}
+- --catalyst-ingress-class={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.ingressNamespace }}
+- --catalyst-ingress-namespace={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.ingressIssuer }}
+- --catalyst-ingress-issuer={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.egressPorts }}
+- --catalyst-egress-ports={{ join "," . }}
+{{- end }}
+{{- with .Values.rules.catalyst.egressInternal }}
+- --catalyst-egress-internal={{ join "," . }}
+{{- end }}
+{{- with .Values.rules.catalyst.workspaceImage }}
+- --catalyst-workspace-image={{ . }}
 {{- end }}
 - --catalyst-max-ttl-days={{ int64 .Values.rules.catalyst.maxTtlDays }}
 - --catalyst-max-quota-cpu={{ int64 .Values.rules.catalyst.maxQuotaCpu }}

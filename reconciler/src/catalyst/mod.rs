@@ -1,5 +1,14 @@
 //! Catalyst: environments of projects, each a namespace with what runs in it.
 
 pub mod build;
+mod environment;
+mod project;
 pub mod remote;
 mod runner;
+
+use crate::engine::Kinds;
+
+/// Adds the reconcilers of this group.
+pub fn kinds(kinds: Kinds) -> Kinds {
+    kinds.with(project::ProjectReconciler).with(environment::EnvironmentReconciler::default())
+}

@@ -16,6 +16,7 @@ use crate::{admission::problem::Problems, field::FieldPath, rules};
 mod amounts;
 mod checks;
 mod env;
+mod merge;
 mod probe;
 
 pub(super) use amounts::check as check_amounts;

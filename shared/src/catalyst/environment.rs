@@ -2,6 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    batch::v1::Job,
+    core::v1::{
+        ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
+        ServiceAccount,
+    },
+    networking::v1::{Ingress, NetworkPolicy},
+    rbac::v1::RoleBinding,
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,10 +25,12 @@ use super::{
     hierarchy::{Hierarchy, LABELS},
 };
 use crate::{
+    access::Access,
     admission::{
         claim::Claim, defaults::Fill, problem::Problems, reference::Reference, review::Review,
         rule::AdmissionRule,
     },
+    child::Child,
     field::at,
     kind::Kind,
     rules, status,
@@ -217,7 +229,26 @@ impl Kind for Environment {
     /// They say whose it is, and where it runs.
     const READ_LABELS: &'static [&'static str] = LABELS;
     const READ_ANNOTATIONS: &'static [&'static str] = &[ID_ANNOTATION];
-    const RECONCILED: bool = false;
+    /// Those whose ttl is over.
+    const ACCESS: &'static [Access] =
+        &[Access { group: "catalyst.catalyst.dev", resource: "environments", verbs: &["delete"] }];
+    const CHILDREN: &'static [Child] = &[
+        Child::of::<Namespace>(),
+        Child::of::<LimitRange>(),
+        Child::of::<ResourceQuota>(),
+        Child::of::<NetworkPolicy>(),
+        Child::of::<ServiceAccount>(),
+        Child::of::<RoleBinding>(),
+        Child::of::<Secret>(),
+        Child::of::<ConfigMap>(),
+        Child::of::<PersistentVolumeClaim>(),
+        Child::of::<Service>(),
+        Child::of::<Job>(),
+        Child::of::<Pod>(),
+        Child::of::<StatefulSet>(),
+        Child::of::<Deployment>(),
+        Child::of::<Ingress>(),
+    ];
     const SECRET_FIELDS: &'static [&'static str] = config_secrets!("spec.config");
     /// No more than Deployments, which those see who may only view.
     const CONFIDENTIAL: bool = false;

@@ -1,5 +1,10 @@
 //! References to images: `[registry/]name[:tag][@digest]`.
 
+/// Whether the image is one of PostgreSQL, as far as its name tells.
+pub fn is_postgres(image: &str) -> bool {
+    Image::parse(image).is_some_and(|image| image.is_postgres())
+}
+
 /// What a reference to an image says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Image<'a> {

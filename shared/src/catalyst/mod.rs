@@ -20,9 +20,10 @@ pub use config::{EnvironmentConfig, InitContainer, Service, ServiceContainer, Vo
 pub use container::{EnvVar, Resources, ValueFrom};
 pub use environment::{
     CONFIRM_ANNOTATION, DeploymentMode, Environment, EnvironmentPhase, EnvironmentSource, EnvironmentSpec,
-    EnvironmentStatus, ID_ANNOTATION, ProjectRef,
+    EnvironmentStatus, ID_ANNOTATION, ProjectRef, TARGET_FREE,
 };
 pub use hierarchy::{ENVIRONMENT_LABEL, Hierarchy, PROJECT_LABEL, TEAM_LABEL, namespace_of, sanitised};
+pub use image::is_postgres;
 pub use project::{Limits, Project, ProjectSpec, ProjectStatus, Quota, Source};
 pub use quantity::Quantity;
 pub use repository::{is_internal, is_internal_ip};
@@ -42,6 +43,20 @@ crate::settings! {
         "Let repositories be at ssh addresses";
     allow_pat: Switch,
         "Let githubInstallationId be pat, a personal access token of the web application's";
+    preview_domain: Text { default: "" },
+        "The domain below which environments have their addresses; none has an address unless it is set";
+    ingress_class: Text { default: "nginx" },
+        "The IngressClass of environments";
+    ingress_namespace: Text { default: "ingress-nginx" },
+        "The namespace of the ingress controller, from which environments take requests";
+    ingress_issuer: Text { default: "" },
+        "The ClusterIssuer of cert-manager's that signs a certificate for each environment; without one, the ingress controller shows its own";
+    egress_ports: Names,
+        "The ports that environments reach outside of the cluster; 80 and 443 unless it is set";
+    egress_internal: Names,
+        "Networks inside of the cluster, such as 10.0.8.0/24, that environments reach on all ports; none unless it is set";
+    workspace_image: Text { default: "docker.io/library/alpine:3.22" },
+        "The image of workspaces";
     max_ttl_days: Number { least: 1, default: 30 },
         "The longest ttl of an Environment, in days";
     max_quota_cpu: Number { least: 1, default: 64 },

@@ -47,6 +47,7 @@ pub(super) use self::used::{source_key, template_key};
     doc = "A project of a team: the repositories that it is in, and how its environments are deployed.",
     printcolumn(name = "Source", type_ = "string", json_path = ".spec.sources[0].name"),
     printcolumn(name = "Branch", type_ = "string", json_path = ".spec.sources[0].branch"),
+    printcolumn(name = "Environments", type_ = "integer", json_path = ".status.environments"),
     printcolumn(name = "Most", type_ = "integer", json_path = ".spec.environments.max"),
     printcolumn(
         name = "Ready",
@@ -115,7 +116,10 @@ pub struct Limits {
 
 status! {
     /// What Concierge found out about a project.
-    pub struct ProjectStatus() {}
+    pub struct ProjectStatus() {
+        /// How many Environments refer to it.
+        pub environments: Option<i64>,
+    }
 }
 
 rules! {
@@ -150,7 +154,6 @@ impl Kind for Project {
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     /// Environments are in namespaces of their own.
     const IMPLIED_REFERRERS: bool = true;
-    const RECONCILED: bool = false;
     const SECRET_FIELDS: &'static [&'static str] =
         config_secrets!("spec.templates{}.config", "spec.sources[].repositoryUrl", "spec.templates{}.values");
     /// No more than Deployments, which those see who may only view.

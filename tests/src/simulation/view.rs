@@ -8,7 +8,7 @@ use concierge_reconciler::engine::{
 };
 use concierge_runtime::cache::{Change, ChildChange, ChildKey, ChildSeen, Known, project};
 use concierge_shared::{
-    admission::lookup::{Found, Lookup, Namespace, Selection, World, first_wanted},
+    admission::lookup::{Found, Lookup, Namespace, NamespaceFound, Selection, World, first_wanted},
     child::Child,
     index::Stored,
     kind::KindInfo,
@@ -126,6 +126,14 @@ impl Seen {
 }
 
 impl Lookup for View {
+    fn find_namespace(&self, name: &str) -> NamespaceFound {
+        let stored = self.server.stored(&("Namespace".into(), String::new(), name.to_owned()));
+        let metadata = stored.map(|object| serde_json::from_value(object["metadata"].clone()).unwrap());
+        metadata.map_or(NamespaceFound::Absent, |metadata| {
+            NamespaceFound::Present(Arc::new(Namespace::of(&metadata)))
+        })
+    }
+
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
         if self.server.is_blind(kind) {
             return Found::Unknown;

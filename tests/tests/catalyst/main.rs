@@ -1,6 +1,12 @@
-//! Catalyst: environments, and what they come from.
+//! Catalyst: environments, on the engine in one process and on paused time; and what they come from.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
 
+mod deletion;
+mod ending;
+mod golden;
 mod outages;
+mod place;
 mod remote;
+mod workloads;
+mod world;

@@ -61,7 +61,9 @@ fn argument(group: &Group, setting: &Setting) -> String {
     match setting.form {
         Form::Number { .. } => format!("- --{flag}={{{{ int64 {value} }}}}\n"),
         Form::Switch => format!("{{{{- if {value} }}}}\n- --{flag}\n{{{{- end }}}}\n"),
-        Form::ObjectName => format!("{{{{- with {value} }}}}\n- --{flag}={{{{ . }}}}\n{{{{- end }}}}\n"),
+        Form::ObjectName | Form::Text { .. } => {
+            format!("{{{{- with {value} }}}}\n- --{flag}={{{{ . }}}}\n{{{{- end }}}}\n")
+        }
         Form::Names => {
             format!("{{{{- with {value} }}}}\n- --{flag}={{{{ join \",\" . }}}}\n{{{{- end }}}}\n")
         }
@@ -86,6 +88,7 @@ fn default(setting: &Setting) -> Value {
         Form::Number { default, .. } => json!(default),
         Form::Switch => json!(false),
         Form::ObjectName => json!(""),
+        Form::Text { default } => json!(default),
         Form::Names => json!([]),
     }
 }
@@ -113,6 +116,7 @@ fn type_of(setting: &Setting) -> String {
             let pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$";
             json!({"type": "string", "pattern": pattern})
         }
+        Form::Text { .. } => json!({"type": "string", "pattern": r"^\S*$"}),
         Form::Names => json!({"type": "array", "items": {"type": "string", "pattern": "^[^,]+$"}}),
     };
     format!("{schema:#}")

@@ -171,17 +171,38 @@ impl Context {
     /// # Errors
     /// [`Failure::DependencyMissing`] when there is none.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, Failure> {
+        self.find_secret(namespace, name).await?.ok_or_else(|| {
+            Failure::DependencyMissing(format!("Secret {namespace}/{name} does not exist; create it"))
+        })
+    }
+
+    /// The same, where there need be none.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) async fn find_secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, Failure> {
         let found = self.shared.cluster.get(&secret_target(namespace, name)).await.map_err(|error| match error {
             ClusterError::Forbidden(_) => Failure::DependencyMissing(format!(
                 "Secret {namespace}/{name} may not be read; an administrator can allow it (chart: reconciler.secretNamespaces)"
             )),
             error => kubernetes(error),
         })?;
-        let Some(object) = found else {
-            let message = format!("Secret {namespace}/{name} does not exist; create it");
-            return Err(Failure::DependencyMissing(message));
-        };
-        Secret::read(format!("{namespace}/{name}"), &object)
+        found.map(|object| Secret::read(format!("{namespace}/{name}"), &object)).transpose()
+    }
+
+    /// The objects of a resource with these labels, in any namespace, as the API server has them now.
+    ///
+    /// # Errors
+    /// When the API server can't be asked.
+    pub(crate) async fn labelled(
+        &self,
+        resource: &ApiResource,
+        selector: &str,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut all = Vec::new();
+        let mut visit = |object| all.push(object);
+        self.shared.cluster.list_labelled(resource, selector, &mut visit).await.map_err(kubernetes)?;
+        Ok(all)
     }
 
     /// A token of a ServiceAccount, which lasts for ten minutes, the shortest time that there is.

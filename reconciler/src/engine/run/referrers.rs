@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use concierge_shared::{
     admission::{
-        reference::{ALLOWED_NAMESPACES_ANNOTATION, referrers_key},
+        reference::{ALLOWED_NAMESPACES_ANNOTATION, implied_referrers_key, permits, referrers_key},
         seen::FEW,
     },
     index::Stored,
@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use crate::engine::{
-    cluster::ClusterError,
+    cluster::{ClusterError, Target},
     kinds::reconcile::Reconcile,
     retry::Failure,
     run::{End, Flow, Run},
@@ -52,12 +52,20 @@ impl Users {
     /// Whether `user` is one of them. The object's own children are not: they go with it, and it would wait for ever for those that it has
     /// to delete itself.
     fn has<R: Reconcile>(&self, run: &Run<R>, user: &Stored) -> bool {
-        if is_child(run.meta(), user.meta()) {
+        if is_child(run.meta(), user.meta()) || R::Kind::IMPLIED_REFERRERS && !is_permitted(run, user) {
             return false;
         }
         let is_implicit = || self.implicit.as_ref().is_some_and(|key| user.has_key(key));
         user.has_key(&self.naming) || is_implicit() && run.reconciler.is_used_by(&run.ctx, &run.object, user)
     }
+}
+
+/// Whether `user` may refer to the object of this run: anybody can write its name.
+fn is_permitted<R: Reconcile>(run: &Run<R>, user: &Stored) -> bool {
+    let Target { namespace, name, .. } = &run.target;
+    user.namespace() == namespace
+        || user.has_key(&implied_referrers_key(R::Kind::NAME, namespace, name))
+        || permits(run.meta().annotations.as_ref(), user.namespace())
 }
 
 /// Whether a text anywhere in `value` is `name`, perhaps behind a namespace: what can't be read may refer to an object of that name.

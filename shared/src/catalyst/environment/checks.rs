@@ -3,7 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use super::{
-    COMMIT, COMMIT_SHORT, Environment, EnvironmentSource, INGRESS_FIELD, SOURCE_FIELD, SOURCES, TTL,
+    COMMIT, COMMIT_SHORT, Environment, EnvironmentSource, EnvironmentSpec, INGRESS_FIELD, SOURCE_FIELD,
+    SOURCES, TTL,
 };
 use crate::{
     admission::{
@@ -67,6 +68,13 @@ fn check_ttl(text: &str, most_days: i64, problems: &mut Problems) {
     if !parse_ttl(text).is_some_and(|ttl| (SHORTEST..=most).contains(&ttl)) {
         let message = format!("is no time from 10m to {most_days}d; write for instance 72h or 14d");
         problems.add(&TTL, Cause::Invalid, "spec.ttl", message);
+    }
+}
+
+impl EnvironmentSpec {
+    /// How long the environment lives; for ever when `None`.
+    pub fn lifetime(&self) -> Option<Duration> {
+        parse_ttl(self.ttl.as_deref()?)
     }
 }
 

@@ -27,10 +27,14 @@ use crate::{
 };
 
 impl Environment {
-    /// The Project, in the team's namespace; `None` when nothing can be called so.
+    /// The Project, in the team's namespace; `None` when nothing can be called so. From another namespace than the project's it has to
+    /// permit that, as any other target.
     pub fn project_reference(&self) -> Option<Reference> {
         let name = self.spec.project_ref.name.clone();
-        let namespace = self.hierarchy()?.team_namespace().filter(|_| is_name(&name))?;
+        let hierarchy = self.hierarchy()?;
+        let namespace = hierarchy.team_namespace().filter(|_| is_name(&name))?;
+        // Anybody can write a team's labels: where the Environment is says whether it is the team's.
+        let in_place = self.metadata.namespace.as_deref() == Some(&hierarchy.project_namespace());
         Some(Reference {
             field: at("spec.projectRef.name"),
             kind: Project::NAME,
@@ -38,7 +42,7 @@ impl Environment {
             name,
             rule: &PROJECT_EXISTS,
             protects: true,
-            implied: true,
+            implied: in_place,
         })
     }
 }

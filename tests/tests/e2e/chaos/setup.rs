@@ -435,9 +435,12 @@ impl Setup {
     }
 }
 
-/// Ready, or of a kind that is only stored.
+/// Ready, or of a kind of which nothing is made here: what it would own is not switched on.
 pub(super) fn is_settled(object: &Value) -> bool {
-    is_ready(object) || KINDS.iter().any(|kind| !kind.reconciled && object["kind"] == kind.name)
+    is_ready(object)
+        || KINDS
+            .iter()
+            .any(|kind| (!kind.reconciled || !kind.children.is_empty()) && object["kind"] == kind.name)
 }
 
 fn told(object: &Value) -> String {

@@ -1,0 +1,227 @@
+//! An environment: its namespace, what bounds it, and what runs in it; and all of it gone when it goes.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `place` | namespace, limits, quota |
+//! | `network` | NetworkPolicy, Service and Ingress `web` |
+//! | `workload`, `service` | what runs where the configuration alone says so |
+//! | `wishes` | all that is wanted, in order |
+//! | `look` | what there is of it |
+//! | `part` | the parts of an environment, with a condition for each |
+//! | `pods` | why pods do not become ready |
+//! | `phase` | all of it in one word |
+//! | `expiry` | the end that a ttl sets |
+
+mod convert;
+mod expiry;
+mod look;
+mod network;
+mod part;
+mod phase;
+mod place;
+mod pods;
+mod service;
+mod wishes;
+mod workload;
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use concierge_shared::{
+    admission::{reference::Reference, rule::AdmissionRule},
+    catalyst::{Environment, EnvironmentStatus, TARGET_FREE},
+    status::{ConditionReason, Conditions},
+};
+use jiff::Timestamp;
+
+use self::{
+    expiry::{Done, EXPIRING, Expiry, Stage},
+    part::{Part, Parts},
+};
+use crate::engine::{
+    Account, Checks, Context, Deletion, Failure, Guard, Outcome, Plan, Planned, Readiness, Reconcile,
+    children::ChildStep,
+};
+
+/// How often it is looked at why pods do not become ready: no watch tells.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
+
+/// Makes environments real.
+#[derive(Default)]
+pub(super) struct EnvironmentReconciler {
+    done: Done,
+}
+
+/// What there is of an environment.
+pub(super) enum Observed {
+    /// It is to go.
+    Leaving(Deletion<ChildStep>),
+    Here(Box<Here>),
+}
+
+/// What there is of an environment that stays.
+pub(super) struct Here {
+    namespace: String,
+    url: Option<String>,
+    /// By container.
+    images: BTreeMap<String, String>,
+    parts: Parts,
+    expiry: Option<Expiry>,
+    /// Whether people are still to be told of the end.
+    tell: bool,
+    /// Whether it is still to be deleted, since its ttl is over.
+    expire: bool,
+}
+
+/// One thing to do.
+pub(super) enum Step {
+    Child(ChildStep),
+    /// Tell people that it ends soon.
+    Tell(Expiry),
+    /// Delete it, since its ttl is over.
+    Expire(Expiry),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Child(step) => step.fmt(f),
+            Step::Tell(_) => f.write_str("tell that it ends soon"),
+            Step::Expire(_) => f.write_str("delete the Environment, whose ttl is over"),
+        }
+    }
+}
+
+impl Reconcile for EnvironmentReconciler {
+    type Kind = Environment;
+    type Remote = ();
+    type Observed = Observed;
+    type Step = Step;
+    const LEGACY_FINALIZERS: &'static [&'static str] = &["catalyst.dev/finalizer"];
+    /// A namespace of another is seen, never touched, and told of in a condition.
+    const LENIENT: &'static [&'static AdmissionRule] = &[&TARGET_FREE];
+
+    async fn connect(&self, _: &Context, _: &Environment) -> Result<(Account, ()), Failure> {
+        Ok((Account::none(), ()))
+    }
+
+    async fn observe(&self, ctx: &Context, (): &(), environment: &Environment) -> Result<Observed, Failure> {
+        // Neither its Project nor its labels have to be there for it to go.
+        if environment.metadata.deletion_timestamp.is_some() {
+            return look::leaving(ctx, environment).await.map(Observed::Leaving);
+        }
+        let mut here = look::here(ctx, environment).await?;
+        here.expiry = Expiry::of(environment, ctx.now());
+        if let Some(expiry) = &here.expiry {
+            let known = self.done.is_told(environment, expiry);
+            here.tell = expiry.stage == Stage::Soon && !known;
+            here.expire = expiry.stage == Stage::Over && !expiry.kept && !self.done.is_over(environment);
+        }
+        Ok(Observed::Here(Box::new(here)))
+    }
+
+    fn plan(&self, _: &Environment, observed: &Observed, _: Timestamp) -> Plan<Step> {
+        match observed {
+            Observed::Leaving(_) => Plan::ready(),
+            Observed::Here(here) => here.plan(),
+        }
+    }
+
+    async fn act(
+        &self,
+        guard: &Guard,
+        (): &(),
+        environment: &Environment,
+        step: &Step,
+    ) -> Result<Outcome, Failure> {
+        match step {
+            Step::Child(step) => guard.take_child_step(environment, step).await,
+            Step::Tell(expiry) => {
+                self.done.note_told(environment, expiry);
+                Ok(Outcome::new(ConditionReason::Deleting, expiry.message()))
+            }
+            Step::Expire(expiry) => {
+                guard.delete_owned(environment).await?;
+                self.done.note_over(environment);
+                Ok(Outcome::new(ConditionReason::Deleted, format!("its ttl was over at {}", expiry.text())))
+            }
+        }
+    }
+
+    fn note_place(&self, (): &(), step: &Step, _: &EnvironmentStatus, noted: &mut EnvironmentStatus) -> bool {
+        let Step::Child(ChildStep::Create(wanted)) = step else { return false };
+        let key = wanted.key();
+        let is_news = key.namespace.is_empty() && noted.namespace.as_deref() != Some(&key.name);
+        if is_news {
+            noted.namespace = Some(key.name.clone());
+        }
+        is_news
+    }
+
+    fn plan_deletion(&self, _: &Environment, observed: &Observed, _: Timestamp) -> Deletion<Step> {
+        match observed {
+            Observed::Leaving(Deletion::Steps(steps)) => {
+                Deletion::Steps(steps.iter().cloned().map(of_child).collect())
+            }
+            Observed::Leaving(Deletion::Wait { message, look_again }) => Deletion::wait(message, *look_again),
+            Observed::Leaving(_) => Deletion::Gone,
+            Observed::Here(_) => Deletion::wait("looks at it again", LOOK_AGAIN),
+        }
+    }
+
+    fn report(&self, _: &Environment, observed: &Observed, status: &mut EnvironmentStatus) {
+        let Observed::Here(here) = observed else { return };
+        status.namespace = Some(here.namespace.clone());
+        status.namespace_uid = here.parts.namespace_uid().map(str::to_owned);
+        status.url = here.url.clone();
+        status.images = (!here.images.is_empty()).then(|| here.images.clone());
+        status.expires_at = here.expiry.as_ref().map(Expiry::text);
+        if here.expiry.as_ref().is_none_or(|expiry| expiry.stage == Stage::Later) {
+            status.clear(EXPIRING);
+        }
+    }
+
+    fn phase(&self, _: &Environment, _: &Checks, status: &mut EnvironmentStatus) {
+        status.phase = Some(phase::of(status));
+    }
+
+    /// That it is there is enough: what it says is judged with the Environment.
+    fn needs_ready(&self, _: &Environment, _: &Reference) -> bool {
+        false
+    }
+}
+
+fn of_child(planned: Planned<ChildStep>) -> Planned<Step> {
+    let Planned { step, independent, once, drift } = planned;
+    Planned { step: Step::Child(step), independent, once, drift }
+}
+
+impl Here {
+    fn plan(&self) -> Plan<Step> {
+        let Plan { steps, readiness, unsupported, conditions, look_again, due } = self.parts.plan();
+        let steps = steps.into_iter().map(of_child).collect();
+        let mut plan = Plan { steps, readiness, unsupported, conditions, look_again, due };
+        if plan.readiness != Readiness::Ready && self.parts.has(Part::Deployment) {
+            plan = plan.look_again(LOOK_AGAIN);
+        }
+        match &self.expiry {
+            Some(expiry) => self.end(plan, expiry),
+            None => plan,
+        }
+    }
+
+    /// With what follows from the end that is set.
+    fn end(&self, plan: Plan<Step>, expiry: &Expiry) -> Plan<Step> {
+        let told = |plan: Plan<Step>| plan.condition(EXPIRING, true, "TtlOver", expiry.message());
+        let plan = match expiry.stage {
+            Stage::Over => told(plan),
+            Stage::Soon => told(plan).at(expiry.due()),
+            Stage::Later => plan.at(expiry.due()),
+        };
+        match (self.tell, self.expire) {
+            (true, _) => plan.with(Planned { independent: true, ..Planned::new(Step::Tell(expiry.clone())) }),
+            // Nothing is made for what is about to go.
+            (_, true) => Plan { steps: vec![Planned::new(Step::Expire(expiry.clone()))], ..plan },
+            _ => plan,
+        }
+    }
+}

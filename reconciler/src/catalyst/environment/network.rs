@@ -1,0 +1,159 @@
+//! Who may reach an environment, and what it may reach: its NetworkPolicy and its Ingress.
+
+use std::collections::BTreeMap;
+
+use concierge_shared::catalyst::Settings;
+use k8s_openapi::{
+    api::{
+        core::v1::{Service, ServicePort, ServiceSpec},
+        networking::v1::{
+            HTTPIngressPath, HTTPIngressRuleValue, IPBlock, Ingress, IngressBackend, IngressRule,
+            IngressServiceBackend, IngressSpec, IngressTLS, NetworkPolicy, NetworkPolicyEgressRule,
+            NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+            ServiceBackendPort,
+        },
+    },
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+};
+
+use super::place::Place;
+
+/// What is never reached from an environment by way of the rule for the outside: the networks of clusters and machines, and where clouds
+/// tell machines their credentials.
+const INSIDE: [&str; 8] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "127.0.0.0/8",
+    "192.0.0.0/24",
+    "168.63.129.16/32",
+];
+const INSIDE_V6: [&str; 3] = ["fc00::/7", "fe80::/10", "::1/128"];
+/// The beginnings of networks in which there are no others than such addresses.
+const METADATA: [&str; 3] = ["169.254.", "fe80:", "fd00:ec2:"];
+const USUAL_PORTS: [i32; 2] = [80, 443];
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
+fn labelled(key: &str, value: &str) -> LabelSelector {
+    let labels = [(key.to_owned(), value.to_owned())].into();
+    LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
+}
+
+fn namespace_named(name: &str) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        namespace_selector: Some(labelled(NAMESPACE_NAME, name)),
+        ..NetworkPolicyPeer::default()
+    }
+}
+
+/// All pods of the environment's own namespace.
+fn neighbours() -> NetworkPolicyPeer {
+    NetworkPolicyPeer { pod_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() }
+}
+
+fn network(cidr: &str, except: &[&str]) -> NetworkPolicyPeer {
+    let except = except.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let ip_block = IPBlock { cidr: cidr.to_owned(), except: (!except.is_empty()).then_some(except) };
+    NetworkPolicyPeer { ip_block: Some(ip_block), ..NetworkPolicyPeer::default() }
+}
+
+fn port(number: i32, protocol: &str) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        port: Some(IntOrString::Int(number)),
+        protocol: Some(protocol.to_owned()),
+        ..NetworkPolicyPort::default()
+    }
+}
+
+fn to(peers: Vec<NetworkPolicyPeer>, ports: Vec<NetworkPolicyPort>) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule { to: Some(peers), ports: (!ports.is_empty()).then_some(ports) }
+}
+
+/// The ports that are reached outside of the cluster.
+fn outward_ports(settings: &Settings) -> Vec<NetworkPolicyPort> {
+    let set: Vec<i32> = settings.egress_ports.iter().filter_map(|text| text.trim().parse().ok()).collect();
+    let ports = if settings.egress_ports.is_empty() { USUAL_PORTS.to_vec() } else { set };
+    ports.into_iter().map(|number| port(number, "TCP")).collect()
+}
+
+/// The networks inside that an operator lets environments reach, but for those of metadata.
+fn inward(settings: &Settings) -> Vec<NetworkPolicyPeer> {
+    let allowed = settings.egress_internal.iter().map(|network| network.trim());
+    let allowed = allowed.filter(|network| !METADATA.iter().any(|start| network.starts_with(start)));
+    allowed.filter(|cidr| *cidr != "0.0.0.0/0" && *cidr != "::/0").map(|cidr| network(cidr, &[])).collect()
+}
+
+/// Nothing comes in but from the ingress controller and from the environment itself, and nothing goes out but to itself, to the cluster's DNS,
+/// and to the outside.
+pub(super) fn policy(place: &Place<'_>) -> NetworkPolicy {
+    let dns = NetworkPolicyPeer {
+        pod_selector: Some(labelled("k8s-app", "kube-dns")),
+        ..namespace_named("kube-system")
+    };
+    let outside = vec![network("0.0.0.0/0", &INSIDE), network("::/0", &INSIDE_V6)];
+    let mut egress =
+        vec![to(vec![dns], vec![port(53, "UDP"), port(53, "TCP")]), to(vec![neighbours()], Vec::new())];
+    let ports = outward_ports(place.settings);
+    if !ports.is_empty() {
+        egress.push(to(outside, ports));
+    }
+    let inside = inward(place.settings);
+    if !inside.is_empty() {
+        egress.push(to(inside, Vec::new()));
+    }
+    let from = vec![namespace_named(&place.settings.ingress_namespace), neighbours()];
+    let spec = NetworkPolicySpec {
+        pod_selector: Some(LabelSelector::default()),
+        policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
+        ingress: Some(vec![NetworkPolicyIngressRule { from: Some(from), ..Default::default() }]),
+        egress: Some(egress),
+    };
+    NetworkPolicy { metadata: place.named("default-policy"), spec: Some(spec) }
+}
+
+/// The Service that the Ingress leads to, and port 80 of it to the first port of the main container.
+pub(super) fn web(place: &Place<'_>, target: i32) -> Service {
+    let port = ServicePort {
+        name: Some("http".into()),
+        port: 80,
+        target_port: Some(IntOrString::Int(target)),
+        ..ServicePort::default()
+    };
+    let spec = ServiceSpec {
+        selector: Some([("app".to_owned(), "web".to_owned())].into()),
+        ports: Some(vec![port]),
+        ..ServiceSpec::default()
+    };
+    Service { metadata: place.named("web"), spec: Some(spec), ..Service::default() }
+}
+
+/// What leads to the Service `web`, where environments have addresses. Always by TLS: by a certificate of its own where there is an issuer,
+/// else by the ingress controller's.
+pub(super) fn ingress(place: &Place<'_>) -> Option<Ingress> {
+    let (host, issuer) = (place.address()?, place.settings.ingress_issuer.as_str());
+    let service = IngressServiceBackend {
+        name: "web".into(),
+        port: Some(ServiceBackendPort { number: Some(80), ..ServiceBackendPort::default() }),
+    };
+    let path = HTTPIngressPath {
+        path: Some("/".into()),
+        path_type: "Prefix".into(),
+        backend: IngressBackend { service: Some(service), ..IngressBackend::default() },
+    };
+    let rule =
+        IngressRule { host: Some(host.clone()), http: Some(HTTPIngressRuleValue { paths: vec![path] }) };
+    let signed = !issuer.is_empty();
+    let tls = IngressTLS { hosts: Some(vec![host]), secret_name: signed.then(|| "web-tls".into()) };
+    let spec = IngressSpec {
+        ingress_class_name: Some(place.settings.ingress_class.clone()),
+        rules: Some(vec![rule]),
+        tls: Some(vec![tls]),
+        ..IngressSpec::default()
+    };
+    let mut metadata = place.named("web");
+    metadata.annotations =
+        signed.then(|| BTreeMap::from([("cert-manager.io/cluster-issuer".to_owned(), issuer.to_owned())]));
+    Some(Ingress { metadata, spec: Some(spec), ..Ingress::default() })
+}

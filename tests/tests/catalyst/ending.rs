@@ -1,0 +1,67 @@
+//! An environment with a ttl.
+
+use concierge_tests::simulation::MINUTE;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::world::{HOUR, World};
+
+#[tokio::test(start_paused = true)]
+async fn an_environment_with_a_ttl_says_so_an_hour_before_and_goes() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.project(json!({}));
+    let key = world.environment(json!({ "deploymentMode": "workspace", "ttl": "3h" }));
+    sleep(MINUTE).await;
+    assert!(world.server.status(&key)["expiresAt"].is_string());
+    sleep(2 * HOUR - 3 * MINUTE).await;
+    let notices = || world.told().into_iter().filter(|told| told.contains("when its ttl is over")).count();
+    assert_eq!(notices(), 0, "{:?}", world.told());
+    sleep(5 * MINUTE).await;
+    assert_eq!(notices(), 1, "{:?}", world.told());
+    assert_eq!(world.server.condition(&key, "Expiring"), "True TtlOver");
+    sleep(HOUR - 10 * MINUTE).await;
+    assert_eq!(notices(), 1, "told once");
+    assert!(world.server.read(&key).is_some());
+    sleep(20 * MINUTE).await;
+    assert_eq!((world.server.read(&key), world.namespace()), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_ttl_is_told_of_no_more() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.project(json!({}));
+    let key = world.environment(json!({ "deploymentMode": "workspace", "ttl": "1h" }));
+    sleep(MINUTE).await;
+    assert_eq!(world.server.condition(&key, "Expiring"), "True TtlOver");
+    world.environment(json!({ "deploymentMode": "workspace", "ttl": "5h" }));
+    sleep(MINUTE).await;
+    assert_eq!(world.server.condition(&key, "Expiring"), "");
+    sleep(3 * HOUR).await;
+    assert!(world.server.read(&key).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_outlives_its_ttl_and_says_why() {
+    for spec in [json!({ "protect": true }), json!({ "type": "production" })] {
+        let world = World::new();
+        let _process = world.healthy().await;
+        world.project(json!({}));
+        let mut spec = spec;
+        spec["deploymentMode"] = "workspace".into();
+        spec["ttl"] = "10m".into();
+        let key = world.environment(spec);
+        sleep(2 * HOUR).await;
+        assert!(world.server.read(&key).unwrap()["metadata"]["deletionTimestamp"].is_null());
+        assert!(
+            world.server.message(&key, "Expiring").contains("it is kept"),
+            "{}",
+            world.server.status(&key)
+        );
+        world.server.user_annotates(&key, json!({ "concierge.dev/confirm-delete": "pr-1" }));
+        sleep(2 * MINUTE).await;
+        let protects = world.server.read(&key).is_some_and(|object| object["spec"]["protect"] == true);
+        assert_eq!(world.server.read(&key).is_none(), !protects);
+    }
+}
