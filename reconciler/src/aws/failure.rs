@@ -139,10 +139,15 @@ fn class(answered: &Answered<'_>, message: String, retry_after: Option<Duration>
     }
 }
 
+/// What a person reads of an answer to another question.
+pub fn another_document(operation: &str) -> String {
+    format!("{operation} was answered with another document than asked for")
+}
+
 /// What a person reads of it. The request's id stays out: a message has to stay the same while its cause does.
 fn told(operation: &str, answered: &Answered<'_>, said: Option<&str>, raw: &HttpResponse) -> String {
     if answered.is_another_document() {
-        return format!("{operation} was answered with another document than asked for");
+        return another_document(operation);
     }
     if let Some(region) = raw.headers().get("x-amz-bucket-region").filter(|_| answered.status == 301) {
         return format!("{operation}: the bucket is in the region {}", Redaction::default().apply(region));

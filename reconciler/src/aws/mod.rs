@@ -21,7 +21,7 @@ mod identity;
 mod trust;
 
 pub use connector::{Broken, Transport};
-pub use failure::{Answered, failure, region_of};
+pub use failure::{Answered, another_document, failure, region_of};
 pub use identity::{Caller, Sts};
 pub use trust::{Trust, TrustError};
 

@@ -97,6 +97,8 @@ pub(super) enum Step {
         tags: Tags,
         taking: Taking,
     },
+    /// Sets up, in the next run, what a new bucket is to be.
+    SetUp(String),
     Set {
         field: Field,
         from: String,
@@ -130,6 +132,7 @@ impl fmt::Display for Step {
             Step::Create(bucket) => write!(f, "create bucket {bucket}"),
             Step::Tag { taking: Taking::Ours, .. } => f.write_str("set tags"),
             Step::Tag { .. } => f.write_str("mark as ours"),
+            Step::SetUp(parts) => write!(f, "set {parts}"),
             Step::Set { field, from, to } => write!(f, "set {}: {from} -> {to}", field.word()),
             Step::Remove { field, from } => write!(f, "remove {}: {from}", field.word()),
             Step::Unmark(_) => f.write_str("remove our mark"),
@@ -187,6 +190,7 @@ impl Reconcile for BucketReconciler {
         match step {
             Step::Create(_) => create(guard, to, bucket).await,
             Step::Tag { tags, taking } => tag(guard, to, bucket, tags, *taking).await,
+            Step::SetUp(_) => Ok(Outcome::progress(format!("bucket {name} is made, and being set up"))),
             Step::Set { field, from, to: wanted } => {
                 let done = field.set(guard, to, &bucket.spec).await?;
                 let done = refused(to, bucket, *field, done);

@@ -15,6 +15,7 @@ use kube::Resource;
 
 use super::connection::{Connection, Found, Providers};
 use crate::{
+    aws::another_document,
     common::standing::last_look,
     engine::{Account, Context, Deletion, Drift, Failure, Guard, Outcome, Owner, Plan, Reconcile},
 };
@@ -91,9 +92,9 @@ impl Reconcile for BucketPolicyReconciler {
         let found = match found {
             Found::Present(text) if text.trim().is_empty() => Found::Missing,
             // A service that does not know policies lists the bucket instead, and would delete the bucket itself.
-            Found::Present(text) if !text.trim_start().starts_with('{') => Found::Unsupported(
-                "GetBucketPolicy was answered with another document than asked for".to_owned(),
-            ),
+            Found::Present(text) if !text.trim_start().starts_with('{') => {
+                Found::Unsupported(another_document("GetBucketPolicy"))
+            }
             found => found,
         };
         Ok(Observed { bucket: Some(name), found, at })
@@ -161,14 +162,17 @@ impl Reconcile for BucketPolicyReconciler {
         }
     }
 
-    fn plan_deletion(&self, _: &BucketPolicy, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
-        match (&observed.bucket, &observed.found) {
-            (Some(bucket), Found::Present(_)) => Deletion::steps([Step::Delete(bucket.clone())]),
-            (Some(bucket), Found::Denied(why)) => {
-                let message = format!("it can't be told whether bucket {bucket} still has the policy: {why}");
-                Deletion::Blocked(ConditionReason::Refused, message)
+    fn plan_deletion(&self, policy: &BucketPolicy, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+        let Some(bucket) = &observed.bucket else { return Deletion::Gone };
+        let untold =
+            |why: &str| format!("it can't be told whether bucket {bucket} still has the policy: {why}");
+        match &observed.found {
+            Found::Present(_) => Deletion::steps([Step::Delete(bucket.clone())]),
+            Found::Denied(why) => Deletion::Blocked(ConditionReason::Refused, untold(why)),
+            Found::Unsupported(why) if was_applied(policy) => {
+                Deletion::Blocked(ConditionReason::Unsupported, untold(why))
             }
-            _ => Deletion::Gone,
+            Found::Missing | Found::Unsupported(_) => Deletion::Gone,
         }
     }
 

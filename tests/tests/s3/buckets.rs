@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::world::World;
 
 /// Something of everything.
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     json!({
         "publicAccess": {},
         "encryption": { "enabled": true, "algorithm": "AES256" },
@@ -233,21 +233,6 @@ async fn what_the_service_can_not_do_or_does_not_allow_concerns_one_field_and_th
     world.until("said", 5 * MINUTE, |world| world.server.condition(&bucket, "AccessDenied").is_empty()).await;
 }
 
-/// radosgw 16 answers `GET ?encryption` with a list of the bucket, and `DELETE ?encryption` deletes the bucket.
-#[tokio::test(start_paused = true)]
-async fn a_part_that_was_answered_with_another_document_is_never_deleted() {
-    let world = World::new();
-    let bucket = world.bucket("photos", everything());
-    let _process = world.healthy();
-    world.until_ready(&bucket).await;
-    world.store.with(|state| state.mistaken.extend(["encryption", "lifecycle", "cors", "publicAccessBlock"]));
-    world.bucket("photos", json!({ "encryption": { "enabled": false }, "lifecycle": {}, "cors": {} }));
-    world.until_ready(&bucket).await;
-    sleep(60 * MINUTE).await;
-    assert!(world.store.has("photos"), "{:?}", world.told());
-    assert!(!world.store.asked_from(0).iter().any(|one| one.starts_with("Delete")));
-}
-
 /// The conditions of a bucket at a Provider that says this of its service.
 async fn at_a_service_with(capabilities: Value, more: Value) -> (World, Vec<&'static str>) {
     let world = World::new();
@@ -332,4 +317,30 @@ async fn a_bucket_that_is_found_in_another_region_is_told_of_with_the_field_and_
     let wanted = "bucket photos: it is in the region eu-west-1, and the Provider's region is us-east-1; create a Bucket with \
                   spec.region: eu-west-1 instead";
     assert_eq!(says, wanted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_of_another_account_is_told_of_and_nothing_is_made() {
+    let world = World::new();
+    world.store.with(|state| state.denied.insert("HeadBucket"));
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    let refused = |world: &World| world.server.condition(&bucket, "Ready") == "False Refused";
+    world.until("refused", 5 * MINUTE, refused).await;
+    let says = world.server.message(&bucket, "Ready");
+    assert!(says.contains("it is another account's, or s3:ListBucket is not allowed"), "{says}");
+    sleep(30 * MINUTE).await;
+    assert!(!world.store.asked_from(0).iter().any(|one| one.starts_with("Put") || one.starts_with("Create")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_somebody_else_has_at_the_provider_is_told_of_and_the_bucket_is_not_ready() {
+    let world = World::new();
+    world.store.with(|state| state.taken.insert("photos"));
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    let told = |world: &World| world.server.message(&bucket, "Synced").contains("taken by somebody else");
+    world.until("told", 5 * MINUTE, told).await;
+    assert!(!world.server.is_ready(&bucket), "{}", world.dump());
+    assert_ne!(world.server.status(&bucket)["exists"], true);
 }

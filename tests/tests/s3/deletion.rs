@@ -1,6 +1,10 @@
 //! Buckets that go, and buckets that stay.
 
-use concierge_tests::{s3::fake::Bucket, simulation::MINUTE};
+use concierge_tests::{
+    faults::{Fault, Rule},
+    s3::fake::Bucket,
+    simulation::MINUTE,
+};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -168,4 +172,37 @@ async fn a_provider_and_its_secret_are_held_until_nobody_needs_them() {
     assert!(!world.store.has("photos"), "its credentials were there to the end");
     world.until_gone(&provider).await;
     world.until_gone(&login).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_whose_service_does_not_answer_is_not_taken_for_gone() {
+    for fault in [Fault::Refuse, Fault::DropBefore, Fault::StatusBefore(503)] {
+        let world = World::new();
+        let bucket = world.bucket("photos", json!({ "deletionPolicy": "Delete" }));
+        let _process = world.healthy();
+        world.until_ready(&bucket).await;
+        world.store.faults().inject(Rule::any(), fault);
+        world.server.user_deletes(&bucket);
+        sleep(20 * MINUTE).await;
+        assert!(world.server.read(&bucket).is_some() && world.store.has("photos"));
+        world.store.faults().clear();
+        world.until_gone(&bucket).await;
+        assert!(!world.store.has("photos"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_may_not_be_looked_at_is_not_taken_for_gone() {
+    let world = World::new();
+    let bucket = world.bucket("photos", json!({ "deletionPolicy": "Delete" }));
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    world.store.with(|state| state.denied.insert("HeadBucket"));
+    world.server.user_deletes(&bucket);
+    sleep(20 * MINUTE).await;
+    let says = world.server.message(&bucket, "Deleting");
+    assert!(says.contains("bucket photos: it may not be looked at"), "{says}");
+    world.store.with(|state| state.denied.clear());
+    world.until_gone(&bucket).await;
+    assert!(!world.store.has("photos"));
 }

@@ -9,6 +9,7 @@ mod iam_policies;
 mod keys;
 mod orders;
 mod outages;
+mod parts;
 mod policies;
 mod scale;
 mod services;

@@ -1,11 +1,8 @@
 //! How objects are encrypted.
 
-use aws_sdk_s3::{
-    operation::get_bucket_encryption::GetBucketEncryptionOutput,
-    types::{
-        ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-        ServerSideEncryptionRule,
-    },
+use aws_sdk_s3::types::{
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+    ServerSideEncryptionRule,
 };
 use concierge_shared::s3::{Algorithm, Encryption, policy::Profile};
 
@@ -30,9 +27,9 @@ pub(super) fn wanted(encryption: &Encryption) -> String {
     }
 }
 
-pub(super) fn found(found: &GetBucketEncryptionOutput) -> String {
-    let rules = found.server_side_encryption_configuration().map(|all| all.rules()).unwrap_or_default();
-    let default = rules.iter().find_map(|rule| rule.apply_server_side_encryption_by_default());
+pub(super) fn found(found: &ServerSideEncryptionConfiguration) -> String {
+    let mut rules = found.rules().iter();
+    let default = rules.find_map(|rule| rule.apply_server_side_encryption_by_default());
     default
         .map_or_else(|| NOTHING.to_owned(), |one| line(one.sse_algorithm().as_str(), one.kms_master_key_id()))
 }

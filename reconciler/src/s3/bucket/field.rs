@@ -95,13 +95,15 @@ impl Field {
                 const NONE: &[&str] = &["NoSuchPublicAccessBlockConfiguration"];
                 let call = s3.get_public_access_block().bucket(bucket).send();
                 let found = to.ask(ctx, "GetPublicAccessBlock", NONE, call).await?;
-                Ok(found.map(|found| public_access::found(&found)))
+                let found = found.map(|found| found.public_access_block_configuration);
+                Ok(found.of_its_kind("GetPublicAccessBlock").map(|found| public_access::found(&found)))
             }
             Field::Encryption => {
                 const NONE: &[&str] = &["ServerSideEncryptionConfigurationNotFoundError"];
                 let call = s3.get_bucket_encryption().bucket(bucket).send();
                 let found = to.ask(ctx, "GetBucketEncryption", NONE, call).await?;
-                Ok(found.map(|found| encryption::found(&found)))
+                let found = found.map(|found| found.server_side_encryption_configuration);
+                Ok(found.of_its_kind("GetBucketEncryption").map(|found| encryption::found(&found)))
             }
             Field::Versioning => {
                 let call = s3.get_bucket_versioning().bucket(bucket).send();

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use concierge_shared::s3::{Bucket, BucketSpec, DeletionPolicy, Tags};
 
 use super::{
-    Here, Observed, Place, TagsFound, children, contents::Contents, field::Field, mark::Mark, recent::Recent,
+    Here, Observed, Place, Step, TagsFound, children, contents::Contents, field::Field, mark::Mark, plan,
+    recent::Recent,
 };
 use crate::{
     aws::{Answered, failure, region_of},
@@ -20,14 +21,23 @@ pub(super) async fn observe(
     bucket: &Bucket,
     recent: &Recent,
 ) -> Result<Observed, Failure> {
-    let place = match recent.get(ctx, to, bucket) {
-        Some(here) => Place::Here(Box::new(here)),
-        None => place(ctx, to, bucket, recent).await?,
-    };
-    let children = children::observe(ctx, to, bucket).await?;
     let (profile, deletion) = (to.provider.spec.profile(), deletion_policy(to, &bucket.spec));
-    let mark = Mark::of(&to.cluster, bucket);
-    Ok(Observed { place, mark, profile, deletion, children, at: ctx.now() })
+    let (mark, at) = (Mark::of(&to.cluster, bucket), ctx.now());
+    let with = |place, children| Observed { place, mark: mark.clone(), profile, deletion, children, at };
+    let children = children::observe(ctx, to, bucket).await?;
+    let Some(here) = recent.get(ctx, to, bucket) else {
+        return Ok(with(place(ctx, to, bucket, recent).await?, children));
+    };
+    let remembered = with(Place::Here(Box::new(here)), children);
+    if is_left_alone(bucket, &remembered) {
+        return Ok(remembered);
+    }
+    Ok(with(place(ctx, to, bucket, recent).await?, remembered.children))
+}
+
+/// Whether the bucket itself is as it is to be. Nothing is done to one that was not looked at in the same run.
+fn is_left_alone(bucket: &Bucket, observed: &Observed) -> bool {
+    plan::plan(bucket, observed).steps.iter().all(|planned| matches!(planned.step, Step::Child(_)))
 }
 
 /// Looks at the provider.

@@ -1,5 +1,7 @@
 //! What is to be done about a bucket, and what its status says.
 
+use std::collections::BTreeMap;
+
 use concierge_shared::{
     admission::review::annotation,
     s3::{Bucket, BucketStatus, DeletionPolicy, EMPTY_ANNOTATION, Tags},
@@ -23,13 +25,7 @@ pub(super) fn plan(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
         Place::Closed(why) => {
             Plan::not_ready(ConditionReason::Refused, format!("bucket {}: {why}", bucket.spec.name))
         }
-        Place::Absent(fields) => {
-            let mut plan = create(bucket, observed);
-            for (field, found) in fields {
-                plan = correct(plan, bucket, observed, *field, found, false);
-            }
-            plan
-        }
+        Place::Absent(fields) => set_up_later(create(bucket, observed), bucket, fields),
         Place::Here(here) => keep(bucket, observed, here),
     }
 }
@@ -46,6 +42,23 @@ fn create(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
         ..Planned::new(Step::Create(name.clone()))
     };
     plan.with(create).step(Step::Tag { tags, taking: Taking::New })
+}
+
+/// No part is set that was not looked at, and those of a bucket that is not there can't be: they follow in the next run.
+fn set_up_later(
+    mut plan: Plan<Step>,
+    bucket: &Bucket,
+    fields: &BTreeMap<Field, Found<String>>,
+) -> Plan<Step> {
+    let mut later = Vec::new();
+    for (field, found) in fields {
+        let Some(wanted) = field.wanted(&bucket.spec).filter(|wanted| wanted != NOTHING) else { continue };
+        match found {
+            Found::Unsupported(why) => plan = plan.unsupported(field.path(), why.clone()),
+            _ => later.push(format!("{}: {wanted}", field.word())),
+        }
+    }
+    if later.is_empty() { plan } else { plan.step(Step::SetUp(later.join(", "))) }
 }
 
 fn keep(bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
@@ -68,7 +81,7 @@ fn keep(bucket: &Bucket, observed: &Observed, here: &Here) -> Plan<Step> {
             (Found::Present(_) | Found::Missing, Some(Refusal::Unsupported(why))) => {
                 plan = plan.unsupported(field.path(), why.clone());
             }
-            _ => plan = correct(plan, bucket, observed, *field, found, true),
+            _ => plan = correct(plan, bucket, observed, *field, found),
         }
     }
     let plan = children::plan(plan, &observed.children);
@@ -90,7 +103,6 @@ fn correct(
     observed: &Observed,
     field: Field,
     found: &Found<String>,
-    is_there: bool,
 ) -> Plan<Step> {
     let wanted = field.wanted(&bucket.spec);
     let (from, is_shown) = match found {
@@ -113,11 +125,7 @@ fn correct(
         true => Step::Remove { field, from },
         false => Step::Set { field, from, to },
     };
-    match is_there {
-        true => plan.correct_independently(step, [drift]),
-        // Of a bucket that is being made, nothing can be set before it is there.
-        false => plan.step(step),
-    }
+    plan.correct_independently(step, [drift])
 }
 
 pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<Step> {

@@ -1,8 +1,6 @@
 //! What public access is blocked.
 
-use aws_sdk_s3::{
-    operation::get_public_access_block::GetPublicAccessBlockOutput, types::PublicAccessBlockConfiguration,
-};
+use aws_sdk_s3::types::PublicAccessBlockConfiguration;
 use concierge_shared::s3::PublicAccess;
 
 use super::field::NOTHING;
@@ -25,14 +23,12 @@ pub(super) fn wanted(access: &PublicAccess) -> String {
     line(all(access))
 }
 
-pub(super) fn found(found: &GetPublicAccessBlockOutput) -> String {
-    let found = found.public_access_block_configuration();
-    let one = |of: fn(&PublicAccessBlockConfiguration) -> Option<bool>| found.and_then(of);
+pub(super) fn found(found: &PublicAccessBlockConfiguration) -> String {
     line([
-        one(|all| all.block_public_acls),
-        one(|all| all.ignore_public_acls),
-        one(|all| all.block_public_policy),
-        one(|all| all.restrict_public_buckets),
+        found.block_public_acls,
+        found.ignore_public_acls,
+        found.block_public_policy,
+        found.restrict_public_buckets,
     ])
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Connection;
 use crate::{
-    aws::{Answered, failure},
+    aws::{Answered, another_document, failure},
     engine::{Context, Failure, Guard},
 };
 
@@ -43,6 +43,17 @@ impl<T> Found<T> {
 }
 
 impl<T> Found<Option<T>> {
+    /// What an answer holds. To some operations the SDK takes no document at all for the right one.
+    pub(in crate::s3) fn of_its_kind(self, operation: &str) -> Found<T> {
+        match self {
+            Found::Present(Some(value)) => Found::Present(value),
+            Found::Present(None) => Found::Unsupported(another_document(operation)),
+            Found::Missing => Found::Missing,
+            Found::Unsupported(why) => Found::Unsupported(why),
+            Found::Denied(why) => Found::Denied(why),
+        }
+    }
+
     /// What an answer holds. One that is called a success and holds nothing tells nothing.
     pub(in crate::s3) fn held(self, operation: &str) -> Result<Found<T>, Failure> {
         Ok(match self {

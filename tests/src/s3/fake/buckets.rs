@@ -109,8 +109,15 @@ impl State {
         match about {
             About::Service => self.list(),
             About::Bucket(bucket) => self.bucket(request, bucket),
-            About::Part(bucket, part) if self.mistaken.contains(part.word) && request.method != "PUT" => {
-                self.bucket(request, bucket)
+            About::Part(bucket, part) if self.mistaken.contains(part.word) => match request.method.as_str() {
+                "PUT" => failed(400, "InvalidArgument", ""),
+                _ => self.bucket(request, bucket),
+            },
+            About::Part(_, part) if request.method == "GET" && self.empty.contains(part.word) => {
+                document(200, "")
+            }
+            About::Part(_, part) if request.method == "DELETE" && self.staying.contains(part.word) => {
+                document(204, "")
             }
             About::Part(_, part) if self.lacking.contains(part.word) => failed(
                 501,
@@ -146,6 +153,9 @@ impl State {
 
     fn bucket(&mut self, request: &Request, name: &str) -> Response {
         match (request.method.as_str(), self.buckets.get(name)) {
+            ("PUT", None) if self.taken.contains(name) => {
+                failed(409, "BucketAlreadyExists", "Somebody else has it.")
+            }
             ("PUT", Some(_)) => failed(409, "BucketAlreadyOwnedByYou", "You own it."),
             ("PUT", None) => {
                 let body = String::from_utf8_lossy(&request.body);

@@ -49,6 +49,12 @@ pub struct State {
     pub lacking: BTreeSet<&'static str>,
     /// Parts of which it knows so little that it takes their calls for calls about the bucket, as radosgw does.
     pub mistaken: BTreeSet<&'static str>,
+    /// Names of buckets that somebody else has.
+    pub taken: BTreeSet<&'static str>,
+    /// Parts that it shows with success and without a document.
+    pub empty: BTreeSet<&'static str>,
+    /// Parts of which it says that they are deleted, and that stay.
+    pub staying: BTreeSet<&'static str>,
     /// Whether the key is not taken any more.
     pub withdrawn: bool,
     /// How many connections did not come about.
