@@ -63,7 +63,7 @@ async fn a_wrong_key_of_two_hundred_buckets_costs_five_calls_in_five_minutes() {
 async fn a_key_that_is_withdrawn_leaves_buckets_as_they_were_last_seen() {
     let world = World::new();
     let provider = world.provider(json!({}));
-    let keys = buckets(&world, 60);
+    let keys = buckets(&world, 20);
     let _process = world.healthy();
     until_all(&world, "ready", 20 * MINUTE, &keys).await;
     world.store.with(|state| state.withdrawn = true);
@@ -111,10 +111,10 @@ async fn outage(count: usize, fault: Fault) -> (usize, Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_costs_few_calls_leaves_all_ready_and_is_over_soon_after_its_end() {
-    let (tried, back) = outage(60, Fault::Refuse).await;
+    let (tried, back) = outage(20, Fault::Refuse).await;
     assert!(tried <= 50, "{tried} attempts to connect");
     assert!(back <= Duration::from_secs(10), "{back:?}");
-    let (asked, back) = outage(60, Fault::DropBefore).await;
+    let (asked, back) = outage(20, Fault::DropBefore).await;
     assert!(asked <= 16, "{asked} calls: those that noticed it, and one in half a minute");
     assert!(back <= Duration::from_secs(35), "{back:?}");
 }

@@ -172,6 +172,7 @@ async fn users_and_policies_come_and_go_at_moto() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "soak"]
 async fn everything_comes_and_goes_at_seaweedfs() {
     let server = Server::seaweedfs().await.unwrap();
     let spec = json!({
