@@ -117,7 +117,7 @@ async fn a_new_bucket_is_told_which_part_the_service_does_not_know_and_gets_all_
         let says = world.server.message(&bucket, "Unsupported");
         assert_eq!(says, "spec.encryption: the provider has no encryption");
         let sent = world.store.asked_from(0);
-        assert!(!sent.iter().any(|call| *call == "PutBucketEncryption"), "{sent:?}");
+        assert!(!sent.contains(&"PutBucketEncryption"), "{sent:?}");
         for part in ["publicAccessBlock", "versioning", "lifecycle", "cors"] {
             assert_ne!(world.store.part("photos", part), "", "{part}");
         }
