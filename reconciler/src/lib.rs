@@ -13,6 +13,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use catalyst::runner::{
+    compose::{self, ComposeArgs},
+    wait::{self, WaitArgs},
+};
+
 pub mod aws;
 mod bindings;
 pub mod catalyst;
@@ -34,6 +39,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
+    #[command(hide = true)]
+    Compose(ComposeArgs),
+    #[command(hide = true)]
+    Wait(WaitArgs),
 }
 
 impl Cli {
@@ -41,6 +50,8 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::run(*args),
+            Command::Compose(args) => compose::run(args),
+            Command::Wait(args) => wait::run(args),
         }
     }
 }

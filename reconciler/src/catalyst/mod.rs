@@ -4,7 +4,7 @@ pub mod build;
 mod environment;
 mod project;
 pub mod remote;
-mod runner;
+pub mod runner;
 
 use crate::engine::Kinds;
 

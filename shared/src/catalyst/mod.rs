@@ -13,10 +13,13 @@ mod image;
 mod project;
 mod quantity;
 mod repository;
+mod runner_role;
 mod sum;
 mod template;
 
-pub use config::{EnvironmentConfig, InitContainer, Service, ServiceContainer, Volume, VolumeClaim};
+pub use config::{
+    EnvironmentConfig, InitContainer, Service, ServiceContainer, Volume, VolumeClaim, is_secret,
+};
 pub use container::{EnvVar, Resources, ValueFrom};
 pub use environment::{
     CONFIRM_ANNOTATION, DeploymentMode, Environment, EnvironmentPhase, EnvironmentSource, EnvironmentSpec,
@@ -27,6 +30,7 @@ pub use image::is_postgres;
 pub use project::{Limits, Project, ProjectSpec, ProjectStatus, Quota, Source};
 pub use quantity::Quantity;
 pub use repository::{is_internal, is_internal_ip};
+pub use runner_role::{RUNNER_ROLE, runner_rights};
 pub use template::{Build, Template};
 
 /// How the tokens of the services begin that repositories and images come from.

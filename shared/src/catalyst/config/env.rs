@@ -74,7 +74,7 @@ const SECRET_WORDS: [&str; 9] = [
 const HARMLESS_ENDS: [&str; 7] = ["name", "ref", "file", "path", "url", "enabled", "ttl"];
 
 /// Whether `value` looks as if it were a secret: by its name, or since it is an address with a password.
-fn is_secret(name: &str, value: &str) -> bool {
+pub fn is_secret(name: &str, value: &str) -> bool {
     let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let by_name = SECRET_WORDS.iter().any(|secret| word.contains(secret))
         && !HARMLESS_ENDS.iter().any(|end| word.ends_with(end));
