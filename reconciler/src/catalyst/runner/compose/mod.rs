@@ -4,6 +4,7 @@
 //! for the machine (privileged, the host's network, its devices) is refused with its place in the file; its folders are not mounted,
 //! which is told. Nothing repeats a value of a variable.
 
+mod container;
 mod convert;
 mod file;
 mod healthcheck;
