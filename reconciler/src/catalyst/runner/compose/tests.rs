@@ -74,7 +74,7 @@ fn a_compose_file_becomes_deployments_services_and_claims() {
     assert_eq!(
         notes,
         [
-            "compose.yaml:18:15: services.web.volumes[0] is a folder of the host and is not mounted; copy it into the image"
+            "compose.yaml:16:15: services.web.volumes[0] is a folder of the host and is not mounted; copy it into the image"
         ]
     );
     let container = &find(&items, "Deployment", "web")["spec"]["template"]["spec"]["containers"][0];
@@ -150,7 +150,7 @@ fn what_can_not_be_is_told_with_its_place() {
         ("services:\n  web: { image: a, command: \"a 'hunter2\" }", "services.web.command has a quote"),
         (
             "services:\n  web:\n    image: a\n    environment: hunter2",
-            "compose.yaml:4:18: \"environment\" is not as compose files have it",
+            "compose.yaml:4:5: \"environment\" is not as compose files have it",
         ),
         (
             "services:\n  web:\n    image: a\n    environment: ['A B=hunter2']",
