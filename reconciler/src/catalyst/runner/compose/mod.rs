@@ -34,13 +34,13 @@ const LARGEST: u64 = 1024 * 1024;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ComposeArgs {
     /// Variables and images, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "CONCIERGE_COMPOSE_VALUES", value_name = "FILE")]
     values: PathBuf,
     /// Where the manifests go
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "CONCIERGE_COMPOSE_OUTPUT", value_name = "FILE")]
     output: PathBuf,
     /// The folder that the file may name other files of
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, env = "CONCIERGE_COMPOSE_SOURCE", value_name = "FOLDER")]
     source: PathBuf,
     /// The compose file, or its folder
     #[arg(value_name = "PATH")]

@@ -31,13 +31,13 @@ use judge::{Seen, Verdict, judge};
 #[derive(Debug, clap::Args)]
 pub(crate) struct WaitArgs {
     /// The namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "CONCIERGE_WAIT_NAMESPACE", value_name = "NAME")]
     namespace: String,
     /// How long to wait
-    #[arg(long, default_value = "5m", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(long, env = "CONCIERGE_WAIT_TIMEOUT", default_value = "5m", value_parser = duration::parse, value_name = "TIME")]
     timeout: Duration,
     /// How long something may be in the way before it is a failure
-    #[arg(long, default_value = "1m", value_parser = duration::parse, value_name = "TIME")]
+    #[arg(long, env = "CONCIERGE_WAIT_PATIENCE", default_value = "1m", value_parser = duration::parse, value_name = "TIME")]
     patience: Duration,
 }
 
