@@ -7,7 +7,7 @@ use super::pod::{container, mount, token_volume};
 /// The ConfigMap with the [scripts](super::scripts).
 pub(in crate::catalyst) const SCRIPTS: &str = "runner-scripts";
 /// Where the source is after it was fetched.
-pub(in crate::catalyst) const SOURCE: &str = "/work/source";
+pub(in crate::catalyst) const SOURCE: &str = "/workspace/source";
 
 const SCRIPTS_VOLUME: &str = "scripts";
 const TOKEN_VOLUME: &str = "git-token";
@@ -44,13 +44,13 @@ impl GitInput<'_> {
 /// The container; it puts the source into `work`, the name of a volume of the pod.
 pub(in crate::catalyst) fn clone_container(input: &GitInput<'_>, image: &str, work: &str) -> Container {
     let mut env = vec![
-        ("HOME", "/work".to_owned()),
+        ("HOME", "/workspace".to_owned()),
         ("SOURCE", SOURCE.to_owned()),
         ("SCRIPTS", "/scripts".to_owned()),
         ("REPOSITORY", input.repository.to_owned()),
         ("COMMIT", input.commit.to_owned()),
     ];
-    let mut mounts = vec![mount(work, "/work", false), mount(SCRIPTS_VOLUME, "/scripts", true)];
+    let mut mounts = vec![mount(work, "/workspace", false), mount(SCRIPTS_VOLUME, "/scripts", true)];
     if let Some(url) = input.token_url() {
         env.push(("ORIGIN", input.origin().to_owned()));
         env.push(("TOKEN_URL", url));

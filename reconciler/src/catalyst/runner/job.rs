@@ -21,11 +21,11 @@ use super::{
 };
 
 /// Where the work is done: a volume of all containers.
-const WORK: (&str, &str) = ("work", "/work");
+const WORK: (&str, &str) = ("work", "/workspace");
 const VALUES: (&str, &str) = ("values", "/values");
 const ACCOUNT_VOLUME: &str = "account";
 /// The manifests that are applied.
-const APPLIED: &str = "/work/applied.yaml";
+const APPLIED: &str = "/workspace/applied.yaml";
 /// How much longer the Job may take than what it waits for: tools have to be fetched.
 const MARGIN: i64 = 60;
 
