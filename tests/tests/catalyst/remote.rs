@@ -74,7 +74,7 @@ async fn a_registry_that_asks_for_a_token_gets_one() {
     };
     let token = lookup.token(&way, &realm, service.as_deref(), scope.as_deref(), now).await.unwrap();
     assert_eq!(lookup.with_token(&way, &token, now).await, Ok(Manifest::There));
-    assert_eq!(lookup.as_nobody(&way, now).await.is_ok(), true, "and asks again who has none");
+    assert!(lookup.as_nobody(&way, now).await.is_ok(), "and asks again who has none");
     let wrong = RegistryAuth { password: SecretText::new("s3cret-wrong"), ..right.clone() };
     let refused = Lookup { auth: Some(&wrong), ..lookup };
     assert_eq!(
