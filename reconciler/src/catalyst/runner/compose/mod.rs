@@ -32,6 +32,8 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// Makes manifests of a compose file; the reconciler's runner calls this.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "concierge-reconciler compose --values <FILE> --output <FILE>
+           --source <FOLDER> <PATH>")]
 pub(crate) struct ComposeArgs {
     /// Variables and images, as JSON
     #[arg(long, env = "CONCIERGE_COMPOSE_VALUES", value_name = "FILE")]
