@@ -16,7 +16,7 @@ pub(crate) fn write(man: &Path, completions: &Path) -> Result<()> {
     fs::create_dir_all(man)?;
     fs::create_dir_all(completions)?;
     for mut command in commands() {
-        clap_mangen::generate_to(command.clone(), man)?;
+        clap_mangen::generate_to(with_versions(command.clone()), man)?;
         let name = command.get_name().to_owned();
         for shell in Shell::value_variants() {
             let file = clap_complete::generate_to(*shell, &mut command, &name, completions)?;
@@ -25,7 +25,25 @@ pub(crate) fn write(man: &Path, completions: &Path) -> Result<()> {
             }
         }
     }
+    for page in fs::read_dir(man)? {
+        let page = page?.path();
+        fs::write(&page, with_examples(&fs::read_to_string(&page)?))?;
+    }
     Ok(())
+}
+
+/// The footer of a page names the version of the command, which only the program has.
+fn with_versions(command: Command) -> Command {
+    let version = env!("CARGO_PKG_VERSION");
+    command.mut_subcommands(|one| with_versions(one).version(version).disable_version_flag(true))
+}
+
+/// clap_mangen fills and hyphenates examples like any text, so that none could be copied.
+fn with_examples(page: &str) -> String {
+    let Some((before, behind)) = page.split_once(".SH EXTRA\n") else { return page.to_owned() };
+    let end = behind.find("\n.SH ").map_or(behind.len(), |end| end + 1);
+    let (examples, rest) = behind.split_at(end);
+    format!("{before}.SH EXAMPLES\n.nf\n{}\n.fi\n{rest}", examples.trim_end())
 }
 
 /// clap_complete names a program with a hyphen in two ways, so that nothing is completed behind a subcommand
@@ -111,6 +129,20 @@ mod tests {
                 assert!(told, "{}: {option}", page.display());
             }
         }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn examples_of_a_man_page_keep_their_lines_and_every_page_its_version() {
+        let folder = std::env::temp_dir().join(format!("examples-{}", std::process::id()));
+        write(&folder.join("man"), &folder.join("completions")).unwrap();
+        let page = fs::read_to_string(folder.join("man/concierge-webhook-check.1")).unwrap();
+        let (_, examples) = page.split_once(".SH EXAMPLES\n.nf\n").unwrap();
+        let (examples, rest) = examples.split_once("\n.fi\n").unwrap();
+        assert!(examples.contains("concierge\\-webhook check") && !examples.contains(".SH"), "{examples}");
+        assert!(!rest.contains("concierge\\-webhook check "), "{rest}");
+        let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
+        assert!(title.contains(env!("CARGO_PKG_VERSION")), "{title}");
         fs::remove_dir_all(folder).unwrap();
     }
 
