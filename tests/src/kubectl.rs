@@ -7,6 +7,10 @@ use anyhow::{Context, Result, bail};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+/// What `kubectl wait` waits for until a definition is served. `--for=condition=Established` fails on one that is so new that it has no
+/// conditions yet.
+pub const ESTABLISHED: &str = r#"--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True"#;
+
 /// What a command said and how it ended.
 #[derive(Clone, Debug)]
 pub struct Output {

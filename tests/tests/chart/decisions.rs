@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use concierge_tests::controlplane::{ControlPlane, User};
-use concierge_tests::kubectl::Output;
+use concierge_tests::kubectl::{ESTABLISHED, Output};
 use concierge_tests::stack::{NAMESPACE, chart};
 use kube::client::Body;
 
@@ -91,7 +91,7 @@ async fn only_what_needs_a_decision_is_asked() -> Result<()> {
     );
     let closed = format!("{values},webhook.excludedNamespaces={{cafe}}");
     helm(plane, "install", &[&chart, "--create-namespace", "--set", &closed]).await?;
-    admin.run(&["wait", "--for=condition=Established", "crd", "--all"]).await?.ok()?;
+    admin.run(&["wait", ESTABLISHED, "crd", "--all"]).await?.ok()?;
     admin.apply_text(PETS).await?.ok()?;
     admin.run(&["delete", "pet", "tom", "-n", "cafe", "--wait=false"]).await?.ok()?;
     helm(plane, "upgrade", &[&chart, "--set", &values]).await?;

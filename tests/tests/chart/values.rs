@@ -1,6 +1,7 @@
 //! Values of the chart: sets that make sense, and what the API server says of them.
 
 use anyhow::{Context, Result};
+use concierge_tests::kubectl::ESTABLISHED;
 use concierge_tests::stack::{NAMESPACE, chart};
 use serde_json::{Value, json};
 
@@ -136,7 +137,7 @@ async fn every_set_of_values_lints_and_is_what_the_api_server_knows() -> Result<
         turn.namespace(namespace).await?;
     }
     admin.apply_text(SERVICE_MONITORS).await?.ok()?;
-    admin.run(&["wait", "--for=condition=Established", "crd", "--all"]).await?.ok()?;
+    admin.run(&["wait", ESTABLISHED, "crd", "--all"]).await?.ok()?;
     for (name, values) in combinations() {
         let file = helm.file(&values)?;
         helm.run(&["lint", "--strict", &path(&chart()), "--values", &file]).await?.ok().context(name)?;

@@ -19,7 +19,7 @@ use concierge_reconciler::engine::{
 };
 use concierge_runtime::{cache::Children, clock::ServerClock};
 use concierge_shared::{admission::rule::Enforcement, group, kind::Kind};
-use concierge_tests::controlplane::ControlPlane;
+use concierge_tests::{controlplane::ControlPlane, kubectl::ESTABLISHED};
 use kube::{Api, Client, CustomResourceExt, api::PostParams};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -193,7 +193,7 @@ async fn at_a_real_api_server_children_are_made_once_set_back_when_changed_and_g
     let plane = ControlPlane::start().await?;
     let (client, kubectl) = (plane.client().await?, plane.kubectl());
     kubectl.apply_text(&serde_json::to_string(&Yard::crd())?).await?.ok()?;
-    kubectl.run(&["wait", "--for=condition=Established", "crd/yards.toys.example.com"]).await?.ok()?;
+    kubectl.run(&["wait", ESTABLISHED, "crd/yards.toys.example.com"]).await?.ok()?;
     let yards: Api<Yard> = Api::namespaced(client.clone(), "default");
     let yard = yards.create(&PostParams::default(), &Yard::new("one", yard::YardSpec {})).await?;
     let objects = One::new(yard);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use concierge_shared::kind::{KINDS, by_name};
-use concierge_tests::stack::NAMESPACE;
+use concierge_tests::{kubectl::ESTABLISHED, stack::NAMESPACE};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -43,7 +43,7 @@ impl Setup {
         self.kubectl(&["delete", "crd", crd, "--timeout=60s"]).await;
         sleep(time).await;
         self.create_all(&definition).await;
-        self.kubectl(&["wait", "--for=condition=Established", "crd", crd, "--timeout=30s"]).await;
+        self.kubectl(&["wait", ESTABLISHED, "crd", crd, "--timeout=30s"]).await;
         let since = Instant::now();
         for object in objects["items"].as_array().unwrap() {
             self.assert_made(object, since, super::SOON).await;
