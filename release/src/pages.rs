@@ -13,10 +13,9 @@ fn commands() -> [Command; 2] {
 
 /// Writes a man page for each command and subcommand to `man`, and a file for each program and shell to `completions`.
 pub(crate) fn write(man: &Path, completions: &Path) -> Result<()> {
-    fs::create_dir_all(man)?;
+    write_pages(man)?;
     fs::create_dir_all(completions)?;
     for mut command in commands() {
-        clap_mangen::generate_to(with_versions(command.clone()), man)?;
         let name = command.get_name().to_owned();
         for shell in Shell::value_variants() {
             let file = clap_complete::generate_to(*shell, &mut command, &name, completions)?;
@@ -24,6 +23,14 @@ pub(crate) fn write(man: &Path, completions: &Path) -> Result<()> {
                 fs::write(&file, with_one_name(&fs::read_to_string(&file)?, &name))?;
             }
         }
+    }
+    Ok(())
+}
+
+fn write_pages(man: &Path) -> Result<()> {
+    fs::create_dir_all(man)?;
+    for command in commands() {
+        clap_mangen::generate_to(with_versions(command), man)?;
     }
     for page in fs::read_dir(man)? {
         let page = page?.path();

@@ -87,16 +87,8 @@ impl Leadership {
         settings: LeaseSettings,
     ) -> (Self, watch::Receiver<Option<Term>>) {
         let (term, told) = watch::channel(None);
-        let leadership = Self {
-            cluster,
-            clock,
-            random,
-            settings,
-            term,
-            seen: None,
-            created: None,
-            forbidden: Default::default(),
-        };
+        let (seen, created, forbidden) = Default::default();
+        let leadership = Self { cluster, clock, random, settings, term, seen, created, forbidden };
         (leadership, told)
     }
 

@@ -183,7 +183,13 @@ impl Health {
         }
         *state = State { phase, since: Instant::now(), told: false };
         drop(state);
-        match (before.is_off(), matches!(phase, Phase::Off(_))) {
+        self.count_off(before.is_off(), matches!(phase, Phase::Off(_)));
+        self.all.changed.send_replace(());
+        before
+    }
+
+    fn count_off(&self, was: bool, is: bool) {
+        match (was, is) {
             (false, true) => drop(self.all.off.fetch_add(1, Relaxed)),
             (true, false) => {
                 self.all.off.fetch_sub(1, Relaxed);
@@ -191,8 +197,6 @@ impl Health {
             }
             _ => {}
         }
-        self.all.changed.send_replace(());
-        before
     }
 }
 

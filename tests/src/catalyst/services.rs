@@ -1,12 +1,9 @@
 //! Fakes of what environments come from: a git server, a registry that gives tokens, and the web application; in one, each below a host of its
 //! own. Faults, log and sockets as for every fake ([`crate::faults`]); without sockets they are a [`Transport`], also on paused time.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::Arc;
+use std::{collections::BTreeMap, io, sync::Arc};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use concierge_reconciler::catalyst::remote::transport::{Answer, Request as Sent, Transport};
 use concierge_reconciler::catalyst::remote::way::Reach;
 use concierge_reconciler::engine::Failure;

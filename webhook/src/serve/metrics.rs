@@ -75,7 +75,13 @@ fn histogram() -> Histogram {
 impl Metrics {
     /// The metrics, all zero, in a registry of their own.
     pub(crate) fn new() -> (Self, Arc<Registry>) {
-        let metrics = Self {
+        let metrics = Self::zero();
+        let registry = Arc::new(metrics.registry());
+        (metrics, registry)
+    }
+
+    fn zero() -> Self {
+        Self {
             admissions: Family::default(),
             durations: Family::new_with_constructor(histogram),
             problems: Family::default(),
@@ -89,9 +95,7 @@ impl Metrics {
             bundle_mismatch: Gauge::default(),
             objects: Family::default(),
             believed: Family::default(),
-        };
-        let registry = Arc::new(metrics.registry());
-        (metrics, registry)
+        }
     }
 
     fn registry(&self) -> Registry {

@@ -30,13 +30,15 @@ pub(super) fn of(status: &EnvironmentStatus) -> EnvironmentPhase {
         Some(ready) if ready.status == "True" => EnvironmentPhase::Ready,
         Some(ready) if ready.reason == ConditionReason::Reconciling.as_str() => under_way(status),
         Some(_) if ran => EnvironmentPhase::Degraded,
-        Some(ready) if PASSING.iter().any(|reason| reason.as_str() == ready.reason) => {
-            // Its namespace is being made: the condition is from before.
-            let is_made = status.namespace.is_some() && status.namespace_uid.is_none();
-            if is_made { EnvironmentPhase::Provisioning } else { EnvironmentPhase::Pending }
-        }
+        Some(ready) if PASSING.iter().any(|reason| reason.as_str() == ready.reason) => waiting(status),
         Some(_) => EnvironmentPhase::Failed,
     }
+}
+
+fn waiting(status: &EnvironmentStatus) -> EnvironmentPhase {
+    // Its namespace is being made: the condition is from before.
+    let is_made = status.namespace.is_some() && status.namespace_uid.is_none();
+    if is_made { EnvironmentPhase::Provisioning } else { EnvironmentPhase::Pending }
 }
 
 /// By the first part that is not ready.

@@ -183,11 +183,8 @@ impl Remotes {
     }
 
     fn web_url(&self) -> Result<&Url, Failure> {
-        self.0.settings.web.as_ref().ok_or_else(|| {
-            Failure::DependencyMissing(
-                "there is no web application to ask; an operator sets rules.catalyst.webUrl".into(),
-            )
-        })
+        let none = "there is no web application to ask; an operator sets rules.catalyst.webUrl";
+        self.0.settings.web.as_ref().ok_or_else(|| Failure::DependencyMissing(none.into()))
     }
 
     /// Whether an image is in its registry, which a Project in namespace `team` is to use.

@@ -89,13 +89,12 @@ impl Lookup<'_> {
         let is_nobody = matches!(credentials, Credentials::None);
         let ask = Ask { method: Method::HEAD, url, accept: ACCEPT, credentials, follow: None };
         let answer = way.send(ask).await.map_err(|failure| self.about(failure))?;
-        let (status, headers) = (answer.status, &answer.headers);
-        match status {
-            _ if status.is_success() => Ok(Manifest::There),
+        match answer.status {
+            status if status.is_success() => Ok(Manifest::There),
             StatusCode::NOT_FOUND => Ok(Manifest::Absent),
-            StatusCode::UNAUTHORIZED if is_nobody => Ok(Manifest::Asks(self.challenge(headers)?)),
-            _ if is_refused(status, headers) => Err(self.refused(status)),
-            _ => Err(self.about(unexpected(HEAD, status, headers.clone(), now))),
+            StatusCode::UNAUTHORIZED if is_nobody => Ok(Manifest::Asks(self.challenge(&answer.headers)?)),
+            status if is_refused(status, &answer.headers) => Err(self.refused(status)),
+            status => Err(self.about(unexpected(HEAD, status, answer.headers, now))),
         }
     }
 

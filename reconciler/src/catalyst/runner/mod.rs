@@ -154,8 +154,7 @@ fn digest(input: &RunnerInput<'_>, settings: &RunnerSettings, values: &str) -> S
     let RunnerInput { name, mode, repository, commit, path, installation, attempt, .. } = input;
     let text =
         format!("{:?}", (name, mode, repository, commit, path, installation, attempt, settings, values));
-    let digest = Sha256::digest(text);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -133,17 +133,24 @@ fn check_container(
     problems: &mut Problems,
 ) {
     let configs = [environment.spec.config.as_ref(), template.config.as_ref()];
-    let any = |has: &dyn Fn(&EnvironmentConfig) -> bool| configs.into_iter().flatten().any(has);
-    let has_image = any(&|config| config.image.as_deref().is_some_and(|image| !image.is_empty()));
-    let has_port = any(&|config| config.ports.as_deref().is_some_and(|ports| !ports.is_empty()));
+    let none = |has: fn(&EnvironmentConfig) -> bool| !configs.into_iter().flatten().any(has);
+    let is_run = matches!(mode, DeploymentMode::Development | DeploymentMode::Production);
     let needs = [
-        ("image", matches!(mode, DeploymentMode::Development | DeploymentMode::Production) && !has_image),
-        ("ports", mode == DeploymentMode::Development && !has_port),
+        ("image", is_run && none(has_image)),
+        ("ports", mode == DeploymentMode::Development && none(has_port)),
     ];
     for (field, _) in needs.into_iter().filter(|(_, missing)| *missing) {
         let message = "is neither here nor in the config of the Project's template; set it in one of them";
         problems.add(&CONTAINER, Cause::Required, at("spec.config").field(field), message);
     }
+}
+
+fn has_image(config: &EnvironmentConfig) -> bool {
+    config.image.as_deref().is_some_and(|image| !image.is_empty())
+}
+
+fn has_port(config: &EnvironmentConfig) -> bool {
+    config.ports.as_deref().is_some_and(|ports| !ports.is_empty())
 }
 
 fn check_sources(environment: &Environment, project: &Project, problems: &mut Problems) {

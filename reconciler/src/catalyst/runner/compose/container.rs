@@ -26,14 +26,17 @@ impl Converter<'_> {
                     "has no image: add a build called {} to the template's builds, or name an image",
                     self.name
                 );
-                self.problem(build.referenced, "build", &message);
-                String::new()
+                self.without_image(build.referenced, "build", &message)
             }
             (None, None, _) => {
-                self.problem(self.service.referenced, "", "has neither image nor build; name an image");
-                String::new()
+                self.without_image(self.service.referenced, "", "has neither image nor build; name an image")
             }
         }
+    }
+
+    fn without_image(&mut self, place: Location, field: &str, message: &str) -> String {
+        self.problem(place, field, message);
+        String::new()
     }
 
     pub(super) fn container(&mut self, ports: &[Published], mounts: Vec<Value>) -> Value {

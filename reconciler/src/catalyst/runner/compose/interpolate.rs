@@ -44,11 +44,8 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 fn name_end(text: &str) -> usize {
-    let other = |(at, c): (usize, char)| {
-        let usual = c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
-        (!usual).then_some(at)
-    };
-    text.char_indices().find_map(other).unwrap_or(text.len())
+    let usual = |at: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
+    text.char_indices().find(|(at, c)| !usual(*at, *c)).map_or(text.len(), |(at, _)| at)
 }
 
 /// What stands between braces: `NAME`, `NAME:-default`, `NAME-default`, `NAME:?words`, `NAME?words`, `NAME:+other`, `NAME+other`.

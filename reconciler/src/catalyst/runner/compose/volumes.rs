@@ -60,6 +60,5 @@ pub(super) fn is_name(name: &str) -> bool {
     let usual = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=63).contains(&name.len())
         && name.bytes().all(|byte| usual(byte) || byte == b'-')
-        && name.bytes().next().is_some_and(usual)
-        && name.bytes().next_back().is_some_and(usual)
+        && [name.bytes().next(), name.bytes().next_back()].into_iter().all(|end| end.is_some_and(usual))
 }
