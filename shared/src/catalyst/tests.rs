@@ -7,7 +7,6 @@ use crate::{
         envelope::{Operation, UserInfo},
         lookup::{Namespace, World},
         object::Raw,
-        reference::ALLOWED_NAMESPACES_ANNOTATION,
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
     },
@@ -238,12 +237,10 @@ fn an_environment_keeps_the_namespace_that_was_made_for_it_and_no_other() {
 
 #[test]
 fn names_of_two_teams_that_make_one_namespace_are_refused() {
-    let stored = environment("a-b", "c", "d");
-    let mut permits = project("a", "b-c");
-    permits["metadata"]["annotations"] = json!({ALLOWED_NAMESPACES_ANNOTATION: "elsewhere"});
-    let around = [project("a-b", "c"), permits, stored];
+    let mut stored = environment("a-b", "c", "d");
+    stored["metadata"]["namespace"] = json!("elsewhere");
+    let around = [project("a-b", "c"), project("a", "b-c"), stored];
     let mut other = environment("a", "b-c", "d");
-    other["metadata"]["namespace"] = json!("elsewhere");
     other["spec"]["host"] = json!("other");
     assert_eq!(Asked::of(&world(&around)).denied(&other, None), ["catalyst.environment.target-unique"]);
     other["metadata"]["name"] = json!("e");
