@@ -1,6 +1,6 @@
 //! A project: nothing is made of it; it is counted who refers to it.
 
-use std::{convert::Infallible, fmt};
+use std::convert::Infallible;
 
 use concierge_shared::{
     admission::reference::referrers_key,
@@ -16,20 +16,11 @@ pub(super) struct ProjectReconciler;
 /// How many Environments there are of a project.
 pub(super) struct Observed(usize);
 
-/// A project is only looked at.
-pub(super) struct Step(Infallible);
-
-impl fmt::Display for Step {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {}
-    }
-}
-
 impl Reconcile for ProjectReconciler {
     type Kind = Project;
     type Remote = ();
     type Observed = Observed;
-    type Step = Step;
+    type Step = Infallible;
 
     async fn connect(&self, _: &Context, _: &Project) -> Result<(Account, ()), Failure> {
         Ok((Account::none(), ()))
@@ -37,10 +28,10 @@ impl Reconcile for ProjectReconciler {
 
     async fn observe(&self, ctx: &Context, (): &(), _: &Project) -> Result<Observed, Failure> {
         let key = referrers_key(Project::NAME, &ctx.key().namespace, &ctx.key().name);
-        Ok(Observed(ctx.select(Environment::NAME, "", &key)?.len()))
+        Ok(Observed(ctx.count(Environment::NAME, &key)?))
     }
 
-    fn plan(&self, project: &Project, Observed(count): &Observed, _: Timestamp) -> Plan<Step> {
+    fn plan(&self, project: &Project, Observed(count): &Observed, _: Timestamp) -> Plan<Infallible> {
         let most = project.spec.environments.as_ref().and_then(|limits| limits.max);
         let full = most.is_some_and(|most| i64::try_from(*count).is_ok_and(|count| count >= most));
         let message = match (full, most) {
@@ -55,11 +46,11 @@ impl Reconcile for ProjectReconciler {
         )
     }
 
-    async fn act(&self, _: &Guard, (): &(), _: &Project, step: &Step) -> Result<Outcome, Failure> {
-        match step.0 {}
+    async fn act(&self, _: &Guard, (): &(), _: &Project, step: &Infallible) -> Result<Outcome, Failure> {
+        match *step {}
     }
 
-    fn plan_deletion(&self, _: &Project, _: &Observed, _: Timestamp) -> Deletion<Step> {
+    fn plan_deletion(&self, _: &Project, _: &Observed, _: Timestamp) -> Deletion<Infallible> {
         Deletion::Gone
     }
 

@@ -15,7 +15,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 
 use super::{
-    client::{Card, Error, Secret, operation},
+    client::{Card, Error, SecretText, operation},
     connection::{Connection, Shops, account_to_wake, failure},
 };
 use crate::common::recorded::by_others;
@@ -37,7 +37,7 @@ pub(super) struct CardReconciler(pub(super) Shops);
 pub(super) struct Remote {
     shop: Connection,
     /// `Err` with what is wrong with it.
-    token: Result<Secret, Failure>,
+    token: Result<SecretText, Failure>,
 }
 
 pub(super) struct Observed {
@@ -205,12 +205,12 @@ impl Reconcile for CardReconciler {
 }
 
 /// The token that stands for a card.
-pub(super) async fn token(ctx: &Context, source: Option<TokenSource<'_>>) -> Result<Secret, Failure> {
+pub(super) async fn token(ctx: &Context, source: Option<TokenSource<'_>>) -> Result<SecretText, Failure> {
     match source {
-        Some(TokenSource::Clear(token)) => Ok(Secret::new(token.reveal())),
+        Some(TokenSource::Clear(token)) => Ok(SecretText::new(token.reveal().trim())),
         Some(TokenSource::Secret(entry)) => {
             let secret = ctx.secret(&ctx.key().namespace, &entry.name).await?;
-            let token = Secret::new(secret.text(&entry.key)?);
+            let token = SecretText::new(secret.text(&entry.key)?.trim());
             match is_token(token.expose()) {
                 true => Ok(token),
                 // It could be a card number: it is neither sent nor shown.
@@ -243,7 +243,7 @@ pub(super) fn once(listed: &[Card]) -> Once {
 pub(super) async fn register(
     guard: &Guard,
     shop: &Connection,
-    token: &Secret,
+    token: &SecretText,
     named: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let mut is_there = false;

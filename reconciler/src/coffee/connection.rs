@@ -16,7 +16,7 @@ use concierge_shared::{
 use parking_lot::Mutex;
 use reqwest::Url;
 
-use super::client::{Client, Error, Http, HttpError, HttpSettings, Operation, Secret, Transport};
+use super::client::{Client, Error, Http, HttpError, HttpSettings, Operation, SecretText, Transport};
 use crate::common::{
     clients::{Clients, Secrets},
     rate_limit::limits,
@@ -128,7 +128,7 @@ impl Shops {
         let entry = &account.spec.token_secret_ref;
         let settings = (url, &entry.key, account.spec.environment.unwrap_or_default() as u8);
         let make = |secrets: &Secrets| {
-            let token = Secret::new(secrets.of(&entry.name)?.text(&entry.key)?);
+            let token = SecretText::new(secrets.of(&entry.name)?.text(&entry.key)?.trim());
             if let Some(message) = mismatch(account, &token) {
                 return Err(Failure::DependencyMissing(message));
             }
@@ -271,7 +271,7 @@ fn one_at_a_time(account: &TerminalAccount) -> Limits {
 }
 
 /// What is wrong when the token is of the other environment.
-fn mismatch(account: &TerminalAccount, token: &Secret) -> Option<String> {
+fn mismatch(account: &TerminalAccount, token: &SecretText) -> Option<String> {
     let environment = account.spec.environment.unwrap_or_default();
     let (kind, word) = match environment {
         Environment::Dev if token.expose().starts_with("trm_live_") => ("a live token", "dev"),

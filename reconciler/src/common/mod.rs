@@ -9,6 +9,7 @@
 //! | `recorded` | the ids that other objects have made |
 //! | `redaction` | a service's words without what was sent |
 //! | `refusals` | a call that was refused or given up is not made again by itself |
+//! | `secret_text` | text that must not be seen |
 //! | `standing` | what the conditions come to, and whether references' targets are ready |
 
 pub(crate) mod clients;
@@ -18,4 +19,5 @@ pub(crate) mod rate_limit;
 pub(crate) mod recorded;
 pub(crate) mod redaction;
 pub(crate) mod refusals;
+pub(crate) mod secret_text;
 pub(crate) mod standing;

@@ -1,6 +1,6 @@
 //! A store: how many pets it has, whether they may be there, and whether its service answers.
 
-use std::{convert::Infallible, fmt};
+use std::convert::Infallible;
 
 use concierge_shared::{
     admission::{review::abridged_of, seen::FEW},
@@ -30,20 +30,11 @@ pub(super) struct Observed {
     at: Timestamp,
 }
 
-/// A store is only looked at.
-pub(super) struct Step(Infallible);
-
-impl fmt::Display for Step {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {}
-    }
-}
-
 impl Reconcile for PetStoreReconciler {
     type Kind = PetStore;
     type Remote = Option<Client>;
     type Observed = Observed;
-    type Step = Step;
+    type Step = Infallible;
     const NEEDS_SECRETS: bool = true;
 
     async fn connect(&self, ctx: &Context, store: &PetStore) -> Result<(Account, Option<Client>), Failure> {
@@ -71,7 +62,7 @@ impl Reconcile for PetStoreReconciler {
         })
     }
 
-    fn plan(&self, store: &PetStore, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+    fn plan(&self, store: &PetStore, observed: &Observed, _now: Timestamp) -> Plan<Infallible> {
         let mut plan = Plan::ready();
         plan.conditions.push(capacity(store, observed));
         plan.conditions.push(match &observed.refused {
@@ -95,12 +86,17 @@ impl Reconcile for PetStoreReconciler {
         _guard: &Guard,
         _remote: &Option<Client>,
         _store: &PetStore,
-        step: &Step,
+        step: &Infallible,
     ) -> Result<Outcome, Failure> {
-        match step.0 {}
+        match *step {}
     }
 
-    fn plan_deletion(&self, _store: &PetStore, _observed: &Observed, _now: Timestamp) -> Deletion<Step> {
+    fn plan_deletion(
+        &self,
+        _store: &PetStore,
+        _observed: &Observed,
+        _now: Timestamp,
+    ) -> Deletion<Infallible> {
         Deletion::Gone
     }
 

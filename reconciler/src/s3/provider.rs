@@ -1,6 +1,6 @@
 //! A provider: whether it answers, whether it takes the access key, and whose that is.
 
-use std::{convert::Infallible, fmt, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use concierge_shared::{
     s3::{Provider, ProviderStatus, policy::Profile},
@@ -43,21 +43,12 @@ pub(super) struct Open {
     at: Timestamp,
 }
 
-/// A provider is only looked at.
-pub(super) struct Step(Infallible);
-
-impl fmt::Display for Step {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {}
-    }
-}
-
 impl Reconcile for ProviderReconciler {
     type Kind = Provider;
     /// `Err` with why the service can't be asked; `None` when it need not be.
     type Remote = Option<Result<Connection, String>>;
     type Observed = Observed;
-    type Step = Step;
+    type Step = Infallible;
     const LEGACY_FINALIZERS: &'static [&'static str] = super::LEGACY_FINALIZERS;
     const NEEDS_SECRETS: bool = true;
 
@@ -98,7 +89,7 @@ impl Reconcile for ProviderReconciler {
         Ok(Observed::Open(open))
     }
 
-    fn plan(&self, provider: &Provider, observed: &Observed, _now: Timestamp) -> Plan<Step> {
+    fn plan(&self, provider: &Provider, observed: &Observed, _now: Timestamp) -> Plan<Infallible> {
         let wrong = |reason, word, message: &str| {
             Plan::not_ready(reason, message).look_again(MENDED).condition(AUTH, false, word, message)
         };
@@ -123,11 +114,17 @@ impl Reconcile for ProviderReconciler {
         Plan::ready().condition(AUTH, true, "Accepted", whose).condition(REACHABLE, true, "Answered", "")
     }
 
-    async fn act(&self, _: &Guard, _: &Self::Remote, _: &Provider, step: &Step) -> Result<Outcome, Failure> {
-        match step.0 {}
+    async fn act(
+        &self,
+        _: &Guard,
+        _: &Self::Remote,
+        _: &Provider,
+        step: &Infallible,
+    ) -> Result<Outcome, Failure> {
+        match *step {}
     }
 
-    fn plan_deletion(&self, _: &Provider, _: &Observed, _now: Timestamp) -> Deletion<Step> {
+    fn plan_deletion(&self, _: &Provider, _: &Observed, _now: Timestamp) -> Deletion<Infallible> {
         Deletion::Gone
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::rule::AdmissionRule;
-use crate::{field::FieldPath, index::Stored};
+use crate::{common::words::hex, field::FieldPath, index::Stored};
 
 /// The longest that a request can be under way between reserving a value and storing its object: an API server gives a write
 /// 34 seconds, and etcd may take a few more to store what it was given last. Later, a claim whose holder does not exist
@@ -69,7 +69,7 @@ fn index_key(rule: &str, key: &str) -> String {
 /// The name of the object that reserves `key` under the rule `rule`: 40 hexadecimal digits of a SHA-256.
 pub fn claim_name(rule: &str, key: &str) -> String {
     let digest = Sha256::new().chain_update(rule).chain_update([0]).chain_update(key).finalize();
-    digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..20])
 }
 
 /// A reservation of a unique value, cluster-wide.

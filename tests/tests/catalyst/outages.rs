@@ -1,7 +1,7 @@
 //! How often others are asked while they are well, and while they are not: in one process, on paused time. What asks is a reconciler that
 //! wants to know everything, four times a minute, for each of its objects.
 
-use std::fmt;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,20 +31,11 @@ const OFTEN: Duration = Duration::from_secs(15);
 /// Asks for all that there is to ask for.
 struct Asks(Remotes);
 
-/// There is nothing to do.
-enum Nothing {}
-
-impl fmt::Display for Nothing {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
-    }
-}
-
 impl Reconcile for Asks {
     type Kind = Pet;
     type Remote = ();
     type Observed = Vec<Failure>;
-    type Step = Nothing;
+    type Step = Infallible;
 
     async fn connect(&self, _: &Context, _: &Pet) -> Result<(Account, ()), Failure> {
         Ok((Account::none(), ()))
@@ -71,7 +62,7 @@ impl Reconcile for Asks {
         Ok(all.into_iter().flatten().collect())
     }
 
-    fn plan(&self, _: &Pet, failures: &Vec<Failure>, _: Timestamp) -> Plan<Nothing> {
+    fn plan(&self, _: &Pet, failures: &Vec<Failure>, _: Timestamp) -> Plan<Infallible> {
         let plan = match failures.first() {
             None => Plan::ready(),
             Some(failure) => Plan::not_ready(failure.reason(), failure.to_string()),
@@ -79,11 +70,11 @@ impl Reconcile for Asks {
         plan.look_again(OFTEN)
     }
 
-    async fn act(&self, _: &Guard, (): &(), _: &Pet, step: &Nothing) -> Result<Outcome, Failure> {
+    async fn act(&self, _: &Guard, (): &(), _: &Pet, step: &Infallible) -> Result<Outcome, Failure> {
         match *step {}
     }
 
-    fn plan_deletion(&self, _: &Pet, _: &Vec<Failure>, _: Timestamp) -> Deletion<Nothing> {
+    fn plan_deletion(&self, _: &Pet, _: &Vec<Failure>, _: Timestamp) -> Deletion<Infallible> {
         Deletion::Gone
     }
 

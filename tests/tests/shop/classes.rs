@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use concierge_reconciler::coffee::client::operation::{CREATE_ORDER, LIST_CARDS, LIST_ORDERS};
-use concierge_reconciler::coffee::client::{Client, Doubt, Error, Operation, Outcome, Secret};
+use concierge_reconciler::coffee::client::{Client, Doubt, Error, Operation, Outcome, SecretText};
 use concierge_tests::faults::{Fault, Gate, Pause};
 use concierge_tests::shop::{SEGFAULT, Shop};
 
@@ -172,7 +172,7 @@ async fn a_refusal_carries_the_shops_words_and_a_throttle_its_wait() {
     let shop = Shop::start().await.unwrap();
     let prepared = Prepared::new(&shop, "trm_test_words").await;
     let client = socket_client(&shop, "trm_test_words");
-    let error = client.create_card(&Secret::new("tok_visa")).await.unwrap_err();
+    let error = client.create_card(&SecretText::new("tok_visa")).await.unwrap_err();
     let refusal = error.refusal().unwrap();
     assert_eq!(
         (refusal.status, refusal.kind.as_str(), refusal.code.as_str()),

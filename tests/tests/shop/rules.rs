@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use concierge_reconciler::coffee::client::{
-    Error, Place, Schedule, Secret, SubscriptionChange, SubscriptionRule, TrackingStatus,
+    Error, Place, Schedule, SecretText, SubscriptionChange, SubscriptionRule, TrackingStatus,
 };
 use concierge_tests::shop::{CRON, DARK_MODE, MUG, Plastic, Product, SEGFAULT, Shop};
 
@@ -46,7 +46,8 @@ async fn a_card_is_told_by_its_fingerprint_not_by_its_token() {
     shop.issue("tok_2Def", Plastic::new("visa", "1111", "same"));
     let client = client(&shop, "trm_live_a");
     let id = place_card(&client, "tok_1Abc").await;
-    let again = |token: &'static str| async { client.create_card(&Secret::new(token)).await.unwrap_err() };
+    let again =
+        |token: &'static str| async { client.create_card(&SecretText::new(token)).await.unwrap_err() };
     assert_eq!(code(&again("tok_2Def").await), "already_exists");
     assert_eq!(code(&again("tok_unknown").await), "payment.invalid");
     assert_eq!(code(&again("tok_visa").await), "payment.invalid");

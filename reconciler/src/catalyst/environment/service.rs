@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::catalyst::{Service as Beside, is_postgres};
+use concierge_shared::{
+    catalyst::{Service as Beside, is_postgres},
+    common::words::hex,
+};
 use k8s_openapi::{
     ByteString,
     api::{
@@ -63,7 +66,7 @@ pub(super) fn new_password() -> Result<String, Failure> {
     let mut bytes = [0; 20];
     let random = rustls::crypto::ring::default_provider().secure_random;
     random.fill(&mut bytes).map_err(|_| Failure::Transient("this machine has no randomness".into()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }
 
 /// The password in credentials that were made before.

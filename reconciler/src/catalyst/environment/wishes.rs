@@ -6,6 +6,7 @@ use concierge_runtime::cache::ChildKey;
 use concierge_shared::{
     catalyst::{DeploymentMode, Environment, EnvironmentConfig, Project, Service, Template},
     child::Child,
+    common::words::hex,
 };
 use k8s_openapi::{
     ByteString, Metadata, Resource, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -118,7 +119,7 @@ async fn configured(
         wishes.add(environment, Part::Secrets, &credentials)?;
     }
     if around.database.is_some() {
-        around.secrets = Some(secrets.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect());
+        around.secrets = Some(hex(&secrets.finalize()[..8]));
     }
     for claim in workload::claims(place, config) {
         wishes.add(environment, Part::Deployment, &claim)?;

@@ -8,11 +8,10 @@ use reqwest::{Method, StatusCode, Url, header::CONTENT_TYPE};
 
 use super::{
     pkt::{Malformed, Pkt, Reader},
-    secret_text::SecretText,
     transport::Answer,
     way::{self, Ask, Credentials, Way, is_refused, unexpected},
 };
-use crate::engine::Failure;
+use crate::{common::secret_text::SecretText, engine::Failure};
 
 /// The operation's name in metrics.
 pub(super) const OPERATION: &str = "GET info/refs";

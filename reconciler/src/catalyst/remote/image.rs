@@ -6,8 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::secret_text::SecretText;
-use crate::engine::Failure;
+use crate::{common::secret_text::SecretText, engine::Failure};
 
 /// Docker Hub, by the name that images bear and by the one at which it answers.
 const HUB: [&str; 2] = ["docker.io", "registry-1.docker.io"];

@@ -14,7 +14,6 @@ pub mod image;
 pub mod pkt;
 mod recent;
 pub mod registry;
-mod secret_text;
 pub mod transport;
 pub mod way;
 pub mod web;
@@ -42,9 +41,9 @@ pub use self::{
     commit::Branch,
     image::{ImageName, RegistryAuth},
     registry::Lookup,
-    secret_text::SecretText,
     web::WebSecrets,
 };
+pub use crate::common::secret_text::SecretText;
 use crate::engine::{Account, Context, Failure};
 
 /// How long the newest commit of a branch is believed to be that.

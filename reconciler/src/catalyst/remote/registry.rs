@@ -10,10 +10,9 @@ use serde::Deserialize;
 use super::{
     challenge::Challenge,
     image::{ImageName, RegistryAuth},
-    secret_text::SecretText,
     way::{self, Ask, Credentials, Way, is_refused, unexpected, whole},
 };
-use crate::engine::Failure;
+use crate::{common::secret_text::SecretText, engine::Failure};
 
 /// The operations' names in metrics.
 pub(super) const HEAD: &str = "HEAD /v2/{name}/manifests/{reference}";

@@ -13,12 +13,9 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
 
-use super::{
-    secret_text::SecretText,
-    transport::{Answer, Request, Transport},
-};
+use super::transport::{Answer, Request, Transport};
 use crate::{
-    common::http::Reply,
+    common::{http::Reply, secret_text::SecretText},
     engine::{Failure, note_status},
 };
 

@@ -7,11 +7,11 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
-use super::{
-    secret_text::SecretText,
-    way::{self, Ask, Credentials, Way, is_refused, unexpected, whole},
+use super::way::{self, Ask, Credentials, Way, is_refused, unexpected, whole};
+use crate::{
+    common::{http::Reply, secret_text::SecretText},
+    engine::Failure,
 };
-use crate::{common::http::Reply, engine::Failure};
 
 /// The operations' names in metrics.
 pub(super) const SECRETS: &str = "GET /api/internal/secrets/{id}";

@@ -22,7 +22,7 @@ pub(crate) mod wait;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use concierge_shared::catalyst::DeploymentMode;
+use concierge_shared::{catalyst::DeploymentMode, common::words::hex};
 use k8s_openapi::{
     ByteString,
     api::{
@@ -154,7 +154,7 @@ fn digest(input: &RunnerInput<'_>, settings: &RunnerSettings, values: &str) -> S
     let RunnerInput { name, mode, repository, commit, path, installation, attempt, .. } = input;
     let text =
         format!("{:?}", (name, mode, repository, commit, path, installation, attempt, settings, values));
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text)[..8])
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::{Client, Error, Secret, operation, types::*};
+use super::{Client, Error, SecretText, operation, types::*};
 
 /// The account itself.
 impl Client {
@@ -69,7 +69,7 @@ impl Client {
 
     /// Registers the card behind a payment token and gives its id. A card the account already has is refused
     /// with code `already_exists`.
-    pub async fn create_card(&self, token: &Secret) -> Result<String, Error> {
+    pub async fn create_card(&self, token: &SecretText) -> Result<String, Error> {
         self.send::<Id>(operation::CREATE_CARD, &json!({"token": token.expose()})).await.map(|Id(id)| id)
     }
 

@@ -14,7 +14,6 @@ mod calls;
 mod error;
 mod http;
 pub mod operation;
-mod secret;
 mod transport;
 mod types;
 
@@ -31,9 +30,9 @@ use concierge_shared::coffee::SECRET_PREFIXES;
 pub use self::error::{Doubt, Error, Outcome, Refusal};
 pub use self::http::{Http, HttpError, HttpSettings};
 pub use self::operation::Operation;
-pub use self::secret::Secret;
 pub use self::transport::{Answer, Failure, Request, Transport};
 pub use self::types::*;
+pub use crate::common::secret_text::SecretText;
 
 use crate::common::redaction::{Prefixes, Redaction};
 use crate::engine::note_status;
@@ -66,13 +65,13 @@ impl Observer for () {
 pub struct Client {
     transport: Arc<dyn Transport>,
     observer: Arc<dyn Observer>,
-    token: Secret,
+    token: SecretText,
     timeout: Duration,
 }
 
 impl Client {
     /// The account that `token` opens, over `transport`.
-    pub fn new(transport: Arc<dyn Transport>, token: Secret) -> Self {
+    pub fn new(transport: Arc<dyn Transport>, token: SecretText) -> Self {
         Self { transport, observer: Arc::new(()), token, timeout: REQUEST_TIMEOUT }
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use futures::future::BoxFuture;
 
+use super::SecretText;
 use super::operation::{Operation, Verb};
-use super::secret::Secret;
 
 /// Carries one request to the shop, once. No retries, no redirects, no time limit of its own on the answer:
 /// the client drops the future when its time is up.
@@ -21,7 +21,7 @@ pub struct Request {
     /// The path below the base URL, beginning with `/`, ids filled in, already safe for a URL.
     pub path: String,
     /// Who asks.
-    pub token: Secret,
+    pub token: SecretText,
     /// The JSON body, where the operation has one.
     pub body: Option<Vec<u8>>,
 }

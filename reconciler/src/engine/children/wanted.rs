@@ -3,6 +3,7 @@
 use concierge_runtime::cache::{ApiResourceOf, ChildKey};
 use concierge_shared::{
     child::{APPLIED_ANNOTATION, Child, OWNER_ANNOTATION, OWNER_UID_LABEL},
+    common::words::hex,
     kind::Kind,
 };
 use k8s_openapi::{Metadata, Resource, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -61,8 +62,7 @@ impl Wanted {
         metadata["labels"][OWNER_UID_LABEL] = uid.as_str().into();
         metadata["labels"][MANAGED_BY.0] = MANAGED_BY.1.into();
         metadata["annotations"][OWNER_ANNOTATION] = owner.as_str().into();
-        let digest = Sha256::digest(object.to_string());
-        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&Sha256::digest(object.to_string())[..8]);
         object["metadata"]["annotations"][APPLIED_ANNOTATION] = digest.as_str().into();
         Ok(Self { key, object, digest })
     }

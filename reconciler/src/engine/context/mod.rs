@@ -108,8 +108,16 @@ impl Context {
         };
         match selection.complete {
             true => Ok(selection.objects),
-            false => Err(Failure::Transient(format!("the {kind} objects can't be looked up now"))),
+            false => Err(not_complete(kind)),
         }
+    }
+
+    /// How many objects of a kind have an index key.
+    ///
+    /// # Errors
+    /// As [`Self::select`].
+    pub(crate) fn count(&self, kind: &'static str, key: &str) -> Result<usize, Failure> {
+        self.lookup().count(kind, key).ok_or_else(|| not_complete(kind))
     }
 
     /// An object of kind `K` with an index key that is `wanted`, other than that of this run: as the cache has it, or newer, as it was
@@ -140,9 +148,7 @@ impl Context {
         match (selection.objects.first(), selection.complete) {
             (Some(found), _) => Ok(found.get()),
             (None, true) => Ok(None),
-            (None, false) => {
-                Err(Failure::Transient(format!("the {} objects can't be looked up now", K::NAME)))
-            }
+            (None, false) => Err(not_complete(K::NAME)),
         }
     }
 
@@ -352,6 +358,10 @@ fn forbidden(said: &str) -> String {
         false => "",
     };
     format!("the API server forbids it: {said}{remedy}")
+}
+
+fn not_complete(kind: &str) -> Failure {
+    Failure::Transient(format!("the {kind} objects can't be looked up now"))
 }
 
 pub(crate) fn secret_target(namespace: &str, name: &str) -> Target {

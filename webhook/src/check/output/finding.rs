@@ -1,10 +1,13 @@
 //! A report as a flat list, as tools of CI take it.
 
-use std::{collections::HashMap, fmt::Write};
+use std::collections::HashMap;
 
-use concierge_shared::admission::{
-    problem::Problem,
-    rule::{AdmissionRule, Level},
+use concierge_shared::{
+    admission::{
+        problem::Problem,
+        rule::{AdmissionRule, Level},
+    },
+    common::words::hex,
 };
 use sha2::{Digest, Sha256};
 
@@ -55,11 +58,7 @@ pub(super) fn findings(report: &Report) -> Vec<Finding<'_>> {
 }
 
 fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    digest.iter().take(20).fold(String::with_capacity(40), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&Sha256::digest(text)[..20])
 }
 
 fn of_input(bad: &BadInput) -> Finding<'_> {

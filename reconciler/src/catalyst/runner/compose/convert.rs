@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use concierge_shared::common::names::is_namespace;
 use serde_json::{Value, json};
 use serde_saphyr::{Location, Spanned};
 
@@ -142,7 +143,7 @@ pub(super) struct Converter<'a> {
 
 impl Converter<'_> {
     fn objects(&mut self, claims: &mut BTreeSet<String>, public: &mut Vec<(String, u16)>) -> Vec<Value> {
-        if !volumes::is_name(self.name) {
+        if !is_namespace(self.name) {
             let message = "can't be the name of a Service; use small letters, digits and '-'";
             self.problem(self.service.referenced, "", message);
         }

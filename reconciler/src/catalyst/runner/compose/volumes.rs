@@ -1,5 +1,7 @@
 //! Volumes: what has a name is kept, what has none is empty at first, and folders of the host are not there.
 
+use concierge_shared::common::names::is_namespace;
+
 use super::file::Mount;
 
 /// What is mounted.
@@ -35,7 +37,7 @@ pub(super) fn read(mount: &Mount) -> Result<Volume, String> {
         (Some("bind" | "npipe"), _) => Ok(Volume::Host),
         (Some("tmpfs"), _) | (None | Some("volume"), None) => Ok(Volume::Empty { target }),
         (None | Some("volume"), Some(source)) if source.starts_with(['.', '/', '~']) => Ok(Volume::Host),
-        (None | Some("volume"), Some(source)) if is_name(source) => {
+        (None | Some("volume"), Some(source)) if is_namespace(source) => {
             Ok(Volume::Named { name: source.to_owned(), target, read_only })
         }
         (None | Some("volume"), Some(_)) => {
@@ -54,11 +56,4 @@ fn short(text: &str) -> (Option<&str>, Option<&str>, &str, bool) {
         }
         [] => (None, None, "", false),
     }
-}
-
-pub(super) fn is_name(name: &str) -> bool {
-    let usual = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    (1..=63).contains(&name.len())
-        && name.bytes().all(|byte| usual(byte) || byte == b'-')
-        && [name.bytes().next(), name.bytes().next_back()].into_iter().all(|end| end.is_some_and(usual))
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{super::secret::Secret, id::id, time::time};
+use super::{super::SecretText, id::id, time::time};
 
 /// A personal access token, without its text.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,7 +23,7 @@ pub struct MintedToken {
     #[serde(deserialize_with = "id")]
     pub id: String,
     /// The token itself.
-    pub token: Secret,
+    pub token: SecretText,
 }
 
 /// An OAuth client to register.
@@ -54,5 +54,5 @@ pub struct MintedApp {
     #[serde(deserialize_with = "id")]
     pub id: String,
     /// The OAuth client secret.
-    pub secret: Secret,
+    pub secret: SecretText,
 }

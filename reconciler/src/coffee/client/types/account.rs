@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{super::secret::Secret, id::id, time::time};
+use super::{super::SecretText, id::id, time::time};
 
 /// The account behind a token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -85,5 +85,5 @@ pub struct Expiration {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CardPage {
     /// Its address; whoever has it can add a card.
-    pub url: Secret,
+    pub url: SecretText,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// Text that never shows: there is no Display and no Serialize, and Debug tells nothing.
+/// Text that never shows: there is no Display and no Serialize, and Debug says `Secret(..)`.
 #[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(transparent)]
 pub struct SecretText(Box<str>);
@@ -14,7 +14,7 @@ impl SecretText {
         Self(text.into())
     }
 
-    /// The text itself, for the wire or for a Secret; nowhere else.
+    /// The text itself, for the wire or for an owned Kubernetes Secret; nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -22,6 +22,6 @@ impl SecretText {
 
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(..)")
+        f.write_str("Secret(..)")
     }
 }
