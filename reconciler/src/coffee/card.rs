@@ -207,10 +207,10 @@ impl Reconcile for CardReconciler {
 /// The token that stands for a card.
 pub(super) async fn token(ctx: &Context, source: Option<TokenSource<'_>>) -> Result<SecretText, Failure> {
     match source {
-        Some(TokenSource::Clear(token)) => Ok(SecretText::new(token.reveal().trim())),
+        Some(TokenSource::Clear(token)) => Ok(SecretText::trimmed(token.reveal())),
         Some(TokenSource::Secret(entry)) => {
             let secret = ctx.secret(&ctx.key().namespace, &entry.name).await?;
-            let token = SecretText::new(secret.text(&entry.key)?.trim());
+            let token = SecretText::trimmed(secret.text(&entry.key)?);
             match is_token(token.expose()) {
                 true => Ok(token),
                 // It could be a card number: it is neither sent nor shown.

@@ -128,7 +128,7 @@ impl Shops {
         let entry = &account.spec.token_secret_ref;
         let settings = (url, &entry.key, account.spec.environment.unwrap_or_default() as u8);
         let make = |secrets: &Secrets| {
-            let token = SecretText::new(secrets.of(&entry.name)?.text(&entry.key)?.trim());
+            let token = SecretText::trimmed(secrets.of(&entry.name)?.text(&entry.key)?);
             if let Some(message) = mismatch(account, &token) {
                 return Err(Failure::DependencyMissing(message));
             }

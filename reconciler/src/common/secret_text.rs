@@ -14,6 +14,11 @@ impl SecretText {
         Self(text.into())
     }
 
+    /// Without white space around it: files and Secrets often end in a newline.
+    pub fn trimmed(text: &str) -> Self {
+        Self::new(text.trim())
+    }
+
     /// The text itself, for the wire or for an owned Kubernetes Secret; nowhere else.
     pub fn expose(&self) -> &str {
         &self.0

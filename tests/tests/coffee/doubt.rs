@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(2 * 3600);
 
 /// A person with the account's token and a browser.
 fn person(world: &World) -> client::Client {
-    client::Client::new(world.shop.transport(), client::SecretText::new(TOKEN))
+    client::Client::new(world.shop.transport(), client::SecretText::trimmed(TOKEN))
 }
 
 fn key(kind: &'static str, name: &str) -> ObjectKey {
@@ -168,7 +168,7 @@ async fn a_card_that_a_person_added_is_neither_adopted_nor_charged() {
     let card = key("CoffeeCard", "default");
     world.until("unknown", 10 * MINUTE, |world| is_unknown(world, &card)).await;
     world.shop.issue("tok_boss", Plastic::new("amex", "0005", "the boss"));
-    let boss = person(&world).create_card(&client::SecretText::new("tok_boss")).await.unwrap();
+    let boss = person(&world).create_card(&client::SecretText::trimmed("tok_boss")).await.unwrap();
     let order = world.order("one");
     world.until("ordered", 60 * MINUTE, |world| world.server.is_ready(&order)).await;
     assert_ne!(world.server.status(&card)["cardId"], boss.as_str());

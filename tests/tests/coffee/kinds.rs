@@ -314,7 +314,7 @@ async fn a_subscription_that_was_cancelled_at_the_shop_is_final() {
     let id = world.server.status(&key)["subscriptionId"].as_str().unwrap().to_owned();
     let client = concierge_reconciler::coffee::client::Client::new(
         world.shop.transport(),
-        concierge_reconciler::coffee::client::SecretText::new(TOKEN),
+        concierge_reconciler::coffee::client::SecretText::trimmed(TOKEN),
     );
     client.delete_subscription(&id).await.unwrap();
     world.until("cancelled", 60 * MINUTE, |world| world.phase(&key) == "Cancelled").await;

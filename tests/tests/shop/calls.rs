@@ -13,7 +13,7 @@ use jiff::Timestamp;
 /// A client by direct call.
 pub(crate) fn client(shop: &Shop, token: &str) -> Client {
     shop.account(token);
-    Client::new(shop.transport(), SecretText::new(token))
+    Client::new(shop.transport(), SecretText::trimmed(token))
 }
 
 /// A client over sockets.
@@ -25,7 +25,7 @@ pub(crate) fn socket_client(shop: &Served, token: &str) -> Client {
 /// A client of whatever is at `url`.
 pub(crate) fn client_at(url: &str, token: &str) -> Client {
     let http = Http::new(&HttpSettings::new(url.parse().unwrap())).unwrap();
-    Client::new(Arc::new(http), SecretText::new(token))
+    Client::new(Arc::new(http), SecretText::trimmed(token))
 }
 
 pub(crate) fn place() -> Place {
@@ -45,7 +45,7 @@ pub(crate) async fn place_address(client: &Client) -> String {
 }
 
 pub(crate) async fn place_card(client: &Client, token: &str) -> String {
-    client.create_card(&SecretText::new(token)).await.unwrap()
+    client.create_card(&SecretText::trimmed(token)).await.unwrap()
 }
 
 pub(crate) fn order(address: &str, card: &str, variant: &str, quantity: u32) -> NewOrder {
@@ -112,7 +112,7 @@ impl Prepared {
             "GET /address/{id}" => client.address(address).await.map(drop),
             "DELETE /address/{id}" => client.delete_address(address).await,
             "GET /card" => client.cards().await.map(drop),
-            "POST /card" => client.create_card(&SecretText::new("tok_mastercard")).await.map(drop),
+            "POST /card" => client.create_card(&SecretText::trimmed("tok_mastercard")).await.map(drop),
             "GET /card/{id}" => client.card(card).await.map(drop),
             "DELETE /card/{id}" => client.delete_card(card).await,
             "POST /card/collect" => client.collect_card().await.map(drop),

@@ -172,7 +172,7 @@ async fn a_refusal_carries_the_shops_words_and_a_throttle_its_wait() {
     let shop = Shop::start().await.unwrap();
     let prepared = Prepared::new(&shop, "trm_test_words").await;
     let client = socket_client(&shop, "trm_test_words");
-    let error = client.create_card(&SecretText::new("tok_visa")).await.unwrap_err();
+    let error = client.create_card(&SecretText::trimmed("tok_visa")).await.unwrap_err();
     let refusal = error.refusal().unwrap();
     assert_eq!(
         (refusal.status, refusal.kind.as_str(), refusal.code.as_str()),

@@ -47,7 +47,7 @@ async fn a_card_is_told_by_its_fingerprint_not_by_its_token() {
     let client = client(&shop, "trm_live_a");
     let id = place_card(&client, "tok_1Abc").await;
     let again =
-        |token: &'static str| async { client.create_card(&SecretText::new(token)).await.unwrap_err() };
+        |token: &'static str| async { client.create_card(&SecretText::trimmed(token)).await.unwrap_err() };
     assert_eq!(code(&again("tok_2Def").await), "already_exists");
     assert_eq!(code(&again("tok_unknown").await), "payment.invalid");
     assert_eq!(code(&again("tok_visa").await), "payment.invalid");

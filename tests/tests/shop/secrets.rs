@@ -75,7 +75,7 @@ async fn errors_do_not_repeat_what_the_shop_repeats() {
     let tokens = [TOKEN, "eyJhb.verysecret.x"].into_iter();
     for (transport, token) in tokens.flat_map(|token| transports.clone().map(|transport| (transport, token)))
     {
-        let client = Client::new(transport, SecretText::new(token));
+        let client = Client::new(transport, SecretText::trimmed(token));
         for operation in Operation::ALL {
             let error = prepared.call(&client, operation).await.unwrap_err();
             clean("an error", &format!("{error} {error:?} {error:#?}"));
@@ -104,7 +104,7 @@ async fn values_that_hold_secrets_do_not_show_them() {
     let client = client(&Shop::new(1), TOKEN);
     let (token, app) = (client.create_token().await.unwrap(), client.create_app(&app()).await.unwrap());
     let page = client.collect_card().await.unwrap();
-    let shown = format!("{token:?} {app:?} {page:?} {:#?}", SecretText::new("tok_visa"));
+    let shown = format!("{token:?} {app:?} {page:?} {:#?}", SecretText::trimmed("tok_visa"));
     for secret in [token.token.expose(), app.secret.expose(), page.url.expose(), "tok_visa"] {
         assert!(secret.len() > 7 && !shown.contains(secret), "{shown}");
     }
@@ -127,7 +127,7 @@ async fn the_observer_hears_of_every_call_by_its_stable_name() {
     let seen = Arc::new(Seen::default());
     let client = client(&shop, TOKEN).with_observer(seen.clone());
     place_card(&client, "tok_visa").await;
-    client.create_card(&SecretText::new("tok_visa")).await.unwrap_err();
+    client.create_card(&SecretText::trimmed("tok_visa")).await.unwrap_err();
     shop.faults().once("GET /card", Fault::DropAfter);
     client.cards().await.unwrap_err();
     client.card("../x").await.unwrap_err();

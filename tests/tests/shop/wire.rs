@@ -111,7 +111,7 @@ async fn an_answer_without_end_is_cut_off() {
     .await;
     let mut settings = HttpSettings::new(format!("http://{address}").parse().unwrap());
     settings.answer_limit = 100_000;
-    let client = Client::new(Arc::new(Http::new(&settings).unwrap()), SecretText::new("trm_test_a"));
+    let client = Client::new(Arc::new(Http::new(&settings).unwrap()), SecretText::trimmed("trm_test_a"));
     let error = client.orders().await.unwrap_err();
     assert!(matches!(error, Error::Transient { doubt: Doubt::TooLong, .. }), "{error:?}");
     let error = client.create_token().await.unwrap_err();
@@ -197,7 +197,7 @@ async fn a_connection_that_does_not_come_about_in_time_was_never_sent() {
     .await;
     let mut settings = HttpSettings::new(format!("https://{address}").parse().unwrap());
     settings.connect_timeout = Duration::from_millis(100);
-    let client = Client::new(Arc::new(Http::new(&settings).unwrap()), SecretText::new("trm_test_a"));
+    let client = Client::new(Arc::new(Http::new(&settings).unwrap()), SecretText::trimmed("trm_test_a"));
     let error = client.create_token().await.unwrap_err();
     assert_eq!(error.to_string(), "POST /token was not sent: no connection in time");
     assert_eq!(error.outcome(), Outcome::NeverSent);

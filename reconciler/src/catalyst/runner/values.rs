@@ -34,11 +34,10 @@ fn chart(input: &RunnerInput<'_>) -> Value {
 
 /// The value at `key`, which is a map from now on.
 fn map<'a>(values: &'a mut Value, key: &str) -> &'a mut Value {
-    let value = &mut values[key];
-    if !value.is_object() {
-        *value = json!({});
+    if !values[key].is_object() {
+        values[key] = json!({});
     }
-    value
+    &mut values[key]
 }
 
 /// A kustomization over what the source says: an image that is called as a build is the one that was built.

@@ -86,9 +86,8 @@ pub fn is_secret(name: &str, value: &str) -> bool {
 /// `scheme://user:password@host`
 fn has_password(value: &str) -> bool {
     let Some((_, rest)) = value.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let user = authority.rsplit_once('@').map(|(user, _)| user);
-    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    let user = rest.split(['/', '?', '#']).next().and_then(|authority| authority.rsplit_once('@'));
+    let password = user.and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
     password.is_some_and(|password| !password.is_empty() && !password.starts_with("$("))
 }
 

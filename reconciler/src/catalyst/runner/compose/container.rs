@@ -26,17 +26,12 @@ impl Converter<'_> {
                     "has no image: add a build called {} to the template's builds, or name an image",
                     self.name
                 );
-                self.without_image(build.referenced, "build", &message)
+                self.nothing(build.referenced, "build", &message)
             }
             (None, None, _) => {
-                self.without_image(self.service.referenced, "", "has neither image nor build; name an image")
+                self.nothing(self.service.referenced, "", "has neither image nor build; name an image")
             }
         }
-    }
-
-    fn without_image(&mut self, place: Location, field: &str, message: &str) -> String {
-        self.problem(place, field, message);
-        String::new()
     }
 
     pub(super) fn container(&mut self, ports: &[Published], mounts: Vec<Value>) -> Value {

@@ -180,6 +180,12 @@ impl Converter<'_> {
         self.problems.add(place, &format!("services.{}{dot}{field}", self.name), message);
     }
 
+    /// What stands for a text that there is not.
+    pub(super) fn nothing(&mut self, place: Location, field: &str, message: &str) -> String {
+        self.problem(place, field, message);
+        String::new()
+    }
+
     pub(super) fn note(&mut self, place: Location, field: &str, message: &str) {
         self.problems.note(place, &format!("services.{}.{field}", self.name), message);
     }
@@ -216,10 +222,7 @@ impl Converter<'_> {
     /// A text with variables in place of their names.
     pub(super) fn text(&mut self, text: &Text, field: &str) -> String {
         let found = interpolate(&text.value, self.variables);
-        found.unwrap_or_else(|error| {
-            self.problem(text.referenced, field, &error);
-            String::new()
-        })
+        found.unwrap_or_else(|error| self.nothing(text.referenced, field, &error))
     }
 
     fn ports(&mut self) -> Vec<Published> {
