@@ -14,6 +14,8 @@ const CUSTOMERS: [&str; 3] = ["ada", "bob", "cyd"];
 const ORDERS: usize = 500;
 /// The part of the shop's calls that goes wrong.
 const BAD: f64 = 0.1;
+/// Several times what a quiet machine needs: other tests use the processors too, and each call that is late is one more.
+const MOST: Duration = Duration::from_secs(900);
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(1);
 
@@ -46,7 +48,7 @@ async fn five_hundred_orders_are_charged_once_each_or_held() {
     println!("{ORDERS} orders created in {:.1?}", began.elapsed());
 
     let settled = |one: &_, all: &Objects| is_placed(one) || is_held(one) || waits_for_held(one, all);
-    let orders = cluster.until("CoffeeOrder", ORDERS, "settled", Duration::from_secs(420), settled).await;
+    let orders = cluster.until("CoffeeOrder", ORDERS, "settled", MOST, settled).await;
     report("settled", &cluster, &orders, began.elapsed());
     report_by_account(&cluster, began.elapsed());
     let placed = orders.values().filter(|one| is_placed(one)).count();
@@ -57,8 +59,7 @@ async fn five_hundred_orders_are_charged_once_each_or_held() {
     cluster.shop.faults().clear();
     let again = Instant::now();
     let all = async {
-        let orders =
-            cluster.until("CoffeeOrder", ORDERS, "placed", Duration::from_secs(60), |one, _| is_placed(one));
+        let orders = cluster.until("CoffeeOrder", ORDERS, "placed", MOST, |one, _| is_placed(one));
         orders.await
     };
     let (orders, ()) = tokio::join!(all, cluster.retry_held("CoffeeOrder", &orders));

@@ -1,5 +1,5 @@
 //! What befalls clusters, on a real control plane with real processes, while there is something of every kind: after each,
-//! Concierge is as before in a few seconds, has judged nothing wrongly, made nothing twice, left nothing behind, and logged
+//! Concierge is as before by itself, says after how long, has judged nothing wrongly, made nothing twice, left nothing behind, and logged
 //! nothing above INFO that docs/operating.md has no answer to.
 //!
 //! A group joins with an entry in [`setup::GROUPS`]; a test fails when a kind is not among what it brings.
@@ -21,10 +21,11 @@ use concierge_tests::stack::Plan;
 use self::setup::{GROUPS, Group, HOME, Setup};
 use crate::world::pet;
 
-/// How soon all is as before, once the cause is gone.
-const SOON: Duration = Duration::from_secs(5);
+/// When all is as before at the latest, once the cause is gone. Other tests use the processors too, so this is several times
+/// what a quiet machine needs, which each step prints.
+const SOON: Duration = Duration::from_secs(20);
 /// The same where another has to get the lease first.
-const WITH_LEASE: Duration = Duration::from_secs(30);
+const WITH_LEASE: Duration = Duration::from_secs(60);
 /// How long the API server may be away without any leader losing its lease.
 const LEASE_HOLDS: Duration = Duration::from_secs(10);
 /// Longer than a lease and than a cache is believed without a watch.
