@@ -73,6 +73,21 @@ fn a_switch_is_set_by_any_word_for_yes() {
 }
 
 #[test]
+fn a_report_that_a_variable_asks_for_does_not_keep_the_rules_from_being_listed() {
+    let listed = |typed: &[&str]| {
+        run(program().env("CONCIERGE_CHECK_OUTPUT", "sarif=a.sarif").arg("--rules").args(typed), "")
+    };
+    let refused = listed(&[]);
+    assert!(
+        refused.code == 2 && refused.err.contains("--output human goes before CONCIERGE_CHECK_OUTPUT"),
+        "{}",
+        refused.err
+    );
+    let human = listed(&["--output", "human"]);
+    assert!(human.code == 0 && human.out.contains("pets.pet.id"), "{}{}", human.out, human.err);
+}
+
+#[test]
 fn what_only_a_policy_has_is_refused_beside_files() {
     let folder = TempDir::new().unwrap();
     let rex = write(&folder, "rex.yaml", &pet("rex", "  id: 7\n  name: Rex\n"));

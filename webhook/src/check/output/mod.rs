@@ -129,7 +129,10 @@ impl Output {
         match outputs {
             [Self { format: Format::Human, place, .. }] if place.is_stdout() => Ok(false),
             [Self { format: Format::Json, place, .. }] if place.is_stdout() => Ok(true),
-            _ => Err(format!("{what} to standard output only, as human or json")),
+            _ => Err(format!(
+                "{what} to standard output only, as human or json; --output human goes before \
+                 CONCIERGE_CHECK_OUTPUT"
+            )),
         }
     }
 
