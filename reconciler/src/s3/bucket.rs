@@ -38,12 +38,16 @@ use crate::{
         Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, Outcome, Owner, Plan,
         Reconcile, UnknownPolicy,
     },
+    s3::iam::unbuildable,
 };
 
 /// The operation's name in intents.
 const CREATE: &str = "CreateBucket";
 /// The condition that tells what the service does not allow.
 const DENIED: &str = "AccessDenied";
+
+/// What a part of a bucket is when nobody has set it.
+const NOTHING: &str = "none";
 
 type TagsFound = Found<Tags>;
 
@@ -352,8 +356,8 @@ async fn put_tags(guard: &Guard, to: &Connection, name: &str, tags: &Tags) -> Re
         return Ok(());
     }
     let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-    let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(field::unbuildable)?;
-    let tags = Tagging::builder().set_tag_set(Some(tags)).build().map_err(field::unbuildable)?;
+    let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(unbuildable)?;
+    let tags = Tagging::builder().set_tag_set(Some(tags)).build().map_err(unbuildable)?;
     to.write(guard, "PutBucketTagging", s3.put_bucket_tagging().bucket(name).tagging(tags).send()).await?;
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(super) async fn detach(
     Ok(Outcome::new(ConditionReason::Updated, format!("detached {arn} from user {user}")))
 }
 
-/// What could not be built is wrong in the spec.
+/// The SDK does not take a value: the spec is wrong.
 pub(super) fn unbuildable(error: impl std::fmt::Display) -> Failure {
     Failure::Invalid(format!("it can't be asked for like this: {error}"))
 }

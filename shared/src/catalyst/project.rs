@@ -14,7 +14,7 @@ use super::{
     git,
     hierarchy::is_reserved,
     quantity,
-    template::{self, Template},
+    template::Template,
 };
 use crate::{
     admission::{
@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod sources;
+mod templates;
 mod used;
 
 pub use self::sources::Source;
@@ -168,7 +169,7 @@ impl Kind for Project {
         check_installation(review, problems);
         if let Some(templates) = &spec.templates {
             let sources = spec.sources.iter().map(|source| source.name.as_str()).collect();
-            template::check_all(templates, &sources, spec.github_installation_id.as_deref(), problems);
+            templates::check(templates, &sources, spec.github_installation_id.as_deref(), problems);
         }
         check_quota(review, problems);
         if spec.monitoring.is_some() {

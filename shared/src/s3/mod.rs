@@ -7,7 +7,6 @@ mod access_key;
 mod bucket;
 mod bucket_policy;
 mod document;
-mod endpoint;
 mod iam;
 mod iam_policy;
 pub mod policy;

@@ -1,13 +1,14 @@
 //! An account at a provider.
 
+pub(super) mod endpoint;
+mod parts;
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::{
-    endpoint::{check_endpoint, check_known},
-    policy::Profile,
-};
+use self::endpoint::{check_endpoint, check_known};
+use super::policy::Profile;
 use crate::{
     access::Access,
     admission::{
@@ -22,11 +23,9 @@ use crate::{
     rules, status,
 };
 
-const IAM_REGION: &str = "us-east-1";
-
-mod parts;
-
 pub use parts::*;
+
+const IAM_REGION: &str = "us-east-1";
 
 /// What a provider is.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize, Validate)]

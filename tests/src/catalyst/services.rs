@@ -4,8 +4,7 @@
 use std::{collections::BTreeMap, io, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use concierge_reconciler::catalyst::remote::transport::{Answer, Request as Sent, Transport};
-use concierge_reconciler::catalyst::remote::way::Reach;
+use concierge_reconciler::catalyst::remote::transport::{Answer, Reach, Request as Sent, Transport};
 use concierge_reconciler::engine::Failure;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};

@@ -33,8 +33,8 @@ use self::{
     commit::Newest,
     recent::Recent,
     registry::Manifest,
-    transport::{Sockets, Transport},
-    way::{Reach, Way},
+    transport::{Reach, Sockets, Transport},
+    way::Way,
     web::{Web, own_token},
 };
 pub use self::{

@@ -10,8 +10,19 @@ use reqwest::{
     header::HeaderMap,
 };
 
-use super::way::{ALLOW, Reach};
 use crate::{common::http, engine::Failure};
+
+/// How to let calls lead inside, for messages.
+pub(super) const ALLOW: &str = "an operator can allow it (rules.catalyst.allowInternalRepositories)";
+
+/// What may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// What is outside of the cluster and its network, over TLS.
+    Outside,
+    /// Whatever an operator has named, or allowed.
+    Anywhere,
+}
 
 /// One request, without a body.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER},
 };
 
-use super::transport::{Answer, Request, Transport};
+use super::transport::{ALLOW, Answer, Reach, Request, Transport};
 use crate::{
     common::{http::Reply, secret_text::SecretText},
     engine::{Failure, note_status},
@@ -21,17 +21,6 @@ use crate::{
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 3;
-/// How a setting of the operator's is named to people.
-pub(super) const ALLOW: &str = "an operator can allow it (rules.catalyst.allowInternalRepositories)";
-
-/// What may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// What is outside of the cluster and its network, over TLS.
-    Outside,
-    /// Whatever an operator has named, or allowed.
-    Anywhere,
-}
 
 /// The way to servers.
 #[derive(Clone)]

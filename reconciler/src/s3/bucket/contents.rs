@@ -9,13 +9,13 @@ use aws_sdk_s3::{
 };
 use concierge_shared::status::ConditionReason;
 
-use super::field::unbuildable;
 use crate::{
     common::redaction::Redaction,
     engine::{Context, Failure, Guard, Outcome},
     s3::{
         connection::{Connection, Found},
         iam::gone,
+        iam::unbuildable,
     },
 };
 

@@ -8,8 +8,8 @@ use aws_sdk_s3::{
 };
 use concierge_shared::s3::{self, Cors, Method};
 
-use super::field::{NOTHING, unbuildable};
-use crate::engine::Failure;
+use super::NOTHING;
+use crate::{engine::Failure, s3::iam::unbuildable};
 
 /// One rule: origins, methods, headers, exposed headers, seconds.
 type Parts<'a> = (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Vec<&'a str>, Option<i64>);

@@ -6,8 +6,8 @@ use aws_sdk_s3::types::{
 };
 use concierge_shared::s3::{Algorithm, Encryption, policy::Profile};
 
-use super::field::{NOTHING, unbuildable};
-use crate::engine::Failure;
+use super::NOTHING;
+use crate::{engine::Failure, s3::iam::unbuildable};
 
 const AES: &str = "AES256";
 const KMS: &str = "aws:kms";

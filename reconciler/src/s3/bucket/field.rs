@@ -6,7 +6,7 @@
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use concierge_shared::s3::{BucketSpec, ProviderSpec, policy::Profile};
 
-use super::{cors, encryption, lifecycle, public_access};
+use super::{NOTHING, cors, encryption, lifecycle, public_access};
 use crate::{
     engine::{Context, Failure, Guard},
     s3::connection::{Connection, Found},
@@ -21,9 +21,6 @@ pub(in crate::s3) enum Field {
     Lifecycle,
     Cors,
 }
-
-/// What a part is when nobody has set it.
-pub(super) const NOTHING: &str = "none";
 
 impl Field {
     pub(super) const ALL: [Field; 5] =
@@ -197,9 +194,4 @@ impl Field {
             }
         }
     }
-}
-
-/// Why the SDK does not take a value.
-pub(super) fn unbuildable(error: aws_sdk_s3::error::BuildError) -> Failure {
-    Failure::Invalid(error.to_string())
 }

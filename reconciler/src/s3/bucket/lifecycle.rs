@@ -11,8 +11,8 @@ use aws_smithy_types::DateTime;
 use concierge_shared::s3::{self, Lifecycle, RuleStatus};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::field::{NOTHING, unbuildable};
-use crate::engine::Failure;
+use super::NOTHING;
+use crate::{engine::Failure, s3::iam::unbuildable};
 
 /// The rules' lines, in the order of their ids: services give them back in any.
 fn lines(rules: impl Iterator<Item = String>) -> String {

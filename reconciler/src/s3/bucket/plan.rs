@@ -9,11 +9,8 @@ use concierge_shared::{
 };
 
 use super::{
-    CREATE, DENIED, Here, Observed, Place, Step, Taking, children,
-    field::{Field, NOTHING},
-    is_recorded,
-    mark::MARK,
-    tags,
+    CREATE, DENIED, Here, NOTHING, Observed, Place, Step, Taking, children, field::Field, is_recorded,
+    mark::MARK, tags,
 };
 use crate::{
     engine::{Deletion, Drift, Once, Owner, Plan, Planned, annotation::ADOPT},

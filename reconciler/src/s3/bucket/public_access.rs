@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::PublicAccessBlockConfiguration;
 use concierge_shared::s3::PublicAccess;
 
-use super::field::NOTHING;
+use super::NOTHING;
 
 fn line(blocked: [Option<bool>; 4]) -> String {
     let names = ["blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets"];

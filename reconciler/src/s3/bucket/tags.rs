@@ -2,7 +2,7 @@
 
 use concierge_shared::s3::{Bucket, TagPolicy, Tags};
 
-use super::{Here, Observed, Step, TagsFound, Taking, field::NOTHING, is_recorded, mark::MARK};
+use super::{Here, NOTHING, Observed, Step, TagsFound, Taking, is_recorded, mark::MARK};
 use crate::{
     engine::{Drift, Owner, Plan},
     s3::connection::Found,

@@ -16,9 +16,10 @@ use crate::{
     field::at,
     kind::Kind,
     s3::{
-        Provider, endpoint,
+        Provider,
         iam::{self, MOST_OF_USER},
         provider::DeletionPolicy,
+        provider::endpoint,
         provider_ref::{AtProvider, check_iam_endpoint, provider_of},
         rotation,
         tags::{self, TagRules},

@@ -2,13 +2,11 @@
 
 use url::Url;
 
-use super::{
-    policy::Profile,
-    provider::{ENDPOINT, ENDPOINT_PLAIN, ProviderSpec, REGION_ENDPOINT, TYPE_ENDPOINT},
-};
+use super::{ENDPOINT, ENDPOINT_PLAIN, ProviderSpec, REGION_ENDPOINT, TYPE_ENDPOINT};
 use crate::{
     admission::problem::{Cause, Problems},
     common::url::{is_in_cluster, is_loopback, parse_base_url},
+    s3::policy::Profile,
 };
 
 /// Wasabi's regions, each with the other name that its endpoint has.
@@ -87,7 +85,7 @@ fn region_in(service: &str) -> Option<&str> {
 }
 
 /// The service that an address leads to, whatever way it is written.
-pub(super) fn service(endpoint: &str) -> Option<String> {
+pub(in crate::s3) fn service(endpoint: &str) -> Option<String> {
     let url = parse_base_url(endpoint).ok()?;
     let host = url.host_str()?.trim_end_matches('.');
     match known(&url) {
