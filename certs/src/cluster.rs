@@ -1,4 +1,4 @@
-//! What a replica needs of the cluster: five calls. The real ones are in `store.rs`, simulated ones in the tests.
+//! The five calls to the cluster that a replica makes. `store.rs` sends them; tests simulate them.
 
 use std::{collections::BTreeMap, fmt, future::Future};
 

@@ -1,4 +1,4 @@
-//! A TLS handshake with oneself, with exactly the trust the API server has.
+//! A TLS handshake with our own server, trusting exactly what the API server trusts.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},

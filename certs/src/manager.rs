@@ -205,7 +205,7 @@ impl<C: Cluster> Manager<C> {
     }
 }
 
-/// The first turns after a change follow at once; a tool that undoes our writes over and over gets one a second.
+/// The first turns after a change follow at once. If a tool undoes our writes again and again, there is one turn a second.
 #[derive(Debug, Default)]
 struct Pace {
     turns: u32,
@@ -222,7 +222,7 @@ impl Pace {
     }
 }
 
-/// Replicas that started together do not read together for ever.
+/// Replicas that started together must not read at the same time for ever.
 fn jittered(tick: Duration) -> Duration {
     tick.mul_f64(0.9 + fastrand::f64() / 5.0)
 }

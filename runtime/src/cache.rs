@@ -203,7 +203,7 @@ impl Cache {
         self.tell(change);
     }
 
-    /// Takes out an object that a complete list did not bring.
+    /// Removes an object that a complete list did not contain.
     fn forget(&self, kind: &'static str, namespace: &str, name: &str) {
         let found = self.kinds.get(kind).and_then(|shelf| shelf.index.read().get(namespace, name).cloned());
         if let Some(object) = found {
@@ -404,7 +404,7 @@ impl<K: Kind> Sink<Read<K>> for Objects {
         }
     }
 
-    /// What changed while the list came in was not believed yet, and nobody who looked then saw it.
+    /// Tells of all that changed during the list: until now it was not believed, so nobody acted on it.
     fn announce(&mut self) {
         let Some(Listing { gone, .. }) = self.listing.take() else { return };
         if self.cache.changes.receiver_count() == 0 {
@@ -416,7 +416,7 @@ impl<K: Kind> Sink<Read<K>> for Objects {
         }
     }
 
-    /// An object that is not of its kind's form is said to be so, and looked past.
+    /// Stores an object. One that is not of its kind's form is logged and left out.
     fn apply(&mut self, object: Read<K>) {
         match object.0 {
             Ok(object) => {

@@ -32,8 +32,8 @@ pub struct LogArgs {
     format: LogFormat,
 }
 
-/// The client and its watches tell of each attempt, whatever becomes of it; what matters of that is told by us, once. A filter
-/// of the operator's goes before it.
+/// The client and its watches log every attempt, whatever comes of it. We log once what matters of that. The operator's own filter wins
+/// over this one.
 const QUIET: &str = "kube_client=off,kube_runtime=off";
 
 /// Starts logging to standard error.

@@ -1,4 +1,4 @@
-//! Concierge at the door: the admission webhook, and the same rules offline.
+//! The admission webhook, and the same rules on files.
 //!
 //! | module | what it does |
 //! |---|---|

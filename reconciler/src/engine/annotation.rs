@@ -1,4 +1,4 @@
-//! The annotations that steer one object, and the finalizer.
+//! The annotations that control the reconciler's work on one object, and the finalizer.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ pub use concierge_shared::admission::steering::{
 /// Keeps an object until its remote thing is gone, or it is no longer in use.
 pub const FINALIZER: &str = "concierge.dev/finalizer";
 
-/// Any text: a new one makes the object looked at now. Echoed in `status.reconciledAt`.
+/// Any text. A new one has the object reconciled now; the status repeats it in `status.reconciledAt`.
 pub const RECONCILE_AT: &str = "concierge.dev/reconcile-at";
 /// Written by us: the Secrets that bear our finalizer for the object, as `namespace/name`, separated by commas.
 pub const SECRETS: &str = "concierge.dev/secrets";

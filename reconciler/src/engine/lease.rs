@@ -120,7 +120,8 @@ impl Leadership {
         self.release().await;
     }
 
-    /// What passes by itself is told each time; a right that is missing, somebody has to give.
+    /// Logs why the lease is neither taken nor renewed: what passes by itself each time, a missing right seldom, because only a person
+    /// can give it.
     fn tell(&mut self, error: &ClusterError) {
         let ClusterError::Forbidden(why) = error else {
             return tracing::info!(%error, "the lease is neither taken nor renewed; trying again");
@@ -310,12 +311,12 @@ impl Leadership {
         }
     }
 
-    /// How long the seen lease lasts: as its holder says, and no less than we would say.
+    /// How long the seen lease lasts: what its holder wrote, and at least our own duration.
     fn lasts(&self) -> Duration {
         self.settings.duration.max(self.said())
     }
 
-    /// What the seen lease says of its duration.
+    /// The duration that the seen lease names.
     fn said(&self) -> Duration {
         let spec = self.seen.as_ref().and_then(|seen| seen.lease.spec.as_ref());
         let said = spec.and_then(|spec| spec.lease_duration_seconds);

@@ -225,7 +225,7 @@ impl Metrics {
         }
     }
 
-    /// Says nothing more of objects: another replica does.
+    /// Removes the gauges of objects: the replica that leads shows them.
     pub(crate) fn forget_objects(&self) {
         self.objects.clear();
         self.intents.clear();

@@ -1,4 +1,4 @@
-//! What a test takes the place of: time, chance, and the places at which a process may die.
+//! What tests replace: time, randomness, and the points at which a process may die.
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// Chance.
+/// Randomness.
 pub trait Random: Send + Sync + 'static {
     /// A number from 0 up to, but not including, 1.
     fn unit(&self) -> f64;

@@ -44,7 +44,7 @@ pub struct Settings {
     pub rules: group::Settings,
 }
 
-/// What the engine needs, and a test gives it instead.
+/// What the engine needs from outside, and tests replace.
 pub struct Dependencies {
     /// The API server.
     pub cluster: Arc<dyn Cluster>,
@@ -53,7 +53,7 @@ pub struct Dependencies {
     pub children: Arc<dyn ChildCache>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Randomness.
     pub random: Arc<dyn Random>,
     /// Leadership; `None` while another replica leads.
     pub term: watch::Receiver<Option<Term>>,

@@ -16,9 +16,9 @@ use tokio::{sync::watch, time::Instant};
 const STALE_AFTER: Duration = Duration::from_secs(15);
 /// How often the API server is asked for a kind that is off: at least and at most.
 const OFF_WAITS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(30)];
-/// For how long it is asked that often. Whatever is off for longer than this was left out on purpose, or nobody is at it.
+/// How long it is asked that often. A kind that is off for longer was left out on purpose, or nobody works on it.
 const OFF_LATELY: Duration = Duration::from_secs(600);
-/// How far apart all requests for kinds that are off are, when these are off for long, and when they are not.
+/// The time between two requests for any of the kinds that are off: for those that are off for long, and for the others.
 const OFF_APART: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(50)];
 
 /// Why a kind can't be watched at all.
@@ -144,7 +144,7 @@ impl Health {
         }
     }
 
-    /// The API server refuses, and has done so more than once.
+    /// The API server refused the request more than once.
     pub(super) fn refuse(&self, refused: Refused) {
         let before = self.enter(Phase::Off(refused));
         if before.phase != Phase::Off(refused) {

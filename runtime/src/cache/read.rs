@@ -1,4 +1,4 @@
-//! An object as it is read from a list or a watch: one that is not of its kind's form hides no other.
+//! An object as it is read from a list or a watch: one that can't be decoded does not hide the others.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(super) struct Unreadable {
     pub(super) metadata: ObjectMeta,
 }
 
-/// The second is not tried when the first is the case.
+/// Serde tries them in this order, and the second only when the first does not fit.
 #[derive(Deserialize)]
 #[serde(untagged, bound(deserialize = "K: Kind"))]
 enum Attempt<K> {
@@ -38,7 +38,7 @@ impl<K: Kind> TryFrom<Attempt<K>> for Read<K> {
             Attempt::Other(object) => object,
         };
         let metadata = ObjectMeta::deserialize(&object["metadata"])?;
-        // What only that way could not be read says why now.
+        // The second decoding tells why the first one failed.
         match K::deserialize(object) {
             Ok(object) => Ok(Self(Ok(object))),
             Err(_) if metadata.name.is_none() => Err(serde_json::Error::custom("an object without a name")),

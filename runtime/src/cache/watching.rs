@@ -46,7 +46,7 @@ const APART: Duration = Duration::from_millis(10);
 const MARK_WITHIN: Duration = Duration::from_secs(10);
 /// How often in a row such a list may fail before it is asked for in pages.
 const STREAMED_TRIES: u32 = 3;
-/// The annotation of the mark at its end.
+/// The annotation of the bookmark that ends such a list.
 const END_OF_LIST: &str = "k8s.io/initial-events-end";
 /// How many refusals in a row turn a kind off. A starting API server may refuse once.
 const REFUSALS: u32 = 2;
@@ -168,8 +168,8 @@ where
         ended
     }
 
-    /// In one request: what there is comes first, up to a mark, and then what happens. Fifty thousand objects take five hundred pages, one
-    /// after the other.
+    /// In one request: first what is stored, up to a bookmark, then what happens. Fifty thousand objects would take five hundred pages,
+    /// one after the other.
     async fn list_and_watch(&mut self) -> Result<(), Failure> {
         self.sink.begin();
         let params = self.selecting(WatchParams::streaming_lists());
@@ -184,7 +184,7 @@ where
         let mut events = pin!(events);
         loop {
             let Ok(event) = timeout(MARK_WITHIN, events.next()).await else {
-                // One that does not know what was asked for sends the objects and no mark.
+                // An API server that does not know this option sends the objects and no bookmark.
                 self.streams_lists = false;
                 return Err(Failure::Other("a list without an end".to_owned()));
             };

@@ -150,7 +150,7 @@ impl ClaimSpec {
     fn may_yet_be_stored(&self, live: Option<&Stored>) -> bool {
         let same = |live: &Stored| live.meta().uid.as_ref() == Some(&self.holder.uid);
         match (self.replaces.as_deref(), live) {
-            // A version of Concierge wrote it that did not say.
+            // A version of Concierge wrote it that did not record this.
             (None, _) => true,
             // An older object of the name may be deleted before the API server looks again.
             (Some(""), live) => !live.is_some_and(same),

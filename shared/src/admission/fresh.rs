@@ -1,11 +1,11 @@
-//! What was read afresh, before a request is refused because of what a cache says.
+//! Live reads, which confirm a refusal that rests on a cache.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Selection, in_namespace, shorten};
 use crate::index::{Index, Stored};
 
-/// What live reads said, in front of a lookup that they correct.
+/// The results of live reads, in front of the lookup that they correct.
 pub struct Fresh<'a> {
     behind: &'a dyn Lookup,
     /// By kind, namespace and name; `None` when it does not exist.
@@ -73,7 +73,7 @@ impl<'a> Fresh<'a> {
         of_kind.map(|((_, namespace, name), object)| (&**namespace, &**name, object.as_ref()))
     }
 
-    /// Whether the lookup behind has this object among those with `key`.
+    /// Whether the cached lookup has this object among those with `key`.
     fn is_counted_behind(&self, kind: &'static str, namespace: &str, name: &str, key: &str) -> bool {
         let found = self.behind.find(kind, namespace, name);
         matches!(found, Found::Present(object) if object.has_key(key))

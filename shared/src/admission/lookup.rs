@@ -115,7 +115,7 @@ pub trait Lookup: Send + Sync {
         self.count(kind, key)
     }
 
-    /// A number that is another one after an object of this kind has come, has gone, or differs in more than status and annotations;
+    /// A number that changes whenever an object of this kind is created, deleted, or changed in more than its status and annotations;
     /// `None` when nobody here can tell.
     fn edition(&self, _kind: &'static str) -> Option<u64> {
         None

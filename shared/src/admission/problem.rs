@@ -144,7 +144,7 @@ impl Problems {
         }
     }
 
-    /// Says that it can't be known whether one of `rules` is broken, before `needs` are read.
+    /// Adds to the unresolved that nobody knows whether one of `rules` is broken before `needs` are read.
     pub(super) fn add_unresolved(
         &mut self,
         field: FieldPath,

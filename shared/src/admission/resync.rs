@@ -1,4 +1,4 @@
-//! The annotation that says how often an object's remote side is looked at.
+//! The annotation that says how often an object is reconciled while nothing changes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::field::at;
 
-/// How often the remote side is looked at, for instance `30m`.
+/// How often the object is reconciled, for instance `30m`.
 pub const RESYNC_ANNOTATION: &str = "concierge.dev/resync";
 /// No more often than this.
 pub const SHORTEST_RESYNC: Duration = Duration::from_secs(10);

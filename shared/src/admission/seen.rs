@@ -38,7 +38,7 @@ impl<T> Seen<T> {
         Self { value, needs, unknown }
     }
 
-    /// The same, brought into another form.
+    /// The same look-up with another value.
     pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Seen<U> {
         Seen { value: form(self.value), needs: self.needs, unknown: self.unknown }
     }

@@ -40,14 +40,13 @@ pub(crate) struct Door {
     pub(crate) enforcement: Enforcement,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
-    /// Whether only those are let in who prove to be the API server.
+    /// Whether the TLS server admits only callers that prove to be the API server.
     pub(crate) knows_callers: bool,
-    /// For the line that anybody who reaches the port can make us write.
+    /// Limits a log line that anybody who reaches the port can cause.
     pub(crate) no_review: Seldom,
 }
 
-/// How often a result may turn out to rest on something that was not read yet. Each round shows less of what the
-/// cache saw wrongly.
+/// How many times a result may need further live reads. Each time less of it rests on the cache.
 const ROUNDS: usize = 3;
 /// Requests that take longer than this are logged.
 const SLOW: std::time::Duration = std::time::Duration::from_millis(500);

@@ -111,7 +111,7 @@ async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: 
     }
 }
 
-/// The answer to a review of which no more is read than what it is called.
+/// The answer to a review of which only the UID is read.
 async fn undecided(stage: Stage, body: Body, deadline: Instant, refusal: Refusal, why: &str) -> Response {
     let (beginning, read) = read(body, 0, BEGINNING, deadline).await;
     let answer = refused(stage, &beginning, refusal, why);

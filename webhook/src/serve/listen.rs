@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     let open = Open::up_to(CONNECTIONS);
     let connections = TaskTracker::new();
     loop {
-        // Who is at the door already is let in before it closes.
+        // Connections that wait in the listener's queue are accepted before it closes.
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,

@@ -1,5 +1,5 @@
-//! The open connections, no more than so many: a newcomer takes the place of the one that has been idle for longest, so
-//! that whoever keeps many open keeps nobody out.
+//! The open connections, which are bounded: a new one takes the place of the one that has been idle for longest, so that a client with
+//! many open connections keeps nobody out.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! Why an account waits, in words for all who wait with it: they may be of other namespaces than the object whose call it was, so they are
-//! told the kind of failure, the HTTP status and the time, and nothing that the service said.
+//! Why an account waits, in words for all objects that wait with it. They may be of other namespaces than the object whose call failed,
+//! so they are told the kind of failure, the HTTP status and the time, and nothing that the service said.
 
 use std::{cell::Cell, fmt};
 
@@ -13,7 +13,7 @@ tokio::task_local! {
 
 /// Notes the HTTP status with which a service answered the call that is being made.
 pub(crate) fn note_status(status: u16) {
-    // Who calls without the engine has nobody to tell.
+    // Outside of the engine there is nowhere to note it.
     let _ = STATUS.try_with(|noted| noted.set(Some(status)));
 }
 
@@ -41,7 +41,7 @@ impl Cause {
         Self { what, since: now }
     }
 
-    /// The same trouble as `before`, in which the last cause is the one that is told.
+    /// This cause, with the time at which the trouble `before` it began.
     pub(super) fn after(self, before: Option<&Self>) -> Self {
         let since = before.map_or(self.since, |before| before.since);
         Self { since, ..self }

@@ -1,4 +1,4 @@
-//! The way to one account: places for runs, and turns for calls.
+//! The limits of one account: how many runs use it at a time, and when its next call may be sent.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -25,12 +25,12 @@ use crate::engine::{
 const FOR_RESYNCS: f64 = 0.5;
 /// Over how many runs the calls of a run are averaged.
 const AVERAGED: u32 = 1000;
-/// An account that nobody has used for so long is forgotten.
+/// An account that is not used for this long is forgotten.
 pub(super) const UNUSED: Duration = Duration::from_secs(2 * 3600);
-/// How long a call may wait for its turn, before the object goes back into the queue.
+/// How long a call may wait for its turn. If that is not enough, the object is queued again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The way to one account.
+/// The limits of one account, and the objects that wait for them.
 pub(crate) struct Limiter {
     pub(crate) id: String,
     pub(crate) service: &'static str,
@@ -55,7 +55,7 @@ struct State {
     used: Instant,
 }
 
-/// What the account's objects ask of it.
+/// How many calls the account's objects need.
 #[derive(Default)]
 struct Load {
     objects: HashSet<ObjectKey>,
@@ -63,7 +63,7 @@ struct Load {
     calls: u32,
 }
 
-/// The objects that found all places taken, each once, in the order in which they came.
+/// The objects that wait for a free place, each once, in the order in which they came.
 #[derive(Default)]
 struct Parked {
     edit: VecDeque<ObjectKey>,
@@ -135,7 +135,7 @@ impl Limiter {
         }
     }
 
-    /// Somebody wants to know whether the account can be used by now.
+    /// Lets one call through although a breaker is open: a person asks whether the account can be used by now.
     pub(crate) fn allow_probe(&self) {
         let mut state = self.state.lock();
         state.refused.allow_probe();
@@ -143,7 +143,7 @@ impl Limiter {
         state.bucket.resume();
     }
 
-    /// `wanted`, or longer where the resyncs of all its objects would take more than their share of the account's rate.
+    /// `wanted`, or longer where resyncs of all objects of the account would exceed their share of its rate.
     pub(crate) fn bearable(&self, wanted: Duration) -> Duration {
         let state = self.state.lock();
         let round = state.load.calls_of_a_round() / (state.limits.rate * FOR_RESYNCS);
@@ -185,7 +185,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// Why a call would have to wait for too long.
+    /// Says why a call would have to wait for too long.
     fn busy(&self, state: &State, now: Instant) -> String {
         let Self { service, account, .. } = self;
         match state.bucket.pause_at(now) {
@@ -212,7 +212,7 @@ impl Limiter {
         }
     }
 
-    /// Draws conclusions from a call, which the service answered with `status` if it answered.
+    /// Updates the breakers and the rate by the result of a call, and by the HTTP status if the service answered.
     pub(crate) fn note_result<T>(&self, result: &Result<T, Failure>, status: Option<u16>) {
         let mut state = self.state.lock();
         let Err(failure) = result else { return state.answers() };
@@ -242,7 +242,7 @@ impl Limiter {
 }
 
 impl State {
-    /// The service did as it was asked.
+    /// The service accepted the credentials and answered, so both breakers close.
     fn answers(&mut self) {
         self.refused.close();
         self.silent.close();
@@ -307,7 +307,7 @@ impl Load {
         self.calls = self.calls.saturating_add(1);
     }
 
-    /// How many calls it takes to look at every object once.
+    /// How many calls one resync of every object takes.
     fn calls_of_a_round(&self) -> f64 {
         let of_a_run = f64::from(self.calls) / f64::from(self.runs.max(1));
         u32::try_from(self.objects.len()).map_or(0.0, f64::from) * of_a_run

@@ -13,7 +13,7 @@ pub struct Account {
     pub credentials: String,
     /// What the service can bear.
     pub limits: Limits,
-    /// The object that tells others whether the service answers; it is looked at when a call of anybody's has no answer.
+    /// The object that tells others whether the service answers. It is reconciled at once when any call of the account gets no answer.
     pub watcher: Option<ObjectKey>,
 }
 

@@ -1,5 +1,4 @@
-//! Remote accounts: how many calls at a time, how many a second, and none while the
-//! credentials are refused or the service does not answer.
+//! Remote accounts: how many calls at a time and per second, and none while the service refuses the credentials or does not answer.
 
 mod cause;
 mod limiter;
@@ -35,7 +34,7 @@ impl Accounts {
         Self { all: Mutex::default(), none, queue, metrics, clock }
     }
 
-    /// The way to `account`, with the limits and credentials that it has now.
+    /// The limiter of `account`, with the limits and credentials that the account has now.
     pub(crate) fn limiter(&self, account: &Account) -> Arc<Limiter> {
         if *account == Account::none() {
             return self.none.clone();
@@ -48,20 +47,20 @@ impl Accounts {
         limiter.clone()
     }
 
-    /// Fills the free places: an object that was woken for one may not have taken it.
+    /// Queues waiting objects while there are free places: an object that was woken for a place may not have taken it.
     pub(crate) fn wake_parked(&self) {
         self.all.lock().values().for_each(|limiter| limiter.wake_parked());
     }
 
-    /// An object is no more.
+    /// Forgets a deleted object.
     pub(crate) fn forget(&self, key: &ObjectKey) {
         self.all.lock().values().for_each(|limiter| limiter.forget(key));
     }
 
-    /// Forgets the accounts that nobody uses any more: users name them, so there is no end to them.
+    /// Forgets the accounts that nobody uses any more. Users name accounts, so their number has no bound.
     pub(crate) fn prune(&self) {
         let mut all = self.all.lock();
-        // Also of a service whose last account goes: what was counted there is not to stay.
+        // A service whose last account goes is set to 0, or its old count would stay.
         let mut open: HashMap<&'static str, i64> = all.keys().map(|(service, _)| (*service, 0)).collect();
         all.retain(|_, limiter| Arc::strong_count(limiter) > 1 || !limiter.is_unused());
         for limiter in all.values() {
@@ -72,7 +71,7 @@ impl Accounts {
         }
     }
 
-    /// The way to nowhere: no limits.
+    /// A limiter without limits, for kinds without a service.
     pub(crate) fn none(&self) -> Arc<Limiter> {
         self.none.clone()
     }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{cause::Cause, limits::Limits};
 
-/// A token bucket. Calls are served in the order in which they came, each told how long to wait.
+/// A token bucket. Calls are served in the order in which they came; each is told how long to wait.
 #[derive(Debug)]
 pub(super) struct Bucket {
     tokens: f64,
@@ -24,7 +24,7 @@ impl Bucket {
 
     pub(super) fn take(&mut self, limits: Limits, now: Instant) -> Duration {
         let grown = now.duration_since(self.filled).as_secs_f64() * limits.rate;
-        // Without a limit the rest of this is 0 times infinity.
+        // An infinite rate would make 0 times infinity below.
         if limits.rate.is_infinite() {
             return Duration::ZERO;
         }
@@ -66,12 +66,12 @@ pub(super) struct Policy {
     unsent: Duration,
 }
 
-/// One refusal of the credentials says it all, and a person has to act.
+/// One refusal of the credentials is enough: it takes a person to mend that.
 pub(super) const REFUSED: Policy =
     Policy { after: 1, cool_down: [Duration::from_secs(30), Duration::from_secs(600)], unsent: UNSENT };
-/// A service that does not answer would hold every worker for as long as a call may take, and one that is in trouble is not helped by being
-/// asked: a call in half a minute tells whether it is well again. Where no connection comes about, nothing is sent, and nobody is burdened:
-/// that is tried again and again, so that the end of such an outage is seen within seconds.
+/// A service that does not answer would hold every worker until the time-out, and more calls do not help it. One call in half a minute
+/// tells whether it is back. Where no connection is made, nothing reaches the service, so the next try comes after seconds and the end of
+/// such an outage is seen early.
 pub(super) const SILENT: Policy =
     Policy { after: 5, cool_down: [Duration::from_secs(30), Duration::from_secs(30)], unsent: UNSENT };
 /// With the [longest back-off](crate::engine::Reconcile::longest_back_off) of the object that watches over an account, this is how long
@@ -112,7 +112,7 @@ impl Breaker {
     }
 
     pub(super) fn failed(&mut self, now: Instant, sent: bool, cause: Cause) {
-        // Calls that were under way when the breaker opened are no news.
+        // Calls that were sent before the breaker opened tell nothing new.
         if self.open_until.is_some() && !self.probing {
             return;
         }

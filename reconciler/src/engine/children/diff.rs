@@ -1,4 +1,4 @@
-//! What of a wanted object is not there: the fields that it has and another value of.
+//! How a stored object differs from the wanted one: the fields of the wanted one that are absent, or have other values.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::quantity;
 const MOST: usize = 10;
 /// The longest value that is told, in characters.
 const LONGEST: usize = 60;
-/// The fields in which quantities are, or which are one.
+/// The fields that are quantities, or maps of them.
 const QUANTITIES: [&str; 12] = [
     "requests",
     "limits",
@@ -26,7 +26,7 @@ const QUANTITIES: [&str; 12] = [
     "divisor",
     "storage",
 ];
-/// The objects that are replaced as a whole: a key too many selects something else.
+/// The objects that Kubernetes takes as a whole: a key too many selects something else.
 const WHOLE: [&str; 5] = ["selector", "podSelector", "namespaceSelector", "nodeSelector", "matchLabels"];
 /// The fields with values that may be secret, or long.
 const HIDDEN: [&str; 6] = ["data", "stringData", "binaryData", "value", "args", "command"];
@@ -72,7 +72,7 @@ struct Place<'a> {
     quantity: bool,
 }
 
-/// The same, of which the path is its own.
+/// Like [`Place`], with texts of its own.
 struct Below {
     path: String,
     name: String,
@@ -142,7 +142,7 @@ impl Walk {
         }
     }
 
-    /// A selector has no keys but these.
+    /// Notes the keys that are stored and not wanted: each changes what the selector selects.
     fn no_others(&mut self, at: &Below, wanted: &Value, found: &Value) {
         for (name, value) in found.as_object().into_iter().flatten() {
             if wanted.get(name).is_none() && !is_empty(value) {
@@ -158,7 +158,7 @@ impl Walk {
         }
     }
 
-    /// A list to which others may add.
+    /// Compares a list that the API server merges by key: others may add items.
     fn by_key(&mut self, at: &Below, wanted: &[Value], found: &[Value]) {
         let key = |item: &Value| key_of(self.resource, &at.name, item);
         let keyed: Vec<_> = found.iter().map(|item| (key(item), item)).collect();
@@ -173,7 +173,7 @@ impl Walk {
         }
     }
 
-    /// A list that is replaced as a whole.
+    /// Compares a list that is replaced as a whole.
     fn by_position(&mut self, at: &Below, wanted: &[Value], found: &[Value]) {
         if wanted.len() != found.len() {
             let count = |items: &[Value]| Value::from(format!("{} items", items.len()));
@@ -222,7 +222,7 @@ fn same(at: &Below, wanted: &Value, found: &Value) -> bool {
     wanted == found || at.quantity && quantities()
 }
 
-/// True for what the API server may leave out.
+/// True for a value that the API server treats like an absent one.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -1,4 +1,4 @@
-//! What is known of children without asking: what their watches show, and what was made sure of.
+//! What this process knows of children without a request: what their watches show, and which of them it found to be as they are wanted.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::engine::{cluster::objects::ObjectKey, retry::Failure, shared::Shared}
 /// How many corrections of a child within [`HOUR`] are made at once.
 const AT_ONCE: u32 = 3;
 const HOUR: Duration = Duration::from_secs(3600);
-/// The waits before the next ones: the first, and the longest.
+/// How long the corrections after these wait: at first, and at most.
 const WAITS: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(600)];
 
 /// A cache of children, and what changes in it.
 pub trait ChildCache: Send + Sync + 'static {
-    /// Whether what is shown of a resource is what there is, but for a short delay.
+    /// Whether the watch of a resource is up to date, apart from a short delay.
     fn believes(&self, resource: Child) -> bool;
 
     /// The child of this name, if it bears a mark of ours.
@@ -50,10 +50,10 @@ impl ChildCache for Children {
     }
 }
 
-/// What this process has made sure of.
+/// The children that this process found to be as they are wanted, and how often it corrected others.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
-    /// As a child was when it had all that was wanted: the digests of what was wanted, and of the child.
+    /// A child that had all that was wanted: the digests of what was wanted, and of the child.
     verified: Mutex<HashMap<ChildKey, (String, u64)>>,
     /// By uid, how often a child was set back lately, and when last.
     corrections: Mutex<HashMap<String, (u32, Instant)>>,
@@ -74,7 +74,7 @@ impl Remembered {
         self.verified.lock().get(key).is_some_and(|(of, at)| of == wanted && *at == seen)
     }
 
-    /// True when the change brings nothing that is not known: the effect of a write of ours.
+    /// True when the change is the effect of our own write.
     pub(crate) fn is_known(&self, change: &ChildChange) -> bool {
         let mut verified = self.verified.lock();
         let known = verified.get(&change.key).is_some_and(|(_, seen)| Some(*seen) == change.digest);
@@ -84,7 +84,7 @@ impl Remembered {
         known
     }
 
-    /// Forgets everything, with the term.
+    /// Forgets everything at the end of a term.
     pub(crate) fn clear(&self) {
         self.verified.lock().clear();
         self.corrections.lock().clear();
@@ -98,7 +98,7 @@ impl Remembered {
         (*count, *last) = (count.saturating_add(1), Instant::now());
     }
 
-    /// Lets a correction of the child with this uid go on, or says how long it has to wait: somebody undoes each.
+    /// Allows a correction of the child with this uid, or returns how long it has to wait because somebody undoes each one.
     pub(super) fn may_correct(&self, key: &ChildKey, uid: &str, told: &str) -> Result<(), Failure> {
         let all = self.corrections.lock();
         let Some((count, last)) = all.get(uid).filter(|(count, _)| *count >= AT_ONCE) else { return Ok(()) };

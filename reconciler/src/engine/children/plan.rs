@@ -92,7 +92,7 @@ pub fn plan_child_deletion(stored: &[(ChildKey, ChildSeen)]) -> Deletion<ChildSt
     }
 }
 
-/// What Kubernetes says of something that does not go.
+/// Kubernetes' own words about an object that is not deleted yet.
 fn why(seen: &ChildSeen) -> String {
     match &seen.health {
         ChildHealth::Failed { message, .. } => format!(": {message}"),

@@ -19,7 +19,7 @@ use crate::engine::{
 /// The label by which what we make is found.
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "concierge");
 
-/// A child as its owner wants it: what is in it and no more is looked after.
+/// A child as its owner wants it. Fields that are not in it are left to others.
 #[derive(Clone, PartialEq)]
 pub struct Wanted {
     pub(super) key: ChildKey,

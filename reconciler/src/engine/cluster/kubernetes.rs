@@ -28,7 +28,7 @@ use crate::engine::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many objects a page of a list has: with the largest objects, a page stays below 32 MiB.
 const PAGE: u32 = 200;
-/// For how long an event that happens again is counted instead of told anew.
+/// How long an event that happens again is counted instead of sent anew.
 const SERIES: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 /// How often events that are longer ago are forgotten.
 const SWEEP: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
@@ -333,7 +333,7 @@ fn classify(error: &Error) -> ClusterError {
             (429, _) => ClusterError::Unknown(status.message.clone()),
             (401 | 403, _) => ClusterError::Forbidden(status.message.clone()),
             (400..=499, _) => ClusterError::Refused(status.message.clone()),
-            // The answer to what is applied with a field that the definition does not have.
+            // The API server's answer to a field that the definition does not have.
             (500, _) if status.message.contains("field not declared in schema") => {
                 ClusterError::Refused(status.message.clone())
             }

@@ -16,7 +16,7 @@ pub mod objects;
 /// The field manager of everything the engine applies.
 pub const FIELD_MANAGER: &str = "concierge";
 
-/// What the API server said, when it did not say yes.
+/// An error of the API server, by what is certain about the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterError {
     /// Nothing was written: the object is not as the precondition says.
@@ -28,13 +28,13 @@ pub enum ClusterError {
     /// Nothing was written: there is no such object.
     #[error("the object does not exist")]
     NotFound,
-    /// Nothing was read or written: this program may not. An administrator may allow it at any time.
+    /// Nothing was read or written: RBAC forbids it. An administrator may allow it at any time.
     #[error("the API server forbids it: {0}")]
     Forbidden(String),
     /// Nothing was written, nor will be: invalid.
     #[error("the API server refused: {0}")]
     Refused(String),
-    /// Nobody knows whether it was written: a time-out, a reset, a 5xx.
+    /// Nobody knows whether it was written: the answer was a time-out, a reset or a 5xx.
     #[error("the API server did not answer as expected: {0}")]
     Unknown(String),
 }
@@ -116,7 +116,7 @@ impl MetadataPatch {
 
 /// The API server. No implementation repeats a request by itself, and each gives up in bounded time.
 pub trait Cluster: Send + Sync + 'static {
-    /// The time by which it writes when objects were created; `here` when that is not known.
+    /// The clock of the API server, which sets creation times; `here` when that is not known.
     fn time(&self, here: Timestamp) -> Timestamp {
         here
     }

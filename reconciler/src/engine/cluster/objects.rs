@@ -112,12 +112,12 @@ pub(crate) trait ObjectReader: Send + Sync {
     fn read(&self, object: Value) -> Option<Stored>;
 }
 
-/// Digests of what of an object matters to whom: who has to be woken follows from which one has changed.
+/// Digests of parts of an object. Which of them has changed decides who is woken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WakeDigest {
-    /// To the object's own reconciliation: everything but the status, which only we write.
+    /// For the object's own reconciliation: everything but the status, which only we write.
     pub(crate) own: u64,
-    /// To those that refer to it: its spec, labels and annotations, whether it is ready, and what it exports.
+    /// For those that refer to it: its spec, labels and annotations, whether it is ready, and what it exports.
     pub(crate) outward: u64,
 }
 
@@ -132,7 +132,8 @@ struct Known {
     since: Instant,
 }
 
-/// An object that the cache has not shown for so long is gone: the answer to our last write came after the news of its end.
+/// How long the cache may take to show our write. After that the object is gone: the answer to the write came after the news of its
+/// deletion.
 const GONE: Duration = Duration::from_secs(600);
 
 impl Newer {
@@ -174,7 +175,7 @@ impl Newer {
     /// Forgets what the cache shows by now: the answer to a write may have come after the news of it.
     pub(crate) fn prune(&self, cached: impl Fn(&ObjectKey) -> Found) {
         let keys: Vec<_> = self.0.lock().keys().cloned().collect();
-        // Not while this is locked: whoever reads the cache may ask here.
+        // Outside of the lock: reading the cache may take it again.
         for key in keys {
             match cached(&key) {
                 Found::Present(cached) => drop(self.caught_up(&key, &cached)),
@@ -191,7 +192,7 @@ impl Newer {
         self.0.lock().remove(key);
     }
 
-    /// All that is known of a kind. There is little, for the cache is not far behind.
+    /// The newer versions of a kind's objects. They are few, because the cache is not far behind.
     pub(crate) fn of_kind(&self, kind: &str) -> HashMap<ObjectKey, Stored> {
         let all = self.0.lock();
         let of_kind = all.iter().filter(|(key, _)| key.kind == kind);

@@ -1,4 +1,4 @@
-//! The guard: the last question before a call that changes something; and the objects of our kinds that belong to an object.
+//! The guard, which is the last check before a call that changes something; and the objects of our kinds that belong to an object.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -110,7 +110,8 @@ impl Guard {
         }
     }
 
-    /// A write to the API server, given up when it takes longer than [`check`](Self::check) has made sure that this process leads.
+    /// Writes to the API server. The write is given up when it takes longer than [`check`](Self::check) has made sure that this process
+    /// leads.
     pub(crate) async fn in_time<T>(
         &self,
         write: impl Future<Output = Result<T, ClusterError>> + Send,

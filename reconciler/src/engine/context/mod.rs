@@ -27,7 +27,7 @@ use crate::engine::{
     shared::Shared,
 };
 
-/// One look at one object.
+/// The run over one object.
 #[derive(Clone)]
 pub struct Context {
     pub(crate) shared: Arc<Shared>,
@@ -288,7 +288,7 @@ impl Context {
         self.call(operation, most, Failure::Transient, call).await.map_err(Failure::of_a_read)
     }
 
-    /// Somebody wants to know now whether the account of this run can be used by now.
+    /// Lets one call of this run's account through although its breaker is open: a person asks whether it can be used by now.
     pub(crate) fn probe_if_edited(self) -> Self {
         if self.is_edited() {
             self.limiter.allow_probe();
@@ -305,7 +305,7 @@ impl Context {
         call: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        // The clocks of a suspended machine stand still, and others lead meanwhile: the time of day has to agree.
+        // The monotonic clock stands still while a machine is suspended, and others lead meanwhile, so the wall clock is asked too.
         let clock = &self.shared.clock;
         let latest = clock.now().saturating_add(most).unwrap_or(Timestamp::MAX);
         let (result, status) =
@@ -336,7 +336,7 @@ async fn within<T>(
     .await
 }
 
-/// What Kubernetes' answer means for a kind that asked.
+/// What an error of the API server means for the code of a kind.
 pub(crate) fn kubernetes(error: ClusterError) -> Failure {
     match error {
         ClusterError::Conflict | ClusterError::Exists => Failure::Conflict(error.to_string()),
@@ -369,7 +369,7 @@ pub(crate) fn secret_target(namespace: &str, name: &str) -> Target {
     Target { resource, namespace: namespace.into(), name: name.into() }
 }
 
-/// What is created where to get a token of a ServiceAccount: it is no object that is kept.
+/// The request for a token of a ServiceAccount. It is created, and not stored.
 pub fn token_request(namespace: &str, account: &str) -> (Target, Value) {
     let resource = ApiResource {
         group: String::new(),

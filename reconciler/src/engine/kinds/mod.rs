@@ -56,7 +56,7 @@ impl Kinds {
 
 /// Reconciles objects of one kind.
 pub(crate) trait KindRunner: Send + Sync {
-    /// Goes over an object once; how long until it is due again, or `None` until something wakes it.
+    /// Runs over an object once. Returns how long until it is due again, or `None` until something wakes it.
     fn run(
         &self,
         shared: Arc<Shared>,

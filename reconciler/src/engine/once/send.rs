@@ -269,7 +269,7 @@ impl<R: Reconcile> Run<R> {
         })
     }
 
-    /// Nowhere to record the id: people are told, which is all that can be done.
+    /// The object is gone, so the id can't be recorded. An event and a log line tell people, which is all that can be done.
     async fn report_orphan(&mut self, intent: &Intent, id: &str) -> End {
         self.call_ended(&intent.id);
         let message =
@@ -284,7 +284,7 @@ impl<R: Reconcile> Run<R> {
         End::Gone
     }
 
-    /// Takes the intent back: its call had no effect.
+    /// Removes the intent: its call had no effect.
     pub(crate) async fn drop_intent(&mut self, id: &str) -> Flow {
         self.without_intent();
         self.save_status().await?;
@@ -293,7 +293,7 @@ impl<R: Reconcile> Run<R> {
         Continue(())
     }
 
-    /// Says, and keeps, that nobody knows what came of the call.
+    /// Records that nobody knows what came of the call, and says so in the status.
     pub(crate) async fn mark_unknown(&mut self, why: &str) -> End {
         let Some(intent) = self.status.intent_mut().and_then(Option::as_mut) else {
             return End::Requeue(Requeue::OnChange);
@@ -327,7 +327,7 @@ impl<R: Reconcile> Run<R> {
         self.status.clear(ConditionType::Unknown.as_str());
     }
 
-    /// The call is over, one way or the other.
+    /// Forgets the intent's call, and lets others that wait for the same call go on.
     pub(crate) fn call_ended(&self, intent: &str) {
         self.shared.calls.forget(intent);
         self.shared.calls.release(self.ctx.key());

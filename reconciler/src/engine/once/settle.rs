@@ -215,7 +215,7 @@ impl<R: Reconcile> Run<R> {
         self.resync()
     }
 
-    /// Still held: what was said stays said.
+    /// The intent is still held: its message stays as it is.
     fn still_held(&mut self, intent: &Intent) -> End {
         let said = self.status.condition(ConditionType::Unknown.as_str()).map(|one| one.message.clone());
         let message = said.unwrap_or_else(|| format!("{} is held", intent.operation));

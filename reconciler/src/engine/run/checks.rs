@@ -30,7 +30,7 @@ use crate::engine::{
 };
 
 impl<R: Reconcile> Run<R> {
-    /// Applies the admission rules once more: the door may have been open when the object came in.
+    /// Checks the admission rules once more: admission can be bypassed, or rules were changed since.
     pub(crate) fn validate(&mut self) -> Flow {
         let problems = self.problems().or_end()?;
         self.checks.rules_checked(problems.iter().map(|problem| problem.rule));
@@ -66,19 +66,19 @@ impl<R: Reconcile> Run<R> {
             return Err(Failure::Transient(unresolved.message.clone()));
         }
         let mut problems = evaluation.denials;
-        // A wait that makes no sense keeps nobody from being reconciled: the nearest that does is taken.
+        // A resync interval out of bounds stops no reconciliation: the nearest bound is taken.
         problems.retain(|problem| problem.rule != &RESYNC && !R::LENIENT.contains(&problem.rule));
         problems.retain(|problem| !self.is_of_a_reference(problem) && !self.is_of_a_claim_it_wins(problem));
         Ok(problems)
     }
 
-    /// Missing targets are told in a condition of their own.
+    /// Missing targets have a condition of their own.
     fn is_of_a_reference(&self, problem: &Problem) -> bool {
         let references = self.object.references();
         references.iter().any(|one| one.field == problem.field && one.rule == problem.rule)
     }
 
-    /// Of several objects that hold the same value, from before anybody watched, one keeps it.
+    /// Of several objects that hold the same value, and were stored without admission, one keeps it.
     fn is_of_a_claim_it_wins(&self, problem: &Problem) -> bool {
         let claims = self.object.claims();
         let mut of_it =

@@ -38,7 +38,7 @@ pub(crate) struct Connected<R: Reconcile> {
 #[derive(Default)]
 pub(crate) struct Taken {
     failed: Vec<FailedStep>,
-    /// What those said of which there is more.
+    /// The messages of steps that have more to do.
     progress: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ impl<R: Reconcile> Run<R> {
         self.reconciler.plan(&self.object, observed, self.ctx.now())
     }
 
-    /// Hands off what is another's.
+    /// Ends the run when the remote thing belongs to somebody else, and nobody asked for its adoption.
     fn check_owner(&mut self, observed: &R::Observed) -> Flow {
         let Owner::Other(whose) = self.reconciler.owner(&self.object, observed) else { return Continue(()) };
         if annotation::is_set(&*self.object, annotation::ADOPT) {
@@ -135,7 +135,8 @@ impl<R: Reconcile> Run<R> {
         }
     }
 
-    /// A difference is drift once the remote side has been as this very spec says; before, it is work.
+    /// A difference is drift only if the remote side was as this generation of the spec says before. Otherwise it is work that is not
+    /// done yet.
     fn note_drift(&mut self, plan: &Plan<R::Step>) {
         let synced = self.object.status().and_then(|status| status.condition(ConditionType::Synced.as_str()));
         let generation = self.meta().generation;
@@ -219,7 +220,7 @@ impl<R: Reconcile> Run<R> {
         Continue(())
     }
 
-    /// What the step says of itself if there is more of it.
+    /// Returns the step's message if it has more to do.
     async fn act_repeatably(
         &mut self,
         remote: &R::Remote,
@@ -239,7 +240,7 @@ impl<R: Reconcile> Run<R> {
         Ok(None)
     }
 
-    /// Says what is not done yet, and why. Progress is gone on with, whatever else has failed: the account's limits are for both.
+    /// Reports what is not done yet, and why. A step that has more to do goes on whatever else failed: the account's limits bound both.
     pub(crate) fn report_incomplete(&mut self, taken: &Taken) -> End {
         let progress = listed(taken.progress.iter().cloned());
         let Some(soonest) = taken.soonest() else {
@@ -253,13 +254,13 @@ impl<R: Reconcile> Run<R> {
         self.step_failed(&soonest, &listed(message), taken.all_independent());
         End::Requeue(match soonest.requeue() {
             _ if !taken.progress.is_empty() => Requeue::Again,
-            // The rest of the object is looked after as always, and with it this step is tried again.
+            // The object is reconciled at its usual interval, which tries this step again.
             Requeue::Slow if taken.all_independent() => Requeue::Resync(self.resync_interval()),
             requeue => requeue,
         })
     }
 
-    /// Looks once more after the steps, so that the status tells what is, not what was hoped for.
+    /// Observes once more after the steps, so that the status tells what is there, not what was expected.
     async fn verify(&mut self, remote: &R::Remote, taken: &[String]) -> Ended {
         let observed = self.observe(remote).await?;
         let plan = self.plan(&observed);
@@ -270,7 +271,7 @@ impl<R: Reconcile> Run<R> {
         }
         let left = texts(&plan);
         let (message, requeue) = match left == taken {
-            // A service that shows something else than it was told would be told for ever.
+            // Without this, a service that shows something else than it accepted would get the same call for ever.
             true => ("the service accepted it, but shows no change", Requeue::Stalled),
             false => ("still to do", Requeue::BackOff),
         };

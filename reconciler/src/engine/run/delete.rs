@@ -1,4 +1,4 @@
-//! The way out of an object that is being deleted.
+//! The deletion of an object.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -23,7 +23,7 @@ use crate::engine::{
 };
 
 impl<R: Reconcile> Run<R> {
-    /// Removes the remote thing, then the finalizer; nothing here rests on what may be gone already.
+    /// Removes the remote thing, then the finalizer. Nothing here may depend on objects that may be gone already.
     pub(crate) async fn delete(&mut self) -> Ended {
         if !self.has_finalizer() {
             return Break(End::Gone);

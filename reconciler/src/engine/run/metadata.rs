@@ -60,12 +60,13 @@ impl<R: Reconcile> Run<R> {
         self.meta().finalizers.iter().flatten().any(|one| one == FINALIZER || is_legacy::<R>(one))
     }
 
-    /// Lets the object go, and the Secrets that nobody else needs.
+    /// Removes our finalizer from the object, and from the Secrets that nobody else needs.
     pub(crate) async fn release(&mut self) -> Flow {
         let shared = self.shared.clone();
         let named = self.reconciler.secrets(&self.object).into_iter();
         let secrets: BTreeSet<_> = named.chain(annotation::held_secrets(self.meta())).collect();
-        // Until the own finalizer is gone, the next object that shares a Secret with this one sees that it is needed.
+        // Locked until our own finalizer is gone: before that, the next object that shares a Secret with this one takes it for needed, and
+        // neither of the two would release it.
         let _releasing = match secrets.is_empty() {
             true => None,
             false => Some(shared.releasing.lock().await),
@@ -78,7 +79,7 @@ impl<R: Reconcile> Run<R> {
         Continue(())
     }
 
-    /// Removes an annotation that has been obeyed.
+    /// Removes an annotation once it has been obeyed.
     pub(crate) async fn remove_annotation(&mut self, key: &str) -> Flow {
         let finalizers = self.meta().finalizers.clone().unwrap_or_default();
         self.patch_metadata(finalizers, BTreeMap::new(), vec![key.to_owned()]).await?;

@@ -1,4 +1,4 @@
-//! One run over one object: the way it goes, and how it ends.
+//! One run over one object: its steps in their order, and how it ends.
 
 pub(crate) mod checks;
 mod converge;
@@ -56,7 +56,7 @@ pub(crate) struct Run<R: Reconcile> {
 }
 
 impl<R: Reconcile> Run<R> {
-    /// Goes over the object once; how long until it is due again, or `None` until something wakes it.
+    /// Runs over the object once. Returns how long until it is due again, or `None` until something wakes it.
     pub(crate) async fn execute(reconciler: Arc<R>, ctx: Context, token: String) -> Option<(Lane, Duration)> {
         let (shared, key) = (ctx.shared.clone(), ctx.key().clone());
         let longest = reconciler.longest_back_off();
@@ -201,7 +201,7 @@ impl<R: Reconcile> Run<R> {
         End::Requeue(Requeue::Resync(self.resync_interval()))
     }
 
-    /// How often the object is reconciled while nothing changes, as far as its account can bear it.
+    /// How often the object is reconciled while nothing changes, within what its account can bear.
     pub(crate) fn resync_interval(&self) -> Duration {
         let wanted = resync::resync(self.meta()).unwrap_or_else(|| self.reconciler.resync(&self.object));
         self.ctx.limiter.bearable(wanted)

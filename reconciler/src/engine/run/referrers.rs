@@ -1,4 +1,4 @@
-//! Who uses an object, and so keeps it from going.
+//! The users of an object, which keep it from being deleted.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -20,15 +20,15 @@ use crate::engine::{
     run::{End, Flow, Run},
 };
 
-/// How the objects are found that may not lose this one.
+/// The index keys under which an object's users are found.
 struct Users {
-    /// The index key of those that name it.
+    /// The index key of those that refer to it by name.
     naming: String,
-    /// The index key of those that need not.
+    /// The index key of those that use it without naming it.
     implicit: Option<String>,
-    /// Whether there may be some in other namespaces.
+    /// Whether there may be users in other namespaces.
     everywhere: bool,
-    /// Whether all that have a key are among them.
+    /// Whether everything that has a key is a user, so that it need only be counted.
     countable: bool,
 }
 
@@ -78,7 +78,7 @@ fn names(value: &Value, name: &str) -> bool {
     }
 }
 
-/// Who can't be looked at may be a user.
+/// Ends the run when a kind can't be read: some of its objects may be users.
 fn not_told<T>(kind: &str, why: &str) -> Flow<T> {
     let message = format!("it can't be told whether a {kind} uses the object: {why}");
     Break(End::Failed(Failure::Transient(message)))
@@ -91,7 +91,7 @@ fn is_child(owner: &ObjectMeta, child: &ObjectMeta) -> bool {
 }
 
 impl<R: Reconcile> Run<R> {
-    /// True when the cache knows of an object that may not lose this one.
+    /// True when the cache knows of a user of the object.
     pub(super) fn is_referred_to(&self) -> bool {
         !self.known_referrers(&Users::of(self), 1).is_empty()
     }

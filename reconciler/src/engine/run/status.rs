@@ -23,7 +23,7 @@ use crate::engine::{
 };
 
 impl<R: Reconcile> Run<R> {
-    /// What the run came to, in conditions; and whether they are to be written.
+    /// The run's result in conditions, and whether they are to be written.
     pub(super) fn conclude(&mut self, end: End) -> (String, Requeue, bool) {
         match end {
             End::Requeue(requeue) => (self.synced_reason(), requeue, true),
@@ -145,7 +145,7 @@ impl<R: Reconcile> Run<R> {
         self.set(ConditionType::Ready, false, reason, message);
     }
 
-    /// Tells people something, if the API server will take it.
+    /// Emits an event. A failure is logged and has no other effect.
     pub(crate) async fn emit(&self, warning: bool, reason: &str, message: &str) {
         let event = ObjectEvent {
             key: self.ctx.key().clone(),
@@ -161,7 +161,7 @@ impl<R: Reconcile> Run<R> {
         }
     }
 
-    /// Logs that a write was not taken: what lasts once, and what passes by itself each time.
+    /// Logs that the API server did not take a write: a cause that lasts once, one that passes each time.
     pub(super) fn tell_unwritten(&self, error: &ClusterError) {
         if *error == ClusterError::NotFound {
             return tracing::debug!("a write found no object");

@@ -47,7 +47,7 @@ pub struct Engine {
     seen: Seen,
     running: JoinSet<Option<(Lane, Duration)>>,
     keys: HashMap<Id, ObjectKey>,
-    /// Work of the leader beside the runs; dropped with the term.
+    /// The leader's tasks beside the runs; dropped at the end of the term.
     chores: JoinSet<()>,
     token: Option<String>,
     /// The unreadable objects of which people were told in this term.
@@ -187,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// Wakes the owner, unless it is our own write that it sees.
+    /// Wakes the owner, unless the change is the effect of our own write.
     fn child_changed(&self, change: &ChildChange) {
         if self.token.is_some() && !self.shared.remembered.is_known(change) {
             let owner = children::owner_of(&self.shared, &change.owner);
@@ -195,7 +195,7 @@ impl Engine {
         }
     }
 
-    /// So much has happened to children that it was not told one by one.
+    /// Changes of children were missed, because there were too many at once: wakes every owner.
     fn wake_owners(&self) {
         if self.token.is_some() {
             let owners = self.shared.all().filter(|(reader, _)| reader.has_children());
@@ -227,7 +227,7 @@ impl Engine {
             let next = match ended {
                 Ok((_, next)) => next,
                 Err(error) => {
-                    // A kind's code panicked, and the panic hook has logged where.
+                    // The code of a kind panicked; the panic hook has logged the place.
                     tracing::error!(%key, %error, "a run broke off");
                     let Shared { back_off, random, .. } = &*self.shared;
                     Requeue::BackOff.next(back_off, &**random, &key, None)

@@ -1,4 +1,4 @@
-//! Who is to be looked at when an object changes. A write of our own status wakes nobody who does not depend on it.
+//! Which objects are queued when an object changes. A write of our own status wakes only those who depend on it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -72,7 +72,7 @@ impl Seen {
                 wake_referrers(shared, key);
                 forget(shared, key);
             }
-            // The cache is not to be believed now; when it is again, everything is listed anew.
+            // The cache can't be believed now. Once it can, everything is listed again.
             Found::Unknown => {}
         }
     }

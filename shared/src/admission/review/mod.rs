@@ -48,7 +48,7 @@ pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evalua
     }
 }
 
-/// Of an object of which nothing else is judged, the annotations that are set now: most of them are set like this.
+/// Checks the annotations of an update that changes nothing else that rules read.
 fn evaluate_steering(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>) -> Evaluation {
     let mut found = Findings::default();
     if request.stage == Stage::Validate {
@@ -60,7 +60,7 @@ fn evaluate_steering(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>
 fn evaluate_new<K: Kind>(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>) -> Evaluation {
     match new.decode::<K>() {
         Ok(object) => evaluate_object(request, context, object),
-        // Before the API server's own schema check; it will say the same, and more.
+        // The API server checks the schema after this call; it will say the same, and more.
         Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
         Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
     }
@@ -95,7 +95,7 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
     found.into_evaluation(request, context, patch, tolerance)
 }
 
-/// Tells whoever writes objects that the namespace's levels are not what somebody meant them to be.
+/// Warns whoever writes objects of a part of the namespace's annotation that has no effect.
 fn add_mistakes(namespace: &Namespace, problems: &mut Problems) {
     for mistake in &namespace.mistakes {
         let message =

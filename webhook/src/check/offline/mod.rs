@@ -51,7 +51,7 @@ pub(crate) struct Decision {
 /// Kind, namespace and name.
 pub(crate) type Id = (&'static str, String, String);
 
-/// A cluster that is not there.
+/// A cluster in memory.
 #[derive(Default)]
 pub(crate) struct Offline {
     /// Every object that is given, in its last version.
