@@ -41,21 +41,26 @@ async fn install(what: &str, requirements: &str, home: &Path, python: &Path) -> 
 }
 
 async fn must(what: &str, command: &mut Command) -> Result<()> {
-    let shown = format!("{:?}", command.as_std());
     let remedy = format!(
         "{what} is installed once per machine, which needs python3 (3.9 or newer) with venv and pip, and a package \
          index that pip can reach"
     );
+    succeed(&remedy, command).await.map(drop)
+}
+
+/// What `command` prints; when it fails, the error ends with `remedy`.
+pub(crate) async fn succeed(remedy: &str, command: &mut Command) -> Result<String> {
+    let shown = format!("{:?}", command.as_std());
     let output = command.kill_on_drop(true).output().await;
     let output = output.with_context(|| format!("can't run {shown}: {remedy}"))?;
     if !output.status.success() {
         bail!("{shown} failed: {remedy}\n{}", text(&output.stdout, &output.stderr));
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Takes the lock of the cache; the system frees it when this process ends.
-async fn lock(cache: &Path) -> Result<File> {
+pub(crate) async fn lock(cache: &Path) -> Result<File> {
     std::fs::create_dir_all(cache).with_context(|| format!("can't make the cache {}", cache.display()))?;
     let path = cache.join(".lock");
     let file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use ::http::{Request, Response};
+use ::http::{Request, Response, header::CONTENT_LENGTH};
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
@@ -108,9 +108,24 @@ async fn call(transport: Arc<dyn Transport>, request: HttpRequest) -> Result<Htt
         _ => ConnectorError::io(broken.into()),
     })?;
     note_status(answer.status().as_u16());
+    let answer = as_s3_calls_it(answer);
     // The SDK logs answers on the level trace, and what it has in memory with its contents: that may be a secret key.
     let unshown = |body: Vec<u8>| SdkBody::from_body_1_x(reqwest::Body::from(body));
     HttpResponse::try_from(answer.map(unshown)).map_err(|error| ConnectorError::other(error.into(), None))
+}
+
+/// Ceph's gateway (16.2) has another name for the root of what is answered to GetPublicAccessBlock. What is in it is the same.
+fn as_s3_calls_it(mut answer: Response<Vec<u8>>) -> Response<Vec<u8>> {
+    const THEIRS: &str = "BlockPublicAccessBlockConfiguration>";
+    let text = std::str::from_utf8(answer.body()).ok();
+    let Some(text) = text.filter(|text| text.len() < 1024 && text.trim_end().ends_with(THEIRS)) else {
+        return answer;
+    };
+    let text = text.replace(THEIRS, "PublicAccessBlockConfiguration>");
+    // The SDK compares it with what it reads.
+    answer.headers_mut().remove(CONTENT_LENGTH);
+    *answer.body_mut() = text.into_bytes();
+    answer
 }
 
 fn unsent_or_lost(error: reqwest::Error) -> Broken {

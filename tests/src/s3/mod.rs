@@ -5,9 +5,11 @@
 //! | moto | breadth: every call that we make | bucket policies decide nothing; users with keys can be deleted |
 //! | versitygw | enforcement: users, keys and bucket policies as AWS has them | no encryption, lifecycle, managed policies |
 //! | SeaweedFS | bulk; managed policies that decide | no public access block, ids of users, limit of keys, STS |
+//! | radosgw | public access block; calls that it mistakes for others | IAM; it is slow |
 //! | [`fake::Store`] | what no service does on request, on paused time | decides nothing |
 
 pub mod fake;
+mod radosgw;
 mod seaweedfs;
 mod sockets;
 

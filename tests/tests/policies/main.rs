@@ -5,6 +5,7 @@
 mod cases;
 mod decisions;
 mod documents;
+mod public;
 mod table;
 
 use std::collections::BTreeMap;

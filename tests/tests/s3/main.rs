@@ -11,6 +11,7 @@ mod orders;
 mod outages;
 mod parts;
 mod policies;
+mod radosgw;
 mod scale;
 mod services;
 mod trust;
