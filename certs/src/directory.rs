@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 pub use self::error::DirectoryError;
 use crate::{ca::Certificate, clock::Clock, resolver::Resolver, status::Status};
 
-/// The watch may be refused or miss something (network file systems, a replaced directory); this never does.
+/// How often the files are read again, because a watch may be refused or miss a change (network file systems, a replaced directory).
 const POLL: Duration = Duration::from_secs(3);
 
 /// Keeps a [`Resolver`] in step with a directory.

@@ -92,7 +92,7 @@ impl Stored {
         self.0.keys.iter().any(|own| **own == *key)
     }
 
-    /// True when nothing but status and annotations tells `self` from `other`, an earlier version of it.
+    /// True when only status and annotations differ between `self` and `other`, an earlier version of it.
     fn is_like(&self, other: &Self) -> bool {
         let (meta, before) = (self.meta(), other.meta());
         self.0.keys == other.0.keys
@@ -125,8 +125,8 @@ pub struct Index {
     edition: u64,
 }
 
-/// The objects with one key. Most keys have one holder; a store has ten thousand pets, each of which comes and goes
-/// without a look at the others.
+/// The objects with one key. Most keys have one holder, but a store has ten thousand pets: adding or removing one must not go through the
+/// others.
 #[derive(Debug)]
 enum Holders {
     One(Stored),
@@ -287,7 +287,7 @@ impl Index {
         self.by_namespace.entry(object.namespace().into()).or_default().insert(InNamespace(object));
     }
 
-    /// `object` with the keys of `like`, or with the copies that others have: ten thousand pets of a store have its key once.
+    /// `object` with its keys taken from `like`, or from other objects: ten thousand pets of a store share one copy of its key.
     fn with_known_keys(&self, mut object: Stored, like: Option<Stored>) -> Stored {
         let known = |key: &Arc<str>| self.by_key.get_key_value(key).map_or(key, |(known, _)| known).clone();
         let keys = match like {
@@ -340,7 +340,7 @@ impl Index {
         self.by_key.get(key).map_or(0, Holders::len)
     }
 
-    /// A number that is another one after an object has come, has gone, or differs in more than status and annotations.
+    /// A number that changes whenever an object is added, removed, or changed in more than its status and annotations.
     pub fn edition(&self) -> u64 {
         self.edition
     }

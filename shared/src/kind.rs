@@ -73,7 +73,7 @@ pub trait Kind:
     /// The fields that [`fill_defaults`](Self::fill_defaults) fills in or tidies up. The API server asks to have defaults
     /// filled in only when one of them is not as it should be, so a field that is missing here stays as it is.
     const FILLS: &'static [Filled] = &[];
-    /// Whether the reconciler looks after objects of this kind.
+    /// Whether the reconciler reconciles objects of this kind.
     const RECONCILED: bool = true;
     /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
     /// that it refers to.
@@ -86,8 +86,7 @@ pub trait Kind:
     const BINDS: &'static [&'static str] = &[];
     /// Fields that may hold a secret in the clear. Nothing repeats their values.
     const SECRET_FIELDS: &'static [&'static str] = &[];
-    /// Whether objects tell what is not for everybody's eyes: they are seen, as Secrets are, by those who may edit
-    /// and not by those who may only view.
+    /// Whether objects are confidential, as Secrets are: users who may only view see none of them, users who may edit do.
     const CONFIDENTIAL: bool = !Self::SECRET_FIELDS.is_empty();
 
     /// Fills in defaults, no more than [`FILLS`](Self::FILLS) says. Runs twice with the effect of once; removes nothing.
@@ -138,7 +137,7 @@ pub struct KindInfo {
     pub read_annotations: &'static [&'static str],
     /// The fields that its defaults fill in or tidy up.
     pub fills: &'static [Filled],
-    /// Whether the reconciler looks after its objects.
+    /// Whether the reconciler reconciles its objects.
     pub reconciled: bool,
     /// What the reconciler touches for an object, beside it.
     pub access: &'static [Access],
@@ -148,7 +147,7 @@ pub struct KindInfo {
     pub binds: &'static [&'static str],
     /// Its fields that may hold a secret in the clear.
     pub secret_fields: &'static [&'static str],
-    /// Whether its objects are for the eyes of those only who may edit them.
+    /// Whether only users who may edit see its objects.
     pub confidential: bool,
     /// The admission of one request about an object of this kind.
     pub evaluate: fn(&Request<'_>, &Context<'_>) -> Evaluation,

@@ -1,4 +1,5 @@
-//! What the conditions of an object come to, what its status says of its references' targets, and what it remembers.
+//! What the conditions of an object amount to, what its status says about the targets of its references, and how old its last look at the
+//! service is.
 
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Checks, ObjectKey, annotation::reconcile_token};
 
-/// Whether the shop shows the thing whose id is recorded.
+/// Whether the service lists the thing whose id is recorded.
 pub(crate) const PRESENT: &str = "Present";
-/// How long the shop may take to show what it has made.
+/// How long the service may take to list what it has made.
 const LATE: SignedDuration = SignedDuration::from_mins(10);
-/// How soon something that is not shown yet is looked at again.
+/// How soon something that is not listed yet is looked at again.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
-/// A time of the last look in a status is not moved more often than this while nothing else changes.
+/// How far the time of the last look in a status may lag behind while nothing else changes.
 const LAST_LOOK: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where an object stands, in a few words.
@@ -81,7 +82,7 @@ pub(crate) fn is_asked<K: Kind>(object: &K, acted_on: Option<&str>) -> bool {
     reconcile_token(object).is_some_and(|token| acted_on != Some(token.as_str()))
 }
 
-/// `last` as it is, or `now` when it is so old that people would wonder.
+/// Sets `last` to `now` when something changed, or when it is that old.
 pub(crate) fn last_look(last: &mut Option<String>, now: Timestamp, changed: bool) {
     let before = last.as_deref().and_then(|last| last.parse::<Timestamp>().ok());
     if changed || before.is_none_or(|before| now.duration_since(before) > LAST_LOOK) {

@@ -1,4 +1,4 @@
-//! How much of us a remote service can bear.
+//! How many calls of ours a remote service can bear.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,7 @@ pub(crate) fn not_blank() -> kube::core::Rule {
 
 const BLANK_MESSAGE: &str = "is blank; fill it in";
 
-/// Adds a problem when a text that must say something says nothing, or has characters that do not print.
+/// Adds a problem when a text is empty or only white space, or has characters that do not print.
 pub fn check_required(
     problems: &mut Problems,
     rule: &'static AdmissionRule,

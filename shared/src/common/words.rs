@@ -1,4 +1,4 @@
-//! Texts as such, of which no rule judges anything.
+//! Functions on texts that belong to no rule.
 
 /// The longest word that another one is looked for.
 const LONGEST: usize = 100;
@@ -13,14 +13,14 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether `written` is `known` but for one or two letters.
+/// Whether `written` differs from `known` by one or two letters only.
 pub fn is_slip(written: &str, known: &str) -> bool {
     written.len() <= LONGEST && (1..=2).contains(&strsim::damerau_levenshtein(written, known))
 }
 
-/// The one of `known` that `written` is a slip of.
+/// The one of `known` that `written` misspells.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // The distance takes as long as both words are, multiplied.
+    // The time grows with the product of both lengths.
     if written.len() > LONGEST {
         return None;
     }

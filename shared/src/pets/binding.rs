@@ -65,7 +65,7 @@ const LOOKED_AT: usize = 100;
 #[derive(Debug)]
 pub struct Stores(Vec<Arc<PetStore>>);
 
-/// What of the pets that name no store comes to one of several.
+/// Which pets that name no store belong to this one of several stores.
 struct Share<'a> {
     store: &'a PetStore,
     /// Whether pets without a tag do.

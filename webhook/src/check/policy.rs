@@ -24,7 +24,7 @@ use super::{
     words::{self, count, printable},
 };
 
-/// What there is to do without a policy, for which nothing here has a meaning.
+/// Arguments that mean something only where no policy is checked.
 const WITHOUT_POLICY: [&str; 3] = ["files", "rules", "explain"];
 
 /// A policy document to check in place of objects

@@ -23,7 +23,7 @@ rules! {
 
 const NO_LEVEL: &str = "Its level can't be changed.";
 
-/// What nobody can do without: what was not checked, or came out otherwise, can't be called admitted.
+/// The rules whose level can't be changed: input that was not checked, or a fixture that came out otherwise, can't be called admitted.
 const FIXED: [&AdmissionRule; 2] = [&INPUT, &FIXTURE];
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use super::{
     metrics::{Certificate, Metrics},
 };
 
-/// How often the file of the client CA is read. A watch may be refused or miss something; this never does.
+/// How often the file of the client CA is read again, because a watch of it may be refused or miss a change.
 const LOOK: Duration = Duration::from_secs(3);
 
 /// Where the served certificate comes from, and whom it is served to.

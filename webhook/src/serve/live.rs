@@ -62,7 +62,8 @@ struct Flights {
     left: usize,
 }
 
-/// A read. Whoever needs the same before it begins waits for its answer; later, that may be of before the question.
+/// A live read. A request that needs the same before it begins waits for its answer; a request that comes later does not, because the
+/// answer may be older than the request.
 type Flight = BoxFuture<'static, Result<Read, Arc<kube::Error>>>;
 
 /// What was read.

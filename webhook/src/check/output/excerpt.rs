@@ -17,10 +17,10 @@ use crate::check::{
 
 /// How many bytes are shown on either side of the place. A file in one line would be shown whole for each problem else.
 const AROUND: usize = 200;
-/// How far around what is shown a secret is looked for: a card's number may be written in several words.
+/// How far around the shown part secrets are looked for: a card's number may be written in several words.
 const MARGIN: usize = 1_000;
 
-/// What is pointed at, and what on its line is secret.
+/// A line of a file, the place in it that is pointed at, and what of it is secret.
 pub(crate) struct Excerpt<'a> {
     name: &'a str,
     number: usize,
@@ -31,13 +31,13 @@ pub(crate) struct Excerpt<'a> {
 }
 
 impl<'a> Excerpt<'a> {
-    /// Of a file that may hold no object of ours.
+    /// The excerpt of a file that holds no object of ours, so that no secrets are known.
     pub(crate) fn of_file(source: &'a Source, span: Span) -> Self {
         let (number, line) = (span.start.line, source.line(span.start.line));
         Self { name: &source.name, number, line, place: on_line(line, number, span), secrets: Vec::new() }
     }
 
-    /// Of an object, whose kind declares which of its fields may hold a secret.
+    /// The excerpt of an object, whose kind declares which of its fields may hold a secret.
     pub(crate) fn of_object(submission: &'a Submission, span: Span) -> Self {
         let excerpt = Self::of_file(&submission.source, span);
         let number = excerpt.number;

@@ -19,7 +19,7 @@ const LINKS: usize = 40;
 #[derive(Debug)]
 pub(crate) struct Place {
     way: Way,
-    /// What is there now. Of standard output, which the shell has emptied, only what it is appended to.
+    /// The file that is there now. For standard output, which the shell has emptied, only a file that it appends to.
     there: Option<FileId>,
 }
 
@@ -45,7 +45,8 @@ impl Place {
         let (end, now) = (end(path), fs::metadata(path).ok());
         let is = |stream: BorrowedFd<'_>, number: &str| {
             let open = opened(stream).as_ref().map(id);
-            // Of a terminal there are several, as of nothing: who names them means them.
+            // A character device, such as a terminal or /dev/null, is taken as another output even if standard output goes there too:
+            // whoever names it means it.
             let named = now.as_ref().filter(|now| !now.file_type().is_char_device()).map(id);
             end == own_descriptors().join(number) || (named.is_some() && named == open)
         };
@@ -63,7 +64,7 @@ impl Place {
         self.way == Way::Stdout
     }
 
-    /// Whether both are one, by whatever name.
+    /// Whether both lead to one file, by whatever names.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.way == other.way || (self.there.is_some() && self.there == other.there)
     }

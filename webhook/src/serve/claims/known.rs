@@ -1,5 +1,5 @@
-//! What this replica knows of claims: of a storm of requests for one value, one asks the API server, and the others
-//! are answered from here.
+//! What this replica knows of claims: of many requests for one value at the same time, one asks the API server, and this answers the
+//! others.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,10 +10,10 @@ use std::{
 use concierge_shared::{admission::claim::Holder, index::Stored};
 use parking_lot::Mutex;
 
-/// How long what the API server said of a claim is passed on. Longer, and a value stays refused after its request
-/// failed.
+/// How long an answer of the API server about a claim is reused. If it were longer, a value would stay refused after the request that
+/// reserved it failed.
 const PASSED_ON: Duration = Duration::from_secs(1);
-/// How many old slots are looked at for each new one: two, so that they get fewer.
+/// How many old slots are looked at for each new one. With two, the old ones get fewer.
 const LOOKED_AT: usize = 2;
 
 /// What is known of one claim. Locked while somebody finds out.
