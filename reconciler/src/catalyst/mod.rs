@@ -2,6 +2,7 @@
 
 pub mod build;
 mod environment;
+mod obstacle;
 mod project;
 pub mod remote;
 pub mod runner;

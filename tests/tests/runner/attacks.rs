@@ -187,7 +187,7 @@ async fn attack_8_pods_that_reach_for_the_host_are_refused() -> Result<()> {
         deployment["spec"]["template"]["spec"] = spec;
         let manifest = if is_pod { pod } else { deployment };
         let outcome = environment.deploy(&[("k8s/app.yaml", &manifest.to_string())]).await?;
-        let JobOutcome::Failed { reason: "PodSecurity", message, .. } = &outcome else {
+        let JobOutcome::Failed { reason: "PodRefused", message, .. } = &outcome else {
             bail!("{name} {kind}: {outcome:?}")
         };
         ensure!(message.contains("take"), "{message}");

@@ -43,13 +43,19 @@ async fn check(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_deployed_and_does_not_run_is_told_with_its_reason_and_a_remedy() -> Result<()> {
     use DeploymentMode::{DockerCompose, Helm};
-    let pull = ("ImageUnavailable", "can't be pulled; correct its name");
-    let exit = ("ContainerFailed", "exit code 1 instead of running; its log: kubectl logs");
+    let pull = ("ImageNotPulled", "correct its name");
+    let exit = ("ContainerExited", "exit code 1; see why with: kubectl logs -n");
     tokio::try_join!(
         check("fate-nopull", DockerCompose, "nopull", "2", pull),
         check("fate-fail", DockerCompose, "fail", "2", exit),
-        check("fate-exit137", DockerCompose, "exit137", "2", ("OutOfMemory", "raise its limit")),
-        check("fate-hang", DockerCompose, "hang", "2", ("NotReady", "does its readiness probe succeed")),
+        check("fate-exit137", DockerCompose, "exit137", "2", ("ContainerKilled", "limits.memory")),
+        check(
+            "fate-hang",
+            DockerCompose,
+            "hang",
+            "2",
+            ("NotReadyInTime", "does its readiness probe succeed")
+        ),
         check(
             "fate-quota",
             DockerCompose,

@@ -1,11 +1,10 @@
 //! What there is of an environment.
 
-use concierge_runtime::cache::ApiResourceOf;
 use concierge_shared::{
     catalyst::{Environment, Project},
     child::Child,
 };
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 use super::{
     Here,
@@ -99,9 +98,7 @@ async fn trouble_of(
         return Ok(None);
     }
     let selector = format!("{POD_LABEL}={}", place.uid());
-    let mut all = ctx.labelled(&Child::of::<Pod>().api_resource(), &selector).await?;
-    all.retain(|pod| pod["metadata"]["namespace"].as_str() == Some(place.namespace));
-    let of_pods = pods::trouble(place.namespace, &all);
+    let of_pods = pods::trouble(&pods::of(ctx, place, &selector).await?);
     Ok(of_pods.or_else(|| unready.iter().find_map(|message| pods::explained(message))))
 }
 

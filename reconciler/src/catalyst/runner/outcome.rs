@@ -7,8 +7,11 @@ use k8s_openapi::api::{
 };
 use serde_json::{Value, json};
 
-use super::{RunnerInput, wait::Obstacle};
-use crate::common::redaction::{Prefixes, Redaction};
+use super::RunnerInput;
+use crate::{
+    catalyst::obstacle::{self, Obstacle},
+    common::redaction::{Prefixes, Redaction},
+};
 
 /// What came of a Job so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +84,14 @@ fn failure(input: &RunnerInput<'_>, step: Step, ended: &ContainerStateTerminated
     let words = ended.message.as_deref().unwrap_or_default().trim();
     let words = without_secrets(input, words);
     let killed = (ended.exit_code == 137).then_some((
-        "OutOfMemory",
+        Obstacle::ContainerKilled.reason(),
         "the runner was killed, most likely for lack of memory: what it deploys is too large",
     ));
     let (reason, remedy) = killed.unwrap_or_else(|| match step {
         Step::Git => git(&words),
         Step::Compose => ("InvalidComposeFile", "correct the compose file"),
-        Step::Deploy => refusal(&words).unwrap_or_else(|| by_mode(input.mode)),
+        Step::Deploy => obstacle::of_refusal(&words)
+            .map_or_else(|| by_mode(input.mode), |(obstacle, remedy)| (obstacle.reason(), remedy)),
         // It tells a remedy itself.
         Step::Wait => (Obstacle::of_exit_code(ended.exit_code).reason(), ""),
     });
@@ -127,26 +131,6 @@ fn git(words: &str) -> Remedy {
         ("RepositoryNotFound", "correct the source's repositoryUrl in the Project")
     } else {
         ("SourceUnavailable", "is the repository within reach of the environment's namespace?")
-    }
-}
-
-/// What the API server refuses whoever asks for it.
-fn refusal(words: &str) -> Option<Remedy> {
-    let has = |part: &str| words.contains(part);
-    if has("violates PodSecurity") {
-        Some((
-            "PodSecurity",
-            "pods of an environment may not be privileged, nor use the host's folders, network and ports; take that out",
-        ))
-    } else if has("exceeded quota") || has("failed quota") {
-        Some(("QuotaExceeded", "ask for less, or raise resources.defaultQuota in the Project"))
-    } else if has("does not match the namespace") || (has("orbidden") && has("system:serviceaccount:")) {
-        Some((
-            "Forbidden",
-            "an environment has its own namespace alone, and no NetworkPolicies, Ingresses, Roles and RoleBindings there; take that out",
-        ))
-    } else {
-        None
     }
 }
 

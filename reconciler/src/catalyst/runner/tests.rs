@@ -189,7 +189,7 @@ fn each_failure_has_a_reason_and_a_remedy_and_tells_no_secret() {
             1,
             "pods \"x\" is forbidden: violates PodSecurity \"baseline\"",
             Step::Deploy,
-            "PodSecurity",
+            "PodRefused",
             "take that out",
         ),
         (
@@ -200,16 +200,16 @@ fn each_failure_has_a_reason_and_a_remedy_and_tells_no_secret() {
             "ChartFailed",
             "correct the chart",
         ),
-        ("deploy", 137, "", Step::Deploy, "OutOfMemory", "too large"),
+        ("deploy", 137, "", Step::Deploy, "ContainerKilled", "too large"),
         (
             "wait",
             11,
             "the image a can't be pulled; correct its name",
             Step::Wait,
-            "ImageUnavailable",
+            "ImageNotPulled",
             "correct its name",
         ),
-        ("wait", 1, "", Step::Wait, "NotReady", "exit code 1"),
+        ("wait", 1, "", Step::Wait, "NotReadyInTime", "exit code 1"),
     ] {
         let (job, pods) = failed(container, code, words);
         let JobOutcome::Failed { step: at, reason: why, message } =

@@ -1,14 +1,11 @@
 //! What the objects of a namespace tell of its being ready.
 
-use std::process::ExitCode;
-
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
-    core::v1::{ContainerStatus, Pod},
+    core::v1::Pod,
 };
 
-/// The longest text of another program that is passed on, in characters.
-const LONGEST: usize = 240;
+use crate::catalyst::obstacle::{Found, Obstacle, not_created, of_pod};
 
 /// What there is.
 #[derive(Default)]
@@ -28,53 +25,11 @@ pub(super) enum Verdict {
     Stopped(Obstacle, String),
 }
 
-/// What is in the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::catalyst::runner) enum Obstacle {
-    NotReady,
-    Image,
-    Crash,
-    Memory,
-    PodSecurity,
-    Quota,
-    Unschedulable,
-    Forbidden,
-}
-
-/// Each with its exit code, and the reason that people read.
-const CODES: [(Obstacle, u8, &str); 8] = [
-    (Obstacle::NotReady, 10, "NotReady"),
-    (Obstacle::Image, 11, "ImageUnavailable"),
-    (Obstacle::Crash, 12, "ContainerFailed"),
-    (Obstacle::Memory, 13, "OutOfMemory"),
-    (Obstacle::PodSecurity, 14, "PodSecurity"),
-    (Obstacle::Quota, 15, "QuotaExceeded"),
-    (Obstacle::Unschedulable, 16, "Unschedulable"),
-    (Obstacle::Forbidden, 17, "Forbidden"),
-];
-
-impl Obstacle {
-    pub(super) fn exit_code(self) -> ExitCode {
-        CODES.iter().find(|(one, ..)| *one == self).map_or(ExitCode::FAILURE, |(_, code, _)| (*code).into())
-    }
-
-    pub(in crate::catalyst::runner) fn of_exit_code(code: i32) -> Self {
-        let known = CODES.iter().find(|(_, one, _)| i32::from(*one) == code);
-        known.map_or(Self::NotReady, |(one, ..)| *one)
-    }
-
-    pub(in crate::catalyst::runner) fn reason(self) -> &'static str {
-        CODES.iter().find(|(one, ..)| *one == self).map_or("NotReady", |(_, _, reason)| reason)
-    }
-}
-
-type Found = (Obstacle, String);
-
 pub(super) fn judge(seen: &Seen) -> Verdict {
     let unready = unready(seen);
     let Some(first) = unready.first() else { return Verdict::Ready };
     let refused = seen.deployments.iter().find_map(refused);
-    match refused.or_else(|| seen.pods.iter().filter(|pod| !is_of_job(pod)).find_map(stopped)) {
+    match refused.or_else(|| seen.pods.iter().filter(|pod| !is_of_job(pod)).find_map(of_pod)) {
         Some((obstacle, message)) => Verdict::Stopped(obstacle, message),
         None => Verdict::Waiting(format!(
             "{first} is not ready{}; does it listen, and does its readiness probe succeed?",
@@ -142,79 +97,6 @@ fn refused(one: &Deployment) -> Option<Found> {
     Some(not_created(failure.message.as_deref().unwrap_or_default()))
 }
 
-/// What follows from the words with which a pod was not created.
-pub(super) fn not_created(words: &str) -> Found {
-    let (obstacle, remedy) = if words.contains("violates PodSecurity") {
-        (Obstacle::PodSecurity, "take out what is privileged or of the host")
-    } else if words.contains("exceeded quota") || words.contains("failed quota") {
-        (Obstacle::Quota, "ask for less, or raise resources.defaultQuota in the Project")
-    } else {
-        (Obstacle::Forbidden, "change what is asked for")
-    };
-    (obstacle, format!("{}; {remedy}", short(words)))
-}
-
-/// Why a pod does not come to run.
-fn stopped(pod: &Pod) -> Option<Found> {
-    let status = pod.status.as_ref()?;
-    let all = [&status.init_container_statuses, &status.container_statuses];
-    let container = all.into_iter().flatten().flatten().find_map(|one| container(pod, one));
-    container.or_else(|| unschedulable(pod))
-}
-
-fn container(pod: &Pod, one: &ContainerStatus) -> Option<Found> {
-    let pod = pod.metadata.name.as_deref().unwrap_or_default();
-    let waiting = one.state.as_ref().and_then(|state| state.waiting.as_ref());
-    match waiting.and_then(|waiting| waiting.reason.as_deref()) {
-        Some("ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull") => {
-            let message = "can't be pulled; correct its name, or the registry's credentials (Secret registry-credentials)";
-            Some((
-                Obstacle::Image,
-                format!("the image {} of container {} {message}", short(&one.image), one.name),
-            ))
-        }
-        Some("CreateContainerConfigError" | "CreateContainerError") => {
-            let words = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
-            let message =
-                format!("container {} can't be made: {}; correct its configuration", one.name, short(words));
-            Some((Obstacle::Crash, message))
-        }
-        Some("CrashLoopBackOff") => Some(crashed(pod, one)),
-        _ => (exit_code(one).is_some_and(|code| code != 0)).then(|| crashed(pod, one)),
-    }
-}
-
-fn exit_code(one: &ContainerStatus) -> Option<i32> {
-    Some(one.state.as_ref()?.terminated.as_ref()?.exit_code)
-}
-
-fn crashed(pod: &str, one: &ContainerStatus) -> Found {
-    let last =
-        one.last_state.as_ref().and_then(|state| state.terminated.as_ref()).map(|ended| ended.exit_code);
-    let code = exit_code(one).or(last).unwrap_or(1);
-    let (name, log) = (&one.name, format!("its log: kubectl logs {pod} -c {} --previous", one.name));
-    if code == 137 {
-        let message = format!(
-            "container {name} is killed (exit code 137), most likely for lack of memory; raise its limit; {log}"
-        );
-        return (Obstacle::Memory, message);
-    }
-    (Obstacle::Crash, format!("container {name} ends with exit code {code} instead of running; {log}"))
-}
-
-fn unschedulable(pod: &Pod) -> Option<Found> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let unscheduled = |one: &&k8s_openapi::api::core::v1::PodCondition| {
-        one.type_ == "PodScheduled" && one.status == "False" && one.reason.as_deref() == Some("Unschedulable")
-    };
-    let words = conditions.iter().find(unscheduled)?.message.as_deref().unwrap_or_default();
-    Some((Obstacle::Unschedulable, format!("no node has room: {}; ask for less", short(words))))
-}
-
-fn short(words: &str) -> String {
-    words.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -251,40 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn each_obstacle_is_told_with_its_remedy() {
-        let waiting = |reason: &str| json!({ "state": { "waiting": { "reason": reason } } });
-        let ended = |code: i32| json!({ "state": { "waiting": { "reason": "CrashLoopBackOff" } }, "lastState": { "terminated": { "exitCode": code } } });
-        let failure = |words: &str| json!([{ "type": "ReplicaFailure", "status": "True", "message": words }]);
-        for (container, conditions, obstacle, words) in [
-            (
-                waiting("ImagePullBackOff"),
-                json!([]),
-                Obstacle::Image,
-                "acme/shop:1 of container app can't be pulled; correct",
-            ),
-            (
-                ended(1),
-                json!([]),
-                Obstacle::Crash,
-                "exit code 1 instead of running; its log: kubectl logs web-1",
-            ),
-            (ended(137), json!([]), Obstacle::Memory, "raise its limit"),
-            (
-                json!({}),
-                failure("pods \"x\" is forbidden: violates PodSecurity \"baseline\""),
-                Obstacle::PodSecurity,
-                "take out",
-            ),
-            (json!({}), failure("exceeded quota: default-quota"), Obstacle::Quota, "ask for less"),
-            (json!({}), failure("no"), Obstacle::Forbidden, "change"),
-        ] {
-            let (found, message) = stopped_by(vec![pod("ReplicaSet", &container)], &conditions);
-            assert!(found == obstacle && message.contains(words), "{found:?} {message}");
-            assert_eq!(
-                Obstacle::of_exit_code(CODES.iter().find(|one| one.0 == obstacle).unwrap().1.into()),
-                obstacle
-            );
-        }
+    fn what_is_not_ready_is_told_with_what_stops_it() {
+        let waiting = json!({ "state": { "waiting": { "reason": "ImagePullBackOff" } } });
+        let (found, message) = stopped_by(vec![pod("ReplicaSet", &waiting)], &json!([]));
+        assert!(found == Obstacle::ImageNotPulled && message.contains("acme/shop:1"), "{found:?} {message}");
+        let words = "pods \"x\" is forbidden: violates PodSecurity \"baseline\"";
+        let failure = json!([{ "type": "ReplicaFailure", "status": "True", "message": words }]);
+        let (found, message) = stopped_by(vec![pod("ReplicaSet", &json!({}))], &failure);
+        assert!(found == Obstacle::PodRefused && message.contains("take that out"), "{found:?} {message}");
     }
 
     #[test]

@@ -24,8 +24,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-pub(super) use judge::Obstacle;
-use judge::{Seen, Verdict, judge};
+use self::judge::{Seen, Verdict, judge};
+use crate::catalyst::obstacle::{self, Obstacle};
 
 /// Waits until what was deployed into a namespace is ready; the reconciler's runner calls this.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ async fn wait(args: &WaitArgs) -> anyhow::Result<Option<(Obstacle, String)>> {
             Verdict::Ready => return Ok(None),
             Verdict::Waiting(message) => {
                 since = None;
-                (end, (Obstacle::NotReady, message))
+                (end, (Obstacle::NotReadyInTime, message))
             }
             Verdict::Stopped(obstacle, message) => {
                 let first =
@@ -128,7 +128,7 @@ async fn with_event(client: &Client, namespace: &str, last: (Obstacle, String)) 
         events.items.into_iter().rfind(|event| event.reason.as_deref() == Some("FailedCreate"))
     });
     match (last, newest.and_then(|event| event.message)) {
-        ((Obstacle::NotReady, _), Some(message)) => judge::not_created(&message),
+        ((Obstacle::NotReadyInTime, _), Some(message)) => obstacle::not_created(&message),
         (last, _) => last,
     }
 }
