@@ -11,6 +11,7 @@ pub mod demo;
 pub mod docs;
 pub mod faults;
 pub mod kubectl;
+pub mod modules;
 pub mod petstore;
 pub mod process;
 pub mod python;

@@ -3,7 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `args` | the command line |
-//! | `input`, `files` | files, read into values that know where they stand, and documents told apart |
+//! | `input`, `files` | files, read into values that know where they stand |
+//! | `documents` | what each document is: an object of ours, a review, a fixture, a namespace or something else |
 //! | `offline` | admission in a world in memory |
 //! | `schema` | what the API server itself would say |
 //! | `policy` | `--policy`: a policy document in place of objects |
@@ -20,12 +21,10 @@ use std::{
 
 pub use self::args::CheckArgs;
 use self::{
+    documents::{Item, Reader},
     files::Inputs,
     fixture::init::{self, Unwritten},
-    input::{
-        Item, Reader,
-        source::{self, BadInput},
-    },
+    input::source::{self, BadInput},
     offline::Offline,
     output::Output,
     report::Report,
@@ -33,6 +32,7 @@ use self::{
 
 mod args;
 mod checked;
+mod documents;
 mod files;
 pub mod fixture;
 mod input;

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use super::{
     checked::Checked,
+    documents::Item,
     fixture::{Differences, Verdict},
     input::{
-        Item,
         source::{BadInput, Source},
         tree::Span,
     },

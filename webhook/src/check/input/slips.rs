@@ -11,7 +11,7 @@ use super::tree::Node;
 use crate::check::words::{is_slip, nearest};
 
 /// Whether what is no object was meant to be one of ours, or a list of them.
-pub(super) fn is_ours(node: &Node) -> bool {
+pub(crate) fn is_ours(node: &Node) -> bool {
     let text = |key| node.get(key).and_then(Node::text);
     let of_group =
         |version: &str| KINDS.iter().any(|info| version.split('/').next() == Some(&(info.group)()));
@@ -21,7 +21,7 @@ pub(super) fn is_ours(node: &Node) -> bool {
 }
 
 /// Why `node` is no object, and the field at which that is said.
-pub(super) fn no_object(node: &Node) -> (FieldPath, String) {
+pub(crate) fn no_object(node: &Node) -> (FieldPath, String) {
     let Some(map) = node.map() else {
         let why = match node.list() {
             Some(_) => {
@@ -66,13 +66,13 @@ fn groups() -> String {
 }
 
 /// What is wrong with an object of a kind of ours in a group that is none, but nearly is the kind's.
-pub(super) fn misspelt_group(group: &str, kind: &str) -> Option<String> {
+pub(crate) fn misspelt_group(group: &str, kind: &str) -> Option<String> {
     let meant = KINDS.iter().find(|info| info.name == kind && is_slip(group, &(info.group)()))?;
     Some(format!("the group {group:?} is not known here; did you mean {}?", meant.api_version()))
 }
 
 /// What is wrong with the API version that is a group of ours alone.
-pub(super) fn without_version(api_version: &str, kind: &str) -> Option<String> {
+pub(crate) fn without_version(api_version: &str, kind: &str) -> Option<String> {
     let in_group = || KINDS.iter().filter(|info| (info.group)() == api_version);
     let meant = in_group().find(|info| info.name == kind).or_else(|| in_group().next())?;
     Some(format!("the apiVersion {api_version} has no version; use {}", meant.api_version()))

@@ -1,18 +1,10 @@
 //! Files, folders and standard input, read and parsed.
 
-use std::{
-    collections::HashSet,
-    fmt, fs, io,
-    io::Read as _,
-    os::fd::AsFd as _,
-    path::{Path, PathBuf},
-    rc::Rc,
-};
+use std::{fmt, fs, io, io::Read as _, os::fd::AsFd as _, path::Path, rc::Rc};
 
 use super::{
     json,
     tree::{Node, Span},
-    walk::{self, Found},
     yaml::{self, SyntaxError},
 };
 use crate::check::files::Inputs;
@@ -116,47 +108,12 @@ fn json_or_yaml(text: &str) -> Vec<Result<Node, SyntaxError>> {
     }
 }
 
-/// Reads `paths`: files, folders with all YAML and JSON files below them, and `-` for standard input. A file
-/// that is named twice is read once.
-///
-/// What holds nothing is an error unless `may_be_empty`: what should have filled it may have failed.
-pub(crate) fn read(
-    paths: &[PathBuf],
-    may_be_empty: bool,
-    inputs: &mut Inputs,
-) -> (Vec<Rc<Source>>, Vec<BadInput>) {
-    let (mut sources, mut bad) = (Vec::new(), Vec::new());
-    let mut seen = HashSet::new();
-    for path in paths {
-        let Found { files, bad: mut unread } = walk::files(path);
-        if files.is_empty() && unread.is_empty() && !may_be_empty {
-            bad.push(BadInput::file(path, format!("holds no .yaml, .yml or .json file; {MAY_BE_EMPTY}")));
-        }
-        bad.append(&mut unread);
-        for file in files {
-            if !seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                continue;
-            }
-            match read_one(&file, file == *path, inputs) {
-                Ok(source) => {
-                    if source.asked_for && source.is_empty() && !may_be_empty {
-                        bad.push(BadInput::file(&file, format!("holds nothing to check; {MAY_BE_EMPTY}")));
-                    }
-                    sources.push(source);
-                }
-                Err(error) => bad.push(error),
-            }
-        }
-    }
-    (sources, bad)
-}
-
 /// Reads the file `path`, and notes in `inputs` that it was.
 pub(crate) fn read_file(path: &Path, inputs: &mut Inputs) -> Result<Rc<Source>, BadInput> {
     read_one(path, true, inputs)
 }
 
-fn read_one(path: &Path, asked_for: bool, inputs: &mut Inputs) -> Result<Rc<Source>, BadInput> {
+pub(super) fn read_one(path: &Path, asked_for: bool, inputs: &mut Inputs) -> Result<Rc<Source>, BadInput> {
     let bytes =
         bytes(path, inputs).map_err(|error| BadInput::file(path, format!("can't be read: {error}")))?;
     let text = String::from_utf8(bytes)

@@ -1,11 +1,14 @@
-//! The YAML and JSON files of a folder.
+//! The files that are given, and the YAML and JSON files of folders.
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
-use super::source::BadInput;
+use super::source::{BadInput, MAY_BE_EMPTY, Source, read_one};
+use crate::check::files::Inputs;
 
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -15,6 +18,41 @@ pub(crate) struct Found {
     pub files: Vec<PathBuf>,
     /// What should have been read and can't.
     pub bad: Vec<BadInput>,
+}
+
+/// Reads `paths`: files, folders with all YAML and JSON files below them, and `-` for standard input. A file
+/// that is named twice is read once.
+///
+/// What holds nothing is an error unless `may_be_empty`: what should have filled it may have failed.
+pub(crate) fn read(
+    paths: &[PathBuf],
+    may_be_empty: bool,
+    inputs: &mut Inputs,
+) -> (Vec<Rc<Source>>, Vec<BadInput>) {
+    let (mut sources, mut bad) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for path in paths {
+        let Found { files, bad: mut unread } = files(path);
+        if files.is_empty() && unread.is_empty() && !may_be_empty {
+            bad.push(BadInput::file(path, format!("holds no .yaml, .yml or .json file; {MAY_BE_EMPTY}")));
+        }
+        bad.append(&mut unread);
+        for file in files {
+            if !seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                continue;
+            }
+            match read_one(&file, file == *path, inputs) {
+                Ok(source) => {
+                    if source.asked_for && source.is_empty() && !may_be_empty {
+                        bad.push(BadInput::file(&file, format!("holds nothing to check; {MAY_BE_EMPTY}")));
+                    }
+                    sources.push(source);
+                }
+                Err(error) => bad.push(error),
+            }
+        }
+    }
+    (sources, bad)
 }
 
 /// The file itself; for a folder, the YAML and JSON files below it, ordered by path.
