@@ -1,6 +1,6 @@
 //! The API server through kube's client.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use concierge_runtime::clock::ServerClock;
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use kube::{
     core::{ApiResource, DynamicObject, ObjectMeta},
 };
 use parking_lot::Mutex;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::engine::{
@@ -99,6 +100,16 @@ impl Kubernetes {
             let Some(token) = next else { return Ok(()) };
             params = params.continue_token(&token);
         }
+    }
+
+    fn patch<'a, P>(&'a self, target: &'a Target, params: PatchParams, patch: Patch<P>) -> Answer<'a, Value>
+    where
+        P: Serialize + fmt::Debug + Send + Sync + 'a,
+    {
+        Box::pin(async move {
+            let api = self.api(&target.resource, &target.namespace);
+            json(bounded(api.patch(&target.name, &params, &patch)).await?)
+        })
     }
 
     /// The event to send, and whether it is one that was sent before and happens again.
@@ -218,11 +229,7 @@ impl Cluster for Kubernetes {
     }
 
     fn apply<'a>(&'a self, target: &'a Target, object: &'a Value) -> Answer<'a, Value> {
-        Box::pin(async move {
-            let params = PatchParams::apply(FIELD_MANAGER).force();
-            let api = self.api(&target.resource, &target.namespace);
-            json(bounded(api.patch(&target.name, &params, &Patch::Apply(object))).await?)
-        })
+        self.patch(target, PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(object))
     }
 
     fn apply_status<'a>(
@@ -245,11 +252,8 @@ impl Cluster for Kubernetes {
     }
 
     fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value> {
-        Box::pin(async move {
-            let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-            let api = self.api(&target.resource, &target.namespace);
-            json(bounded(api.patch(&target.name, &params, &Patch::Merge(patch.to_json()))).await?)
-        })
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        self.patch(target, params, Patch::Merge(patch.to_json()))
     }
 
     fn delete<'a>(&'a self, target: &'a Target, uid: &'a str, resource_version: &'a str) -> Answer<'a, ()> {
@@ -278,11 +282,7 @@ impl Cluster for Kubernetes {
     }
 
     fn apply_child<'a>(&'a self, target: &'a Target, object: &'a Value, force: bool) -> Answer<'a, Value> {
-        Box::pin(async move {
-            let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) };
-            let api = self.api(&target.resource, &target.namespace);
-            json(bounded(api.patch(&target.name, &params, &Patch::Apply(object))).await?)
-        })
+        self.patch(target, PatchParams { force, ..PatchParams::apply(FIELD_MANAGER) }, Patch::Apply(object))
     }
 
     fn delete_by_uid<'a>(&'a self, target: &'a Target, uid: &'a str) -> Answer<'a, ()> {

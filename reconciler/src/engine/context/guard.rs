@@ -169,8 +169,7 @@ impl Guard {
         self.check()?;
         let (target, object) = owned(owner, object)?;
         self.shared.metrics.write(T::NAME, "object");
-        self.in_time(self.shared.cluster.apply(&target, &object)).await.map_err(kubernetes)?;
-        Ok(())
+        self.in_time(self.shared.cluster.apply(&target, &object)).await.map(drop).map_err(kubernetes)
     }
 
     /// Creates `object`, of another kind, which belongs to `owner` and goes with it.
@@ -181,8 +180,7 @@ impl Guard {
         self.check()?;
         let (target, object) = owned(owner, object)?;
         self.shared.metrics.write(T::NAME, "object");
-        self.in_time(self.shared.cluster.create(&target, &object)).await.map_err(kubernetes)?;
-        Ok(())
+        self.in_time(self.shared.cluster.create(&target, &object)).await.map(drop).map_err(kubernetes)
     }
 
     /// Deletes `object`, of another kind, if nobody changed it meanwhile.
