@@ -12,6 +12,7 @@ mod iam_policy;
 pub mod policy;
 mod provider;
 mod provider_ref;
+mod region;
 mod rotation;
 mod tags;
 mod user;

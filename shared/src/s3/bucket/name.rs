@@ -26,6 +26,7 @@ rules! {
     BKT_14 = Warn "s3.bucket.bkt-14", "A bucket's name at AWS that ends with -an is NAME-ACCOUNT-REGION-an.";
     BKT_15 = Warn "s3.bucket.bkt-15", "A bucket's name has no dots where it becomes a part of a host's name.";
     BKT_17 = Warn "s3.bucket.bkt-17", "A bucket's name has no dot beside a '-'.";
+    BKT_20 = Warn "s3.bucket.bkt-20", "A bucket's name contains nothing that looks like an access key: everybody may learn it.";
 }
 
 const FIELD: &str = "spec.name";
@@ -71,6 +72,23 @@ pub(super) fn check(name: &str, problems: &mut Problems) {
     if name.contains(".-") || name.contains("-.") {
         add(&BKT_17, "has a dot beside a '-', which some providers refuse; choose another");
     }
+    if has_access_key(name) {
+        let message = "contains what looks like the id of an access key, and names are no secrets; choose another, and replace the key";
+        add(&BKT_20, message);
+    }
+}
+
+/// Whether there is an id as AWS gives them, in the lower case that names have: 20 characters of base32 that begin with `akia` or
+/// `asia`. Without a digit it is more likely a word: asiapacificcustomers.
+fn has_access_key(name: &str) -> bool {
+    let is_base32 = |c: u8| c.is_ascii_lowercase() || matches!(c, b'2'..=b'7');
+    let is_id = |word: &str| {
+        word.len() == 20
+            && (word.starts_with("akia") || word.starts_with("asia"))
+            && word.bytes().all(is_base32)
+            && word.contains(|c: char| c.is_ascii_digit())
+    };
+    name.split(['.', '-']).any(is_id)
 }
 
 /// The rules of [`check_at`].

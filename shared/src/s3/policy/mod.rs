@@ -41,6 +41,7 @@ pub use public::is_public;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::region::{AWS, WASABI};
 use crate::admission::rule::{AdmissionRule, Level};
 
 /// What a policy is attached to.
@@ -131,6 +132,15 @@ impl Profile {
     /// Whether account ids have 12 digits.
     fn has_numbered_accounts(self) -> bool {
         matches!(self, Profile::Aws | Profile::Wasabi | Profile::Generic)
+    }
+
+    /// Whether there may be a region of this name. Only two providers' regions are known.
+    fn may_have_region(self, name: &str) -> bool {
+        match self {
+            Profile::Aws => AWS.contains(&name),
+            Profile::Wasabi => WASABI.iter().any(|(region, _)| *region == name),
+            _ => true,
+        }
     }
 
     /// The partition of its ARNs; `None` when there are several.

@@ -127,6 +127,7 @@ rules! {
     CND_22 = Deny "s3.policy.cnd-22", "A VPC is vpc-ID and an endpoint vpce-ID, with 8 or 17 characters.";
     CND_23 = Deny "s3.policy.cnd-23", "An account in a condition has 12 digits.";
     CND_24 = Deny "s3.policy.cnd-24", "An organisation is o- and 10 to 32 letters and digits.";
+    CND_25 = Warn "s3.policy.cnd-25", "A region in a condition is one that the provider has, where its regions are known (AWS, Wasabi).";
     CND_26 = Off "s3.policy.cnd-26", "A bucket policy has no condition on s3:ResourceAccount, which is always the bucket's.";
     CND_27 = Deny "s3.policy.cnd-27", "Every action that is allowed carries the s3: keys of the statement's conditions.";
     CND_27_DENY = Warn "s3.policy.cnd-27-deny", "Every action that is denied carries the s3: keys of the statement's conditions.";

@@ -6,28 +6,8 @@ use super::{ENDPOINT, ENDPOINT_PLAIN, ProviderSpec, REGION_ENDPOINT, TYPE_ENDPOI
 use crate::{
     admission::problem::{Cause, Problems},
     common::url::{is_in_cluster, is_loopback, parse_base_url},
-    s3::policy::Profile,
+    s3::{policy::Profile, region::WASABI},
 };
-
-/// Wasabi's regions, each with the other name that its endpoint has.
-const WASABI: &[(&str, &str)] = &[
-    ("ap-northeast-1", ""),
-    ("ap-northeast-2", ""),
-    ("ap-southeast-1", ""),
-    ("ap-southeast-2", ""),
-    ("ca-central-1", ""),
-    ("eu-central-1", "nl-1"),
-    ("eu-central-2", "de-1"),
-    ("eu-south-1", "it-1"),
-    ("eu-west-1", "uk-1"),
-    ("eu-west-2", "fr-1"),
-    ("eu-west-3", "uk-2"),
-    ("us-central-1", ""),
-    ("us-east-1", ""),
-    ("us-east-2", ""),
-    ("us-west-1", ""),
-    ("us-west-2", ""),
-];
 
 /// Where addresses without a region lead.
 const USUAL_REGION: &str = "us-east-1";

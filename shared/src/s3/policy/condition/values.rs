@@ -166,6 +166,15 @@ pub(super) fn check_value_forms(lint: &mut Lint<'_>, condition: &Condition) {
                     format!("{text:?} is no organisation; write o- and 10 to 32 letters and digits"),
                 );
             }
+            "aws:requestedregion" | "s3:locationconstraint"
+                if !lint.subject.profile.may_have_region(text) =>
+            {
+                lint.add(
+                    &CND_25,
+                    span,
+                    format!("{text:?} is no region that is known here; check its spelling"),
+                );
+            }
             _ => {}
         }
     }

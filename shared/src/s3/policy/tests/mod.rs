@@ -64,7 +64,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
 }
 
 const ELSEWHERE: &[&str] =
-    &["siz-01", "siz-01-near", "siz-02", "siz-03", "res-10", "act-07-account", "ten-01", "ten-02"];
+    &["siz-01", "siz-01-near", "siz-02", "siz-03", "res-10", "act-07-account", "cnd-25", "ten-01", "ten-02"];
 
 #[test]
 fn every_rule_finds_its_document_and_leaves_the_near_miss() {
@@ -123,6 +123,26 @@ fn wasabi_only_warns_of_listing_all_buckets() {
     assert!(of(Profile::Wasabi).contains("s3.policy.act-07-account"));
     assert!(!of(Profile::Wasabi).contains("s3.policy.act-07"));
     assert!(!of(Profile::Aws).contains("s3.policy.act-07-account"));
+}
+
+#[test]
+fn a_region_is_known_where_the_providers_regions_are() {
+    let of = |profile, key: &str, value: &str| {
+        let change = format!(
+            r#"{{"Action": ["s3:CreateBucket"], "Resource": ["arn:aws:s3:::b"], "Condition": {{"StringLike": {{"{key}": "{value}"}}}}}}"#
+        );
+        ids(M, &change, &Subject { profile, ..subject(M) }).contains("s3.policy.cnd-25")
+    };
+    for key in ["aws:RequestedRegion", "s3:LocationConstraint"] {
+        for (profile, known) in [(Profile::Aws, "eu-north-1"), (Profile::Wasabi, "eu-south-1")] {
+            assert!(of(profile, key, "eu-nort-1"), "{key}");
+            assert!(
+                !of(profile, key, known) && !of(profile, key, "eu-*") && !of(profile, key, "${s3:prefix}")
+            );
+        }
+        assert!(of(Profile::Wasabi, key, "eu-north-1"), "AWS has it, and Wasabi has not");
+        assert!(!of(Profile::Ceph, key, "cellar"), "whoever runs the service chooses names");
+    }
 }
 
 #[test]
