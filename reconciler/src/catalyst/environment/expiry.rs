@@ -1,4 +1,4 @@
-//! An environment with a ttl goes by itself, and says so an hour before.
+//! Deletes an environment when its ttl is over, and says so an hour before.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,9 +25,9 @@ pub(in crate::catalyst) struct Expiry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::catalyst) enum Stage {
-    /// Not soon.
+    /// More than an hour is left.
     Later,
-    /// Within an hour.
+    /// Less than an hour is left.
     Soon,
     Over,
 }
@@ -45,7 +45,7 @@ impl Expiry {
         Some(Self { at, stage, kept: environment.is_kept() })
     }
 
-    /// As the status has it.
+    /// The time as the status writes it.
     pub(super) fn text(&self) -> String {
         self.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
@@ -73,12 +73,12 @@ impl Expiry {
     }
 }
 
-/// What was done a moment ago, which the stored object may not show yet.
+/// What this process did and the cached object may not show yet.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    /// By uid, of which end people were told.
+    /// By uid, the end that an event has told of.
     told: Mutex<HashMap<String, Timestamp>>,
-    /// The uids of those that were deleted.
+    /// The uids of deleted environments.
     over: Mutex<HashSet<String>>,
 }
 
@@ -90,7 +90,7 @@ fn uid(environment: &Environment) -> String {
 }
 
 impl Done {
-    /// Whether people know of this end.
+    /// Whether an event has told of this end.
     pub(super) fn is_told(&self, environment: &Environment, expiry: &Expiry) -> bool {
         let says = |status: &EnvironmentStatus| {
             status.is_true(EXPIRING) && status.expires_at.as_deref() == Some(&expiry.text())

@@ -18,8 +18,8 @@ use k8s_openapi::{
 
 use super::place::Place;
 
-/// What is never reached from an environment by way of the rule for the outside: the networks of clusters and machines, and where clouds
-/// tell machines their credentials.
+/// Networks that the rule for outside traffic leaves out: those of clusters and machines, and the addresses at which clouds give
+/// machines their credentials.
 const INSIDE: [&str; 8] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -31,7 +31,7 @@ const INSIDE: [&str; 8] = [
     "168.63.129.16/32",
 ];
 const INSIDE_V6: [&str; 3] = ["fc00::/7", "fe80::/10", "::1/128"];
-/// The beginnings of networks in which there are no others than such addresses.
+/// Prefixes of networks that hold only such addresses.
 const METADATA: [&str; 3] = ["169.254.", "fe80:", "fd00:ec2:"];
 const USUAL_PORTS: [i32; 2] = [80, 443];
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -78,7 +78,7 @@ fn outward_ports(settings: &Settings) -> Vec<NetworkPolicyPort> {
     ports.into_iter().map(|number| port(number, "TCP")).collect()
 }
 
-/// The networks inside that an operator lets environments reach, but for those of metadata.
+/// The internal networks that an operator lets environments reach, without those of clouds' metadata.
 fn inward(settings: &Settings) -> Vec<NetworkPolicyPeer> {
     let allowed = settings.egress_internal.iter().map(|network| network.trim());
     let allowed = allowed.filter(|network| !METADATA.iter().any(|start| network.starts_with(start)));

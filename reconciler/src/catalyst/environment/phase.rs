@@ -1,4 +1,4 @@
-//! Where an environment stands, in one word.
+//! The phase of an environment, from its conditions.
 
 use concierge_shared::{
     catalyst::{EnvironmentPhase, EnvironmentStatus},
@@ -7,7 +7,7 @@ use concierge_shared::{
 
 use super::part::Part;
 
-/// Reasons that pass by themselves, or when something that is not the environment's own comes.
+/// Reasons that end by themselves, or when an object outside of the environment appears.
 const PASSING: [ConditionReason; 7] = [
     ConditionReason::ReferencesMissing,
     ConditionReason::NeverSent,
@@ -18,7 +18,7 @@ const PASSING: [ConditionReason; 7] = [
     ConditionReason::Held,
 ];
 
-/// What follows from the conditions, and from the phase before: what ran once is not failed but degraded.
+/// The phase that follows from the conditions and the phase before: an environment that has run before is degraded, not failed.
 pub(super) fn of(status: &EnvironmentStatus) -> EnvironmentPhase {
     if status.is_true(ConditionType::Deleting.as_str()) {
         return EnvironmentPhase::Terminating;
@@ -36,12 +36,12 @@ pub(super) fn of(status: &EnvironmentStatus) -> EnvironmentPhase {
 }
 
 fn waiting(status: &EnvironmentStatus) -> EnvironmentPhase {
-    // Its namespace is being made: the condition is from before.
+    // Its namespace is being made, so the condition is of an earlier run.
     let is_made = status.namespace.is_some() && status.namespace_uid.is_none();
     if is_made { EnvironmentPhase::Provisioning } else { EnvironmentPhase::Pending }
 }
 
-/// By the first part that is not ready.
+/// The phase of the first part that is not ready.
 fn under_way(status: &EnvironmentStatus) -> EnvironmentPhase {
     let unready = |part: &&Part| status.condition(part.condition()).is_some_and(|one| one.status == "False");
     match Part::ALL.iter().find(unready) {

@@ -1,4 +1,4 @@
-//! What runs beside the main container: a StatefulSet and a Service for each, with credentials that nobody has to think of.
+//! What runs beside the main container: a StatefulSet and a Service for each, with generated credentials.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ use crate::engine::Failure;
 const PASSWORD: &str = "POSTGRES_PASSWORD";
 const USER: &str = "POSTGRES_USER";
 const DATABASE: &str = "POSTGRES_DB";
-/// What every image of PostgreSQL calls its first user.
+/// The first user in every image of PostgreSQL.
 const FIRST_USER: &str = "postgres";
 const PORT: i32 = 5432;
 
@@ -37,7 +37,7 @@ pub(super) fn credentials_name(service: &Beside) -> String {
     format!("{}-credentials", service.name)
 }
 
-/// Whether the service gets credentials: a PostgreSQL of which nobody says a password.
+/// Whether credentials are generated for the service: it is a PostgreSQL, and its spec sets no password.
 pub(super) fn needs_credentials(service: &Beside) -> bool {
     let said = service.container.env.iter().flatten();
     is_postgres(&service.container.image) && !said.into_iter().any(|variable| variable.name == PASSWORD)
@@ -61,7 +61,7 @@ pub(super) fn credentials(place: &Place<'_>, service: &Beside, password: &str) -
 /// A new password, of digits and letters.
 ///
 /// # Errors
-/// When the machine has no randomness.
+/// When the system gives no random bytes.
 pub(super) fn new_password() -> Result<String, Failure> {
     let mut bytes = [0; 20];
     let random = rustls::crypto::ring::default_provider().secure_random;
@@ -86,7 +86,7 @@ fn variables(service: &Beside) -> Vec<EnvVar> {
         }
     }
     if is_postgres(&service.container.image) && !all.iter().any(|variable| variable.name == "PGDATA") {
-        // A volume's own folder may have something in it already.
+        // The root of a volume may hold files already (lost+found), which PostgreSQL refuses.
         let value = Some(format!("{}/pgdata", folder(service)));
         all.push(EnvVar { name: "PGDATA".into(), value, value_from: None });
     }

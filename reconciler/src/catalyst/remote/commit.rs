@@ -17,12 +17,12 @@ use crate::{common::secret_text::SecretText, engine::Failure};
 pub(super) const OPERATION: &str = "GET info/refs";
 const PATH: &str = "/info/refs";
 const CONTENT: &str = "application/x-git-upload-pack-advertisement";
-/// The user in whose name the tokens of GitHub's apps are used.
+/// The user name for tokens of GitHub's apps.
 const TOKEN_USER: &str = "x-access-token";
 /// How much of a list of branches and tags is read.
 const MOST_BYTES: usize = 32 << 20;
 const MOST_LINES: usize = 500_000;
-/// How much of what a server says is passed on, in characters.
+/// The most characters of a server's message that are shown.
 const MOST_SAID: usize = 200;
 
 /// A branch of a source of a Project.
@@ -33,9 +33,9 @@ pub struct Branch<'a> {
     /// Where the repository is.
     pub repository: &'a str,
     pub branch: &'a str,
-    /// Whose token opens the repository: the number of the GitHub App's installation.
+    /// The number of the GitHub App's installation whose token may read the repository.
     pub installation: Option<&'a str>,
-    /// The environment's namespace: the web application gives a token to who is of it. Ours is asked for when absent.
+    /// The environment's namespace: the web application gives tokens to ServiceAccounts of it. Without one, ours is used.
     pub namespace: Option<&'a str>,
 }
 
@@ -44,7 +44,7 @@ pub struct Branch<'a> {
 pub enum Newest {
     /// The commit that it is at, in 40 digits.
     Commit(String),
-    /// Nothing, to who comes without a token.
+    /// The repository is private: the server wants a token.
     Closed,
 }
 
@@ -69,10 +69,10 @@ impl Branch<'_> {
         })
     }
 
-    /// Asks on `way` what the branch is at. Who has no token where one would be given is told [`Newest::Closed`].
+    /// Asks for the branch's commit with `way`. [`Newest::Closed`] when the server wants a token and the request had none.
     ///
     /// # Errors
-    /// [`Failure::Auth`] when the repository is closed to who asks, [`Failure::DependencyMissing`] when there is no such branch.
+    /// [`Failure::Auth`] when the repository refuses the credentials, [`Failure::DependencyMissing`] when there is no such branch.
     pub async fn newest(
         &self,
         way: &Way,
@@ -175,9 +175,9 @@ enum Found {
     Commit(String),
     /// It is not in the list.
     Nothing,
-    /// It is at something that is no commit of 40 digits.
+    /// Its id is no commit of 40 digits.
     Other,
-    /// What the server says instead of a list.
+    /// The server's message, in place of a list.
     Said(String),
 }
 

@@ -14,11 +14,11 @@ pub enum Pkt {
     Line(Vec<u8>),
 }
 
-/// What came is no pkt-line.
+/// The bytes are no pkt-line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Takes bytes apart as they come. It never holds more than a line and what was pushed last.
+/// Splits bytes into pkt-lines as they arrive. It holds no more than one line and the bytes that were pushed last.
 #[derive(Debug, Default)]
 pub struct Reader {
     bytes: Vec<u8>,

@@ -1,4 +1,5 @@
-//! Answers of a moment ago. An Environment is looked at whenever one of its children changes, which is no reason to ask others again.
+//! A short-lived cache of answers. An Environment is reconciled whenever one of its children changes, and servers are not asked again
+//! each time.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,14 +10,14 @@ use crate::engine::Failure;
 
 /// How long a failure is remembered.
 const FAILED: Duration = Duration::from_secs(10);
-/// How long a refusal of credentials is: a person has to act first, who can ask for another try.
+/// How long a refusal of credentials is remembered: a person has to act first, and can ask for another try.
 const REFUSED: Duration = Duration::from_secs(300);
 /// How many answers are kept at most; beyond it, the oldest go.
 const MOST: usize = 5000;
 /// How many bytes they may have together.
 const MOST_BYTES: usize = 32 << 20;
 
-/// The last answers, by what was asked.
+/// The last answers, by request.
 pub(super) struct Recent<T>(Mutex<All<T>>);
 
 struct All<T> {
@@ -44,7 +45,7 @@ impl<T: Clone> Recent<T> {
         (Instant::now() < known.until).then(|| known.result.clone())
     }
 
-    /// Remembers what came of a question. An answer of so many `bytes` stays for `fresh`.
+    /// Remembers the result of a request. An answer of so many `bytes` stays for `fresh`.
     pub(super) fn put(&self, key: String, result: &Result<T, Failure>, bytes: usize, fresh: Duration) {
         let since = Instant::now();
         let until = since

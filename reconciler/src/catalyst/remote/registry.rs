@@ -27,7 +27,7 @@ const MOST_BYTES: usize = 64 << 10;
 pub enum Manifest {
     There,
     Absent,
-    /// Nothing, before it knows who asks.
+    /// The registry wants credentials.
     Asks(Challenge),
 }
 
@@ -47,7 +47,7 @@ struct TokenAnswer {
 }
 
 impl Lookup<'_> {
-    /// Asks for the manifest as nobody.
+    /// Asks for the manifest without credentials.
     ///
     /// # Errors
     /// What went wrong.
@@ -108,7 +108,7 @@ impl Lookup<'_> {
         })
     }
 
-    /// The token for this image, which is given at the `realm` of a challenge.
+    /// The token for this image, from the `realm` of a challenge.
     ///
     /// # Errors
     /// [`Failure::Auth`] when it is refused.
@@ -143,7 +143,8 @@ impl Lookup<'_> {
             .ok_or_else(|| self.about(Failure::Transient("the answer with the token can't be read".into())))
     }
 
-    /// The address of who gives tokens. A registry outside does not send us, and the password, inside; one with TLS not to where there is none.
+    /// The token service's address. A registry outside must not redirect us, with the password, to an internal address, nor one with TLS to
+    /// an address without.
     fn realm(&self, realm: &str) -> Result<Url, Failure> {
         let registry = self.image.manifest_url(self.insecure)?;
         let inside = concierge_shared::catalyst::is_internal(&registry);

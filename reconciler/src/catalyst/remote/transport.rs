@@ -1,4 +1,4 @@
-//! What carries a request to a server: sockets, or whatever stands in for them in a test.
+//! Carries a request to a server: by sockets, or by a fake in a test.
 
 use std::{error::Error, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,15 +12,15 @@ use reqwest::{
 
 use crate::{common::http, engine::Failure};
 
-/// How to let calls lead inside, for messages.
+/// How an operator permits calls to internal addresses, for messages.
 pub(super) const ALLOW: &str = "an operator can allow it (rules.catalyst.allowInternalRepositories)";
 
 /// What may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// What is outside of the cluster and its network, over TLS.
+    /// Addresses outside of the cluster and its network, over TLS.
     Outside,
-    /// Whatever an operator has named, or allowed.
+    /// Every address: an operator has named the server, or permitted internal ones.
     Anywhere,
 }
 
@@ -43,7 +43,7 @@ pub struct Answer {
 
 /// Carries requests. Each is sent once, and redirects are not followed.
 pub trait Transport: Send + Sync + 'static {
-    /// Sends `request` to where `reach` lets it.
+    /// Sends `request`, if `reach` permits the address.
     ///
     /// # Errors
     /// [`Failure::NeverSent`] when there was no connection, [`Failure::Transient`] when no answer came, [`Failure::Invalid`] when the
@@ -58,7 +58,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// On which a connection comes about within `connect`.
+    /// With `connect` as the time-out of connections.
     ///
     /// # Errors
     /// When the machine's trust store can't be read.
@@ -120,7 +120,7 @@ fn outside(found: &[SocketAddr]) -> Result<Vec<SocketAddr>, Internal> {
     if outside.is_empty() && !found.is_empty() { Err(Internal) } else { Ok(outside) }
 }
 
-/// A name leads where nothing may be called.
+/// A name has no address that may be called.
 #[derive(Debug)]
 struct Internal;
 
@@ -141,7 +141,7 @@ mod tests {
         Sockets::new(Duration::from_secs(2)).unwrap()
     }
 
-    /// A name outside that leads inside, as whoever owns the name can make it.
+    /// A public name with an internal address, which the owner of the name can set.
     #[tokio::test]
     async fn a_name_that_leads_inside_is_not_called() {
         let (inside, beyond) = ("10.0.0.1:443".parse().unwrap(), "198.51.100.1:443".parse().unwrap());

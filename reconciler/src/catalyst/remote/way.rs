@@ -1,4 +1,4 @@
-//! The way to a server: which addresses may be called, and how a call is made.
+//! Which addresses may be called, and how a call is made.
 //!
 //! Users name repositories, and servers name where to go on. So a name is judged by the addresses that it leads to, at the moment of the
 //! connection, and each redirect by itself.
@@ -22,14 +22,14 @@ use crate::{
 /// How many redirects are followed.
 const REDIRECTS: usize = 3;
 
-/// The way to servers.
+/// Calls servers, within the addresses that may be called.
 #[derive(Clone)]
 pub struct Way {
     transport: Arc<dyn Transport>,
     reach: Reach,
 }
 
-/// What a request says of who makes it.
+/// The credentials of a request.
 #[derive(Clone, Debug)]
 pub enum Credentials<'a> {
     None,
@@ -43,7 +43,7 @@ pub(super) struct Ask<'a> {
     pub(super) url: Url,
     pub(super) accept: &'static str,
     pub(super) credentials: Credentials<'a>,
-    /// What the path of each address ends in to which a redirect may lead; no redirect is followed without.
+    /// The end of the path of every address that a redirect may lead to; without it, no redirect is followed.
     pub(super) follow: Option<&'static str>,
 }
 
@@ -70,7 +70,7 @@ impl Way {
         Err(Failure::Invalid(format!("the address {why}")))
     }
 
-    /// Sends `ask`, and on to where the answer says.
+    /// Sends `ask` and follows redirects.
     pub(super) async fn send(&self, ask: Ask<'_>) -> Result<Answer, Failure> {
         let Ask { method, url: first, accept, credentials, follow } = ask;
         let authorization = credentials.header()?;
@@ -136,13 +136,13 @@ pub(super) async fn whole(mut answer: Answer, most: usize) -> Result<Reply, Fail
     Ok(Reply { status: answer.status, headers: answer.headers, body })
 }
 
-/// Who is refused, and does not merely have to be patient.
+/// True for a refusal that is not a rate limit.
 pub(super) fn is_refused(status: StatusCode, headers: &HeaderMap) -> bool {
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
     refused && !headers.contains_key(RETRY_AFTER)
 }
 
-/// What an answer means that is not what was asked for, when neither the credentials nor the thing itself are the reason.
+/// The failure that an answer means which is neither about credentials nor about a missing object.
 pub(super) fn unexpected(operation: &str, status: StatusCode, headers: HeaderMap, now: Timestamp) -> Failure {
     let patience = headers.contains_key(RETRY_AFTER) && status == StatusCode::FORBIDDEN;
     let status = if patience { StatusCode::TOO_MANY_REQUESTS } else { status };
@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// Sends whoever comes on to this address, and notes who came.
+    /// A server that redirects every request to this address, and notes each.
     #[derive(Default)]
     struct Sends {
         to: String,
@@ -194,7 +194,7 @@ mod tests {
         Way::new(Arc::new(Sends::default()), reach)
     }
 
-    /// Where somebody with a token comes to who is sent on from `https://git.example/a/info/refs`, and what he is told.
+    /// The requests that follow from a redirect of `https://git.example/a/info/refs`, sent with a token, and the answer.
     async fn sent(to: &str, follow: Option<&'static str>) -> (Vec<(String, bool)>, Result<u16, Failure>) {
         let sends = Arc::new(Sends { to: to.to_owned(), ..Sends::default() });
         let token = SecretText::new("token");

@@ -125,13 +125,13 @@ fn alias(names: &[(&str, Location)], public: &[(String, u16)]) -> Option<Value> 
 fn service(name: &str, of: &str, ports: &[Value]) -> Value {
     let mut spec = json!({ "selector": { "app.kubernetes.io/name": of }, "ports": ports });
     if ports.is_empty() {
-        // Without ports a name can lead to all of them only so.
+        // Without ports, only a headless Service gives the name an address.
         spec = json!({ "selector": { "app.kubernetes.io/name": of }, "clusterIP": "None" });
     }
     json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name }, "spec": spec })
 }
 
-/// One service on its way.
+/// One service while it is converted.
 pub(super) struct Converter<'a> {
     pub(super) name: &'a str,
     pub(super) service: &'a Spanned<Service>,
@@ -160,7 +160,7 @@ impl Converter<'_> {
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": self.name },
             "spec": {
                 "replicas": self.replicas(), "selector": { "matchLabels": labels },
-                // Two can't have a volume at once.
+                // Two pods can't mount such a volume at once.
                 "strategy": { "type": if is_stateful { "Recreate" } else { "RollingUpdate" } },
                 "template": {
                     "metadata": { "labels": labels },
@@ -180,7 +180,7 @@ impl Converter<'_> {
         self.problems.add(place, &format!("services.{}{dot}{field}", self.name), message);
     }
 
-    /// What stands for a text that there is not.
+    /// Adds a problem, and gives an empty text in place of the value.
     pub(super) fn nothing(&mut self, place: Location, field: &str, message: &str) -> String {
         self.problem(place, field, message);
         String::new()
