@@ -14,6 +14,7 @@ mod policies;
 mod radosgw;
 mod scale;
 mod services;
+mod trials;
 mod trust;
 mod users;
 mod world;

@@ -57,6 +57,8 @@ pub struct State {
     pub staying: BTreeSet<&'static str>,
     /// Whether the key is not taken any more.
     pub withdrawn: bool,
+    /// The account that the key belongs to, when it is not [`ACCOUNT`].
+    pub account: Option<&'static str>,
     /// How many connections did not come about.
     pub refused: usize,
 }
@@ -228,7 +230,7 @@ impl Fake for State {
             }
             _ if self.denied.contains(operation) => buckets::failed(403, "AccessDenied", "Access Denied"),
             About::Iam(_) => self.iam.handle(request, at),
-            About::Identity => identity(&self.iam.arn_of(key)),
+            About::Identity => identity(&self.iam.arn_of(key), self.account.unwrap_or(ACCOUNT)),
             About::Buckets(about) => self.about_buckets(request, about),
         }
     }
@@ -252,6 +254,7 @@ fn key_id(request: &Request) -> Option<&str> {
     credential.split('/').next()
 }
 
-fn identity(arn: &str) -> Response {
-    iam::answered("GetCallerIdentity", &format!("<Arn>{arn}</Arn><Account>{ACCOUNT}</Account>"))
+fn identity(arn: &str, account: &str) -> Response {
+    let arn = arn.replace(ACCOUNT, account);
+    iam::answered("GetCallerIdentity", &format!("<Arn>{arn}</Arn><Account>{account}</Account>"))
 }

@@ -1,0 +1,162 @@
+//! What people do to objects that are in use: another service, lost credentials, a backup, a name that is taken again.
+
+use concierge_reconciler::engine::ObjectKey;
+use concierge_tests::s3::fake;
+use concierge_tests::simulation::MINUTE;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::buckets::everything;
+use crate::world::World;
+
+const READS: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}]}"#;
+
+/// A bucket, a user and a policy that are in order.
+async fn in_order(world: &World) -> [ObjectKey; 3] {
+    let bucket = world
+        .bucket("photos", json!({ "versioning": { "enabled": true }, "autoManage": { "enabled": false } }));
+    let user = world.user("web", json!({ "policyDocument": READS }));
+    let spec = json!({ "providerRef": { "name": "p" }, "policyDocument": READS });
+    let all = [bucket, user, world.put("IAMPolicy", "readers", spec)];
+    for key in &all {
+        world.until_ready(key).await;
+    }
+    all
+}
+
+/// What was asked for from the `from`th call on, that changes something.
+fn changes(world: &World, from: usize) -> Vec<&'static str> {
+    let reads = |name: &&str| !["Get", "Head", "List"].iter().any(|word| name.starts_with(word));
+    world.store.asked_from(from).into_iter().filter(reads).collect()
+}
+
+/// The rule that forbids it may be off, or the object restored by who passes it.
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_turned_to_another_accounts_service_changes_nothing_there() {
+    let world = World::new();
+    let provider = world.provider(json!({}));
+    let process = world.healthy();
+    let all = in_order(&world).await;
+    drop(process);
+    world.store.with(|state| {
+        *state = fake::State { account: Some("000000000001"), ..fake::State::default() };
+        state.buckets.insert("photos".to_owned(), fake::Bucket::default());
+    });
+    let from = world.store.calls();
+    world.provider(
+        json!({ "endpoint": "http://other.default.svc", "iamEndpoint": "http://other.default.svc" }),
+    );
+    let _process = world.healthy();
+    let told = |world: &World| world.server.condition(&provider, "Ready") == "False OwnedByOther";
+    world.until("told", 5 * MINUTE, told).await;
+    sleep(30 * MINUTE).await;
+    assert_eq!(changes(&world, from), [""; 0]);
+    for key in &all {
+        assert!(!world.is_synced(key), "{}", world.dump());
+        let says = world.server.message(key, "Synced");
+        assert!(says.contains("Provider default/p"), "{key:?} says {says:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_are_deleted_under_living_objects_are_told_and_nothing_is_made_again_when_they_are_back()
+ {
+    let world = World::new();
+    let provider = world.provider(json!({}));
+    let _process = world.healthy();
+    let all = in_order(&world).await;
+    let from = world.store.calls();
+    let secret = ObjectKey::new("Secret", "default", "login");
+    let kept = world.server.read(&secret).unwrap();
+    world.server.user_removes(&secret);
+    let told = |world: &World| {
+        world.server.message(&provider, "Ready").contains("Secret default/login does not exist; create it")
+    };
+    world.until("told", 5 * MINUTE, told).await;
+    sleep(30 * MINUTE).await;
+    assert_eq!(changes(&world, from), [""; 0]);
+
+    world.server.user_puts_whole(kept);
+    let back = |world: &World| all.iter().all(|key| world.server.is_ready(key) && world.is_synced(key));
+    world.until("back", 5 * MINUTE, |world| world.server.is_ready(&provider)).await;
+    world.until("back", 20 * MINUTE, back).await;
+    sleep(30 * MINUTE).await;
+    assert_eq!(changes(&world, from), [""; 0]);
+}
+
+/// Every object is stored again as a backup tool does it: with another uid, and with its status or without.
+fn restore(world: &World, keys: &[ObjectKey], with_status: bool) {
+    for key in keys {
+        let mut object = world.server.read(key).unwrap();
+        world.server.user_removes(key);
+        let status = object["status"].take();
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.retain(|name, _| ["name", "namespace", "annotations"].contains(&name.as_str()));
+        let mut object = world.server.user_puts(object);
+        if with_status {
+            object["status"] = status;
+            world.server.user_puts_whole(object);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_is_restored_with_its_status_goes_on_with_what_there_is() {
+    let world = World::new();
+    let process = world.healthy();
+    let all = in_order(&world).await;
+    drop(process);
+    restore(&world, &all, true);
+    let from = world.store.calls();
+    let _process = world.healthy();
+    let uid = world.server.read(&all[0]).unwrap()["metadata"]["uid"].clone();
+    let marked = |world: &World| world.store.part("photos", "tagging").contains(uid.as_str().unwrap());
+    world.until("marked with the new uid", 10 * MINUTE, marked).await;
+    sleep(30 * MINUTE).await;
+    assert_eq!(changes(&world, from), ["PutBucketTagging"]);
+    for key in &all {
+        assert!(world.server.is_ready(key) && world.is_synced(key), "{}", world.dump());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_is_restored_without_status_is_held_and_makes_nothing_twice() {
+    let world = World::new();
+    let process = world.healthy();
+    let all = in_order(&world).await;
+    drop(process);
+    restore(&world, &all, false);
+    let from = world.store.calls();
+    let _process = world.healthy();
+    for key in &all {
+        world.until("held", 10 * MINUTE, |world| world.server.condition(key, "Ready") == "False Held").await;
+        let says = world.server.message(key, "Ready");
+        assert!(says.contains("was restored") && says.contains("concierge.dev/resolve-unknown"), "{says}");
+    }
+    sleep(30 * MINUTE).await;
+    assert_eq!(changes(&world, from), [""; 0]);
+}
+
+/// Deleted by hand at the service, and made there by another cluster's object.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_whose_name_was_freed_and_taken_by_anothers_object_is_told_of_and_left_alone() {
+    let world = World::new();
+    let bucket = world.bucket("photos", everything());
+    let process = world.healthy();
+    world.until_ready(&bucket).await;
+    drop(process);
+    let tagging = world.store.part("photos", "tagging").replace("/default/photos/", "/elsewhere/photos/0");
+    world.store.with(|state| {
+        let other = fake::Bucket { parts: [("tagging", tagging)].into(), ..fake::Bucket::default() };
+        state.buckets.insert("photos".to_owned(), other);
+    });
+    let from = world.store.calls();
+    let _process = world.healthy();
+    let told = |world: &World| world.server.condition(&bucket, "Ready") == "False OwnedByOther";
+    world.until("told", 5 * MINUTE, told).await;
+    sleep(30 * MINUTE).await;
+    world.server.user_deletes(&bucket);
+    world.until_gone(&bucket).await;
+    assert_eq!(changes(&world, from), [""; 0]);
+    assert!(world.store.has("photos"));
+}
