@@ -23,7 +23,8 @@ A problem that Concierge finds names its rule, its field and the remedy. `deny` 
 a warning; the levels below are those when nobody says otherwise. [Operating](operating.md#levels) tells how to change one for
 a cluster or a namespace. `concierge-webhook check --explain RULE` tells about one, `concierge-webhook check --rules` about all.
 
-Each rule's code is in the file under its heading: search it for the rule's id.
+Each rule is declared in the file under its heading, as a constant: search it for the rule's id. `grep -rn CONSTANT shared/src` finds where it
+is checked, in that file or in the folder beside it; `grep -rl ID tests/fixtures` finds its fixtures.
 ";
 
 /// Writes the documents anew.

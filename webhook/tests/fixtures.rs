@@ -29,7 +29,7 @@ const UNREACHABLE: [(&str, &str); 3] = [
     ("catalyst.environment.id-setter", "an operator has to name somebody; shared/src/catalyst/tests.rs does"),
 ];
 
-/// How the ids of the rules of policy documents begin. A table in shared/src/s3/policy/tests.rs has a document that breaks
+/// How the ids of the rules of policy documents begin. A table in shared/src/s3/policy/tests/ has a document that breaks
 /// each and a near miss; of these rules a sample is broken here.
 const DOCUMENTS: &str = "s3.policy.";
 

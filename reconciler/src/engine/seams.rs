@@ -58,7 +58,7 @@ macro_rules! points {
         }
 
         impl CrashPoint {
-            /// All places, in the order of the code.
+            /// All places.
             pub const ALL: &'static [CrashPoint] = &[$(CrashPoint::$name),+];
         }
     };

@@ -114,8 +114,8 @@ impl Shared {
 
     /// All objects that are reconciled here, as far as the cache knows.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Arc<dyn ObjectReader>, Stored)> {
-        self.kinds.iter().flat_map(move |(kind, driver)| {
-            self.objects.all(kind).into_iter().map(move |object| (driver, object))
+        self.kinds.iter().flat_map(move |(kind, reader)| {
+            self.objects.all(kind).into_iter().map(move |object| (reader, object))
         })
     }
 

@@ -38,13 +38,13 @@ impl<K> Deref for Defaulted<K> {
     }
 }
 
-/// How many defaults of one object are recorded. More come of an object that its schema refuses anyway.
+/// How many defaults of one object are recorded. Only an object that its schema refuses anyway has more.
 const MOST: usize = 20_000;
 /// How much larger than the object's spec its patch may be, in bytes.
 const PATCH_ROOM: usize = 64 * 1024;
 
-/// A field that a kind's defaults fill in or tidy up: `spec.items[].quantity`. It is all that the API server is told of
-/// them, so that it need not ask about an object that has everything.
+/// A field that a kind's defaults fill in or tidy up: `spec.items[].quantity`. The webhook's match
+/// conditions are made from these, so that the API server does not ask about an object that has everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filled {
     /// Where it is; `[]` stands behind a list.
@@ -67,7 +67,7 @@ pub enum How {
 }
 
 impl How {
-    /// Whether what is declared so may be filled in like `done`.
+    /// Whether a field that is declared like this may be filled in as `done`.
     fn covers(self, done: How) -> bool {
         self == done || matches!((self, done), (How::MissingBeside(_), How::Missing))
     }

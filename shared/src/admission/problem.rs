@@ -62,7 +62,7 @@ pub struct Problem {
 
 /// The longest message of a problem, in bytes.
 pub const MESSAGE_LENGTH: usize = 1024;
-/// How many problems of one object are kept. More come of an object that its schema refuses anyway, and each is
+/// How many problems of one object are kept. Only an object that its schema refuses anyway has more, and each is
 /// compared, sorted and answered.
 const MOST: usize = 2000;
 
@@ -144,7 +144,7 @@ impl Problems {
         }
     }
 
-    /// Adds to the unresolved that nobody knows whether one of `rules` is broken before `needs` are read.
+    /// Notes a look-up that failed: until `needs` are read, it is not known whether one of `rules` is broken.
     pub(super) fn add_unresolved(
         &mut self,
         field: FieldPath,

@@ -8,6 +8,7 @@ pub fn is_postgres(image: &str) -> bool {
 /// What a reference to an image says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Image<'a> {
+    /// With the registry.
     pub(super) name: &'a str,
     pub(super) tag: Option<&'a str>,
     pub(super) digest: Option<&'a str>,

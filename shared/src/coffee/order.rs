@@ -276,7 +276,7 @@ impl Kind for CoffeeOrder {
 
     fn index_keys(&self) -> Vec<String> {
         let keys = account_index_keys(self, !self.is_final());
-        // One that names a CoffeeCard has its id in the status too, but did not register it.
+        // An order that names a CoffeeCard has that card's id in its status too, but did not register it.
         let Some(own) = &self.spec.card else { return keys };
         let id = self.status.as_ref().and_then(|status| status.card_id.as_deref());
         keys.into_iter()
@@ -314,7 +314,7 @@ fn check_targets(review: &Review<'_, CoffeeOrder>, problems: &mut Problems) {
     target::check::<CoffeeCard, _>(review, "spec.cardRef", card_ref.as_ref(), problems);
 }
 
-/// What is kept for people and goes no further.
+/// Fields that only people read: the shop is not told of them.
 fn check_wishes(spec: &CoffeeOrderSpec, problems: &mut Problems) {
     check_note(problems, &NOTES, "spec.notes", spec.notes.as_deref());
     let message = "is not sent: the shop knows no such thing";

@@ -32,7 +32,7 @@ const DISCARD_LIMIT: usize = 32 * 1024 * 1024;
 const BEGINNING: usize = 4096;
 /// The memory that bodies may take together, in KiB.
 const BODIES_KIB: usize = 128 * 1024;
-/// How long the bodies may be together that are decided at once, in KiB. Decoded, they take up to eight times that.
+/// The total length, in KiB, of the bodies that are decided at once. Decoded, they take up to eight times that.
 const DECIDED_KIB: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(5);

@@ -62,7 +62,7 @@ pub(super) struct Policy {
     after: u32,
     /// How long it stays open the first time, and how long at most.
     cool_down: [Duration; 2],
-    /// How long after a call that never reached the service.
+    /// How long it stays open after a call that never reached the service.
     unsent: Duration,
 }
 

@@ -15,7 +15,7 @@ use crate::engine::{
     seams::CrashPoint,
 };
 
-/// The part of a lease that a call may take at most: half of it is left when a renewal was missed.
+/// A call takes at most the lease divided by this: half of the lease is left when one renewal was missed.
 const LONGEST: u32 = 2;
 
 /// Lets changing calls pass while this process leads, and will lead until the call has ended. Also a [`Context`].

@@ -138,7 +138,7 @@ pub trait Reconcile: Send + Sync + 'static {
     ) -> Deletion<Self::Step>;
 
     /// What happens to the remote thing when the object is deleted.
-    fn deletion_policy(&self, _pass: &Context, _object: &Self::Kind) -> DeletionPolicy {
+    fn deletion_policy(&self, _ctx: &Context, _object: &Self::Kind) -> DeletionPolicy {
         DeletionPolicy::Delete
     }
 
@@ -195,7 +195,7 @@ pub trait Reconcile: Send + Sync + 'static {
     /// and [`Once::before`](crate::engine::Once::before).
     fn find_effects(
         &self,
-        _pass: &Context,
+        _ctx: &Context,
         _remote: &Self::Remote,
         _object: &Self::Kind,
         intent: &Intent,
@@ -271,7 +271,7 @@ pub trait Reconcile: Send + Sync + 'static {
     }
 
     /// Objects to wake when this one is created, changed or deleted, beside those that refer to it or that it refers to.
-    fn wakes(&self, _pass: &Context, _object: &Self::Kind) -> Vec<ObjectKey> {
+    fn wakes(&self, _ctx: &Context, _object: &Self::Kind) -> Vec<ObjectKey> {
         Vec::new()
     }
 

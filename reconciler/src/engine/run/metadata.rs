@@ -17,8 +17,8 @@ use crate::engine::{
 };
 
 impl<R: Reconcile> Run<R> {
-    /// Removes what predecessors left, which may be a copy of the spec with its secrets; and keeps an object that something rests on already,
-    /// whatever else is wrong with it.
+    /// Removes what predecessors left, which may be a copy of the spec with its secrets; and sets our finalizer on an object that
+    /// has made something or is referred to, whatever else is wrong with it.
     pub(crate) async fn update_metadata(&mut self) -> Flow {
         let inherited = self.meta().finalizers.iter().flatten().any(|one| is_legacy::<R>(one));
         let needed = (inherited && self.reconciler.needs_finalizer(&self.object, None))

@@ -64,8 +64,8 @@ pub(crate) fn unknown_field(kind: &'static KindInfo, object: &Value) -> Option<(
     Some((unknown.field, unknown.message))
 }
 
-/// Whether the API server refuses the object by its schema alone. Fields it does not know it would drop, where
-/// the client does not ask for more.
+/// Whether the API server refuses the object by its schema alone. Unknown fields don't count: it drops them, unless
+/// the client is strict.
 pub(crate) fn refuses(submitted: &Submitted<'_>) -> bool {
     check(submitted).iter().any(|problem| problem.rule == &SCHEMA)
 }
@@ -113,7 +113,7 @@ fn root_schema(kind: &KindInfo) -> Value {
     schema
 }
 
-/// Kubernetes' own schema of metadata. Its decoder takes an empty value for one that is not there.
+/// Kubernetes' own schema of metadata. null counts as absent, as in its decoder.
 fn metadata_schema() -> Value {
     let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
     let schema = settings.into_generator().into_root_schema_for::<ObjectMeta>();
