@@ -78,7 +78,7 @@ impl Shop {
 
     /// The shop of the object under review.
     pub(super) fn around<K: UsesAccount>(review: &Review<'_, K>) -> Seen<Self> {
-        review.look(|lookup| Self::of_reviewed(review, lookup))
+        review.look_up(|lookup| Self::of_reviewed(review, lookup))
     }
 
     pub(super) fn of_reviewed<K: UsesAccount>(review: &Review<'_, K>, lookup: &dyn Lookup) -> Self {

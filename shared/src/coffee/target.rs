@@ -66,7 +66,7 @@ fn check_same_account<K: UsesAccount, T: UsesAccount>(
     target: &ObjectRef,
     problems: &mut Problems,
 ) {
-    let accounts = review.look(|lookup| {
+    let accounts = review.look_up(|lookup| {
         let target = target.visible::<T>(lookup, review.namespace)?;
         let namespace = target.meta().namespace.as_deref().unwrap_or_default();
         let other = Shop::permitted(lookup, &review.settings.coffee, namespace, target.account_ref());

@@ -156,7 +156,7 @@ pub(super) fn product<K: UsesAccount>(
     review: &Review<'_, K>,
     id: &str,
 ) -> Seen<Option<Option<Arc<CoffeeProduct>>>> {
-    review.look(|lookup| {
+    review.look_up(|lookup| {
         let account = Shop::of_reviewed(review, lookup).account?;
         let (namespace, _) = account.split_once('/')?;
         let found = lookup.first_as::<CoffeeProduct>(namespace, &variant_key(&account, id), 1).pop();

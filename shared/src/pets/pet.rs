@@ -168,7 +168,7 @@ impl Kind for Pet {
 fn check_store(review: &Review<'_, Pet>, problems: &mut Problems) {
     let pet = review.object;
     let namespace = review.namespace;
-    let stores = review.look(|lookup| Stores::around(lookup, namespace, pet));
+    let stores = review.look_up(|lookup| Stores::around(lookup, namespace, pet));
     let rules = [&TAG_ALLOWED, &TAG_REQUIRED];
     stores.check(problems, "spec.tag", &rules, |stores, problems| match stores.store_of(pet) {
         Some(store) => check_tag(pet, store, problems),
@@ -178,7 +178,7 @@ fn check_store(review: &Review<'_, Pet>, problems: &mut Problems) {
         }
         None => {}
     });
-    let full = review.look(|lookup| {
+    let full = review.look_up(|lookup| {
         let stores = Stores::around(lookup, namespace, pet);
         let store = stores.store_of(pet).filter(|store| joins(review, &stores, store))?;
         Some((store.clone(), stores.count_pets(lookup, store)))

@@ -344,7 +344,7 @@ fn check_change(review: &Review<'_, PetStore>, old: &PetStore, problems: &mut Pr
     if !tightened && !lowered {
         return;
     }
-    let pets = review.look(|lookup| {
+    let pets = review.look_up(|lookup| {
         let stores = Stores::of(lookup, review.namespace);
         (stores.count_pets(lookup, store), first_pets(lookup, &stores, store))
     });

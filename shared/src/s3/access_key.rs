@@ -254,7 +254,7 @@ const SLOTS: usize = 2;
 
 fn check_number(review: &Review<'_, AccessKey>, user: &ObjectRef, problems: &mut Problems) {
     let key = referrers_key(User::NAME, user.namespace_in(review.namespace), &user.name);
-    let others = review.look(|lookup| {
+    let others = review.look_up(|lookup| {
         // What is not permitted is not counted.
         if user.visible::<User>(lookup, review.namespace).is_none() {
             return Vec::new();

@@ -110,7 +110,7 @@ impl Kind for BucketPolicy {
         }
         let document = Document::given(spec.policy.as_ref(), spec.policy_document.as_deref(), problems);
         let Some(document) = document else { return };
-        let facts = review.look(|lookup| facts(lookup, review.object));
+        let facts = review.look_up(|lookup| facts(lookup, review.object));
         document.check(PolicyKind::Bucket, facts, check_public, &[&PUB_01, &PUB_03, &PUB_04], problems);
     }
 

@@ -72,7 +72,7 @@ pub(super) fn check_tags<K: AtProvider>(
     if tags.is_none_or(Tags::is_empty) {
         return;
     }
-    let provider = review.look(|lookup| provider_of(lookup, &**review.object));
+    let provider = review.look_up(|lookup| provider_of(lookup, &**review.object));
     provider.check(problems, field, &[&TAGS_APPLIED], |provider, problems| {
         if provider.is_some_and(|provider| !provider.spec.has_iam_tags()) {
             let message = "are not applied: the provider has no tags of users and policies; remove them";

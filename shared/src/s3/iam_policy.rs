@@ -159,7 +159,7 @@ impl Kind for IAMPolicy {
         let document = Document::given(spec.policy.as_ref(), spec.policy_document.as_deref(), problems);
         let Some(document) = document else { return };
         document.check_characters(problems);
-        let facts = review.look(|lookup| identity_facts(lookup, object, document.text()));
+        let facts = review.look_up(|lookup| identity_facts(lookup, object, document.text()));
         document.check(PolicyKind::Managed, facts, |_, _, _, _| {}, &[], problems);
     }
 
@@ -197,7 +197,7 @@ impl IAMPolicy {
 }
 
 fn check_at_provider(review: &Review<'_, IAMPolicy>, field: &'static str, problems: &mut Problems) {
-    let provider = review.look(|lookup| provider_of(lookup, &**review.object));
+    let provider = review.look_up(|lookup| provider_of(lookup, &**review.object));
     provider.check(problems, field, &[&IAM_16, &SUPPORTED], |provider, problems| {
         let Some(provider) = provider else { return };
         let name = review.object.policy_name().unwrap_or_default().to_lowercase();

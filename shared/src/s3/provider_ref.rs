@@ -79,7 +79,7 @@ pub(super) fn check_iam_endpoint<K: AtProvider>(
     field: &'static str,
     problems: &mut Problems,
 ) {
-    let provider = review.look(|lookup| provider_of(lookup, &**review.object));
+    let provider = review.look_up(|lookup| provider_of(lookup, &**review.object));
     provider.check(problems, field, &[rule], |provider, problems| {
         if provider.is_some_and(|provider| provider.spec.iam_endpoint.is_none()) {
             let message = format!(
@@ -99,7 +99,7 @@ pub(super) fn check_same_provider<K: AtProvider, T: AtProvider>(
     rule: &'static AdmissionRule,
     problems: &mut Problems,
 ) {
-    let target = review.look(|lookup| target.visible::<T>(lookup, review.namespace));
+    let target = review.look_up(|lookup| target.visible::<T>(lookup, review.namespace));
     target.check(problems, field, &[rule], |target, problems| {
         if target.is_some_and(|target| target.provider_key() != review.object.provider_key()) {
             let message = format!("names a {} of another Provider; use one Provider for both", T::NAME);

@@ -198,6 +198,6 @@ fn check_policy(review: &Review<'_, User>, problems: &mut Problems) {
     let document = Document::given(spec.policy.as_ref(), spec.policy_document.as_deref(), problems);
     let Some(document) = document else { return };
     document.check_characters(problems);
-    let facts = review.look(|lookup| identity_facts(lookup, &**review.object, document.text()));
+    let facts = review.look_up(|lookup| identity_facts(lookup, &**review.object, document.text()));
     document.check(PolicyKind::Inline, facts, |_, _, _, _| {}, &[], problems);
 }

@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn check_reference<K: Kind>(review: &Review<'_, K>, reference: &Reference, found: &mut Findings) {
     let Reference { field, rule, .. } = reference;
     let namespace = reference.namespace.as_deref().unwrap_or(review.namespace);
-    let target = review.look(|lookup| review.find(lookup, reference));
+    let target = review.look_up(|lookup| review.find(lookup, reference));
     let Findings { problems, intrusions, .. } = found;
     target.check(problems, field.clone(), &[rule], |target, problems| {
         if let Some(message) = wrong_target(review.namespace, namespace, reference, &target) {
@@ -81,7 +81,7 @@ pub(super) fn check_claim<K: Kind>(
     found: &mut Findings,
 ) {
     let is_other = |holder: &Stored| !review.is_self(holder);
-    let holders = review.look(|lookup| {
+    let holders = review.look_up(|lookup| {
         // Nothing would be taken there if they were not permitted.
         for Reference { kind, namespace, name, .. } in references {
             namespace.iter().for_each(|namespace| drop(lookup.find(kind, namespace, name)));

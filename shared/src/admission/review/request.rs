@@ -75,14 +75,14 @@ pub struct Review<'a, K> {
     pub user: Option<&'a UserInfo<'a>>,
     /// The operator's settings.
     pub settings: &'a Settings,
-    /// The objects around. Rules look at them through [`Review::look`] alone.
+    /// The objects around. Rules look at them through [`Review::look_up`] alone.
     pub(super) lookup: &'a dyn Lookup,
 }
 
 impl<K: Kind> Review<'_, K> {
-    /// What `look` sees of the objects around. It tells nothing before it is checked.
-    pub fn look<T>(&self, look: impl FnOnce(&dyn Lookup) -> T) -> Seen<T> {
-        Seen::new(self.lookup, look)
+    /// Asks about other objects. The answer can be read only by [`Seen::check`], which notes what has to be read live.
+    pub fn look_up<T>(&self, ask: impl FnOnce(&dyn Lookup) -> T) -> Seen<T> {
+        Seen::new(self.lookup, ask)
     }
 
     /// The target of `reference`, which is as good as absent when the kind's own rule says where it is and whoever asks may not
@@ -127,8 +127,8 @@ impl<K: Kind> Review<'_, K> {
 
     /// The objects of which `first` finds the first few in a namespace, or in all when it is empty.
     pub fn using(&self, first: impl Fn(&dyn Lookup, &str, usize) -> Vec<Stored>) -> Seen<Users> {
-        let seen =
-            self.look(|lookup| Users::of(self.namespace, |namespace, limit| first(lookup, namespace, limit)));
+        let seen = self
+            .look_up(|lookup| Users::of(self.namespace, |namespace, limit| first(lookup, namespace, limit)));
         seen.by_name()
     }
 

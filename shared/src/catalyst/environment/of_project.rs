@@ -63,7 +63,7 @@ const LONGEST_RELEASE: usize = 53;
 pub(super) fn check(review: &Review<'_, Environment>, problems: &mut Problems) {
     mode::check(&review.object.spec, problems);
     let Some(reference) = review.object.project_reference() else { return };
-    let project = review.look(|lookup| find(review, lookup, &reference));
+    let project = review.look_up(|lookup| find(review, lookup, &reference));
     let rules = [&TYPE, &MODE, &CONTAINER, &QUOTA, &SOURCE_KNOWN, &NAME];
     project.check(problems, "spec.type", &rules, |project, problems| {
         // One that is missing is the reference's problem.
@@ -188,7 +188,7 @@ fn check_quota(environment: &Environment, project: &Project, problems: &mut Prob
 fn check_room(review: &Review<'_, Environment>, reference: &Reference, problems: &mut Problems) {
     let namespace = reference.namespace.as_deref().unwrap_or_default();
     let key = referrers_key(Project::NAME, namespace, &reference.name);
-    let full = review.look(|lookup| {
+    let full = review.look_up(|lookup| {
         let most = find(review, lookup, reference)?.spec.environments.as_ref()?.max?;
         Some((most, lookup.count(Environment::NAME, &key).unwrap_or_default()))
     });

@@ -32,7 +32,7 @@ pub(super) fn check(review: &Review<'_, Environment>, problems: &mut Problems) {
         return problems.add(&TARGET_NAME, Cause::Forbidden, field, message);
     }
     let uid = review.object.metadata.uid.as_deref();
-    let namespace = review.look(|lookup| lookup.find_namespace(&target));
+    let namespace = review.look_up(|lookup| lookup.find_namespace(&target));
     namespace.check(problems, field.clone(), &[&TARGET_FREE], |found, problems| {
         // One that is being deleted is waited for.
         if let NamespaceFound::Present(there) = found

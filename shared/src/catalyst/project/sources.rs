@@ -99,7 +99,7 @@ pub(super) fn check_same_repository(review: &Review<'_, Project>, problems: &mut
         let key = repository_key(review.namespace, &repository);
         let is_other = |other: &Stored| !review.is_self(other);
         let others = review
-            .look(|lookup: &dyn Lookup| {
+            .look_up(|lookup: &dyn Lookup| {
                 lookup.first(Project::NAME, review.namespace, &key, 1, &is_other).objects
             })
             .by_name();

@@ -107,7 +107,7 @@ pub(super) fn check_auto_manage(review: &Review<'_, Bucket>, problems: &mut Prob
 pub(super) fn check_at_provider(review: &Review<'_, Bucket>, problems: &mut Problems) {
     let spec = &review.object.spec;
     let all = [&[&ENC_05, &LC_17][..], &name::AT_PROVIDER].concat();
-    let provider = review.look(|lookup| provider_of(lookup, &**review.object));
+    let provider = review.look_up(|lookup| provider_of(lookup, &**review.object));
     provider.check(problems, "spec.providerRef", &all, |provider, problems| {
         let Some(provider) = provider.map(|provider| provider.spec.clone()) else { return };
         let path_style = provider.path_style.unwrap_or(true);
@@ -129,7 +129,7 @@ const LOOKED_AT: usize = 50;
 /// Names are the provider's, however many Providers lead to it.
 pub(super) fn check_same_endpoint(review: &Review<'_, Bucket>, problems: &mut Problems) {
     let bucket = &**review.object;
-    let others = review.look(|lookup| {
+    let others = review.look_up(|lookup| {
         let own =
             provider_of(lookup, bucket).and_then(|provider| endpoint::service(&provider.spec.endpoint))?;
         let same: Vec<_> = lookup.first_as::<Bucket>("", &named_key(&bucket.spec.name), LOOKED_AT);

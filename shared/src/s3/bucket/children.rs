@@ -147,7 +147,7 @@ pub(super) fn check(review: &Review<'_, Bucket>, problems: &mut Problems) {
     }
     let ChildNames { user, key, policy } = ChildNames::of(name);
     for (kind, name_of_child) in [(User::NAME, user), (AccessKey::NAME, key), (BucketPolicy::NAME, policy)] {
-        let child = review.look(|lookup| lookup.find(kind, review.namespace, &name_of_child));
+        let child = review.look_up(|lookup| lookup.find(kind, review.namespace, &name_of_child));
         child.check(problems, field, &[&CHILDREN], |child, problems| {
             let Found::Present(child) = child else { return };
             if !is_child(&child, name) {
