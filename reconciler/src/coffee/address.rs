@@ -103,7 +103,7 @@ impl Reconcile for AddressReconciler {
         let id = status.and_then(|status| status.address_id.as_deref());
         let digest = status.and_then(|status| status.address_digest.as_ref());
         let edited = digest.is_some_and(|digest| *digest != observed.wanted);
-        // Nobody lost anything by an address that is made once too often, so one that vanished is made again.
+        // A second equal address costs nothing, so one that vanished is made again.
         let plan = match id {
             Some(id) if !edited && observed.present => {
                 Plan::ready().condition(PRESENT, true, "Listed", format!("the shop lists {id}"))
@@ -163,7 +163,7 @@ impl Reconcile for AddressReconciler {
 
     fn record(&self, _intent: &Intent, id: &str, status: &mut CoffeeAddressStatus) {
         status.retired_address_ids.extend(status.address_id.replace(id.to_owned()));
-        // Of what was restored and adopted it is not known how it was made.
+        // It is not known how a restored or adopted address was made.
         let fingerprint = status.intent.as_ref().map(|intent| intent.fingerprint.clone());
         status.address_digest = fingerprint.filter(|fingerprint| !fingerprint.is_empty());
         status.conditions.retain(|condition| condition.type_ != PRESENT);
@@ -241,7 +241,7 @@ pub(super) async fn effects(ctx: &Context, shop: &Connection) -> Result<Vec<Effe
     Ok(listed.iter().map(effect).collect())
 }
 
-/// Tries again: an address too many costs nothing.
+/// Tries again: a second equal address costs nothing.
 pub(super) fn policy() -> UnknownPolicy {
     UnknownPolicy { if_not_found: IfNotFound::Retry, if_found: IfFound::Adopt, ..UnknownPolicy::default() }
 }

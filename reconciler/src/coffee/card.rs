@@ -233,7 +233,7 @@ pub(super) async fn cards(ctx: &Context, shop: &Connection) -> Result<Vec<Card>,
     shop.read(ctx, operation::LIST_CARDS, shop.client.cards()).await
 }
 
-/// What makes registering a card safe.
+/// How a registration is recognised after a lost answer, so that no card is registered twice.
 pub(super) fn once(listed: &[Card]) -> Once {
     let before = listed.iter().map(|card| card.id.clone()).collect();
     Once { operation: REGISTER, fingerprint: ONE_AT_A_TIME.into(), before }

@@ -1,4 +1,4 @@
-//! The way from an object to its account at the shop.
+//! Finds an object's account at the shop, and makes calls to it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +31,7 @@ const TRANSPORTS: usize = 100;
 /// Makes a transport to the shop at a base URL.
 pub type Dial = dyn Fn(&Url) -> Result<Arc<dyn Transport>, HttpError> + Send + Sync;
 
-/// The ways to all shops. Clones are the same.
+/// The connections to all shops. Clones are the same.
 #[derive(Clone)]
 pub struct Shops(Arc<Inner>);
 
@@ -51,7 +51,7 @@ pub(super) struct Connection {
 }
 
 impl Shops {
-    /// Over HTTP, as each account says where. A connection comes about within `connect`, or the call was never sent.
+    /// Over HTTP, as each account says where. A call that gets no connection within `connect` was never sent.
     pub fn over_http(connect: Duration) -> Self {
         Self::dialled(move |url| {
             let settings = HttpSettings { connect_timeout: connect, ..HttpSettings::new(url.clone()) };

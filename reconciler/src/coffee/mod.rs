@@ -1,4 +1,4 @@
-//! Coffee: the Terminal shop's kinds made real.
+//! Reconciles the Terminal shop's kinds.
 //!
 //! Calls of one account are made one run at a time: it has one profile, and orders that look alike are told apart by the order in
 //! which they were placed. What a call made is recognised among what the shop lists; what the shop does not list (yet) is

@@ -51,7 +51,7 @@ pub(super) async fn placeable(
 }
 
 impl Placeable {
-    /// What makes placing it safe.
+    /// How its placing is recognised after a lost answer, so that it is not placed twice.
     pub(super) fn once(&self) -> Once {
         let (fingerprint, before) = (self.fingerprint.clone(), self.before.clone());
         Once { operation: PLACE, fingerprint, before }
