@@ -132,7 +132,7 @@ impl Ceph {
         // Asked too early, the monitor knows no commands yet.
         while !self.run("ceph", &["osd", "stat"]).await.is_ok_and(|stat| stat.contains("1 up")) {
             ensure!(Instant::now() < end, "ceph-osd does not come up:\n{}", store.log_tail(20));
-            // Nothing tells when.
+            // The monitor has no event that tells when.
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         Ok(store)

@@ -84,9 +84,13 @@ async fn credentials_that_are_deleted_under_living_objects_are_told_and_nothing_
     assert_eq!(changes(&world, from), [""; 0]);
 }
 
-/// Every object is stored again as a backup tool does it: with another uid, and with its status or without.
-fn restore(world: &World, keys: &[ObjectKey], with_status: bool) {
-    for key in keys {
+/// Objects that were in order and are stored again as a backup tool does it: with another uid, and with their status or without.
+async fn restored(with_status: bool) -> (World, [ObjectKey; 3]) {
+    let world = World::new();
+    let process = world.healthy();
+    let all = in_order(&world).await;
+    drop(process);
+    for key in &all {
         let mut object = world.server.read(key).unwrap();
         world.server.user_removes(key);
         let status = object["status"].take();
@@ -98,15 +102,12 @@ fn restore(world: &World, keys: &[ObjectKey], with_status: bool) {
             world.server.user_puts_whole(object);
         }
     }
+    (world, all)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_is_restored_with_its_status_goes_on_with_what_there_is() {
-    let world = World::new();
-    let process = world.healthy();
-    let all = in_order(&world).await;
-    drop(process);
-    restore(&world, &all, true);
+    let (world, all) = restored(true).await;
     let from = world.store.calls();
     let _process = world.healthy();
     let uid = world.server.read(&all[0]).unwrap()["metadata"]["uid"].clone();
@@ -121,11 +122,7 @@ async fn a_backup_that_is_restored_with_its_status_goes_on_with_what_there_is() 
 
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_is_restored_without_status_is_held_and_makes_nothing_twice() {
-    let world = World::new();
-    let process = world.healthy();
-    let all = in_order(&world).await;
-    drop(process);
-    restore(&world, &all, false);
+    let (world, all) = restored(false).await;
     let from = world.store.calls();
     let _process = world.healthy();
     for key in &all {
