@@ -81,7 +81,7 @@ impl Reconcile for AccountReconciler {
             return Ok((Account::none(), None));
         }
         match self.0.open(ctx, account).await {
-            Ok((limits, connection)) => Ok((limits, Some(Ok(connection)))),
+            Ok((at, connection)) => Ok((at, Some(Ok(connection)))),
             Err(Failure::DependencyMissing(message) | Failure::Invalid(message)) => {
                 Ok((Account::none(), Some(Err(message))))
             }

@@ -86,11 +86,11 @@ impl Shops {
         if let Some(message) = not_in_order(&account) {
             return Err(Failure::DependencyMissing(format!("{key} is not in order: {message}")));
         }
-        let (limits, connection) = self.open(ctx, &account).await?;
+        let (at, connection) = self.open(ctx, &account).await?;
         if let Some(made_at) = made_at {
             check_same(made_at, &connection.used)?;
         }
-        Ok((limits, connection))
+        Ok((at, connection))
     }
 
     /// The account that `account` says.
@@ -112,10 +112,10 @@ impl Shops {
             base_url: url.to_owned(),
             user_id: status.and_then(|status| status.user_id.clone()),
         };
-        let limits = Account::new("terminal", used.name.clone())
+        let at = Account::new("terminal", used.name.clone())
             .with_limits(one_at_a_time(account))
             .with_credentials(credentials);
-        Ok((limits, Connection { client, used, shops: self.clone() }))
+        Ok((at, Connection { client, used, shops: self.clone() }))
     }
 
     /// The client of `account` at `url`, with a digest of its token.

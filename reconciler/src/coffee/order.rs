@@ -67,7 +67,7 @@ impl Reconcile for OrderReconciler {
                 let found = placing::find(ctx, shop, id).await?;
                 Stage::Placed(found.map(Box::new))
             }
-            None => Stage::Open(Box::new(open::look(ctx, shop, order).await?)),
+            None => Stage::Open(Box::new(open::observe(ctx, shop, order).await?)),
         };
         Ok(Observed { used: Some(shop.used.clone()), at: ctx.now(), stage })
     }

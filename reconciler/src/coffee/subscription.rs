@@ -1,6 +1,6 @@
 //! A subscription: made once, its id found by listing, changed as far as the shop can, cancelled for certain.
 
-mod look;
+mod observe;
 mod plan;
 
 use concierge_shared::{
@@ -14,7 +14,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 
 use self::{
-    look::{Observed, list, look, recognised_by, recorded_id},
+    observe::{Observed, list, observe, recognised_by, recorded_id},
     plan::{CANCELLED, Step},
 };
 use super::{
@@ -56,7 +56,7 @@ impl Reconcile for SubscriptionReconciler {
         subscription: &CoffeeSubscription,
     ) -> Result<Observed, Failure> {
         match remote {
-            Some(shop) => look(ctx, shop, subscription).await,
+            Some(shop) => observe(ctx, shop, subscription).await,
             None => Ok(Observed { at: ctx.now(), ..Observed::default() }),
         }
     }

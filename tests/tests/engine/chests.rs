@@ -165,7 +165,7 @@ impl Reconcile for Chests {
         remote: &Arc<Service>,
         chest: &Chest,
     ) -> Result<Observed, Failure> {
-        let lid = match ctx.child_of::<Chest, Chest>(chest, &lid_of(chest)).await? {
+        let lid = match ctx.owned_by::<Chest, Chest>(chest, &lid_of(chest)).await? {
             Owned::Ours(lid) => Some(Box::new(lid)),
             Owned::Absent | Owned::Foreign(_) => None,
         };

@@ -53,10 +53,10 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let ServeArgs { listen, admin, shutdown_delay, rules, certificates, logs: _ } = args;
     let (enforcement, settings) = rules.read();
     let signal = shutdown::on_signal().context("cannot listen for signals")?;
-    let closed = CancellationToken::new();
+    let stop_background = CancellationToken::new();
     let clients = client::connect(concat!("concierge-webhook/", env!("CARGO_PKG_VERSION"))).await?;
     let (metrics, registry) = Metrics::new();
-    let cache = Cache::start(&clients.once, &[], Keep::ForRules, &closed);
+    let cache = Cache::start(&clients.once, &[], Keep::ForRules, &stop_background);
     let certificates = Arc::new(Certificates::new(&clients.api, certificates)?);
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr().context("the listener has no address")?;
@@ -72,23 +72,29 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         knows_callers: certificates.knows_callers(),
         no_review: Seldom::default(),
     };
-    let closing = CancellationToken::new();
+    let stop_listening = CancellationToken::new();
     let router = http::router(door, signal.clone());
-    let served =
-        tokio::spawn(listen::serve(listener, certificates.tls(), router, metrics.clone(), closing.clone()));
-    tokio::spawn(Arc::clone(&certificates).keep(address, closed.clone()));
+    let served = tokio::spawn(listen::serve(
+        listener,
+        certificates.tls(),
+        router,
+        metrics.clone(),
+        stop_listening.clone(),
+    ));
+    tokio::spawn(Arc::clone(&certificates).keep(address, stop_background.clone()));
     let refresh = refresh(metrics, cache.clone(), certificates.clone());
     let ready = ready(cache, certificates, signal.clone());
-    let probes = admin::serve(admin, Admin { registry, ready, refresh }, closed.clone()).await;
-    let probes = probes.with_context(|| format!("cannot listen on {admin}"))?;
-    tracing::info!(%address, admin = %probes, kinds = KINDS.len(), "serving");
+    let admin_address =
+        admin::serve(admin, Admin { registry, ready, refresh }, stop_background.clone()).await;
+    let admin_address = admin_address.with_context(|| format!("cannot listen on {admin}"))?;
+    tracing::info!(%address, admin = %admin_address, kinds = KINDS.len(), "serving");
 
     signal.cancelled().await;
     tracing::info!(delay = ?shutdown_delay, "leaving: no longer ready, still serving");
     tokio::time::sleep(shutdown_delay).await;
-    closing.cancel();
+    stop_listening.cancel();
     served.await.context("the listener failed")?;
-    closed.cancel();
+    stop_background.cancel();
     tracing::info!("left");
     Ok(())
 }

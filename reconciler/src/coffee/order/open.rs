@@ -73,7 +73,7 @@ impl Need {
 }
 
 /// Looks at everything that the order needs.
-pub(super) async fn look(ctx: &Context, shop: &Connection, order: &CoffeeOrder) -> Result<Open, Failure> {
+pub(super) async fn observe(ctx: &Context, shop: &Connection, order: &CoffeeOrder) -> Result<Open, Failure> {
     let hindrance = placing::hindrance(ctx, shop, &order.spec.profile_ref).await?;
     let address = address(ctx, shop, order).await?;
     let card = card(ctx, shop, order).await?;

@@ -13,7 +13,7 @@ use super::{
         client::{NewSubscription, Schedule, Subscription, SubscriptionChange},
         placing::{self, REFUSALS},
     },
-    look::{Observed, recognised_by, recorded_id},
+    observe::{Observed, recognised_by, recorded_id},
 };
 use crate::common::{
     refusals,

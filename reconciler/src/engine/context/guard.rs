@@ -16,23 +16,27 @@ use crate::engine::{
 };
 
 /// A call takes at most the lease divided by this: half of the lease is left when one renewal was missed.
-const LONGEST: u32 = 2;
+const PARTS_OF_LEASE: u32 = 2;
 
 /// Lets changing calls pass while this process leads, and will lead until the call has ended. Also a [`Context`].
 pub struct Guard {
     ctx: Context,
-    token: String,
+    fencing_token: String,
     once: Option<Arc<SendState>>,
 }
 
 impl Guard {
-    pub(crate) fn new(ctx: Context, token: String, once: Option<Arc<SendState>>) -> Self {
-        Self { ctx, token, once }
+    pub(crate) fn new(ctx: Context, fencing_token: String, once: Option<Arc<SendState>>) -> Self {
+        Self { ctx, fencing_token, once }
     }
 
     /// The same guard at another account.
     pub(crate) fn elsewhere(&self, account: &Account) -> Self {
-        Self { ctx: self.ctx.elsewhere(account), token: self.token.clone(), once: self.once.clone() }
+        Self {
+            ctx: self.ctx.elsewhere(account),
+            fencing_token: self.fencing_token.clone(),
+            once: self.once.clone(),
+        }
     }
 
     /// Makes a call that changes something at the account of this run, in its turn and with the engine's time-out.
@@ -52,7 +56,7 @@ impl Guard {
     }
 
     /// The same for a call that may take longer than the engine's time-out, for instance one that deletes a thousand things: up to
-    /// `most`, and no longer than [half a lease](LONGEST). It is not sent unless the lease lasts for that time, so it waits for a
+    /// `most`, and no longer than [half a lease](PARTS_OF_LEASE). It is not sent unless the lease lasts for that time, so it waits for a
     /// renewal where less is left. A `once` call gets the engine's time-out: what waits for its effect reckons with that.
     ///
     /// # Errors
@@ -64,7 +68,7 @@ impl Guard {
         call: impl Future<Output = Result<T, Failure>> + Send,
     ) -> Result<T, Failure> {
         let usual = self.request_timeout();
-        let longest = (self.ctx.shared.settings.lease_duration / LONGEST).max(usual);
+        let longest = (self.ctx.shared.settings.lease_duration / PARTS_OF_LEASE).max(usual);
         let most = if self.once.is_some() { usual } else { most.min(longest) };
         self.write_for(operation, most, call).await
     }
@@ -103,7 +107,7 @@ impl Guard {
         let term = shared.term.borrow();
         let covered = term
             .as_ref()
-            .is_some_and(|term| term.token == self.token && term.covers(most, shared.clock.now()));
+            .is_some_and(|term| term.token == self.fencing_token && term.covers(most, shared.clock.now()));
         match covered {
             true => Ok(()),
             false => Err(Failure::NeverSent("another replica leads, or may soon; it goes on".into())),
@@ -147,7 +151,7 @@ impl Context {
     ///
     /// # Errors
     /// When the API server can't be asked, or the object can't be read.
-    pub async fn child_of<K: Kind, T: Kind>(&self, owner: &K, name: &str) -> Result<Owned<T>, Failure> {
+    pub async fn owned_by<K: Kind, T: Kind>(&self, owner: &K, name: &str) -> Result<Owned<T>, Failure> {
         let namespace = owner.meta().namespace.clone().unwrap_or_default();
         let target = Target { resource: resource_of::<T>(), namespace, name: name.to_owned() };
         let found = self.shared.cluster.get(&target).await.map_err(kubernetes)?;

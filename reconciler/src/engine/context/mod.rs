@@ -154,11 +154,12 @@ impl Context {
 
     /// Waits until what earlier leaders have written is known.
     async fn wait_counted(&self) -> Result<(), Failure> {
-        let token = self.shared.term.borrow().as_ref().map(|term| term.token.clone());
-        let Some(token) = token else {
+        let fencing_token = self.shared.term.borrow().as_ref().map(|term| term.token.clone());
+        let Some(fencing_token) = fencing_token else {
             return Err(Failure::Transient("another replica leads by now".into()));
         };
-        let counted = tokio::time::timeout(self.request_timeout(), self.shared.calls.wait_counted(&token));
+        let counted =
+            tokio::time::timeout(self.request_timeout(), self.shared.calls.wait_counted(&fencing_token));
         counted
             .await
             .map_err(|_| Failure::Transient("the calls of earlier leaders are not counted yet".into()))

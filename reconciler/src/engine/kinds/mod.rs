@@ -63,7 +63,7 @@ pub(crate) trait KindRunner: Send + Sync {
         key: ObjectKey,
         lane: Lane,
         id: String,
-        token: String,
+        fencing_token: String,
     ) -> BoxFuture<'static, Option<(Lane, Duration)>>;
     /// The objects to wake when this one changes.
     fn wakes(&self, shared: &Arc<Shared>, object: &Stored) -> Vec<ObjectKey>;
@@ -78,10 +78,10 @@ impl<R: Reconcile> KindRunner for Typed<R> {
         key: ObjectKey,
         lane: Lane,
         id: String,
-        token: String,
+        fencing_token: String,
     ) -> BoxFuture<'static, Option<(Lane, Duration)>> {
         let ctx = Context::new(shared, key, lane, id);
-        Box::pin(Run::execute(self.0.clone(), ctx, token))
+        Box::pin(Run::execute(self.0.clone(), ctx, fencing_token))
     }
 
     fn wakes(&self, shared: &Arc<Shared>, object: &Stored) -> Vec<ObjectKey> {

@@ -80,16 +80,16 @@ impl Calls {
         Self { state: Mutex::default(), counted: watch::Sender::default(), queue }
     }
 
-    /// Makes `key` the only object with this call in flight in the term `token`; it is woken when it has to wait and the way is free.
+    /// Makes `key` the only object with this call in flight in the term; it is woken when it has to wait and the way is free.
     pub(crate) fn reserve(
         &self,
-        token: &str,
+        fencing_token: &str,
         account: &str,
         fingerprint: &str,
         key: &ObjectKey,
     ) -> Result<(), Busy> {
         let mut state = self.state.lock();
-        if self.counted.borrow().as_deref() != Some(token) {
+        if self.counted.borrow().as_deref() != Some(fencing_token) {
             state.waiting.insert(key.clone());
             return Err(Busy::Counting);
         }
@@ -129,30 +129,30 @@ impl Calls {
         }
     }
 
-    /// In the term `token`, these are under way, by account, fingerprint and object, and no others but those of `uncounted`
+    /// In the term, these are under way, by account, fingerprint and object, and no others but those of `uncounted`
     /// and those that were counted or reserved in this term before.
     pub(crate) fn count(
         &self,
-        token: &str,
+        fencing_token: &str,
         found: impl IntoIterator<Item = (String, String, ObjectKey)>,
         uncounted: Vec<Uncounted>,
     ) {
         let mut state = self.state.lock();
-        if self.counted.borrow().as_deref() != Some(token) {
+        if self.counted.borrow().as_deref() != Some(fencing_token) {
             state.in_flight.clear();
         }
         for (account, fingerprint, key) in found {
             state.in_flight.entry((account, fingerprint)).or_insert(key);
         }
         state.uncounted = uncounted;
-        self.counted.send_replace(Some(token.to_owned()));
+        self.counted.send_replace(Some(fencing_token.to_owned()));
         self.wake(state);
     }
 
-    /// Waits until the calls of earlier leaders are counted in the term `token`; by then everything that they have written is known.
-    pub(crate) async fn wait_counted(&self, token: &str) {
+    /// Waits until the calls of earlier leaders are counted in the term; by then everything that they have written is known.
+    pub(crate) async fn wait_counted(&self, fencing_token: &str) {
         // The sender lives as long as `self`.
-        let _ = self.counted.subscribe().wait_for(|counted| counted.as_deref() == Some(token)).await;
+        let _ = self.counted.subscribe().wait_for(|counted| counted.as_deref() == Some(fencing_token)).await;
     }
 
     /// Remembers whether the call of `intent` has been sent.

@@ -50,7 +50,7 @@ struct Count {
 
 /// Counts the calls under way that earlier leaders may have sent, from what is stored now. What may not be read, and no other object,
 /// waits until it may be.
-pub(crate) async fn count_calls(shared: Arc<Shared>, token: String) {
+pub(crate) async fn count_calls(shared: Arc<Shared>, fencing_token: String) {
     let with_intents = shared.kinds.iter().filter(|(_, reader)| reader.has_intents());
     let kinds: Vec<_> = with_intents.map(|(kind, _)| *kind).collect();
     let namespaces = shared.cluster.namespaces();
@@ -64,7 +64,7 @@ pub(crate) async fn count_calls(shared: Arc<Shared>, token: String) {
                 if left != parts {
                     tell(&found, &uncounted);
                 }
-                shared.calls.count(&token, found, uncounted);
+                shared.calls.count(&fencing_token, found, uncounted);
                 parts = left;
                 ASK_AGAIN
             }
@@ -159,7 +159,7 @@ impl<R: Reconcile> Run<R> {
             fingerprint: String::new(),
             account: String::new(),
             created_at: self.shared.clock.now().to_string(),
-            lease_token: self.token.clone(),
+            lease_token: self.fencing_token.clone(),
             before: ids,
             state: IntentState::Held,
             looks: 0,

@@ -117,7 +117,8 @@ impl<R: Reconcile> Run<R> {
     /// Makes this object the only one with this call in flight.
     pub(crate) fn reserve(&mut self, fingerprint: &str) -> Flow {
         let account = self.ctx.limiter.id.clone();
-        let busy = match self.shared.calls.reserve(&self.token, &account, fingerprint, self.ctx.key()) {
+        let busy = match self.shared.calls.reserve(&self.fencing_token, &account, fingerprint, self.ctx.key())
+        {
             Ok(()) => return Continue(()),
             Err(busy) => busy,
         };
@@ -148,7 +149,7 @@ impl<R: Reconcile> Run<R> {
             fingerprint: once.fingerprint.clone(),
             account: self.ctx.limiter.id.clone(),
             created_at: self.shared.clock.now().to_string(),
-            lease_token: self.token.clone(),
+            lease_token: self.fencing_token.clone(),
             before: once.before.clone(),
             state: IntentState::Open,
             looks: 0,

@@ -52,16 +52,20 @@ pub(crate) struct Run<R: Reconcile> {
     /// What this run has checked so far.
     pub(crate) checks: Checks,
     /// The term of leadership in which the run began.
-    pub(crate) token: String,
+    pub(crate) fencing_token: String,
 }
 
 impl<R: Reconcile> Run<R> {
     /// Runs over the object once. Returns how long until it is due again, or `None` until something wakes it.
-    pub(crate) async fn execute(reconciler: Arc<R>, ctx: Context, token: String) -> Option<(Lane, Duration)> {
+    pub(crate) async fn execute(
+        reconciler: Arc<R>,
+        ctx: Context,
+        fencing_token: String,
+    ) -> Option<(Lane, Duration)> {
         let (shared, key) = (ctx.shared.clone(), ctx.key().clone());
         let longest = reconciler.longest_back_off();
         let began = Instant::now();
-        let (result, requeue, generation) = match Self::begin(reconciler, ctx, token) {
+        let (result, requeue, generation) = match Self::begin(reconciler, ctx, fencing_token) {
             Ok(mut run) => {
                 run.reached(CrashPoint::Begun).await;
                 let Break(end) = Box::pin(run.go()).await;
@@ -81,7 +85,7 @@ impl<R: Reconcile> Run<R> {
     }
 
     /// The run over the newest known version of the object; when there is none, a result for the metric and when to come again.
-    fn begin(reconciler: Arc<R>, ctx: Context, token: String) -> Result<Self, (String, Requeue)> {
+    fn begin(reconciler: Arc<R>, ctx: Context, fencing_token: String) -> Result<Self, (String, Requeue)> {
         let (shared, key) = (ctx.shared.clone(), ctx.key());
         let cached = match shared.objects.find(key.kind, &key.namespace, &key.name) {
             Found::Present(object) => object,
@@ -93,7 +97,7 @@ impl<R: Reconcile> Run<R> {
             return Err(("ok".into(), Requeue::OnChange));
         };
         let status = object.status().cloned().unwrap_or_default();
-        Ok(Self { shared, reconciler, ctx, target, object, status, checks: Checks::default(), token })
+        Ok(Self { shared, reconciler, ctx, target, object, status, checks: Checks::default(), fencing_token })
     }
 
     async fn go(&mut self) -> Ended {
@@ -120,7 +124,7 @@ impl<R: Reconcile> Run<R> {
         self.converge().await
     }
 
-    /// A new token of the annotation `reconcile-at` is an order to try everything again.
+    /// A new text of the annotation `reconcile-at` is an order to try everything again.
     fn acknowledge(&mut self) {
         let token = annotation::reconcile_token(&*self.object);
         if let (Some(token), Some(slot)) = (token, self.status.reconciled_at_mut())
@@ -131,7 +135,7 @@ impl<R: Reconcile> Run<R> {
         }
     }
 
-    /// True when the token of `reconcile-at` is one that no run has acted on.
+    /// True when the text of `reconcile-at` is one that no run has acted on.
     pub(crate) fn reconcile_requested(&self) -> bool {
         let mut before = self.object.status().cloned().unwrap_or_default();
         let before = before.reconciled_at_mut().and_then(|slot| slot.take());
@@ -169,11 +173,11 @@ impl<R: Reconcile> Run<R> {
 
     /// True while the term in which the run began lasts: whoever leads now has the last word.
     fn leads(&self) -> bool {
-        self.shared.term.borrow().as_ref().is_some_and(|term| term.token == self.token)
+        self.shared.term.borrow().as_ref().is_some_and(|term| term.token == self.fencing_token)
     }
 
     pub(crate) fn guard(&self, once: Option<Arc<SendState>>) -> Guard {
-        Guard::new(self.ctx.clone(), self.token.clone(), once)
+        Guard::new(self.ctx.clone(), self.fencing_token.clone(), once)
     }
 
     pub(crate) async fn reached(&self, point: CrashPoint) {

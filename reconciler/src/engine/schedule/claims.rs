@@ -24,9 +24,9 @@ use crate::engine::{
 const CLAIMS: Duration = Duration::from_secs(300);
 
 /// Keeps claims in order while this process leads.
-pub(crate) async fn keep(shared: Arc<Shared>, token: String) {
+pub(crate) async fn keep(shared: Arc<Shared>, fencing_token: String) {
     loop {
-        match repair_claims(&shared, &token).await {
+        match repair_claims(&shared, &fencing_token).await {
             Ok(()) => {}
             Err(error) => tracing::warn!(%error, "claims can't be put in order now"),
         }
@@ -34,7 +34,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, token: String) {
     }
 }
 
-async fn repair_claims(shared: &Shared, token: &str) -> Result<(), ClusterError> {
+async fn repair_claims(shared: &Shared, fencing_token: &str) -> Result<(), ClusterError> {
     let resource = ApiResource::erase::<ClaimObject>(&());
     let mut claims: Vec<ClaimObject> = Vec::new();
     let mut visit = |claim| claims.extend(serde_json::from_value(claim).ok());
@@ -46,12 +46,12 @@ async fn repair_claims(shared: &Shared, token: &str) -> Result<(), ClusterError>
         if wanted.as_ref().is_some_and(|spec| spec.holder == claim.spec.holder) {
             continue;
         }
-        if release(shared, token, claim).await? {
+        if release(shared, fencing_token, claim).await? {
             missing.extend(wanted.map(|spec| (name, spec)));
         }
     }
     for (name, spec) in &missing {
-        create(shared, token, name, spec).await?;
+        create(shared, fencing_token, name, spec).await?;
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ fn spec(claim: &Claim, holder: &Stored) -> ClaimSpec {
 }
 
 /// Deletes a claim that is nobody's, once that is certain; whether it is gone.
-async fn release(shared: &Shared, token: &str, claim: &ClaimObject) -> Result<bool, ClusterError> {
+async fn release(shared: &Shared, fencing_token: &str, claim: &ClaimObject) -> Result<bool, ClusterError> {
     let Holder { kind, namespace, name, .. } = &claim.spec.holder;
     // A kind that is not reconciled here is somebody else's to tidy.
     let Some((kind, reader)) = shared.kinds.get_key_value(kind.as_str()) else { return Ok(false) };
@@ -102,7 +102,7 @@ async fn release(shared: &Shared, token: &str, claim: &ClaimObject) -> Result<bo
     // Read live: the cache may be behind.
     let live = shared.cluster.get(&target).await?.and_then(|object| reader.read(object));
     let now = shared.cluster.time(shared.clock.now());
-    if !matches!(claim.standing(live, now), Standing::Free) || !leads(shared, token) {
+    if !matches!(claim.standing(live, now), Standing::Free) || !leads(shared, fencing_token) {
         return Ok(false);
     }
     let meta = claim.meta();
@@ -117,8 +117,13 @@ async fn release(shared: &Shared, token: &str, claim: &ClaimObject) -> Result<bo
     }
 }
 
-async fn create(shared: &Shared, token: &str, name: &str, spec: &ClaimSpec) -> Result<(), ClusterError> {
-    if !leads(shared, token) {
+async fn create(
+    shared: &Shared,
+    fencing_token: &str,
+    name: &str,
+    spec: &ClaimSpec,
+) -> Result<(), ClusterError> {
+    if !leads(shared, fencing_token) {
         return Ok(());
     }
     let object: Value = json!({
@@ -138,6 +143,6 @@ fn claim_target(name: String) -> Target {
     Target { resource: ApiResource::erase::<ClaimObject>(&()), namespace: String::new(), name }
 }
 
-fn leads(shared: &Shared, token: &str) -> bool {
-    shared.term.borrow().as_ref().is_some_and(|term| term.token == token)
+fn leads(shared: &Shared, fencing_token: &str) -> bool {
+    shared.term.borrow().as_ref().is_some_and(|term| term.token == fencing_token)
 }

@@ -49,7 +49,7 @@ pub struct Engine {
     keys: HashMap<Id, ObjectKey>,
     /// The leader's tasks beside the runs; dropped at the end of the term.
     chores: JoinSet<()>,
-    token: Option<String>,
+    fencing_token: Option<String>,
     /// The unreadable objects of which people were told in this term.
     told: HashSet<Unreadable>,
 }
@@ -87,7 +87,7 @@ impl Engine {
             running: JoinSet::new(),
             keys: HashMap::new(),
             chores: JoinSet::new(),
-            token: None,
+            fencing_token: None,
             told: HashSet::new(),
         }
     }
@@ -103,7 +103,7 @@ impl Engine {
         count.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.follow_term();
         loop {
-            let free = self.token.is_some() && self.running.len() < shared.settings.concurrency;
+            let free = self.fencing_token.is_some() && self.running.len() < shared.settings.concurrency;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -128,20 +128,20 @@ impl Engine {
 
     /// Begins or ends a term.
     fn follow_term(&mut self) {
-        let token = self.shared.term.borrow().as_ref().map(|term| term.token.clone());
-        if token == self.token {
+        let fencing_token = self.shared.term.borrow().as_ref().map(|term| term.token.clone());
+        if fencing_token == self.fencing_token {
             return;
         }
-        self.shared.metrics.leader.set(i64::from(token.is_some()));
+        self.shared.metrics.leader.set(i64::from(fencing_token.is_some()));
         self.chores.abort_all();
         self.told.clear();
         self.shared.remembered.clear();
-        self.token.clone_from(&token);
-        match token {
-            Some(token) => {
-                tracing::info!(token, "leading");
-                self.chores.spawn(once::count_calls(self.shared.clone(), token.clone()));
-                self.chores.spawn(claims::keep(self.shared.clone(), token));
+        self.fencing_token.clone_from(&fencing_token);
+        match fencing_token {
+            Some(fencing_token) => {
+                tracing::info!(fencing_token, "leading");
+                self.chores.spawn(once::count_calls(self.shared.clone(), fencing_token.clone()));
+                self.chores.spawn(claims::keep(self.shared.clone(), fencing_token));
                 self.seen.all(&self.shared);
             }
             None => {
@@ -155,7 +155,7 @@ impl Engine {
 
     /// Only the leader tells of objects: summed over replicas they would count several times.
     fn measure(&mut self) {
-        if self.token.is_some() {
+        if self.fencing_token.is_some() {
             self.shared.count_objects();
             self.tell_unreadable();
         }
@@ -176,20 +176,20 @@ impl Engine {
     }
 
     fn catch_up(&mut self) {
-        if self.token.is_some() {
+        if self.fencing_token.is_some() {
             self.seen.catch_up(&self.shared, &self.runners);
         }
     }
 
     fn changed(&mut self, key: &ObjectKey) {
-        if self.token.is_some() {
+        if self.fencing_token.is_some() {
             self.seen.changed(&self.shared, &self.runners, key);
         }
     }
 
     /// Wakes the owner, unless the change is the effect of our own write.
     fn child_changed(&self, change: &ChildChange) {
-        if self.token.is_some() && !self.shared.remembered.is_known(change) {
+        if self.fencing_token.is_some() && !self.shared.remembered.is_known(change) {
             let owner = children::owner_of(&self.shared, &change.owner);
             owner.into_iter().for_each(|owner| self.shared.queue.add(owner));
         }
@@ -197,14 +197,15 @@ impl Engine {
 
     /// Changes of children were missed, because there were too many at once: wakes every owner.
     fn wake_owners(&self) {
-        if self.token.is_some() {
+        if self.fencing_token.is_some() {
             let owners = self.shared.all().filter(|(reader, _)| reader.has_children());
             owners.for_each(|(_, object)| self.shared.queue.add(ObjectKey::from(&object)));
         }
     }
 
     fn start(&mut self, Due { key, since, lane }: Due) {
-        let (Some(token), Some(runner)) = (self.token.clone(), self.runners.get(key.kind)) else {
+        let (Some(fencing_token), Some(runner)) = (self.fencing_token.clone(), self.runners.get(key.kind))
+        else {
             return self.shared.queue.done(&key, None);
         };
         self.shared.metrics.queue_age.observe(since.elapsed().as_secs_f64());
@@ -216,7 +217,7 @@ impl Engine {
             name = key.name,
             run = id
         );
-        let run = runner.run(self.shared.clone(), key.clone(), lane, id, token);
+        let run = runner.run(self.shared.clone(), key.clone(), lane, id, fencing_token);
         let handle = self.running.spawn(run.instrument(span));
         self.keys.insert(handle.id(), key);
     }

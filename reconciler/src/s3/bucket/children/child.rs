@@ -42,7 +42,7 @@ impl<T: Kind> Child<T> {
             }
             // Nobody misses it. Before the bucket goes, this is made sure.
             (None, None) if !ends => Owned::Absent,
-            _ => ctx.child_of(bucket, name).await?,
+            _ => ctx.owned_by(bucket, name).await?,
         };
         Ok(Self { name: name.to_owned(), wanted, found })
     }

@@ -40,7 +40,7 @@ pub(super) async fn list(ctx: &Context, shop: &Connection) -> Result<Vec<Subscri
 }
 
 /// What the shop shows of this one, and what stands in its way.
-pub(super) async fn look(
+pub(super) async fn observe(
     ctx: &Context,
     shop: &Connection,
     subscription: &CoffeeSubscription,
