@@ -11,6 +11,9 @@ use tokio::process::Command;
 /// conditions yet.
 pub const ESTABLISHED: &str = r#"--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True"#;
 
+/// How long `kubectl wait` and `kubectl delete` wait, as [`crate::PATIENCE`].
+pub const TIMEOUT: &str = "--timeout=180s";
+
 /// What a command said and how it ended.
 #[derive(Clone, Debug)]
 pub struct Output {

@@ -22,3 +22,9 @@ pub mod simulation;
 pub mod soak;
 pub mod stack;
 pub mod wire;
+
+use std::time::Duration;
+
+/// How long a test waits for what should come within seconds before it calls it missing. It measures nothing: other tests share the
+/// processors, so it is many times what a quiet machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(180);

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::time::sleep;
 
+use crate::PATIENCE;
 use crate::balancer::{Backend, Balancer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -23,8 +24,6 @@ use crate::wire::{Wire, server_of};
 pub const NAMESPACE: &str = "concierge-system";
 /// The name of the Helm release, and so of the Service and the webhook configurations.
 pub const RELEASE: &str = "concierge";
-/// How long a program may take to say where it listens, and a replica to get ready.
-const START: Duration = Duration::from_secs(30);
 /// How often something is looked at that tells nobody when it changes.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -138,7 +137,7 @@ impl<C: Cluster> Stack<C> {
         for _ in 0..webhooks {
             stack.add_webhook().await?;
         }
-        stack.balancer.wait_ready(webhooks, START).await?;
+        stack.balancer.wait_ready(webhooks, PATIENCE).await?;
         if reconcilers > 0 {
             stack.free_lease().await?;
         }
@@ -256,10 +255,10 @@ impl<C: Cluster> Stack<C> {
     /// Waits until the caches of all webhook replicas hold as many objects of `kind` as there are.
     ///
     /// # Errors
-    /// When they do not within half a minute.
+    /// When they do not in time.
     pub async fn wait_cached(&self, kind: &str, count: usize) -> Result<()> {
         let wanted = format!("concierge_cached_objects{{kind=\"{kind}\"}} {count}");
-        let until = Instant::now() + START;
+        let until = Instant::now() + PATIENCE;
         for admin in self.webhook_admins() {
             while !get(admin, "/metrics").await?.lines().any(|line| line == wanted) {
                 if Instant::now() > until {
@@ -304,7 +303,7 @@ impl<C: Cluster> Stack<C> {
         }
         env.push(("KUBECONFIG", over_wire.as_ref().unwrap_or(&kubeconfig)));
         let process = Process::spawn(name, built_program(name)?, args, env, &log)?;
-        let until = Instant::now() + START;
+        let until = Instant::now() + PATIENCE;
         loop {
             if let Some((address, admin)) = listening(&log) {
                 return Ok(Program { process, address, admin });

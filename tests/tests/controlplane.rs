@@ -5,16 +5,16 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use concierge_tests::PATIENCE;
 use concierge_tests::balancer::{Backend, Balancer};
 use concierge_tests::controlplane::ControlPlane;
+use concierge_tests::kubectl::TIMEOUT;
 use concierge_tests::process::{Process, Signal};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 const CONFIG_MAP: &str = "
 apiVersion: v1
@@ -65,7 +65,7 @@ async fn rbac_applies_to_users_and_service_accounts_and_namespaces_go_away() -> 
     let denied = Api::<ConfigMap>::namespaced(waiter.client().await?, "cafe").get("menu").await;
     ensure!(denied.is_err_and(|error| error.to_string().contains("system:serviceaccount:cafe:default")));
 
-    admin.run(&["delete", "namespace", "cafe", "--timeout=30s"]).await?.ok()?;
+    admin.run(&["delete", "namespace", "cafe", TIMEOUT]).await?.ok()?;
     let gone = admin.run(&get).await?;
     ensure!(gone.stderr.contains("not found"), "{gone:?}");
     let helm = control_plane.helm(&["list", "-A"]).await?.ok()?;

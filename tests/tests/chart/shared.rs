@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use concierge_tests::PATIENCE;
 use concierge_tests::controlplane::ControlPlane;
+use concierge_tests::kubectl::TIMEOUT;
 use concierge_tests::stack::{NAMESPACE, RELEASE};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The control plane, for one test at a time. There is no release on it, and no definition of ours.
 pub(crate) struct Turn {
@@ -54,7 +54,7 @@ async fn clear(plane: &ControlPlane) -> Result<()> {
         object["metadata"]["finalizers"] = json!([]);
         admin.run_with_input(&["replace", "-f", "-"], &object.to_string()).await?.ok()?;
     }
-    admin.run(&[&["delete", "crd", "--timeout=60s"], &ours[..]].concat()).await?.ok()?;
+    admin.run(&[&["delete", "crd", TIMEOUT], &ours[..]].concat()).await?.ok()?;
     Ok(())
 }
 

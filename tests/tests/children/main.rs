@@ -19,7 +19,7 @@ use concierge_reconciler::engine::{
 };
 use concierge_runtime::{cache::Children, clock::ServerClock};
 use concierge_shared::{admission::rule::Enforcement, group, kind::Kind};
-use concierge_tests::{controlplane::ControlPlane, kubectl::ESTABLISHED};
+use concierge_tests::{PATIENCE, controlplane::ControlPlane, kubectl::ESTABLISHED};
 use kube::{Api, Client, CustomResourceExt, api::PostParams};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -29,7 +29,6 @@ use tokio_util::sync::CancellationToken;
 use one::One;
 use yard::{PLACE, Yard, Yards};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A process that leads.

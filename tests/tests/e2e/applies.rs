@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use concierge_tests::kubectl::Kubectl;
+use concierge_tests::kubectl::{Kubectl, TIMEOUT};
 use concierge_tests::stack::{Plan, Stack};
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ async fn a_second_server_side_apply_changes_nothing_and_drift_is_shown_and_mende
         server_side(&kubectl, "apply", name, namespace).await?;
     }
     // Defaults, finalizers and status are there before anybody compares.
-    let wait = ["wait", "--for=condition=Ready", "pets,petstores", "--all", "-n", "zoo", "--timeout=60s"];
+    let wait = ["wait", "--for=condition=Ready", "pets,petstores", "--all", "-n", "zoo", TIMEOUT];
     kubectl.run(&wait).await?.ok()?;
     let before = stored(&kubectl).await?;
     ensure!(before.len() > 8, "{before:?}");

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use concierge_tests::PATIENCE;
 use concierge_tests::faults::{Fault, Gate, Pause, Rule};
 use concierge_tests::process::Signal;
 use concierge_tests::shop::{DARK_MODE, Plastic, SEGFAULT};
@@ -21,7 +22,6 @@ use crate::shopping::{
 const CUSTOMERS: [&str; 3] = ["ada", "bob", "cyd"];
 /// The orders that are under way from the beginning.
 const ORDERS: usize = 30;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An instant of a call.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,7 +1,8 @@
 //! Who may have environments of which project, on a real API server with its RBAC.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use concierge_tests::PATIENCE;
 use concierge_tests::stack::{Plan, Stack};
 use kube::Client;
 use kube::api::DeleteParams;
@@ -11,8 +12,6 @@ use crate::world::{Created, api, create, namespaces, with_others};
 
 const EXISTS: &str = "catalyst.environment.project-exists";
 const FREE: &str = "catalyst.environment.target-free";
-/// How long a cache may take to see what was just made.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everybody of `developers` may have environments in acme-shop; who is of `readers` too may read the Project shop, and no other.
 const RIGHTS: &str = r"

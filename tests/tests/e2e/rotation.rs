@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use concierge_tests::PATIENCE;
 use concierge_tests::caller::bundle;
 use concierge_tests::process::Signal;
 use concierge_tests::stack::{NAMESPACE, Plan, Stack};
@@ -54,7 +55,7 @@ impl Stream {
 }
 
 async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waited = tokio::time::timeout(Duration::from_secs(90), async {
+    let waited = tokio::time::timeout(PATIENCE, async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -118,7 +119,7 @@ async fn no_call_fails_while_everything_changes() {
     for old in 0..2 {
         let ready = stack.balancer.ready().len();
         stack.add_webhook().await.unwrap();
-        stack.balancer.wait_ready(ready + 1, Duration::from_secs(30)).await.unwrap();
+        stack.balancer.wait_ready(ready + 1, PATIENCE).await.unwrap();
         stack.signal_webhook(old, Signal::Term).unwrap();
         until("the old replica ends", || async { stack.webhook(old, |one| one.process.exited().is_some()) })
             .await;

@@ -2,9 +2,10 @@
 //! owner put it, or where it is meant to be kept.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use concierge_shared::kind::KINDS;
+use concierge_tests::PATIENCE;
 use concierge_tests::faults::{Fault, Rule};
 use concierge_tests::kubectl::{Kubectl, Output};
 use concierge_tests::shop::{Account, DARK_MODE, MUG, Plastic, SEGFAULT};
@@ -33,7 +34,6 @@ const WRITES: [&str; 7] = [
     "POST /token",
     "POST /app",
 ];
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How many objects there are of each kind after the first visit, without the account, which changes nothing at the shop.
 const FURNISHED: &Counts =
     &[("CoffeeProfile", 1), ("CoffeeAddress", 1), ("CoffeeCard", 2), ("TerminalToken", 1), ("CoffeeApp", 1)];

@@ -4,6 +4,7 @@ use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use concierge_tests::controlplane::{ControlPlane, free_ports};
+use concierge_tests::kubectl::TIMEOUT;
 use concierge_tests::stack::{NAMESPACE, RELEASE};
 use serde_json::{Value, json};
 
@@ -167,6 +168,6 @@ async fn the_image_runs_as_the_chart_says() -> Result<()> {
         "{refused:?}"
     );
     admin.run(&["apply", "-f", &example("pets")]).await?.ok()?;
-    admin.run(&["wait", "--for=condition=Ready", "pets", "--all", "--timeout=60s"]).await?.ok()?;
+    admin.run(&["wait", "--for=condition=Ready", "pets", "--all", TIMEOUT]).await?.ok()?;
     node.end().await
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use concierge_tests::PATIENCE;
 use concierge_tests::process::Process;
 use concierge_tests::stack;
 use serde_json::Value;
@@ -19,7 +20,6 @@ use super::run;
 
 /// Where a pod finds its service account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What `drop: [ALL]` takes from what containerd gives.
 const CAPABILITIES: [&str; 14] = [
     "CHOWN",

@@ -8,15 +8,13 @@ use concierge_reconciler::catalyst::runner::{
     JobOutcome, RunnerInput, RunnerSettings, objects, outcome, scripts,
 };
 use concierge_shared::catalyst::{DeploymentMode, RUNNER_ROLE, runner_rights};
+use concierge_tests::PATIENCE;
 use concierge_tests::catalyst::{git::GitServer, kubelet::Kubelet};
 use concierge_tests::controlplane::ControlPlane;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{Api, Client, api::ListParams, runtime::wait::await_condition};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-
-/// A bound for what an event ends.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct World {
     pub(crate) plane: ControlPlane,

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use concierge_shared::kind::KINDS;
+use concierge_tests::PATIENCE;
 use concierge_tests::process::Signal;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -11,8 +12,6 @@ use tokio::time::sleep;
 use super::setup::{HOME, Setup, is_settled};
 use crate::shopping::condition;
 use crate::world::{Created, api, create};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use concierge_shared::kind::KINDS;
+use concierge_tests::PATIENCE;
 use concierge_tests::faults::Fault;
+use concierge_tests::kubectl::TIMEOUT;
 use concierge_tests::stack::Plan;
 use futures::{StreamExt, stream};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::setup::{GROUPS, Iam, PATIENCE, Services, is_settled};
+use super::setup::{GROUPS, Iam, Services, is_settled};
 use crate::shopping::{ShopCluster, bearer, coffee, condition, is_held, is_ready};
 use crate::world::{Created, api, create, pet, with_others};
 
@@ -79,7 +81,7 @@ impl Mode {
         for order in &only_held {
             cluster.annotate("CoffeeOrder", order, "concierge.dev/abandon", "true").await;
         }
-        let gone = kubectl.run(&["wait", "--for=delete", "namespace/team", "--timeout=30s"]).await.unwrap();
+        let gone = kubectl.run(&["wait", "--for=delete", "namespace/team", TIMEOUT]).await.unwrap();
         assert!(gone.status.success(), "{name}: {:#?}", left(&cluster).await);
         assert_eq!(only_held.len(), usize::from(*secrets), "{name}: what a person had to abandon");
         assert_nothing_remains(&cluster, &services, name);

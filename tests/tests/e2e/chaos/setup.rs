@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_iam::types::PolicyScopeType;
 use concierge_shared::kind::KINDS;
+use concierge_tests::PATIENCE;
 use concierge_tests::controlplane::ControlPlane;
+use concierge_tests::kubectl::TIMEOUT;
 use concierge_tests::petstore::{Petstore, Served};
 use concierge_tests::s3::Server;
 use concierge_tests::shop::DARK_MODE;
@@ -24,8 +26,6 @@ use crate::world::{Created, api, create, pet, with_others};
 
 /// The namespace where everything is.
 pub(super) const HOME: &str = "home";
-/// How long the start may take, and everything else that no case is about.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// An object that is refused.
@@ -361,14 +361,14 @@ impl Setup {
         }
     }
 
-    /// Creates `object`, and fails unless it is ready `within` this time after `since`. Whoever is refused for a reason
+    /// Creates `object`, and fails unless it is ready soon after `since`. Whoever is refused for a reason
     /// that passes tries again, as clients do.
-    pub(super) async fn assert_made(&self, object: &Value, since: Instant, within: Duration) {
+    pub(super) async fn assert_made(&self, object: &Value, since: Instant) {
         let kind = object["kind"].as_str().unwrap();
         let objects = api(&self.cluster.client, kind, Some(HOME));
         let name = object["metadata"]["name"].as_str().unwrap();
         let mut last = String::new();
-        while since.elapsed() <= within {
+        while since.elapsed() <= PATIENCE {
             match objects.get_opt(name).await {
                 Ok(Some(found)) => {
                     let found = serde_json::to_value(found).unwrap();
@@ -382,17 +382,17 @@ impl Setup {
             }
             sleep(LOOK).await;
         }
-        panic!("{kind} {name} is not ready after {within:?}: {last}");
+        panic!("{kind} {name} is not ready after {PATIENCE:?}: {last}");
     }
 
-    /// Fails unless all is as before `within` this time after the end of what happened.
-    pub(super) async fn assert_well(&self, after: &str, since: Instant, within: Duration) {
+    /// Fails unless all is as before, and prints how long after `since` that was.
+    pub(super) async fn assert_well(&self, after: &str, since: Instant) {
         let number = self.number.fetch_add(1, Relaxed);
         let made: Vec<_> = GROUPS.iter().map(|group| (group.fresh)(number)).collect();
         for object in &made {
-            self.assert_made(object, since, within).await;
+            self.assert_made(object, since).await;
         }
-        self.assert_programs_ready(after, since, within).await;
+        self.assert_programs_ready(after, since).await;
         let took = since.elapsed();
         for group in &GROUPS {
             assert_eq!(misjudged(self.client(), &(group.wrong)(), false).await, None, "{after}");
@@ -407,7 +407,7 @@ impl Setup {
     }
 
     /// Fails unless each program says that it is ready, and no kind is off.
-    async fn assert_programs_ready(&self, after: &str, since: Instant, within: Duration) {
+    async fn assert_programs_ready(&self, after: &str, since: Instant) {
         let exited = self.stack().reconciler(0, |program| program.process.exited());
         assert_eq!(exited, None, "{after}: the reconciler has ended");
         let reconciler = self.stack().reconciler(0, |program| program.admin);
@@ -417,7 +417,7 @@ impl Setup {
                 if told.trim() == "ok" {
                     break;
                 }
-                assert!(since.elapsed() <= within, "{after}: {told} after {:.1?}", since.elapsed());
+                assert!(since.elapsed() <= PATIENCE, "{after}: {told} after {:.1?}", since.elapsed());
                 sleep(LOOK).await;
             }
         }
@@ -428,7 +428,7 @@ impl Setup {
         for object in made {
             let (kind, name) =
                 (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
-            self.kubectl(&["delete", kind, name, "-n", HOME, "--timeout=30s"]).await;
+            self.kubectl(&["delete", kind, name, "-n", HOME, TIMEOUT]).await;
         }
         let objects = self.objects().await;
         GROUPS.iter().for_each(|group| (group.agrees)(self, &objects));

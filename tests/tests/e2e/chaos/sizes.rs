@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use concierge_shared::kind::{KindInfo, by_name};
+use concierge_tests::PATIENCE;
+use concierge_tests::kubectl::TIMEOUT;
 use concierge_tests::stack::Plan;
 use kube::Client;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::setup::{GROUPS, HOME, PATIENCE, Setup};
+use super::setup::{GROUPS, HOME, Setup};
 use crate::shopping::{ShopCluster, bearer, coffee, is_ready, place};
 use crate::world::{Created, api, create};
 
@@ -30,7 +32,7 @@ impl Setup {
                 Some(large) => renumbered(large.clone(), &one, &other),
                 None => largest(self.client(), one, &other).await,
             };
-            self.assert_made(&object, Instant::now(), PATIENCE).await;
+            self.assert_made(&object, Instant::now()).await;
             made.push(object);
         }
         let sizes: Vec<_> = made.iter().take(GROUPS.len()).map(|one| one.to_string().len()).collect();
@@ -84,7 +86,7 @@ impl Setup {
         }
         let both = self.at_the_shop();
         assert_eq!(both, before.map(|count| count + 1), "addresses, tokens and apps of both");
-        kubectl.run(&["delete", "namespace", HOME, "--timeout=120s"]).await.unwrap().ok().unwrap();
+        kubectl.run(&["delete", "namespace", HOME, TIMEOUT]).await.unwrap().ok().unwrap();
         assert_eq!(self.at_the_shop(), before, "what is left at the shop");
     }
 

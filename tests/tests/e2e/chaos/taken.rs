@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use concierge_shared::kind::{KINDS, by_name};
-use concierge_tests::{kubectl::ESTABLISHED, stack::NAMESPACE};
+use concierge_tests::{
+    PATIENCE,
+    kubectl::{ESTABLISHED, TIMEOUT},
+    stack::NAMESPACE,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -40,13 +44,13 @@ impl Setup {
         let crd = &format!("{}.{}", (kind.plural)(), (kind.group)());
         let definition = self.manifests(&["crd", crd]).await;
         let objects = self.manifests(&["-n", HOME, crd]).await;
-        self.kubectl(&["delete", "crd", crd, "--timeout=60s"]).await;
+        self.kubectl(&["delete", "crd", crd, TIMEOUT]).await;
         sleep(time).await;
         self.create_all(&definition).await;
-        self.kubectl(&["wait", ESTABLISHED, "crd", crd, "--timeout=30s"]).await;
+        self.kubectl(&["wait", ESTABLISHED, "crd", crd, TIMEOUT]).await;
         let since = Instant::now();
         for object in objects["items"].as_array().unwrap() {
-            self.assert_made(object, since, super::SOON).await;
+            self.assert_made(object, since).await;
         }
         since
     }
@@ -84,7 +88,7 @@ impl Setup {
     /// Fails unless the leader writes this time into its lease: its clock has stepped.
     pub(super) async fn assert_clock_is(&self, seconds: i64) {
         let path = ["-n", NAMESPACE, "lease/concierge-reconciler", "-o=jsonpath={.spec.renewTime}"];
-        let until = Instant::now() + super::WITH_LEASE;
+        let until = Instant::now() + PATIENCE;
         loop {
             let renewed: Timestamp = self.kubectl(&[&["get"], &path[..]].concat()).await.parse().unwrap();
             let ahead = renewed.duration_since(Timestamp::now()).as_secs();
