@@ -13,6 +13,7 @@ use concierge_runtime::{
 };
 use concierge_shared::{
     child::{self, Child},
+    group,
     kind::{KINDS, KindInfo},
 };
 use prometheus_client::{
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bindings::{Binding, Bindings},
+    catalyst::Installed,
     engine::{
         Dependencies, Engine, Kinds, Settings,
         cluster::kubernetes::Kubernetes,
@@ -62,6 +64,18 @@ pub struct RunArgs {
         value_name = "GROUP,..."
     )]
     children: Vec<String>,
+    /// The image that we run in: it takes part in what is deployed from sources
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_IMAGE", default_value = "", value_name = "IMAGE")]
+    image: String,
+    /// How the names of our ClusterRoles begin
+    #[arg(
+        hide_short_help = true,
+        long,
+        env = "CONCIERGE_ROLE_PREFIX",
+        default_value = "concierge-",
+        value_name = "TEXT"
+    )]
+    role_prefix: String,
     /// Look, publish the plans in status, and change nothing
     #[arg(long, env = "CONCIERGE_OBSERVE_ONLY")]
     observe_only: bool,
@@ -138,6 +152,8 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
         namespaces,
         keep_role_bindings,
         children,
+        image,
+        role_prefix,
         observe_only,
         concurrency,
         request_timeout,
@@ -165,6 +181,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     };
     let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease_settings);
     let (enforcement, rules) = rules.read();
+    let kinds = kinds(request_timeout, Installed { image, role_prefix }, &rules)?;
     let settings = Settings {
         concurrency: concurrency.unwrap_or_else(default_concurrency),
         request_timeout,
@@ -178,7 +195,7 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     let metrics = Metrics::default();
     let (objects, owned) = (cache.clone(), children.clone());
     let dependencies = Dependencies { cluster, objects, children: owned, clock, random, term, hook: None };
-    let engine = Engine::new(dependencies, settings, metrics.clone(), kinds(request_timeout)?);
+    let engine = Engine::new(dependencies, settings, metrics.clone(), kinds);
 
     let probes = serve_probes(admin, &metrics, (cache.clone(), children.clone()), closed.clone()).await?;
     tracing::info!(admin = %probes, identity, kinds = KINDS.len(), "serving");
@@ -245,13 +262,13 @@ async fn run_while_leading(
 }
 
 /// The reconcilers of all groups: one line for each.
-fn kinds(request_timeout: Duration) -> anyhow::Result<Kinds> {
+fn kinds(request_timeout: Duration, installed: Installed, rules: &group::Settings) -> anyhow::Result<Kinds> {
     let connect = connect_time(request_timeout);
     let kinds = Kinds::default();
     let kinds = crate::pets::add(kinds, connect)?;
     let kinds = crate::coffee::add(kinds, connect)?;
     let kinds = crate::s3::add(kinds, connect)?;
-    Ok(crate::catalyst::kinds(kinds))
+    crate::catalyst::add(kinds, connect, installed, &rules.catalyst)
 }
 
 async fn serve_probes(

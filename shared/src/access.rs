@@ -1,5 +1,16 @@
 //! What the reconciler touches for an object, beside the object itself: the rights in RBAC derive from it.
 
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+/// A ClusterRole that others than the reconciler are bound to, each in one namespace.
+#[derive(Clone, Copy, Debug)]
+pub struct BoundRole {
+    /// The last part of its name: the chart's own name goes in front.
+    pub name: &'static str,
+    /// What it allows.
+    pub rights: fn() -> Vec<PolicyRule>,
+}
+
 /// Objects that are read or written for an object of a kind.
 ///
 /// What every kind needs (the object, its status, its finalizers, events) is given without being declared.

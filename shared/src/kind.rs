@@ -13,7 +13,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    access::Access,
+    access::{Access, BoundRole},
     admission::{
         claim::Claim,
         defaults::{Fill, Filled},
@@ -81,9 +81,10 @@ pub trait Kind:
     /// The resources of Kubernetes' own of which the reconciler makes objects for an object of this kind, in any namespace: rights and
     /// watches follow from it.
     const CHILDREN: &'static [Child] = &[];
-    /// The ClusterRoles that [RoleBindings](Self::CHILDREN) of it name, as the chart names them behind its own name: they may be bound
-    /// without having what they allow.
-    const BINDS: &'static [&'static str] = &[];
+    /// The ClusterRoles that [RoleBindings](Self::CHILDREN) of it name: they are made, and may be bound without having what they allow.
+    const BINDS: &'static [BoundRole] = &[];
+    /// The names of the ServiceAccounts among its [children](Self::CHILDREN) of which tokens are asked for.
+    const ACTS_AS: &'static [&'static str] = &[];
     /// Fields that may hold a secret in the clear. Nothing repeats their values.
     const SECRET_FIELDS: &'static [&'static str] = &[];
     /// Whether objects are confidential, as Secrets are: users who may only view see none of them, users who may edit do.
@@ -143,8 +144,10 @@ pub struct KindInfo {
     pub access: &'static [Access],
     /// The resources of Kubernetes' own of which it makes objects.
     pub children: &'static [Child],
-    /// The ClusterRoles that it binds, by the last part of their names.
-    pub binds: &'static [&'static str],
+    /// The ClusterRoles that it binds.
+    pub binds: &'static [BoundRole],
+    /// The ServiceAccounts of which it asks for tokens.
+    pub acts_as: &'static [&'static str],
     /// Its fields that may hold a secret in the clear.
     pub secret_fields: &'static [&'static str],
     /// Whether only users who may edit see its objects.
@@ -174,6 +177,7 @@ impl KindInfo {
             access: K::ACCESS,
             children: K::CHILDREN,
             binds: K::BINDS,
+            acts_as: K::ACTS_AS,
             secret_fields: K::SECRET_FIELDS,
             confidential: K::CONFIDENTIAL,
             evaluate: evaluate::<K>,

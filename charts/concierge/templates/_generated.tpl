@@ -608,6 +608,134 @@ catalyst{{- end }}
   - create
   - patch
   - delete
+- apiGroups:
+  - rbac.authorization.k8s.io
+  resourceNames:
+  - "{{ include `concierge.fullname` . }}-catalyst-runner"
+  resources:
+  - clusterroles
+  verbs:
+  - bind
+- apiGroups:
+  - ""
+  resourceNames:
+  - concierge-git
+  resources:
+  - serviceaccounts/token
+  verbs:
+  - create
+{{- end }}
+
+{{- define "concierge.generated.boundRoles.catalyst" -}}
+catalyst-runner{{- end }}
+
+{{- define "concierge.generated.boundRights.catalyst-runner" -}}
+- apiGroups:
+  - ""
+  resources:
+  - configmaps
+  - persistentvolumeclaims
+  - pods
+  - replicationcontrollers
+  - secrets
+  - serviceaccounts
+  - services
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
+- apiGroups:
+  - ""
+  resources:
+  - endpoints
+  - events
+  - limitranges
+  - pods/log
+  - resourcequotas
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
+  - apps
+  resources:
+  - daemonsets
+  - deployments
+  - deployments/scale
+  - replicasets
+  - replicasets/scale
+  - statefulsets
+  - statefulsets/scale
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
+- apiGroups:
+  - apps
+  resources:
+  - controllerrevisions
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
+  - autoscaling
+  resources:
+  - horizontalpodautoscalers
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
+- apiGroups:
+  - batch
+  resources:
+  - cronjobs
+  - jobs
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
+- apiGroups:
+  - discovery.k8s.io
+  resources:
+  - endpointslices
+  verbs:
+  - get
+  - list
+  - watch
+- apiGroups:
+  - policy
+  resources:
+  - poddisruptionbudgets
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - update
+  - patch
+  - delete
+  - deletecollection
 {{- end }}
 
 {{- define "concierge.generated.viewRights" -}}
@@ -858,6 +986,32 @@ catalyst{{- end }}
 {{- end }}
 {{- with .Values.rules.catalyst.workspaceImage }}
 - --catalyst-workspace-image={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.webUrl }}
+- --catalyst-web-url={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.registry }}
+- --catalyst-registry={{ . }}
+{{- end }}
+{{- if .Values.rules.catalyst.registryInsecure }}
+- --catalyst-registry-insecure
+{{- end }}
+{{- with .Values.rules.catalyst.builder }}
+- --catalyst-builder={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.builderImage }}
+- --catalyst-builder-image={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.gitImage }}
+- --catalyst-git-image={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.deployImage }}
+- --catalyst-deploy-image={{ . }}
+{{- end }}
+- --catalyst-build-minutes={{ int64 .Values.rules.catalyst.buildMinutes }}
+- --catalyst-deploy-minutes={{ int64 .Values.rules.catalyst.deployMinutes }}
+{{- with .Values.rules.catalyst.runnerNetworks }}
+- --catalyst-runner-networks={{ join "," . }}
 {{- end }}
 - --catalyst-max-ttl-days={{ int64 .Values.rules.catalyst.maxTtlDays }}
 - --catalyst-max-quota-cpu={{ int64 .Values.rules.catalyst.maxQuotaCpu }}

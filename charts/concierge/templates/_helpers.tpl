@@ -289,6 +289,8 @@ args:
   {{- end }}
   {{- with .Values.reconciler.children }}
   - {{ printf "--children=%s" (join "," .) | quote }}
+  - {{ printf "--image=%s" (include "concierge.image" $) | quote }}
+  - --role-prefix={{ include "concierge.fullname" $ }}-
   {{- end }}
   {{- include "concierge.ruleArguments" . | nindent 2 }}
   - {{ printf "--log=%s" .Values.logs.filter | quote }}

@@ -4,15 +4,21 @@
 //! |---|---|
 //! | `place` | namespace, limits, quota |
 //! | `network` | NetworkPolicy, Service and Ingress `web` |
-//! | `workload`, `service` | what runs where the configuration alone says so |
-//! | `wishes` | all that is wanted, in order |
+//! | `web_secrets` | what the web application keeps for it |
+//! | `source`, `builds` | which commits, and the images that are built of them |
+//! | `deploy` | the Job that deploys what a source says |
+//! | `configured`, `workload`, `service` | what runs where the configuration alone says so |
+//! | `wishes`, `basis` | all that is wanted, in order |
 //! | `look` | what there is of it |
 //! | `part` | the parts of an environment, with a condition for each |
 //! | `pods` | why pods do not become ready |
 //! | `phase` | all of it in one word |
 //! | `expiry` | the end that a ttl sets |
 
-mod convert;
+mod basis;
+mod builds;
+mod configured;
+mod deploy;
 mod expiry;
 mod look;
 mod network;
@@ -21,6 +27,8 @@ mod phase;
 mod place;
 mod pods;
 mod service;
+mod source;
+mod web_secrets;
 mod wishes;
 mod workload;
 
@@ -35,8 +43,9 @@ use jiff::Timestamp;
 
 use self::{
     expiry::{Done, EXPIRING, Expiry, Stage},
-    part::{Part, Parts},
+    part::Parts,
 };
+use super::means::Means;
 use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, Outcome, Plan, Planned, Readiness, Reconcile,
     children::ChildStep,
@@ -46,9 +55,15 @@ use crate::engine::{
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
 /// Makes environments real.
-#[derive(Default)]
 pub(super) struct EnvironmentReconciler {
+    means: Means,
     done: Done,
+}
+
+impl EnvironmentReconciler {
+    pub(super) fn new(means: Means) -> Self {
+        Self { means, done: Done::default() }
+    }
 }
 
 /// What there is of an environment.
@@ -64,6 +79,8 @@ pub(super) struct Here {
     url: Option<String>,
     /// By container.
     images: BTreeMap<String, String>,
+    /// By source.
+    commits: BTreeMap<String, String>,
     parts: Parts,
     expiry: Option<Expiry>,
     /// Whether people are still to be told of the end.
@@ -109,7 +126,7 @@ impl Reconcile for EnvironmentReconciler {
         if environment.metadata.deletion_timestamp.is_some() {
             return look::leaving(ctx, environment).await.map(Observed::Leaving);
         }
-        let mut here = look::here(ctx, environment).await?;
+        let mut here = look::here(ctx, &self.means, environment).await?;
         here.expiry = Expiry::of(environment, ctx.now());
         if let Some(expiry) = &here.expiry {
             let known = self.done.is_told(environment, expiry);
@@ -174,6 +191,10 @@ impl Reconcile for EnvironmentReconciler {
         status.namespace_uid = here.parts.namespace_uid().map(str::to_owned);
         status.url = here.url.clone();
         status.images = (!here.images.is_empty()).then(|| here.images.clone());
+        // While nobody tells the newest, the last ones stay.
+        if !here.commits.is_empty() {
+            status.commits = Some(here.commits.clone());
+        }
         status.expires_at = here.expiry.as_ref().map(Expiry::text);
         if here.expiry.as_ref().is_none_or(|expiry| expiry.stage == Stage::Later) {
             status.clear(EXPIRING);
@@ -200,7 +221,7 @@ impl Here {
         let Plan { steps, readiness, unsupported, conditions, look_again, due } = self.parts.plan();
         let steps = steps.into_iter().map(of_child).collect();
         let mut plan = Plan { steps, readiness, unsupported, conditions, look_again, due };
-        if plan.readiness != Readiness::Ready && self.parts.has(Part::Deployment) {
+        if plan.readiness != Readiness::Ready && self.parts.has_workload() {
             plan = plan.look_again(LOOK_AGAIN);
         }
         match &self.expiry {

@@ -23,9 +23,10 @@ use super::{
     config::{self, EnvironmentConfig, config_secrets},
     git,
     hierarchy::{Hierarchy, LABELS},
+    runner_role::{GIT_ACCOUNT, RUNNER_ROLE, runner_rights},
 };
 use crate::{
-    access::Access,
+    access::{Access, BoundRole},
     admission::{
         claim::Claim, defaults::Fill, problem::Problems, reference::Reference, review::Review,
         rule::AdmissionRule,
@@ -249,6 +250,8 @@ impl Kind for Environment {
         Child::of::<Deployment>(),
         Child::of::<Ingress>(),
     ];
+    const BINDS: &'static [BoundRole] = &[BoundRole { name: RUNNER_ROLE, rights: runner_rights }];
+    const ACTS_AS: &'static [&'static str] = &[GIT_ACCOUNT];
     const SECRET_FIELDS: &'static [&'static str] = config_secrets!("spec.config");
     /// No more than Deployments, which those see who may only view.
     const CONFIDENTIAL: bool = false;

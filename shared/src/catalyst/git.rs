@@ -40,7 +40,7 @@ fn wrong_branch(branch: &str) -> Option<&'static str> {
 
 /// What is given as a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Commit {
+pub enum Commit {
     /// Nothing, or `HEAD`: the newest of the branch.
     Newest,
     /// All 40 digits.
@@ -52,7 +52,8 @@ pub(super) enum Commit {
 }
 
 impl Commit {
-    pub(super) fn of(text: &str) -> Self {
+    /// What `text` says.
+    pub fn of(text: &str) -> Self {
         let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         match text.len() {
             0 => Self::Newest,

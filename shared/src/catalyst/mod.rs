@@ -25,12 +25,13 @@ pub use environment::{
     CONFIRM_ANNOTATION, DeploymentMode, Environment, EnvironmentPhase, EnvironmentSource, EnvironmentSpec,
     EnvironmentStatus, ID_ANNOTATION, ProjectRef, TARGET_FREE,
 };
+pub use git::Commit;
 pub use hierarchy::{ENVIRONMENT_LABEL, Hierarchy, PROJECT_LABEL, TEAM_LABEL, namespace_of, sanitised};
 pub use image::is_postgres;
 pub use project::{Limits, Project, ProjectSpec, ProjectStatus, Quota, Source};
 pub use quantity::Quantity;
 pub use repository::{is_internal, is_internal_ip};
-pub use runner_role::{RUNNER_ROLE, runner_rights};
+pub use runner_role::{GIT_ACCOUNT, RUNNER_ROLE, runner_rights};
 pub use template::{Build, Template};
 
 /// How the tokens of the services begin that repositories and images come from.
@@ -61,6 +62,26 @@ crate::settings! {
         "Networks inside of the cluster, such as 10.0.8.0/24, that environments reach on all ports; none unless it is set";
     workspace_image: Text { default: "docker.io/library/alpine:3.22" },
         "The image of workspaces";
+    web_url: Text { default: "" },
+        "The address of the web application, which has the secrets of environments and the tokens for repositories; nobody asks for them unless it is set";
+    registry: Text { default: "" },
+        "The registry that images are built into and pulled from, as host[:port][/prefix]; nothing is built unless it is set";
+    registry_insecure: Switch,
+        "Speak to the registry without TLS";
+    builder: Text { default: "kaniko" },
+        "What builds images: kaniko, or buildah, which takes user namespaces for pods (Kubernetes 1.33)";
+    builder_image: Text { default: "" },
+        "Its image; a fixed version of kaniko's living fork, or of buildah, unless it is set";
+    git_image: Text { default: "docker.io/alpine/git:2.49.1" },
+        "The image with git, wget and sh that fetches sources";
+    deploy_image: Text { default: "docker.io/alpine/k8s:1.34.1" },
+        "The image with helm, kubectl and sh that deploys what sources say";
+    build_minutes: Number { least: 1, default: 30 },
+        "How long a build may take";
+    deploy_minutes: Number { least: 1, default: 10 },
+        "How long a deployment may take, until what was deployed is ready";
+    runner_networks: Names,
+        "Networks inside of the cluster, such as 10.0.0.1/32, that builds and deployments reach on all ports: of the API server, the web application and the registry";
     max_ttl_days: Number { least: 1, default: 30 },
         "The longest ttl of an Environment, in days";
     max_quota_cpu: Number { least: 1, default: 64 },

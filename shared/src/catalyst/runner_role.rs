@@ -5,6 +5,10 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 /// The ClusterRole, as the chart calls it behind its own name.
 pub const RUNNER_ROLE: &str = "catalyst-runner";
 
+/// The ServiceAccount in an environment's namespace in whose name tokens for repositories are asked for. The web application looks at its
+/// namespace to tell whose installation it is, so that nobody gets another one's. It has no rights.
+pub const GIT_ACCOUNT: &str = "concierge-git";
+
 const WRITE: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 const READ: [&str; 3] = ["get", "list", "watch"];
 

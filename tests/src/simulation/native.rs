@@ -67,6 +67,14 @@ impl Server {
         }
     }
 
+    /// A token of a ServiceAccount: nothing is stored.
+    pub(super) fn token_of(&self, target: &Target) -> Result<Value, ClusterError> {
+        let account = ("ServiceAccount".into(), target.namespace.clone(), target.name.clone());
+        self.stored(&account).ok_or(ClusterError::NotFound)?;
+        let token = format!("token-of-{}-{}", target.namespace, target.name);
+        Ok(json!({ "status": { "token": token } }))
+    }
+
     fn create_native(&self, target: &Target, object: &Value) -> Result<Value, ClusterError> {
         if !target.namespace.is_empty() {
             match self.stored(&("Namespace".into(), String::new(), target.namespace.clone())) {

@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
 
+mod builds;
 mod deletion;
+mod deployed;
 mod ending;
+mod fates;
 mod golden;
 mod outages;
 mod place;
 mod remote;
+mod web_secrets;
 mod workloads;
 mod world;

@@ -169,10 +169,10 @@ async fn while_all_is_well_others_are_asked_as_seldom_as_is_said() {
     let world = World::new();
     let (_process, _) = world.begin().await;
     let [refs, tokens, manifests, registry_tokens, secrets] = world.counts_during(10 * MINUTE).await;
-    // One branch for all, each minute; an image that is missing, of each object, four times a minute; secrets of each, once.
+    // One branch for all, each minute; an image that is missing, of each object, four times a minute; secrets of each, once or twice.
     assert!((9..=12).contains(&refs), "{refs} lists of branches");
     assert!(tokens <= 2, "{tokens} tokens for repositories");
-    assert!(secrets <= OBJECTS, "{secrets} times secrets");
+    assert!(secrets <= 2 * OBJECTS, "{secrets} times secrets");
     assert!(
         manifests <= 2 * OBJECTS * 41 && registry_tokens <= OBJECTS * 41,
         "{manifests} and {registry_tokens}"

@@ -163,16 +163,3 @@ async fn a_project_tells_how_many_environments_it_has() {
     sleep(2 * MINUTE).await;
     assert_eq!(world.server.status(&project)["environments"], 0);
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_mode_that_is_not_there_yet_says_so() {
-    let world = World::new();
-    let _process = world.healthy().await;
-    world.project(
-        json!({ "templates": { "development": { "type": "helm", "sourceRef": "main", "path": "chart" } } }),
-    );
-    let key = world.environment(json!({}));
-    sleep(MINUTE).await;
-    assert_eq!(world.server.condition(&key, "DeploymentReady"), "False NotSupported");
-    assert_eq!(world.phase(&key), "Failed");
-}

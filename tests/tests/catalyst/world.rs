@@ -2,14 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use concierge_reconciler::catalyst::{
+    Means,
+    remote::{RemoteSettings, Remotes},
+};
 use concierge_reconciler::engine::{Kinds, ObjectKey};
 use concierge_shared::{
     catalyst::{Environment, Project},
     group,
     kind::KindInfo,
 };
+use concierge_tests::catalyst::services::Services;
 use concierge_tests::simulation::{LEASE, MINUTE, Process, ProcessOptions, Server, Simulated};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use tokio::time::sleep;
 
 static KINDS: [KindInfo; 2] = [KindInfo::of::<Project>(), KindInfo::of::<Environment>()];
@@ -18,10 +24,18 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// The namespace of the environment `pr-1` of the project `shop` of the team `acme`.
 pub(crate) const HOME: &str = "acme-shop-pr-1";
 
-/// An API server.
+/// Two commits.
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub(crate) const OTHER_COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
+/// The address of the web application, where there is one.
+pub(crate) const WEB: &str = "https://web.example/";
+
+/// An API server, and what environments come from.
 pub(crate) struct World {
     pub(crate) server: Arc<Server>,
+    pub(crate) services: Services,
     pub(crate) rules: group::Settings,
+    token: NamedTempFile,
 }
 
 impl Simulated for World {
@@ -34,7 +48,15 @@ impl Simulated for World {
     }
 
     fn reconcilers(&self) -> Kinds {
-        concierge_reconciler::catalyst::kinds(Kinds::default())
+        let settings = &self.rules.catalyst;
+        let remotes = RemoteSettings {
+            web: settings.web_url.parse().ok(),
+            token_file: self.token.path().to_owned(),
+            allow_internal: settings.allow_internal_repositories,
+        };
+        let remotes = Remotes::new(Arc::new(self.services.clone()), remotes);
+        let (image, role_prefix) = ("concierge:1".to_owned(), "concierge-".to_owned());
+        concierge_reconciler::catalyst::kinds(Kinds::default(), Means { remotes, image, role_prefix })
     }
 
     fn rules(&self) -> group::Settings {
@@ -47,7 +69,9 @@ impl World {
     pub(crate) fn new() -> Self {
         let mut rules = group::Settings::default();
         rules.catalyst.preview_domain = "example.com".into();
-        Self { server: Server::new(), rules }
+        let (services, token) = (Services::default(), NamedTempFile::new().unwrap());
+        std::fs::write(token.path(), "own\n").unwrap();
+        Self { server: Server::new(), services, rules, token }
     }
 
     /// Starts a process that is in good health, and gives it time to lead.
@@ -95,6 +119,33 @@ impl World {
     /// Something in the environment's namespace.
     pub(crate) fn child(&self, kind: &'static str, name: &str) -> Option<Value> {
         self.server.read(&ObjectKey::new(kind, HOME, name))
+    }
+
+    /// The environment's Jobs whose names begin like this, the one with the highest number last.
+    pub(crate) fn jobs(&self, start: &str) -> Vec<Value> {
+        let all = self.server.of_kind("Job").into_iter();
+        let is_it = |job: &Value| {
+            job["metadata"]["namespace"] == HOME
+                && job["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(start))
+        };
+        let mut jobs: Vec<_> = all.filter(is_it).collect();
+        jobs.sort_by_key(|job| job["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+        jobs
+    }
+
+    /// The newest of them.
+    pub(crate) fn job(&self, start: &str) -> Option<Value> {
+        self.jobs(start).pop()
+    }
+
+    /// The newest of them has ended, with this condition and reason.
+    pub(crate) fn end_job(&self, start: &str, condition: &str, reason: Value) {
+        let mut job = self.job(start).unwrap();
+        let now = self.server.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let condition =
+            json!({ "type": condition, "status": "True", "reason": reason, "lastTransitionTime": now });
+        job["status"] = json!({ "conditions": [condition] });
+        self.server.user_forces(job);
     }
 
     pub(crate) fn namespace(&self) -> Option<Value> {

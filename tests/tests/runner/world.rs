@@ -166,8 +166,7 @@ impl Environment {
     fn settings(&self) -> RunnerSettings {
         RunnerSettings {
             git_image: "local/git".into(),
-            helm_image: "local/helm".into(),
-            kubectl_image: "local/kubectl".into(),
+            deploy_image: "local/deploy".into(),
             concierge_image: "local/concierge".into(),
             web_url: self.web_url.clone(),
             role: RUNNER_ROLE.into(),

@@ -77,6 +77,15 @@ fn fragments() -> Result<String, ManifestsError> {
     for group in groups {
         let rights = rbac::children(KINDS, group, &format!("{}-", include("fullname")));
         define(&mut text, &format!("childRights.{group}"), &rights)?;
+        let bound = rbac::bound(KINDS, group);
+        define_text(
+            &mut text,
+            &format!("boundRoles.{group}"),
+            &bound.keys().copied().collect::<Vec<_>>().join(","),
+        );
+        for (role, rights) in bound {
+            define(&mut text, &format!("boundRights.{role}"), &rights)?;
+        }
     }
     define(&mut text, "viewRights", &rbac::view())?;
     define(&mut text, "editRights", &rbac::edit())?;

@@ -10,6 +10,7 @@
 //! | [`lease`] | one replica reconciles |
 //! | [`secrets`] | credentials; bound to no one unless an operator says where |
 //! | [`children`] | objects of Kubernetes' own kinds that a group's objects own; bound to no one unless an operator says so |
+//! | [`bound`] | what children are bound to, each in one namespace: what deploys into an environment |
 //! | [`view`], [`edit`] | users, by way of Kubernetes' own roles of these names |
 //!
 //! `create` can't be limited to a name: the API server does not know it yet when it decides.
@@ -57,6 +58,9 @@ pub(super) fn objects(names: &Names) -> Result<Vec<Value>, ManifestsError> {
     for group in child::by_group(KINDS).keys() {
         let rules = children(KINDS, group, &names.with(""));
         all.push(json(&cluster_role(names, &format!("children-{group}"), rules))?);
+        for (role, rules) in bound(KINDS, group) {
+            all.push(json(&cluster_role(names, role, rules))?);
+        }
     }
     all.push(json(&aggregated(cluster_role(names, "view", view()), &["view"]))?);
     all.push(json(&aggregated(cluster_role(names, "edit", edit()), &["edit", "admin"]))?);
@@ -124,7 +128,7 @@ pub(super) fn secrets() -> Vec<PolicyRule> {
 }
 
 /// What the objects of a group own of Kubernetes' own kinds, all over the cluster. A RoleBinding may be made only by somebody who may bind the role
-/// that it names: those of ours that the kinds name, which begin with `prefix`.
+/// that it names: those of ours that the kinds name, which begin with `prefix`. Of ServiceAccounts, tokens are made of those of certain names alone.
 pub(super) fn children(kinds: &[KindInfo], group: &str, prefix: &str) -> Vec<PolicyRule> {
     let verbs = [&READ[..], &["create", "patch", "delete"]].concat();
     let mut resources: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -133,14 +137,28 @@ pub(super) fn children(kinds: &[KindInfo], group: &str, prefix: &str) -> Vec<Pol
     }
     let mut rules: Vec<_> =
         resources.into_iter().map(|(group, resources)| rule(group, &resources, &verbs)).collect();
-    let of_group = kinds.iter().filter(|kind| kind.group_name() == group);
-    let binds: BTreeSet<_> =
-        of_group.flat_map(|kind| kind.binds).map(|role| format!("{prefix}{role}")).collect();
+    let binds: Vec<_> = bound(kinds, group).keys().map(|role| format!("{prefix}{role}")).collect();
     if !binds.is_empty() {
         let bind = rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"]);
-        rules.push(PolicyRule { resource_names: Some(binds.into_iter().collect()), ..bind });
+        rules.push(PolicyRule { resource_names: Some(binds), ..bind });
+    }
+    let accounts: BTreeSet<_> = of_group(kinds, group).flat_map(|kind| kind.acts_as).collect();
+    if !accounts.is_empty() {
+        let names = accounts.into_iter().map(ToString::to_string).collect();
+        let token = rule("", &["serviceaccounts/token"], &["create"]);
+        rules.push(PolicyRule { resource_names: Some(names), ..token });
     }
     rules
+}
+
+fn of_group<'a>(kinds: &'a [KindInfo], group: &'a str) -> impl Iterator<Item = &'a KindInfo> {
+    kinds.iter().filter(move |kind| kind.group_name() == group)
+}
+
+/// What the ClusterRoles allow that children of a group's objects are bound to, by the last parts of their names.
+pub(super) fn bound(kinds: &[KindInfo], group: &str) -> BTreeMap<&'static str, Vec<PolicyRule>> {
+    let roles = of_group(kinds, group).flat_map(|kind| kind.binds);
+    roles.map(|role| (role.name, (role.rights)())).collect()
 }
 
 /// What a user with Kubernetes' role `view` may do: as with Secrets, what is confidential takes the role `edit`.

@@ -1,5 +1,7 @@
 //! What there is of an environment.
 
+use std::collections::BTreeMap;
+
 use concierge_shared::{
     catalyst::{Environment, Project},
     child::Child,
@@ -8,16 +10,19 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 use super::{
     Here,
-    part::{Part, PartOf, Parts, Trouble},
+    basis::{Basis, Wishes},
+    part::{Part, PartOf, Parts, Trouble, is_workload},
     place::Place,
-    pods,
-    wishes::{self, Wishes},
+    pods, wishes,
     workload::POD_LABEL,
 };
-use crate::engine::{
-    Context, Deletion, Failure,
-    children::{
-        ChildHealth, ChildStep, Compared, FoundChild, Wanted, plan_child_deletion, unwanted_children,
+use crate::{
+    catalyst::{self, means::Means},
+    engine::{
+        Context, Deletion, Failure,
+        children::{
+            ChildHealth, ChildStep, Compared, FoundChild, Wanted, plan_child_deletion, unwanted_children,
+        },
     },
 };
 
@@ -29,34 +34,50 @@ pub(super) async fn leaving(
     Ok(plan_child_deletion(&ctx.stored_children(environment).await?))
 }
 
-pub(super) async fn here(ctx: &Context, environment: &Environment) -> Result<Here, Failure> {
+pub(super) async fn here(ctx: &Context, means: &Means, environment: &Environment) -> Result<Here, Failure> {
     let known = ctx.children(environment)?;
     let hierarchy = environment.hierarchy().ok_or_else(|| Failure::Invalid(NO_LABELS.into()))?;
     let namespace = hierarchy.target_namespace().ok_or_else(|| Failure::Invalid(NO_LABELS.into()))?;
     let project = project(ctx, environment)?;
     let settings = &ctx.rules().catalyst;
     let place = Place { namespace: &namespace, hierarchy, environment, settings };
-    let Wishes { all, trouble, images, has_address, complete } = wishes::of(ctx, &place, &project).await?;
+    let basis = Basis { ctx, place: &place, project: &project, means, known: &known };
+    let Wishes { all, kept, mut troubles, waits, later, met, images, commits, has_address, stopped } =
+        wishes::of(&basis).await?;
 
     let wanted: Vec<Wanted> = all.iter().map(|one| one.wanted.clone()).collect();
-    let (compared, later) = compare(ctx, environment, all).await?;
-    let trouble = match trouble {
-        Some(trouble) => Some(trouble),
-        None => trouble_of(ctx, &place, &compared).await?,
-    };
+    let (compared, out_of_reach) = compare(ctx, environment, all).await?;
+    if troubles.iter().all(|trouble| trouble.ready.is_none()) {
+        troubles.extend(trouble_of(ctx, &place, &compared).await?);
+    }
     // Of what is not all known, nothing is wanted no more. A volume has data: it goes with its namespace only.
     let is_claim = |step: &ChildStep| matches!(step, ChildStep::Delete { key, .. } if key.resource == Child::of::<PersistentVolumeClaim>());
-    let mut unwanted = if complete { unwanted_children(&known, &wanted) } else { Vec::new() };
-    unwanted.retain(|step| !is_claim(step));
+    let is_kept = |step: &ChildStep| matches!(step, ChildStep::Delete { key, .. } if kept.contains(key));
+    let mut unwanted = if stopped { Vec::new() } else { unwanted_children(&known, &wanted) };
+    unwanted.retain(|step| !is_claim(step) && !is_kept(step));
+    let later = [later, out_of_reach].concat();
     Ok(Here {
         url: place.address().filter(|_| has_address).map(|host| format!("https://{host}/")),
-        images,
-        parts: Parts { compared, later, trouble, unwanted },
+        images: with_before(environment, stopped, images),
+        commits,
+        parts: Parts { compared, later, troubles, waits, met, unwanted },
         expiry: None,
         tell: false,
         expire: false,
         namespace,
     })
+}
+
+/// Images of which it is not known yet whether they are still wanted stay in the status.
+fn with_before(
+    environment: &Environment,
+    stopped: bool,
+    images: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let before = environment.status.as_ref().and_then(|status| status.images.clone());
+    let mut all = before.filter(|_| stopped).unwrap_or_default();
+    all.extend(images);
+    all
 }
 
 const NO_LABELS: &str = "the labels catalyst.dev/team, catalyst.dev/project and catalyst.dev/environment make no name of a namespace; set them";
@@ -93,25 +114,26 @@ async fn trouble_of(
     place: &Place<'_>,
     compared: &[(Part, Compared)],
 ) -> Result<Option<Trouble>, Failure> {
-    let unready: Vec<_> = compared.iter().filter_map(|(part, one)| unready_workload(*part, one)).collect();
+    let workloads = compared.iter().filter(|(_, one)| is_workload(one));
+    let unready: Vec<_> = workloads.filter_map(|(_, one)| unready_workload(one)).collect();
     if unready.is_empty() {
         return Ok(None);
     }
     let selector = format!("{POD_LABEL}={}", place.uid());
-    let of_pods = pods::trouble(&pods::of(ctx, place, &selector).await?);
+    let of_pods = pods::trouble(&catalyst::pods::of(ctx, place.namespace, &selector).await?);
     Ok(of_pods.or_else(|| unready.iter().find_map(|message| pods::explained(message))))
 }
 
 /// What is said of a workload that is there and not ready.
-fn unready_workload(part: Part, compared: &Compared) -> Option<String> {
+fn unready_workload(compared: &Compared) -> Option<String> {
     let (FoundChild::Same { health, .. } | FoundChild::Differs { health, .. }) = &compared.found else {
         return None;
     };
-    match (part, health) {
-        (Part::Deployment, ChildHealth::Progressing(message)) => Some(message.clone()),
-        (Part::Deployment, ChildHealth::Failed { reason, message }) => {
+    match health {
+        ChildHealth::Progressing(message) => Some(message.clone()),
+        ChildHealth::Failed { reason, message } => {
             Some(format!("{} has failed: {reason}: {message}", compared.wanted.key()))
         }
-        _ => None,
+        ChildHealth::Ready => None,
     }
 }

@@ -17,6 +17,7 @@ use k8s_openapi::{
 };
 
 use super::place::Place;
+use crate::catalyst::runner::LABEL;
 
 /// Networks that the rule for outside traffic leaves out: those of clusters and machines, and the addresses at which clouds give
 /// machines their credentials.
@@ -111,6 +112,24 @@ pub(super) fn policy(place: &Place<'_>) -> NetworkPolicy {
         egress: Some(egress),
     };
     NetworkPolicy { metadata: place.named("default-policy"), spec: Some(spec) }
+}
+
+/// What builds and deployments reach beside that, where an operator has named it. The API server, the web application and the registry are inside
+/// most often. Whoever deploys can give the label to other pods of the environment, which then reach it too.
+pub(super) fn of_jobs(place: &Place<'_>) -> Option<NetworkPolicy> {
+    let networks = place.settings.runner_networks.iter().map(|cidr| network(cidr.trim(), &[]));
+    let networks: Vec<_> = networks.collect();
+    if networks.is_empty() {
+        return None;
+    }
+    let (key, value) = LABEL;
+    let spec = NetworkPolicySpec {
+        pod_selector: Some(labelled(key, value)),
+        policy_types: Some(vec!["Egress".into()]),
+        egress: Some(vec![to(networks, Vec::new())]),
+        ..NetworkPolicySpec::default()
+    };
+    Some(NetworkPolicy { metadata: place.named("runner-policy"), spec: Some(spec) })
 }
 
 /// The Service that the Ingress leads to, and port 80 of it to the first port of the main container.

@@ -19,11 +19,10 @@ use k8s_openapi::{
 };
 
 use super::{
-    convert,
     place::Place,
     workload::{Around, DATABASE_URL, of_secret, pod, selector},
 };
-use crate::engine::Failure;
+use crate::{catalyst::convert, engine::Failure};
 
 const PASSWORD: &str = "POSTGRES_PASSWORD";
 const USER: &str = "POSTGRES_USER";

@@ -1,172 +1,92 @@
 //! All that is wanted of an environment, in the order in which it is made.
 
-use std::collections::BTreeMap;
-
-use concierge_runtime::cache::ChildKey;
-use concierge_shared::{
-    catalyst::{DeploymentMode, Environment, EnvironmentConfig, Project, Service, Template},
-    child::Child,
-    common::words::hex,
-};
-use k8s_openapi::{
-    ByteString, Metadata, Resource, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use concierge_shared::catalyst::DeploymentMode;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{
-    network,
-    part::{Part, PartOf, Trouble},
-    place::{self, Place},
-    service,
-    workload::{self, Around, CREDENTIALS},
+    basis::{Basis, Wishes},
+    builds, configured, deploy, network,
+    part::Part,
+    place, source, web_secrets,
+    workload::{self, Around},
 };
-use crate::engine::{Context, Failure, Owned, children::Wanted};
+use crate::{catalyst::build::CREDENTIALS, engine::Failure};
 
-/// What is wanted of an environment.
-#[derive(Default)]
-pub(super) struct Wishes {
-    pub(super) all: Vec<PartOf>,
-    /// What keeps more from being wanted.
-    pub(super) trouble: Option<Trouble>,
-    pub(super) images: BTreeMap<String, String>,
-    /// Whether there is something that an address leads to.
-    pub(super) has_address: bool,
-    /// Whether this is all: then what there is beside it is wanted no more.
-    pub(super) complete: bool,
-}
-
-impl Wishes {
-    fn add<T>(&mut self, environment: &Environment, part: Part, object: &T) -> Result<(), Failure>
-    where
-        T: Resource + Metadata<Ty = ObjectMeta> + Serialize,
-    {
-        self.all.push(PartOf { part, wanted: Wanted::new(environment, object)? });
-        Ok(())
-    }
-}
-
-pub(super) async fn of(ctx: &Context, place: &Place<'_>, project: &Project) -> Result<Wishes, Failure> {
-    let environment = place.environment;
-    let mut wishes = Wishes { complete: true, ..Wishes::default() };
-    let quota = project.spec.resources.as_ref().and_then(|resources| resources.default_quota.as_ref());
+pub(super) async fn of(basis: &Basis<'_>) -> Result<Wishes, Failure> {
+    let (environment, place) = (basis.environment(), basis.place);
+    let mut wishes = Wishes::default();
+    let quota = basis.project.spec.resources.as_ref().and_then(|all| all.default_quota.as_ref());
     wishes.add(environment, Part::Namespace, &place::namespace(place))?;
     wishes.add(environment, Part::Policies, &place::limit_range(place))?;
     wishes.add(environment, Part::Policies, &place::resource_quota(place, quota))?;
     wishes.add(environment, Part::Policies, &network::policy(place))?;
-    let mut around = Around::default();
-    if let Some(credentials) = credentials(ctx, place, project).await? {
-        around.credentials = true;
-        wishes.add(environment, Part::Credentials, &credentials)?;
+    let credentials = credentials(basis).await?;
+    if let Some(credentials) = &credentials {
+        wishes.add(environment, Part::Credentials, credentials)?;
     }
-    let template = project.spec.templates.as_ref().and_then(|all| all.get(&environment.spec.kind));
-    match DeploymentMode::of(&environment.spec, template) {
+    let around = Around { credentials: credentials.is_some(), ..Around::default() };
+    match DeploymentMode::of(&environment.spec, basis.template()) {
         DeploymentMode::Workspace => {
-            let workspace = workload::workspace(place, &around);
             wishes.images.insert("workspace".into(), place.settings.workspace_image.clone());
-            wishes.add(environment, Part::Deployment, &workspace)?;
+            wishes.add(environment, Part::Deployment, &workload::workspace(place, &around))?;
         }
-        DeploymentMode::Development | DeploymentMode::Production => {
-            configured(ctx, place, &config(environment, template), around, &mut wishes).await?;
-        }
-        mode => wishes.leave_out(mode),
+        mode => deployed(basis, mode, credentials.as_ref(), around, &mut wishes).await?,
     }
     Ok(wishes)
 }
 
-fn config(environment: &Environment, template: Option<&Template>) -> EnvironmentConfig {
-    let template = template.and_then(|template| template.config.clone()).unwrap_or_default();
-    environment.spec.config.clone().unwrap_or_default().over(&template)
-}
-
-impl Wishes {
-    fn leave_out(&mut self, mode: DeploymentMode) {
-        let name = match mode {
-            DeploymentMode::Helm => "helm",
-            DeploymentMode::DockerCompose => "docker-compose",
-            DeploymentMode::Kustomize => "kustomize",
-            _ => "manifest",
-        };
-        self.complete = false;
-        self.trouble = Some(Trouble {
-            part: Part::Deployment,
-            reason: "NotSupported",
-            message: format!(
-                "what a source says is not deployed yet (mode {name}); use workspace, development or production"
-            ),
-            lasts: true,
-        });
-    }
-}
-
-/// What runs of an image, and what it needs beside it.
-async fn configured(
-    ctx: &Context,
-    place: &Place<'_>,
-    config: &EnvironmentConfig,
+/// What is deployed, each part once those before it have what they need.
+async fn deployed(
+    basis: &Basis<'_>,
+    mode: DeploymentMode,
+    credentials: Option<&Secret>,
     mut around: Around,
     wishes: &mut Wishes,
 ) -> Result<(), Failure> {
-    let environment = place.environment;
-    let mut secrets = Sha256::new();
-    for one in config.services.iter().flatten().filter(|one| service::needs_credentials(one)) {
-        let credentials = service::credentials(place, one, &password(ctx, place, one).await?);
-        for (key, ByteString(value)) in credentials.data.iter().flatten() {
-            secrets.update(key);
-            secrets.update(value);
+    let needed = needed(basis, mode);
+    if !web_secrets::wish(basis, &mut around, wishes).await? {
+        wishes.stop_at(Part::Secrets, &needed);
+        return Ok(());
+    }
+    let Some(sources) = source::wish(basis, mode, wishes).await? else {
+        wishes.stop_at(Part::Source, &needed);
+        return Ok(());
+    };
+    if !builds::wish(basis, credentials, &sources, wishes).await? {
+        wishes.stop_at(Part::Build, &needed);
+        return Ok(());
+    }
+    match mode {
+        DeploymentMode::Development | DeploymentMode::Production => {
+            configured::wish(basis, around, wishes).await
         }
-        around.database.get_or_insert_with(|| service::credentials_name(one));
-        wishes.add(environment, Part::Secrets, &credentials)?;
+        mode => deploy::wish(basis, mode, &sources, wishes).await,
     }
-    if around.database.is_some() {
-        around.secrets = Some(hex(&secrets.finalize()[..8]));
-    }
-    for claim in workload::claims(place, config) {
-        wishes.add(environment, Part::Deployment, &claim)?;
-    }
-    for one in config.services.iter().flatten() {
-        wishes.images.insert(one.name.clone(), one.container.image.clone());
-        if let Some(reached_by) = service::reached_by(place, one) {
-            wishes.add(environment, Part::Deployment, &reached_by)?;
-        }
-        wishes.add(environment, Part::Deployment, &service::stateful_set(place, one, &around))?;
-    }
-    wishes.images.extend(config.image.clone().map(|image| ("app".to_owned(), image)));
-    wishes.add(environment, Part::Deployment, &workload::web(place, config, &around))?;
-    if let Some(port) = workload::port(config) {
-        wishes.add(environment, Part::Deployment, &network::web(place, port))?;
-        if let Some(ingress) = network::ingress(place) {
-            wishes.has_address = true;
-            wishes.add(environment, Part::Ingress, &ingress)?;
-        }
-    }
-    Ok(())
 }
 
-/// The password of a service: as it is, or a new one.
-async fn password(ctx: &Context, place: &Place<'_>, one: &Service) -> Result<String, Failure> {
-    let key = ChildKey {
-        resource: Child::of::<Secret>(),
-        namespace: place.namespace.to_owned(),
-        name: service::credentials_name(one),
-    };
-    let before = match ctx.child::<_, Secret>(place.environment, &key).await? {
-        Owned::Ours(secret) => service::password_of(&secret),
-        Owned::Absent | Owned::Foreign(_) => None,
-    };
-    before.map_or_else(service::new_password, Ok)
+/// The parts that something is wanted of sooner or later.
+fn needed(basis: &Basis<'_>, mode: DeploymentMode) -> Vec<Part> {
+    let mut needed = vec![Part::Deployment];
+    if !source::names(basis, mode).is_empty() {
+        needed.push(Part::Source);
+    }
+    if !basis.builds().is_empty() {
+        needed.push(Part::Build);
+    }
+    if basis.place.address().is_some() {
+        needed.push(Part::Ingress);
+    }
+    needed
 }
 
 /// A copy of the credentials of the registry that are beside the Project, where there are any.
-async fn credentials(ctx: &Context, place: &Place<'_>, project: &Project) -> Result<Option<Secret>, Failure> {
+async fn credentials(basis: &Basis<'_>) -> Result<Option<Secret>, Failure> {
     const TYPE: &str = "kubernetes.io/dockerconfigjson";
-    const KEY: &str = ".dockerconfigjson";
-    let namespace = project.metadata.namespace.as_deref().unwrap_or_default();
-    let Some(found) = ctx.find_secret(namespace, CREDENTIALS).await? else { return Ok(None) };
-    let Some(config) = found.bytes(KEY) else { return Ok(None) };
-    let data = [(KEY.to_owned(), ByteString(config.to_vec()))].into();
+    let Some(found) = basis.ctx.find_secret(basis.team(), CREDENTIALS).await? else { return Ok(None) };
+    let Some(config) = found.bytes(builds::CONFIG_KEY) else { return Ok(None) };
+    let data = [(builds::CONFIG_KEY.to_owned(), ByteString(config.to_vec()))].into();
     Ok(Some(Secret {
-        metadata: place.named(CREDENTIALS),
+        metadata: basis.place.named(CREDENTIALS),
         type_: Some(TYPE.into()),
         data: Some(data),
         ..Secret::default()

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::catalyst::{EnvironmentConfig, InitContainer, Resources};
+use concierge_shared::{
+    catalyst::{EnvironmentConfig, InitContainer, Resources},
+    common::words::hex,
+};
 use k8s_openapi::{
+    ByteString,
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy},
         core::v1::{
             Container, EnvFromSource, EnvVar, EnvVarSource, LocalObjectReference, PersistentVolumeClaim,
-            PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, ResourceRequirements,
+            PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, ResourceRequirements, Secret,
             SecretEnvSource, SecretKeySelector, Volume,
         },
     },
@@ -17,15 +21,15 @@ use k8s_openapi::{
         apis::meta::v1::{LabelSelector, ObjectMeta},
     },
 };
+use sha2::{Digest, Sha256};
 
-use super::{convert, place::Place};
+use super::place::Place;
+use crate::catalyst::{build::CREDENTIALS, convert};
 
 /// The label of pods with the uid of the Environment that they are of.
 pub(super) const POD_LABEL: &str = "catalyst.dev/environment-uid";
 /// The annotation of pods with a digest of the Secrets that they read: with another value, other pods take their place.
 const SECRETS_ANNOTATION: &str = "catalyst.dev/secrets-digest";
-/// The Secret with the credentials of the registry.
-pub(super) const CREDENTIALS: &str = "registry-credentials";
 /// The Secret with what the web application keeps for the environment.
 pub(super) const SECRETS: &str = "catalyst-secrets";
 
@@ -35,9 +39,24 @@ pub(super) struct Around {
     /// Whether there are credentials of a registry.
     pub(super) credentials: bool,
     /// A digest of the Secrets that pods read, where there are any.
-    pub(super) secrets: Option<String>,
+    pub(super) secrets: Option<Sha256>,
     /// The Secret with the address of a database that was made, if there is one.
     pub(super) database: Option<String>,
+}
+
+impl Around {
+    /// Pods read this Secret: with other values, other pods take their place.
+    pub(super) fn reads(&mut self, secret: &Secret) {
+        let digest = self.secrets.get_or_insert_with(Sha256::new);
+        for (key, ByteString(value)) in secret.data.iter().flatten() {
+            digest.update(key);
+            digest.update(value);
+        }
+    }
+
+    fn digest(&self) -> Option<String> {
+        Some(hex(&self.secrets.clone()?.finalize()[..8]))
+    }
 }
 
 fn amounts(cpu: &str, memory: &str) -> BTreeMap<String, Quantity> {
@@ -65,7 +84,7 @@ fn filled<T>(list: Vec<T>) -> Option<Vec<T>> {
 /// The template of pods of this app.
 pub(super) fn pod(place: &Place<'_>, app: &str, around: &Around, spec: PodSpec) -> PodTemplateSpec {
     let labels = [("app", app), (POD_LABEL, place.uid())];
-    let digest = around.secrets.clone().map(|digest| (SECRETS_ANNOTATION.to_owned(), digest));
+    let digest = around.digest().map(|digest| (SECRETS_ANNOTATION.to_owned(), digest));
     let credentials = around.credentials.then(|| LocalObjectReference { name: CREDENTIALS.into() });
     PodTemplateSpec {
         metadata: Some(ObjectMeta {

@@ -26,6 +26,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use concierge_shared::catalyst::GIT_ACCOUNT;
 use reqwest::Url;
 
 use self::{
@@ -52,16 +53,12 @@ const COMMIT_FRESH: Duration = Duration::from_secs(60);
 const IMAGE_FRESH: Duration = Duration::from_secs(600);
 /// How long one that was not found is believed to be missing.
 const ABSENT_FRESH: Duration = Duration::from_secs(15);
-/// How often secrets are asked for.
-const SECRETS_FRESH: Duration = Duration::from_secs(600);
+/// How often secrets are asked for: at every look at an environment at rest, which is each ten minutes, give or take one.
+const SECRETS_FRESH: Duration = Duration::from_secs(500);
 /// How long a token for repositories is used. Those of GitHub last an hour.
 const TOKEN_FRESH: Duration = Duration::from_secs(600);
 /// How long the web application may take to gather secrets.
 const SECRETS_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The ServiceAccount in an environment's namespace in whose name tokens for repositories are asked for. The web application looks at its
-/// namespace to tell whose installation it is, so that nobody gets another one's. It has no rights.
-pub const GIT_ACCOUNT: &str = "concierge-git";
 
 /// Where things are.
 #[derive(Clone, Debug)]
@@ -179,6 +176,16 @@ impl Remotes {
         let ctx = ctx.elsewhere(&account).probe_if_edited();
         let web = Web { url, token: &token };
         ctx.read(web::GIT_TOKEN, web.git_token(&self.0.operators, installation, ctx.now())).await
+    }
+
+    /// Whether there is a web application to ask.
+    pub fn has_web(&self) -> bool {
+        self.0.settings.web.is_some()
+    }
+
+    /// The address of the web application, if there is one.
+    pub fn web_address(&self) -> Option<&str> {
+        self.0.settings.web.as_ref().map(Url::as_str)
     }
 
     fn web_url(&self) -> Result<&Url, Failure> {

@@ -19,6 +19,7 @@ use super::{
     pod::{ACCOUNT_PATH, account_volume, container, labels, mount, pod_security},
     values,
 };
+use crate::catalyst::attempt;
 
 /// Where the work is done: a volume of all containers.
 const WORK: (&str, &str) = ("work", "/workspace");
@@ -32,9 +33,10 @@ const MARGIN: i64 = 60;
 /// The program that is in our image, by the name of its file: the image has no shell.
 const PROGRAM: &str = "concierge-reconciler";
 
-pub(super) fn of(input: &RunnerInput<'_>, settings: &RunnerSettings, name: &str) -> Job {
+/// The Job of this attempt; `secret` tells what is deployed.
+pub(super) fn of(input: &RunnerInput<'_>, settings: &RunnerSettings, secret: &str) -> Job {
     let metadata = ObjectMeta { labels: labels(&[LABEL]), ..ObjectMeta::default() };
-    let template = PodTemplateSpec { metadata: Some(metadata), spec: Some(pod(input, settings, name)) };
+    let template = PodTemplateSpec { metadata: Some(metadata), spec: Some(pod(input, settings, secret)) };
     let spec = JobSpec {
         // Another attempt is another Job, when it is time for it.
         backoff_limit: Some(0),
@@ -42,10 +44,11 @@ pub(super) fn of(input: &RunnerInput<'_>, settings: &RunnerSettings, name: &str)
         template,
         ..JobSpec::default()
     };
-    Job { metadata: named(input.namespace, name), spec: Some(spec), ..Job::default() }
+    let name = attempt::name(secret, input.attempt);
+    Job { metadata: named(input.namespace, &name), spec: Some(spec), ..Job::default() }
 }
 
-fn pod(input: &RunnerInput<'_>, settings: &RunnerSettings, name: &str) -> PodSpec {
+fn pod(input: &RunnerInput<'_>, settings: &RunnerSettings, secret: &str) -> PodSpec {
     let source = git_input(input, settings);
     let mut init = vec![git::clone_container(&source, &settings.git_image, WORK.0)];
     if input.mode == DeploymentMode::DockerCompose {
@@ -56,13 +59,15 @@ fn pod(input: &RunnerInput<'_>, settings: &RunnerSettings, name: &str) -> PodSpe
     } else {
         apply(input, settings)
     });
-    let mut volumes = vec![work(), values_volume(name), account_volume(ACCOUNT_VOLUME, 3600)];
+    let mut volumes = vec![work(), values_volume(secret), account_volume(ACCOUNT_VOLUME, 3600)];
     volumes.extend(git::volumes(&source));
     PodSpec {
         service_account_name: Some(ACCOUNT.into()),
         // Those that need a token mount one of their own.
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
+        // What takes its place must not meet it.
+        termination_grace_period_seconds: Some(1),
         restart_policy: Some("Never".into()),
         security_context: Some(pod_security()),
         init_containers: Some(init),
@@ -103,7 +108,7 @@ fn helm(input: &RunnerInput<'_>, settings: &RunnerSettings) -> Container {
         ("VALUES", format!("{}/{}", VALUES.1, values::KEY)),
         ("TIMEOUT", format!("{}s", seconds(settings.timeout))),
     ];
-    deploy(&settings.helm_image, "/scripts/helm.sh", env)
+    deploy(&settings.deploy_image, "/scripts/helm.sh", env)
 }
 
 fn apply(input: &RunnerInput<'_>, settings: &RunnerSettings) -> Container {
@@ -122,7 +127,7 @@ fn apply(input: &RunnerInput<'_>, settings: &RunnerSettings) -> Container {
         ("VALUES", format!("{}/{}", VALUES.1, values::KEY)),
         ("APPLIED", APPLIED.to_owned()),
     ];
-    deploy(&settings.kubectl_image, "/scripts/apply.sh", env)
+    deploy(&settings.deploy_image, "/scripts/apply.sh", env)
 }
 
 fn deploy(image: &str, script: &str, env: Vec<(&str, String)>) -> Container {

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | `git` | git | fetches the commit |
 //! | `compose` | ours | makes manifests of a compose file |
-//! | `deploy` | helm or kubectl | applies, all or nothing |
+//! | `deploy` | helm and kubectl | applies, all or nothing |
 //! | `wait` | ours | waits until what was deployed is ready, and says why it is not |
 //!
 //! What the one that failed said last is the Job's [outcome]. Everything here is pure data.
@@ -36,6 +36,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use outcome::{JobOutcome, Step, outcome};
+pub(super) use outcome::{Remedy, condition, ended, git_failure, killed, lost};
+pub(super) use pod::{container, labels, mount};
 
 /// The ServiceAccount and its RoleBinding.
 const ACCOUNT: &str = "runner";
@@ -73,10 +75,8 @@ pub struct RunnerInput<'a> {
 pub struct RunnerSettings {
     /// An image with git, sh and wget.
     pub git_image: String,
-    /// An image with helm and sh.
-    pub helm_image: String,
-    /// An image with kubectl and sh.
-    pub kubectl_image: String,
+    /// An image with helm, kubectl and sh.
+    pub deploy_image: String,
     /// Our own.
     pub concierge_image: String,
     /// The web application that has the tokens of repositories.
@@ -106,15 +106,24 @@ pub fn scripts(namespace: &str) -> ConfigMap {
         ("credential.sh", include_str!("scripts/credential.sh")),
         ("helm.sh", include_str!("scripts/helm.sh")),
         ("apply.sh", include_str!("scripts/apply.sh")),
+        ("buildah.sh", include_str!("scripts/buildah.sh")),
     ];
     let data = scripts.map(|(name, script)| (name.to_owned(), script.to_owned())).into();
     ConfigMap { metadata: named(namespace, git::SCRIPTS), data: Some(data), ..ConfigMap::default() }
 }
 
+/// How the names of the Jobs begin.
+pub(super) const PREFIX: &str = "runner-";
+
+/// What the names of the Jobs that deploy this begin with; the number of the attempt follows. Another image of a tool deploys nothing anew.
+pub(super) fn base(input: &RunnerInput<'_>) -> String {
+    format!("{PREFIX}{}", digest(input, &values::of(input)))
+}
+
 /// The Job, and what it needs beside the [scripts].
 pub fn objects(input: &RunnerInput<'_>, settings: &RunnerSettings) -> RunnerObjects {
     let values = values::of(input);
-    let name = format!("runner-{}", digest(input, settings, &values));
+    let name = format!("{PREFIX}{}", digest(input, &values));
     let data = [(values::KEY.to_owned(), ByteString(values.into_bytes()))].into();
     RunnerObjects {
         service_account: ServiceAccount {
@@ -149,11 +158,10 @@ fn named(namespace: &str, name: &str) -> ObjectMeta {
     ObjectMeta { namespace: Some(namespace.to_owned()), name: Some(name.to_owned()), ..ObjectMeta::default() }
 }
 
-/// Of all that makes a difference to what is deployed: a Job can't be changed.
-fn digest(input: &RunnerInput<'_>, settings: &RunnerSettings, values: &str) -> String {
-    let RunnerInput { name, mode, repository, commit, path, installation, attempt, .. } = input;
-    let text =
-        format!("{:?}", (name, mode, repository, commit, path, installation, attempt, settings, values));
+/// Of all that makes a difference to what is deployed.
+fn digest(input: &RunnerInput<'_>, values: &str) -> String {
+    let RunnerInput { name, mode, repository, commit, path, installation, .. } = input;
+    let text = format!("{:?}", (name, mode, repository, commit, path, installation, values));
     hex(&Sha256::digest(text)[..8])
 }
 

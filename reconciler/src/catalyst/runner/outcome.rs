@@ -47,13 +47,16 @@ pub fn outcome(input: &RunnerInput<'_>, job: &Job, pods: &[Pod]) -> JobOutcome {
         None => JobOutcome::Running,
         Some(reason) => match pods.iter().rev().find_map(failed) {
             Some((step, ended)) => failure(input, step, ended),
-            None => without_pod(job, &reason),
+            None => {
+                let (reason, message) = lost(job, &reason);
+                JobOutcome::Failed { step: Step::Deploy, reason, message }
+            }
         },
     }
 }
 
 /// The reason of a condition that is true.
-fn condition(job: &Job, kind: &str) -> Option<String> {
+pub(in crate::catalyst) fn condition(job: &Job, kind: &str) -> Option<String> {
     let all = job.status.as_ref()?.conditions.as_ref()?;
     let one = all.iter().find(|one| one.type_ == kind && one.status == "True")?;
     Some(one.reason.clone().unwrap_or_default())
@@ -76,19 +79,17 @@ fn step(container: &ContainerStatus) -> Option<Step> {
     }
 }
 
-fn ended(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+/// How a container ended that went wrong.
+pub(in crate::catalyst) fn ended(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     container.state.as_ref()?.terminated.as_ref().filter(|ended| ended.exit_code != 0)
 }
 
 fn failure(input: &RunnerInput<'_>, step: Step, ended: &ContainerStateTerminated) -> JobOutcome {
     let words = ended.message.as_deref().unwrap_or_default().trim();
     let words = without_secrets(input, words);
-    let killed = (ended.exit_code == 137).then_some((
-        Obstacle::ContainerKilled.reason(),
-        "the runner was killed, most likely for lack of memory: what it deploys is too large",
-    ));
-    let (reason, remedy) = killed.unwrap_or_else(|| match step {
-        Step::Git => git(&words),
+    let too_large = "the runner was killed, most likely for lack of memory: what it deploys is too large";
+    let (reason, remedy) = killed(ended, too_large).unwrap_or_else(|| match step {
+        Step::Git => git_failure(&words),
         Step::Compose => ("InvalidComposeFile", "correct the compose file"),
         Step::Deploy => obstacle::of_refusal(&words)
             .map_or_else(|| by_mode(input.mode), |(obstacle, remedy)| (obstacle.reason(), remedy)),
@@ -103,22 +104,30 @@ fn failure(input: &RunnerInput<'_>, step: Step, ended: &ContainerStateTerminated
     JobOutcome::Failed { step, reason, message }
 }
 
-/// The Job ended, and nothing of it is left to be asked.
-fn without_pod(job: &Job, reason: &str) -> JobOutcome {
+/// The Job ended for `reason`, and nothing of it is left to be asked.
+pub(in crate::catalyst) fn lost(job: &Job, reason: &str) -> (&'static str, String) {
     let name = job.metadata.name.as_deref().unwrap_or_default();
-    let (reason, message) = match reason {
+    match reason {
         "DeadlineExceeded" => (
             "DeadlineExceeded",
-            format!("Job {name} did not end in time; are its images there, and the repository within reach?"),
+            format!(
+                "Job {name} did not end in time; are its images there, the quota large enough, and the repository within reach?"
+            ),
         ),
         _ => ("RunnerLost", format!("the pod of Job {name} is gone, and nothing is known of its end")),
-    };
-    JobOutcome::Failed { step: Step::Deploy, reason, message }
+    }
 }
 
-type Remedy = (&'static str, &'static str);
+/// A reason, and what to do.
+pub(in crate::catalyst) type Remedy = (&'static str, &'static str);
 
-fn git(words: &str) -> Remedy {
+/// That a container was killed, if it was.
+pub(in crate::catalyst) fn killed(ended: &ContainerStateTerminated, remedy: &'static str) -> Option<Remedy> {
+    (ended.exit_code == 137).then_some((Obstacle::ContainerKilled.reason(), remedy))
+}
+
+/// What these words of git mean.
+pub(in crate::catalyst) fn git_failure(words: &str) -> Remedy {
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     if has(&["not our ref", "remote ref", "unadvertised"]) {
         ("CommitNotFound", "the repository has no such commit; was it pushed, and not replaced since?")

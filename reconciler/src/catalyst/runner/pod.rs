@@ -18,7 +18,7 @@ pub(super) const ACCOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceacc
 const NOBODY: i64 = 65532;
 
 /// A container that runs `command`.
-pub(super) fn container(
+pub(in crate::catalyst) fn container(
     name: &str,
     image: &str,
     command: &[&str],
@@ -66,7 +66,7 @@ fn security() -> SecurityContext {
     }
 }
 
-pub(super) fn pod_security() -> PodSecurityContext {
+pub(in crate::catalyst) fn pod_security() -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
         run_as_user: Some(NOBODY),
@@ -77,7 +77,7 @@ pub(super) fn pod_security() -> PodSecurityContext {
     }
 }
 
-pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
+pub(in crate::catalyst) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: volume.to_owned(),
         mount_path: path.to_owned(),
@@ -132,6 +132,6 @@ fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
 }
 
 /// What nearly every object here is called by.
-pub(super) fn labels(pairs: &[(&str, &str)]) -> Option<BTreeMap<String, String>> {
+pub(in crate::catalyst) fn labels(pairs: &[(&str, &str)]) -> Option<BTreeMap<String, String>> {
     Some(pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect())
 }

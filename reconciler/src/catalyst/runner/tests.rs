@@ -8,8 +8,7 @@ use super::*;
 fn settings() -> RunnerSettings {
     RunnerSettings {
         git_image: "git".into(),
-        helm_image: "helm".into(),
-        kubectl_image: "kubectl".into(),
+        deploy_image: "deploy".into(),
         concierge_image: "concierge".into(),
         web_url: Some("http://web:3000".into()),
         role: "concierge-environment-runner".into(),

@@ -1,0 +1,179 @@
+//! What becomes of an environment, for each way to deploy: how it stands, and what people are told to do. What the cluster would say is played;
+//! at a real API server: `tests/tests/runner/fates.rs`, `tests/tests/environments`.
+
+use concierge_reconciler::engine::ObjectKey;
+use concierge_tests::simulation::MINUTE;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::world::{COMMIT, HOME, World};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Ready,
+    ImageNotPulled,
+    Exits,
+    Hangs,
+    QuotaTooSmall,
+    /// Wrong is what is deployed itself: a chart, a compose file, a container's configuration.
+    Wrong,
+    ProjectMissing,
+}
+
+const FATES: [Fate; 7] = [
+    Fate::Ready,
+    Fate::ImageNotPulled,
+    Fate::Exits,
+    Fate::Hangs,
+    Fate::QuotaTooSmall,
+    Fate::Wrong,
+    Fate::ProjectMissing,
+];
+
+/// The environment in this mode; its project is missing where that is its fate.
+fn begin(world: &World, mode: &str, fate: Fate) -> ObjectKey {
+    world.services.push("acme/shop.git", "main", COMMIT);
+    let template = match mode {
+        "helm" | "docker-compose" => json!({ "type": mode, "sourceRef": "main", "path": "deploy" }),
+        _ => json!({ "type": "", "config": { "image": "shop:1", "ports": [{ "containerPort": 80 }] } }),
+    };
+    if fate != Fate::ProjectMissing {
+        world.project(json!({ "templates": { "development": template } }));
+    }
+    world.environment(json!({ "deploymentMode": mode }))
+}
+
+/// A pod with these labels and one container in this state.
+fn pod(world: &World, labels: &Value, container: &str, state: &Value) {
+    let status = json!({ "name": container, "image": "shop:1", "imageID": "", "ready": false, "restartCount": 0, "state": state });
+    let list = if container == "deploy" || container == "compose" {
+        "initContainerStatuses"
+    } else {
+        "containerStatuses"
+    };
+    world.server.user_puts_whole(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "pod-1", "namespace": HOME, "labels": labels },
+        "status": { list: [status] },
+    }));
+}
+
+/// What the controllers say of a Deployment.
+fn play_deployment(world: &World, key: &ObjectKey, name: &str, fate: Fate) {
+    let uid = world.server.read(key).unwrap()["metadata"]["uid"].clone();
+    let labels = json!({ "catalyst.dev/environment-uid": uid });
+    let failed = |kind: &str, status: &str, reason: &str, message: &str| {
+        let mut object = world.child("Deployment", name).unwrap();
+        let condition = json!({ "type": kind, "status": status, "reason": reason, "message": message });
+        object["status"] = json!({ "observedGeneration": 1, "conditions": [condition] });
+        world.server.user_forces(object);
+    };
+    let waits = |reason: &str| json!({ "waiting": { "reason": reason, "message": "as it is" } });
+    match fate {
+        Fate::Ready => world.run("Deployment", name),
+        Fate::ImageNotPulled => pod(world, &labels, "app", &waits("ImagePullBackOff")),
+        Fate::Exits => pod(world, &labels, "app", &json!({ "terminated": { "exitCode": 1 } })),
+        Fate::Hangs => failed("Progressing", "False", "ProgressDeadlineExceeded", "has timed out"),
+        Fate::QuotaTooSmall => {
+            failed("ReplicaFailure", "True", "FailedCreate", "exceeded quota: default-quota")
+        }
+        Fate::Wrong => pod(world, &labels, "app", &waits("CreateContainerConfigError")),
+        Fate::ProjectMissing => {}
+    }
+}
+
+/// What the runner says of what it deployed.
+fn play_runner(world: &World, mode: &str, fate: Fate) {
+    let Some(job) = world.job("runner-") else { return };
+    let labels = json!({ "batch.kubernetes.io/job-name": job["metadata"]["name"] });
+    let ended = |container: &str, code: i32, words: &str| {
+        pod(world, &labels, container, &json!({ "terminated": { "exitCode": code, "message": words } }));
+        world.end_job("runner-", "Failed", json!("BackoffLimitExceeded"));
+    };
+    match fate {
+        Fate::Ready => world.end_job("runner-", "Complete", json!({})),
+        Fate::ImageNotPulled => ended("wait", 11, "the image can't be pulled; correct its name"),
+        Fate::Exits => ended("wait", 12, "container app ended; see why with: kubectl logs"),
+        Fate::Hangs => ended("wait", 10, "Deployment app is not ready; does its readiness probe succeed?"),
+        Fate::QuotaTooSmall => {
+            ended("wait", 15, "exceeded quota; raise resources.defaultQuota in the Project")
+        }
+        Fate::Wrong if mode == "helm" => ended("deploy", 1, "Error: template: bad"),
+        Fate::Wrong => ended("compose", 1, "compose.yaml:1:1: is not as compose files have it"),
+        Fate::ProjectMissing => {}
+    }
+}
+
+/// The reason, and what has to be in the message.
+fn expected(mode: &str, fate: Fate) -> (&'static str, &'static str) {
+    match (fate, mode) {
+        (Fate::Ready, _) => ("Ready", ""),
+        (Fate::ImageNotPulled, _) => ("ImageNotPulled", "correct its name"),
+        (Fate::Exits, _) => ("ContainerExited", "kubectl logs"),
+        (Fate::Hangs, _) => ("NotReadyInTime", "readiness"),
+        (Fate::QuotaTooSmall, _) => ("QuotaExceeded", "raise resources.defaultQuota"),
+        (Fate::Wrong, "helm") => ("ChartFailed", "correct the chart"),
+        (Fate::Wrong, "docker-compose") => ("InvalidComposeFile", "correct the compose file"),
+        (Fate::Wrong, _) => ("ContainerNotStarted", "correct its configuration"),
+        (Fate::ProjectMissing, _) => ("ReferencesMissing", "shop"),
+    }
+}
+
+async fn play(mode: &str, fate: Fate) {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let key = begin(&world, mode, fate);
+    sleep(MINUTE).await;
+    match mode {
+        _ if fate == Fate::ProjectMissing => {}
+        "helm" | "docker-compose" => play_runner(&world, mode, fate),
+        "workspace" => play_deployment(&world, &key, "workspace", fate),
+        _ => play_deployment(&world, &key, "web", fate),
+    }
+    sleep(MINUTE / 2).await;
+    let (reason, remedy) = expected(mode, fate);
+    let (case, status) = (format!("{mode}, {fate:?}"), world.server.status(&key));
+    match fate {
+        Fate::Ready => assert_eq!(world.phase(&key), "Ready", "{case}: {status}"),
+        Fate::ProjectMissing => {
+            assert_eq!(world.phase(&key), "Pending", "{case}: {status}");
+            assert!(world.server.condition(&key, "Ready").contains(reason), "{case}: {status}");
+        }
+        _ => {
+            assert_eq!(world.server.condition(&key, "DeploymentReady"), format!("False {reason}"), "{case}");
+            assert_eq!(world.phase(&key), "Failed", "{case}: {status}");
+        }
+    }
+    let message = world.server.message(&key, "Ready");
+    assert!(message.contains(remedy), "{case}: {message}");
+}
+
+async fn all_fates(mode: &str) {
+    for fate in FATES {
+        play(mode, fate).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fate_of_a_workspace_is_told_with_a_remedy() {
+    all_fates("workspace").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fate_of_a_development_environment_is_told_with_a_remedy() {
+    all_fates("development").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fate_of_a_production_environment_is_told_with_a_remedy() {
+    all_fates("production").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fate_of_a_chart_is_told_with_a_remedy() {
+    all_fates("helm").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fate_of_a_compose_file_is_told_with_a_remedy() {
+    all_fates("docker-compose").await;
+}
