@@ -13,7 +13,7 @@ use crate::{
 
 rules! {
     UNIQUE = Deny protects_others "s3.iam.iam-02", "No two users of a Provider have the same name, upper and lower case aside, and no two policies.";
-    PATH = Deny "s3.iam.iam-03", "A path begins and ends with '/', and has 1 to 512 printable ASCII characters.";
+    PATH = Deny "s3.iam.iam-03", "A path begins and ends with '/', has 1 to 512 printable ASCII characters, and is not below /k8s/, by which Concierge knows its own.";
     CHARACTERS = Deny "s3.iam.iam-06", "An identity policy has only characters up to U+00FF, and of control characters only tabs and line ends.";
     TAG = Deny "s3.iam.iam-08", "A user or policy has at most 50 tags, with keys of 1 to 128 and values of up to 256 letters, digits, spaces and _ . : / = + - @; no key begins with aws: or concierge.dev/, and none is there twice, upper and lower case aside.";
     TAGS_APPLIED = Warn "s3.iam.tags-applied", "Tags of users and policies are for providers that have such tags.";
@@ -42,6 +42,9 @@ pub(super) mod name {
     }
 }
 
+/// How the paths of what objects without a path of their own make begin: whoever could choose one would have what is another
+/// namespace's.
+pub const OWN_PATH: &str = "/k8s/";
 /// The longest name of a user.
 pub(super) const MOST_OF_USER: usize = 64;
 /// The longest name of a policy.
@@ -55,6 +58,10 @@ pub(super) fn check_path(path: Option<&str>, problems: &mut Problems) {
         let message =
             "is no path; begin and end it with '/', with printable ASCII characters between, 512 at most";
         problems.add(&PATH, Cause::Invalid, "spec.path", message);
+    }
+    if path.starts_with(OWN_PATH) {
+        let message = format!("begins with {OWN_PATH}, by which Concierge knows its own; choose another");
+        problems.add(&PATH, Cause::Forbidden, "spec.path", message);
     }
 }
 

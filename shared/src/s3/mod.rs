@@ -25,6 +25,7 @@ pub use bucket::{
 };
 pub use bucket_policy::{BucketPolicy, BucketPolicySpec, BucketPolicyStatus};
 pub use document::{PolicyFields, StatementFields};
+pub use iam::OWN_PATH;
 pub use iam_policy::{IAMPolicy, IAMPolicySpec, IAMPolicyStatus};
 pub use provider::{
     Auth, CaRef, Capabilities, CredentialRef, DeletionPolicy, Provider, ProviderSpec, ProviderStatus, Tls,

@@ -8,16 +8,19 @@ use crate::{
         lookup::Lookup,
         problem::{Cause, Problems},
         reference::Reference,
-        review::Review,
+        review::{Review, annotation},
         rule::AdmissionRule,
+        steering::{ADOPT, RESOLVE_UNKNOWN, Resolution},
     },
     common::ObjectRef,
+    field::at,
     kind::Kind,
     rules,
 };
 
 rules! {
     PROVIDER_EXISTS = Deny "s3.reference.provider-exists", "The Provider that an object names exists and permits its namespace.";
+    ADOPTION = Deny protects_others "s3.reference.adoption", "What others made at a Provider is taken over only by objects in the Provider's own namespace.";
 }
 
 pub(super) mod iam_endpoint {
@@ -69,6 +72,28 @@ pub(super) fn check_provider<K: AtProvider>(
             K::NAME
         );
         problems.add(immutable, Cause::Forbidden, field, message);
+    }
+    check_adoption(review, problems);
+}
+
+/// Whoever may only use the Provider of another namespace would have any user and any bucket of its account by a word of their own.
+fn check_adoption<K: AtProvider>(review: &Review<'_, K>, problems: &mut Problems) {
+    let object = &**review.object;
+    let home = object.provider_ref().namespace_in(review.namespace);
+    if home == review.namespace {
+        return;
+    }
+    let by_id = |text: &str| matches!(Resolution::read(text), Some(Resolution::Adopt(_)));
+    let asked = [
+        (ADOPT, annotation(object, ADOPT) == Some("true")),
+        (RESOLVE_UNKNOWN, annotation(object, RESOLVE_UNKNOWN).is_some_and(by_id)),
+    ];
+    for (key, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+        let message = format!(
+            "would take over what others made at a Provider of namespace {home}; remove it, or ask the cluster's operator, who may \
+             lower this rule meanwhile"
+        );
+        problems.add(&ADOPTION, Cause::Forbidden, at("metadata.annotations").key(key), message);
     }
 }
 

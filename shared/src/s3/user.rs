@@ -11,9 +11,10 @@ use super::{
     iam_policy::identity_facts,
     policy::PolicyKind,
     provider_ref::{
-        self, AtProvider, PROVIDER_IMMUTABLE, check_iam_endpoint, check_provider, check_same_provider,
+        self, Account, AtProvider, PROVIDER_IMMUTABLE, check_iam_endpoint, check_provider,
+        check_same_provider,
         iam_endpoint::{self, IAM_ENDPOINT},
-        provider_reference,
+        provider_of, provider_reference,
     },
     tags::{self, Tags},
 };
@@ -110,6 +111,7 @@ rules! {
     NO_POLICY = Warn "s3.user.no-policy", "A User has a policy, without which it may do nothing.";
     SAME_PROVIDER = Deny "s3.user.same-provider", "The IAMPolicy that a User names belongs to the User's Provider.";
     IMMUTABLE = Deny "s3.user.immutable", "A User's name, path and Provider never change.";
+    CALLER = Deny protects_others "s3.user.caller", "No User is the one as which Concierge itself calls the Provider.";
     IN_USE = Deny protects_others "s3.user.in-use", "A User is deleted after its AccessKeys.";
 }
 
@@ -129,6 +131,7 @@ impl Kind for User {
         check_provider(review, &IMMUTABLE, problems);
         check_iam_endpoint(review, &IAM_ENDPOINT, "spec.providerRef", problems);
         iam::name::check("spec.name", &spec.name, MOST_OF_USER, problems);
+        check_caller(review, problems);
         check_path(spec.path.as_deref(), problems);
         check_tags(review, spec.tags.as_ref(), problems);
         check_policy(review, problems);
@@ -173,6 +176,20 @@ impl AtProvider for User {
     fn provider_ref(&self) -> &ObjectRef {
         &self.spec.provider_ref
     }
+}
+
+/// Its keys and policies are those that everything at the Provider is done with.
+fn check_caller(review: &Review<'_, User>, problems: &mut Problems) {
+    let account = review.look_up(|lookup| Account::at(provider_of(lookup, &**review.object).as_deref()));
+    account.check(problems, "spec.name", &[&CALLER], |account, problems| {
+        let caller = account.controller.unwrap_or_default();
+        let resource = caller.splitn(6, ':').nth(5).and_then(|resource| resource.strip_prefix("user/"));
+        let name = resource.and_then(|path| path.rsplit('/').next());
+        if name.is_some_and(|name| name.eq_ignore_ascii_case(&review.object.spec.name)) {
+            let message = "is the user as which Concierge itself calls the Provider; choose another name";
+            problems.add(&CALLER, Cause::Forbidden, "spec.name", message);
+        }
+    });
 }
 
 fn check_policy(review: &Review<'_, User>, problems: &mut Problems) {

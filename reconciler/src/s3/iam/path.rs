@@ -1,5 +1,7 @@
 //! The path by which what we made at IAM is known to be ours.
 
+use concierge_shared::s3::OWN_PATH;
+
 use crate::s3::connection::Connection;
 
 /// Where something is to be at IAM.
@@ -11,7 +13,7 @@ pub(in crate::s3) struct Place {
 impl Place {
     /// The place of something that an object of `namespace` makes: the path of its spec, else /k8s/CLUSTER/NAMESPACE/, where paths are kept.
     pub(in crate::s3) fn of(to: &Connection, namespace: &str, said: Option<&String>) -> Self {
-        let mark = || format!("/k8s/{}/{namespace}/", to.cluster);
+        let mark = || format!("{OWN_PATH}{}/{namespace}/", to.cluster);
         let path = to.provider.spec.has_iam_paths().then(|| said.cloned().unwrap_or_else(mark));
         Self { is_mark: path.is_some() && said.is_none(), path }
     }
