@@ -73,10 +73,10 @@ pub(super) fn check(field: &str, tags: Option<&Tags>, rules: &TagRules, problems
 fn wrong(key: &str, value: &str) -> Option<&'static str> {
     let usual = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
     match (key.chars().count(), value.chars().count()) {
-        (0 | 129.., _) => Some("has a key that is not 1 to 128 characters long"),
-        (_, 257..) => Some("has a value that is longer than 256 characters"),
+        (0 | 129.., _) => Some("has a key that is not 1 to 128 characters long; choose another"),
+        (_, 257..) => Some("has a value that is longer than 256 characters; shorten it"),
         _ if !key.chars().chain(value.chars()).all(usual) => {
-            Some("has other characters than letters, digits, spaces and _ . : / = + - @")
+            Some("has other characters than letters, digits, spaces and _ . : / = + - @; remove them")
         }
         _ => None,
     }

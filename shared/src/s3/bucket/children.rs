@@ -142,7 +142,7 @@ pub(super) fn check(review: &Review<'_, Bucket>, problems: &mut Problems) {
     let field = "metadata.name";
     if name.len() > MOST_OF_NAME {
         let message =
-            format!("is longer than {MOST_OF_NAME} characters, too long for what is made for the Bucket");
+            format!("is too long for what is made for the Bucket; use {MOST_OF_NAME} characters at most");
         problems.add(&CHILDREN, Cause::Invalid, field, message);
     }
     let ChildNames { user, key, policy } = ChildNames::of(name);
@@ -152,7 +152,7 @@ pub(super) fn check(review: &Review<'_, Bucket>, problems: &mut Problems) {
             let Found::Present(child) = child else { return };
             if !is_child(&child, name) {
                 let message = format!(
-                    "would have a {kind} {:?} made for it, which is there already; choose another name, or set \
+                    "would have {kind} {:?} made for it, which is there already; choose another name, or set \
                      autoManage.enabled: false",
                     child.name()
                 );

@@ -182,8 +182,10 @@ impl LifecycleRule {
             |other: &&&LifecycleRule| own.starts_with(&prefix(other)) || prefix(other).starts_with(&own);
         // Looked for among the last few: the others are told in their turn.
         if let Some(other) = earlier.iter().rev().take(50).find(overlaps) {
-            let message =
-                format!("expires objects that rule {:?} expires too; the earlier expiration wins", other.id);
+            let message = format!(
+                "expires objects that rule {:?} expires too, and the earlier expiration wins; join the rules, or choose another prefix",
+                other.id
+            );
             problems.add(&LC_14, Cause::Invalid, field.field("prefix"), message);
         }
     }
@@ -232,21 +234,34 @@ fn check_transitions(
             continue;
         };
         if EARLY_CLASSES.contains(&CLASSES[class]) && *days < 30 {
-            add("days", format!("is {days}; objects move to {storage_class} after 30 days or later"));
+            add(
+                "days",
+                format!("is {days}; use 30 or more, before which objects do not move to {storage_class}"),
+            );
         }
         match before {
             Some((earlier, _)) if *days <= earlier => {
-                add("days", format!("is {days}, not later than the transition before, after {earlier} days"));
+                add("days", format!("is {days}; use more than {earlier}, the days of the transition before"));
             }
             Some((_, warmer)) if class <= warmer => {
                 add(
                     "storageClass",
-                    format!("is not colder than {}, where objects are before", CLASSES[warmer]),
+                    format!(
+                        "is not colder than {}, where objects are before; choose a colder one, or another order",
+                        CLASSES[warmer]
+                    ),
                 );
             }
             // What is in infrequent access stays there for 30 days at least.
             Some((earlier, warmer)) if EARLY_CLASSES.contains(&CLASSES[warmer]) && *days < earlier + 30 => {
-                add("days", format!("is {days}; objects stay in {} for 30 days", CLASSES[warmer]));
+                add(
+                    "days",
+                    format!(
+                        "is {days}; use {} or more: objects stay in {} for 30 days",
+                        earlier + 30,
+                        CLASSES[warmer]
+                    ),
+                );
             }
             _ => {}
         }

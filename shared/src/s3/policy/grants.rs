@@ -84,10 +84,11 @@ fn check_reach(lint: &mut Lint<'_>, patterns: &[(&Item, Pattern)]) {
     for (item, pattern) in patterns {
         let fits = |action| pattern.fits("s3", action);
         if (fits("putbucketpolicy") || fits("putbucketacl")) && !reads_and_writes {
-            let message = "whoever may change the bucket's policy or ACL can give themselves its objects";
+            let message = "lets change the policy or ACL, and so give oneself the objects; remove it, unless that is meant";
             lint.add(&ACT_15, item.span.clone(), message);
         } else if fits("putlifecycleconfiguration") && !allows("deleteobject") {
-            lint.add(&ACT_15, item.span.clone(), "a lifecycle rule deletes objects, as s3:DeleteObject does");
+            let message = "lets make rules that delete objects, as s3:DeleteObject does; remove it, unless that is meant";
+            lint.add(&ACT_15, item.span.clone(), message);
         }
     }
 }

@@ -65,7 +65,7 @@ fn add_wildcard(lint: &mut Lint<'_>, item: &Item) {
 fn check_account(lint: &mut Lint<'_>, item: &Item, account: &str) {
     let is_account = account.len() == 12 && account.bytes().all(|c| c.is_ascii_digit());
     if !is_account && lint.subject.profile.has_numbered_accounts() {
-        lint.add(&PRN_14, item.span.clone(), format!("{account:?} is no account id; it has 12 digits"));
+        lint.add(&PRN_14, item.span.clone(), format!("{account:?} is no account id; write its 12 digits"));
     }
 }
 
@@ -129,7 +129,7 @@ fn check_canonical_user(lint: &mut Lint<'_>, item: &Item) {
     let is_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
     let is_strict = matches!(lint.subject.profile, Profile::Aws | Profile::Generic | Profile::Wasabi);
     if is_strict && (item.text.len() != 64 || !item.text.bytes().all(is_hex)) {
-        lint.add(&PRN_13, item.span.clone(), "is no canonical user id; it has 64 digits 0-9 and a-f");
+        lint.add(&PRN_13, item.span.clone(), "is no canonical user id; write its 64 digits 0-9 and a-f");
     }
 }
 

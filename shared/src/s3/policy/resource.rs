@@ -178,7 +178,7 @@ fn check_account(lint: &mut Lint<'_>, item: &Item, arn: Arn<'_>) {
         || !lint.subject.profile.has_numbered_accounts()
         || is_bucket_or_object(arn);
     if !is_right {
-        lint.add(&RES_06, item.span.clone(), format!("{account:?} is no account id; it has 12 digits"));
+        lint.add(&RES_06, item.span.clone(), format!("{account:?} is no account id; write its 12 digits"));
     }
 }
 

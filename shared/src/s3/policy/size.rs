@@ -18,7 +18,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
             lint.add(
                 &SIZ_01_NEAR,
                 0..0,
-                format!("has {bytes} bytes of at most {BUCKET}; there is little room left"),
+                format!("has {bytes} bytes of at most {BUCKET}; join statements, or use wildcards, before more is added"),
             );
         }
         PolicyKind::Managed if bytes > MANAGED => {

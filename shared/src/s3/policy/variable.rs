@@ -44,9 +44,11 @@ fn check_text(lint: &mut Lint<'_>, item: &Item, from: Option<usize>) {
     for variable in all(&item.text) {
         match variable.map(|range| &item.text[range]) {
             Ok(inner) => check_one(lint, item, inner),
-            Err(()) => {
-                lint.add(&VAR_03, item.span.clone(), format!("{:?}: a variable ends with a brace", item.text))
-            }
+            Err(()) => lint.add(
+                &VAR_03,
+                item.span.clone(),
+                format!("{:?}: a variable ends with a brace; add it", item.text),
+            ),
         }
     }
 }
@@ -91,7 +93,8 @@ fn check_one(lint: &mut Lint<'_>, item: &Item, inner: &str) {
         return lint.add(&VAR_03, item.span.clone(), message);
     }
     if key(name).is_some_and(|key| key.multi) {
-        let message = format!("{name} can have several values; a variable needs one");
+        let message =
+            format!("{name} can have several values, and a variable needs one; use a condition on it");
         lint.add(&VAR_05, item.span.clone(), message);
     }
     let may_be_missing = key(name).is_some_and(|key| key.tag) || name.eq_ignore_ascii_case("aws:username");

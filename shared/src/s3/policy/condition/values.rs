@@ -157,7 +157,7 @@ pub(super) fn check_value_forms(lint: &mut Lint<'_>, condition: &Condition) {
             "aws:sourceaccount" | "aws:principalaccount" | "aws:resourceaccount"
                 if numbered && !is_digits(text) =>
             {
-                lint.add(&CND_23, span, format!("{text:?} is no account id; it has 12 digits"));
+                lint.add(&CND_23, span, format!("{text:?} is no account id; write its 12 digits"));
             }
             "aws:principalorgid" if !is_organisation(text) => {
                 lint.add(
