@@ -114,14 +114,19 @@ async fn call(transport: Arc<dyn Transport>, request: HttpRequest) -> Result<Htt
     HttpResponse::try_from(answer.map(unshown)).map_err(|error| ConnectorError::other(error.into(), None))
 }
 
-/// Ceph's gateway (16.2) has another name for the root of what is answered to GetPublicAccessBlock. What is in it is the same.
+/// Roots of answers that services call otherwise than S3 does; what is in them is the same. The SDK would take them for other documents.
+const ROOTS: [(&str, &str); 2] = [
+    // Ceph's gateway, 16.2.
+    ("BlockPublicAccessBlockConfiguration", "PublicAccessBlockConfiguration"),
+    // moto 5.
+    ("GetBucketVersioningResponse", "VersioningConfiguration"),
+];
+
 fn as_s3_calls_it(mut answer: Response<Vec<u8>>) -> Response<Vec<u8>> {
-    const THEIRS: &str = "BlockPublicAccessBlockConfiguration>";
-    let text = std::str::from_utf8(answer.body()).ok();
-    let Some(text) = text.filter(|text| text.len() < 1024 && text.trim_end().ends_with(THEIRS)) else {
-        return answer;
-    };
-    let text = text.replace(THEIRS, "PublicAccessBlockConfiguration>");
+    let text = std::str::from_utf8(answer.body()).ok().filter(|text| text.len() < 1024);
+    let root = ROOTS.iter().find(|(theirs, _)| text.is_some_and(|text| text.contains(&format!("<{theirs}"))));
+    let (Some(text), Some((theirs, ours))) = (text, root) else { return answer };
+    let text = text.replace(theirs, ours);
     // The SDK compares it with what it reads.
     answer.headers_mut().remove(CONTENT_LENGTH);
     *answer.body_mut() = text.into_bytes();

@@ -22,6 +22,8 @@ async fn comes_and_goes(server: &Server, spec: Value, more: Value) -> World {
     let s3 = server.clients(&server.admin).unwrap().s3;
     let tags = s3.get_bucket_tagging().bucket("photos-of-shop").send().await.unwrap();
     assert!(tags.tag_set().iter().any(|tag| tag.key() == "concierge.dev/owner"), "{tags:?}");
+    let versions = s3.get_bucket_versioning().bucket("photos-of-shop").send().await.unwrap();
+    assert_eq!(versions.status().map(|status| status.as_str()), Some("Enabled"), "{}", world.dump());
     let policy = world.put("BucketPolicy", "readers", policy(&server.admin, &world));
     world.until("policy", SOON, |world| world.server.is_ready(&policy) && world.is_synced(&policy)).await;
 
@@ -70,6 +72,8 @@ async fn a_bucket_comes_and_goes_at_moto_with_everything() {
         "tagging": { "tags": { "team": "shop" } },
     });
     let world = comes_and_goes(&server, json!({ "type": "aws" }), everything).await;
+    let lacks = |told: &&String| told.starts_with("Unsupported");
+    assert_eq!(world.told().iter().find(lacks), None);
     let provider = world.server.of_kind("Provider").remove(0);
     assert_eq!(provider["status"]["accountId"], "123456789012", "{provider:#}");
 }
