@@ -4,7 +4,7 @@
 //! for two keys, so there is one slot for the key that is used and one for that before it; a key that this object did not make is never
 //! touched, whatever it is in the way of.
 
-mod look;
+mod observe;
 mod plan;
 
 use std::{
@@ -195,7 +195,7 @@ impl Reconcile for AccessKeyReconciler {
     }
 
     async fn observe(&self, ctx: &Context, remote: &Remote, key: &AccessKey) -> Result<Observed, Failure> {
-        look::observe(self, ctx, remote, key).await
+        observe::observe(self, ctx, remote, key).await
     }
 
     fn plan(&self, key: &AccessKey, observed: &Observed, now: Timestamp) -> Plan<Step> {
@@ -247,7 +247,7 @@ impl Reconcile for AccessKeyReconciler {
         key: &AccessKey,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        look::effects(self, ctx, remote, key, intent).await
+        observe::effects(self, ctx, remote, key, intent).await
     }
 
     async fn discard(

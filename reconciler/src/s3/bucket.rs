@@ -6,8 +6,8 @@ mod cors;
 mod encryption;
 mod field;
 mod lifecycle;
-mod look;
 mod mark;
+mod observe;
 mod plan;
 mod public_access;
 mod recent;
@@ -78,7 +78,9 @@ enum Place {
     Absent(BTreeMap<Field, Found<String>>),
     /// At the provider.
     Here(Box<Here>),
-    /// Somewhere else, or not for us: why.
+    /// In another region, where it is looked at in the next run.
+    Elsewhere(String),
+    /// Not for us: why.
     Closed(String),
 }
 
@@ -158,11 +160,11 @@ impl Reconcile for BucketReconciler {
 
     async fn connect(&self, ctx: &Context, bucket: &Bucket) -> Result<(Account, Connection), Failure> {
         let (account, connection) = self.providers.connect(ctx, bucket).await?;
-        Ok((account, connection.in_region(bucket.spec.region.as_deref())))
+        Ok((account, connection.in_region(bucket.region())))
     }
 
     async fn observe(&self, ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Observed, Failure> {
-        look::observe(ctx, to, bucket, &self.recent).await
+        observe::observe(ctx, to, bucket, &self.recent).await
     }
 
     fn owner(&self, bucket: &Bucket, observed: &Observed) -> Owner {
@@ -172,7 +174,7 @@ impl Reconcile for BucketReconciler {
             Place::Absent(_) => Owner::Nobody,
             Place::Here(here) => observed.mark.owner(&here.tags, is_recorded(bucket)),
             // What may not be looked at is told of in the plan; nothing is done to it.
-            Place::Closed(_) => Owner::Ours,
+            Place::Elsewhere(_) | Place::Closed(_) => Owner::Ours,
         }
     }
 
@@ -248,7 +250,7 @@ impl Reconcile for BucketReconciler {
         bucket: &Bucket,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        let Place::Here(here) = look::place(ctx, to, bucket, &self.recent).await? else {
+        let Place::Here(here) = observe::place(ctx, to, bucket, &self.recent).await? else {
             return Ok(Vec::new());
         };
         // Of a bucket of this name there was none before; one without a mark is the one that was asked for.
@@ -279,6 +281,12 @@ impl Reconcile for BucketReconciler {
 fn is_recorded(bucket: &Bucket) -> bool {
     let status = bucket.status.as_ref();
     status.is_some_and(|one| one.exists == Some(true) && one.bucket_name.as_ref() == Some(&bucket.spec.name))
+}
+
+/// Whose the bucket at the provider is now: it may have been deleted, and made again by others, since the object last looked.
+pub(super) async fn owner_now(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Owner, Failure> {
+    let tags = observe::tags(ctx, to, &bucket.spec.name).await?;
+    Ok(Mark::of(&to.cluster, bucket).owner(&tags, is_recorded(bucket)))
 }
 
 async fn create(guard: &Guard, to: &Connection, bucket: &Bucket) -> Result<Outcome, Failure> {
@@ -325,7 +333,7 @@ async fn tag(
     let mut all = tags.clone();
     if taking == Taking::New {
         // Between the look and the call that made it, somebody else may have made and marked it.
-        let found = look::tags(guard, to, name).await?;
+        let found = observe::tags(guard, to, name).await?;
         let mark = Mark::of(&to.cluster, bucket);
         match found {
             Found::Present(found) if found.contains_key(mark::MARK) && !mark.is_on(&found) => {
@@ -369,6 +377,6 @@ fn refused(to: &Connection, bucket: &Bucket, field: Field, done: Found<()>) -> O
         Found::Unsupported(why) => (Refusal::Unsupported(why.clone()), why),
         Found::Denied(why) => (Refusal::Denied(why.clone()), why),
     };
-    to.known().note(look::subject(bucket, field.path()), refusal);
+    to.known().note(observe::subject(bucket, field.path()), refusal);
     Some(Outcome::new(ConditionReason::Refused, format!("{}: {why}", field.path())))
 }

@@ -13,7 +13,10 @@ use concierge_shared::{
 use jiff::Timestamp;
 use kube::Resource;
 
-use super::connection::{Connection, Found, Providers};
+use super::{
+    bucket::owner_now,
+    connection::{Connection, Found, Providers},
+};
 use crate::{
     aws::another_document,
     common::standing::last_look,
@@ -29,6 +32,8 @@ pub(super) struct Observed {
     /// The bucket's name at the provider; `None` when there is none.
     bucket: Option<String>,
     found: Found<String>,
+    /// Why the bucket is another than the one of its Bucket. Asked for only before what was applied is changed.
+    foreign: Option<String>,
     at: Timestamp,
 }
 
@@ -67,37 +72,25 @@ impl Reconcile for BucketPolicyReconciler {
             )));
         };
         let (account, connection) = self.0.connect(ctx, &*bucket).await?;
-        Ok((account, Remote(Some((connection.in_region(bucket.spec.region.as_deref()), bucket)))))
+        Ok((account, Remote(Some((connection.in_region(bucket.region()), bucket)))))
     }
 
-    async fn observe(&self, ctx: &Context, remote: &Remote, _: &BucketPolicy) -> Result<Observed, Failure> {
+    async fn observe(
+        &self,
+        ctx: &Context,
+        remote: &Remote,
+        policy: &BucketPolicy,
+    ) -> Result<Observed, Failure> {
         let at = ctx.now();
         let Some((to, bucket)) = &remote.0 else {
-            return Ok(Observed { bucket: None, found: Found::Missing, at });
+            return Ok(Observed { bucket: None, found: Found::Missing, foreign: None, at });
         };
-        let name = bucket.spec.name.clone();
-        if to.provider.spec.said_of(|all| all.bucket_policy, &[]) == Some(false) {
-            let found = Found::Unsupported("the provider has no policies of buckets".to_owned());
-            return Ok(Observed { bucket: Some(name), found, at });
-        }
-        let call = to.clients.s3.get_bucket_policy().bucket(&name).send();
-        let found = to.ask(ctx, "GetBucketPolicy", &["NoSuchBucketPolicy"], call).await;
-        let found = match found {
-            // A bucket that is gone has no policy; to make one there is a matter of the Bucket's.
-            Err(Failure::DependencyMissing(_)) if bucket.meta().deletion_timestamp.is_some() => {
-                Found::Missing
-            }
-            found => found?.map(|found| found.policy().unwrap_or_default().to_owned()),
+        let found = find(ctx, to, bucket).await?;
+        let foreign = match changes_what_was_applied(policy, &found) {
+            true => foreign(ctx, to, bucket).await?,
+            false => None,
         };
-        let found = match found {
-            Found::Present(text) if text.trim().is_empty() => Found::Missing,
-            // A service that does not know policies lists the bucket instead, and would delete the bucket itself.
-            Found::Present(text) if !text.trim_start().starts_with('{') => {
-                Found::Unsupported(another_document("GetBucketPolicy"))
-            }
-            found => found,
-        };
-        Ok(Observed { bucket: Some(name), found, at })
+        Ok(Observed { bucket: Some(bucket.spec.name.clone()), found, foreign, at })
     }
 
     /// A policy that somebody else has written is left alone.
@@ -114,6 +107,9 @@ impl Reconcile for BucketPolicyReconciler {
         let Some(bucket) = &observed.bucket else {
             return Plan::not_ready(ConditionReason::ReferencesMissing, "the bucket is gone");
         };
+        if let Some(why) = &observed.foreign {
+            return Plan::not_ready(ConditionReason::OwnedByOther, why.clone());
+        }
         let not_yet =
             || Plan::not_ready(ConditionReason::Reconciling, "the bucket does not have the policy yet");
         match &observed.found {
@@ -164,6 +160,9 @@ impl Reconcile for BucketPolicyReconciler {
 
     fn plan_deletion(&self, policy: &BucketPolicy, observed: &Observed, _now: Timestamp) -> Deletion<Step> {
         let Some(bucket) = &observed.bucket else { return Deletion::Gone };
+        if let Some(why) = &observed.foreign {
+            return Deletion::Left(why.clone());
+        }
         let untold =
             |why: &str| format!("it can't be told whether bucket {bucket} still has the policy: {why}");
         match &observed.found {
@@ -177,6 +176,9 @@ impl Reconcile for BucketPolicyReconciler {
     }
 
     fn report(&self, policy: &BucketPolicy, observed: &Observed, status: &mut BucketPolicyStatus) {
+        if observed.foreign.is_some() {
+            return;
+        }
         let applied = match &observed.found {
             Found::Present(found) => says_the_same(policy, found),
             Found::Missing | Found::Unsupported(_) => false,
@@ -193,6 +195,49 @@ impl Reconcile for BucketPolicyReconciler {
     fn needs_ready(&self, policy: &BucketPolicy, _reference: &Reference) -> bool {
         !policy.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
     }
+}
+
+/// The bucket's policy.
+async fn find(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Found<String>, Failure> {
+    if to.provider.spec.said_of(|all| all.bucket_policy, &[]) == Some(false) {
+        return Ok(Found::Unsupported("the provider has no policies of buckets".to_owned()));
+    }
+    let call = to.clients.s3.get_bucket_policy().bucket(&bucket.spec.name).send();
+    let found = to.ask(ctx, "GetBucketPolicy", &["NoSuchBucketPolicy"], call).await;
+    let found = match found {
+        // A bucket that is gone has no policy; to make one there is a matter of the Bucket's.
+        Err(Failure::DependencyMissing(_)) if bucket.meta().deletion_timestamp.is_some() => Found::Missing,
+        found => found?.map(|found| found.policy().unwrap_or_default().to_owned()),
+    };
+    Ok(match found {
+        Found::Present(text) if text.trim().is_empty() => Found::Missing,
+        // A service that does not know policies lists the bucket instead, and would delete the bucket itself.
+        Found::Present(text) if !text.trim_start().starts_with('{') => {
+            Found::Unsupported(another_document("GetBucketPolicy"))
+        }
+        found => found,
+    })
+}
+
+/// Whether the policy is about to be set once more, or deleted.
+fn changes_what_was_applied(policy: &BucketPolicy, found: &Found<String>) -> bool {
+    let goes = policy.meta().deletion_timestamp.is_some();
+    match found {
+        Found::Present(found) => goes || was_applied(policy) && !says_the_same(policy, found),
+        Found::Missing => !goes && was_applied(policy),
+        Found::Unsupported(_) | Found::Denied(_) => false,
+    }
+}
+
+/// Why the bucket is not the one that its Bucket made, or took over.
+async fn foreign(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Option<String>, Failure> {
+    let name = &bucket.spec.name;
+    Ok(match owner_now(ctx, to, bucket).await? {
+        Owner::Other(why) => {
+            Some(format!("bucket {name} is not the one of its Bucket ({why}); nothing is done to its policy"))
+        }
+        Owner::Ours | Owner::Nobody => None,
+    })
 }
 
 fn was_applied(policy: &BucketPolicy) -> bool {

@@ -1,7 +1,7 @@
 //! A policy of its own: made once, known by its path and its ARN, kept as the spec says in versions of which old ones go, and let go when
 //! only users of ours have it.
 
-mod look;
+mod observe;
 mod plan;
 mod versions;
 
@@ -114,7 +114,7 @@ impl Reconcile for IAMPolicyReconciler {
     }
 
     async fn observe(&self, ctx: &Context, to: &Connection, policy: &IAMPolicy) -> Result<Observed, Failure> {
-        look::observe(ctx, to, policy).await
+        observe::observe(ctx, to, policy).await
     }
 
     fn owner(&self, _: &IAMPolicy, observed: &Observed) -> Owner {
@@ -181,7 +181,7 @@ impl Reconcile for IAMPolicyReconciler {
         policy: &IAMPolicy,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        look::effect(ctx, to, policy, intent).await
+        observe::effect(ctx, to, policy, intent).await
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {
@@ -207,7 +207,7 @@ fn name_of(policy: &IAMPolicy) -> &str {
 async fn create(guard: &Guard, to: &Connection, policy: &IAMPolicy, name: &str) -> Result<Outcome, Failure> {
     let text = policy.spec.document().unwrap_or_default();
     let call = iam::client(to)?.create_policy().policy_name(name).policy_document(text);
-    let call = call.set_path(look::place(to, policy).path()).send();
+    let call = call.set_path(observe::place(to, policy).path()).send();
     let made = to.write(guard, CREATE, call).await?;
     let arn = made.policy().and_then(|policy| policy.arn()).map(str::to_owned);
     let arn = arn.ok_or_else(|| Failure::Ambiguous(format!("{CREATE} was answered without a policy")))?;

@@ -3,14 +3,19 @@
 use std::{convert::Infallible, sync::Arc};
 
 use concierge_shared::{
-    s3::{Provider, ProviderStatus, policy::Profile},
+    admission::reference::referrers_key,
+    kind::Kind,
+    s3::{AccessKey, Bucket, IAMPolicy, Provider, ProviderStatus, User, policy::Profile},
     status::{ConditionReason, ConditionType, Conditions},
 };
 use jiff::Timestamp;
 
 use super::connection::{Connection, Found, Providers, secrets_of};
 use crate::common::standing::last_look;
-use crate::engine::{Account, Checks, Context, Deletion, Failure, Guard, Outcome, Plan, Reconcile};
+use crate::engine::{
+    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+    annotation::{self, ADOPT},
+};
 
 /// The condition that tells whether the access key is taken.
 const AUTH: &str = "AuthValid";
@@ -40,7 +45,16 @@ pub(super) struct Open {
     account: Option<String>,
     /// As whom the service knows us.
     caller: Option<String>,
+    /// Why what was made through the object can't be looked for there.
+    elsewhere: Option<Elsewhere>,
     at: Timestamp,
+}
+
+/// Where what was made through the object is, when it is not where the Provider leads now.
+struct Elsewhere {
+    /// The word in the condition.
+    word: &'static str,
+    message: String,
 }
 
 impl Reconcile for ProviderReconciler {
@@ -78,12 +92,16 @@ impl Reconcile for ProviderReconciler {
             Some(Err(message)) => return Ok(Observed::NotAsked(message.clone())),
             Some(Ok(connection)) => connection,
         };
-        let open = match look(ctx, connection).await {
+        let mut open = match ask(ctx, connection).await {
             Ok(open) => open,
             Err(Failure::Auth(_)) => return Ok(Observed::Refused),
             Err(failure) => return Err(failure),
         };
-        if other_account(provider, &open).is_none() {
+        open.elsewhere = match other_account(provider, &open) {
+            Some(elsewhere) => Some(elsewhere),
+            None => other_service(ctx, provider)?,
+        };
+        if open.elsewhere.is_none() {
             connection.prove();
         }
         Ok(Observed::Open(open))
@@ -103,12 +121,8 @@ impl Reconcile for ProviderReconciler {
             }
             Observed::Open(open) => open,
         };
-        if let Some((before, now)) = other_account(provider, open) {
-            let message = format!(
-                "the access key is one of account {now}, but what was made through this object is account {before}'s; put back a \
-                 key of that account, or create another Provider"
-            );
-            return wrong(ConditionReason::OwnedByOther, "OtherAccount", &message);
+        if let Some(Elsewhere { word, message }) = &open.elsewhere {
+            return wrong(ConditionReason::OwnedByOther, word, message);
         }
         let whose = open.caller.as_ref().map(|caller| format!("of {caller}")).unwrap_or_default();
         Plan::ready().condition(AUTH, true, "Accepted", whose).condition(REACHABLE, true, "Answered", "")
@@ -130,10 +144,12 @@ impl Reconcile for ProviderReconciler {
 
     fn report(&self, provider: &Provider, observed: &Observed, status: &mut ProviderStatus) {
         let Observed::Open(open) = observed else { return };
-        if other_account(provider, open).is_some() {
+        if open.elsewhere.is_some() {
             return;
         }
         let before = status.clone();
+        status.service = provider.spec.service();
+        status.iam_service = provider.spec.iam_service().or(status.iam_service.take());
         status.account_id = open.account.clone().or(status.account_id.take());
         status.caller_arn.clone_from(&open.caller);
         let changed = before != *status || status.connected != Some(true);
@@ -174,7 +190,7 @@ impl Reconcile for ProviderReconciler {
 }
 
 /// One call tells whether the service answers and takes the key; whose it is, is told by another where there is STS.
-async fn look(ctx: &Context, connection: &Connection) -> Result<Open, Failure> {
+async fn ask(ctx: &Context, connection: &Connection) -> Result<Open, Failure> {
     let clients = &connection.clients;
     // Whoever may not list buckets is known all the same.
     let listed = connection.ask(ctx, "ListBuckets", &[], clients.s3.list_buckets().send()).await?;
@@ -188,7 +204,7 @@ async fn look(ctx: &Context, connection: &Connection) -> Result<Open, Failure> {
     };
     let owner = owner.filter(|id| is_account(connection.provider.spec.profile(), id));
     let (account, arn) = caller.map(|caller| (caller.account, caller.arn)).unzip();
-    Ok(Open { account: account.or(owner), caller: arn, at: ctx.now() })
+    Ok(Open { account: account.or(owner), caller: arn, elsewhere: None, at: ctx.now() })
 }
 
 /// Whether a bucket owner's id is that of an account. Elsewhere it is a person's.
@@ -196,11 +212,50 @@ fn is_account(profile: Profile, id: &str) -> bool {
     profile == Profile::Ceph || id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The account at which things were made before, and the one that the key belongs to now, when they differ.
-fn other_account<'a>(provider: &'a Provider, open: &'a Open) -> Option<(&'a str, &'a str)> {
+/// Says that the key belongs to another account than the one at which things were made before.
+fn other_account(provider: &Provider, open: &Open) -> Option<Elsewhere> {
     let before = provider.status.as_ref()?.account_id.as_deref()?;
-    let now = open.account.as_deref()?;
-    (before != now).then_some((before, now))
+    let now = open.account.as_deref().filter(|now| *now != before)?;
+    let message = format!(
+        "the access key is one of account {now}, but what was made through this object is account {before}'s; put back a key of \
+         that account, or create another Provider"
+    );
+    Some(Elsewhere { word: "OtherAccount", message })
+}
+
+/// Says that the endpoints lead to another service than the one at which things were made before. Its account does not tell: services
+/// of one kind give all the same id.
+fn other_service(ctx: &Context, provider: &Provider) -> Result<Option<Elsewhere>, Failure> {
+    let (spec, status) = (&provider.spec, provider.status.clone().unwrap_or_default());
+    let services = [
+        ("endpoint", status.service, spec.service()),
+        ("iamEndpoint", status.iam_service, spec.iam_service()),
+    ];
+    let moved = services.into_iter().find_map(|(field, before, now)| {
+        let (before, now) = before.zip(now).filter(|(before, now)| before != now)?;
+        Some((field, before, now))
+    });
+    let Some((field, before, now)) = moved else { return Ok(None) };
+    if annotation::is_set(provider, ADOPT) || !is_used(ctx, provider)? {
+        return Ok(None);
+    }
+    let message = format!(
+        "spec.{field} leads to {now}, but what was made through this object is at {before}; put that back, create another Provider, \
+         or, if it is the same service under another name, set the annotation {ADOPT}: \"true\""
+    );
+    Ok(Some(Elsewhere { word: "OtherService", message }))
+}
+
+/// Whether anything may have been made through the object.
+fn is_used(ctx: &Context, provider: &Provider) -> Result<bool, Failure> {
+    let ObjectKey { namespace, name, .. } = ObjectKey::of(provider);
+    let users = referrers_key(Provider::NAME, &namespace, &name);
+    for kind in [Bucket::NAME, User::NAME, IAMPolicy::NAME, AccessKey::NAME] {
+        if ctx.count(kind, &users)? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Where the access key stands.

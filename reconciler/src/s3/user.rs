@@ -1,7 +1,7 @@
 //! A user: made once, known by its path and its id, given its policy, and let go when nothing that others made hangs on it.
 
 mod act;
-mod look;
+mod observe;
 mod plan;
 
 use std::fmt;
@@ -13,7 +13,7 @@ use concierge_shared::{
 };
 use jiff::Timestamp;
 
-pub(super) use look::identity;
+pub(super) use observe::identity;
 
 use super::{
     connection::{Connection, Providers},
@@ -114,7 +114,7 @@ impl Reconcile for UserReconciler {
     }
 
     async fn observe(&self, ctx: &Context, to: &Connection, user: &User) -> Result<Observed, Failure> {
-        look::observe(ctx, to, user).await
+        observe::observe(ctx, to, user).await
     }
 
     fn owner(&self, _: &User, observed: &Observed) -> Owner {
@@ -188,7 +188,7 @@ impl Reconcile for UserReconciler {
         user: &User,
         intent: &Intent,
     ) -> Result<Vec<Effect>, Failure> {
-        look::effect(ctx, to, user, intent).await
+        observe::effect(ctx, to, user, intent).await
     }
 
     fn unknown_policy(&self, _operation: &str) -> UnknownPolicy {

@@ -43,7 +43,7 @@ use crate::{
     namespaced,
     status = "AccessKeyStatus",
     category = "s3",
-    doc = "An access key of a user at a provider of S3 storage, kept in a Secret and replaced in time.",
+    doc = "An access key of a user at a provider of S3 storage, kept in a Secret and replaced on a schedule.",
     printcolumn(name = "User", type_ = "string", json_path = ".spec.userRef.name"),
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.providerRef.name"),
     printcolumn(
@@ -126,8 +126,8 @@ rules! {
     USER_EXISTS = Deny "s3.accesskey.user-exists", "The User that an AccessKey names exists and permits its namespace.";
     SAME_PROVIDER = Deny "s3.accesskey.same-provider", "The User that an AccessKey names belongs to the AccessKey's Provider.";
     IAM_09 = Deny protects_others "s3.accesskey.iam-09", "A User has at most two AccessKeys. Two that are created at the same instant may both pass.";
-    ONE_ROTATES = Deny protects_others "s3.accesskey.one-rotates", "At most one AccessKey of a User is replaced in time. Two that are created at the same instant may both pass.";
-    ROOM = Warn "s3.accesskey.room", "A User whose AccessKey is replaced in time has no other one, so that old and new key can be there side by side.";
+    ONE_ROTATES = Deny protects_others "s3.accesskey.one-rotates", "At most one AccessKey of a User is replaced on a schedule. Two that are created at the same instant may both pass.";
+    ROOM = Warn "s3.accesskey.room", "A User whose AccessKey is replaced on a schedule has no other one, so that old and new key can be there side by side.";
     SECRET = Deny "s3.accesskey.secret", "The Secret of an AccessKey has a name that a Secret can have.";
     SECRET_UNIQUE = Deny "s3.accesskey.secret-unique", "No two AccessKeys are kept in the same Secret.";
     NOT_APPLIED = Warn "s3.accesskey.not-applied", "An AccessKey has neither policy nor tags: keys have none at providers.";
@@ -233,7 +233,7 @@ impl AccessKey {
         self.spec.secret_name.clone().or_else(usual)
     }
 
-    /// Whether the key is replaced in time.
+    /// Whether the key is replaced on a schedule.
     pub fn rotates(&self) -> bool {
         self.spec.rotate.as_ref().and_then(|rotate| rotate.enabled).unwrap_or(false)
     }
@@ -270,7 +270,7 @@ fn check_number(review: &Review<'_, AccessKey>, user: &ObjectRef, problems: &mut
             let message = format!("has {SLOTS} AccessKeys, the most that a user can have; delete one first");
             problems.add(&IAM_09, Cause::TooMany, "spec.userRef", message);
         } else if own && other {
-            let message = "is true, but the User's other AccessKey is replaced in time too; let one of them be";
+            let message = "is true, but the User's other AccessKey is replaced on a schedule too; let one of them be";
             problems.add(&ONE_ROTATES, Cause::Forbidden, "spec.rotate.enabled", message);
         } else if !others.is_empty() && (own || other) {
             let message = "has another AccessKey: while one of them is replaced there is no room for old and new side by \

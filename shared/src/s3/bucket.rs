@@ -131,6 +131,8 @@ status! {
         pub arn: Option<String>,
         /// Whether it exists.
         pub exists: Option<bool>,
+        /// The region where it was found, when spec.region says none and that is not the Provider's.
+        pub region: Option<String>,
         /// When it was last seen to agree, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub last_sync_time: Option<String>,
@@ -268,6 +270,14 @@ fn named_key(name: &str) -> String {
 /// The index key of the Bucket with this name at a Provider.
 pub(super) fn held_key(provider: &str, name: &str) -> String {
     format!("bucket:{}", bucket_key(provider, name))
+}
+
+impl Bucket {
+    /// The region where the bucket is, when that is not the Provider's.
+    pub fn region(&self) -> Option<&str> {
+        let found = || self.status.as_ref().and_then(|status| status.region.as_deref());
+        self.spec.region.as_deref().or_else(found)
+    }
 }
 
 impl BucketSpec {

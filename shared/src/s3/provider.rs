@@ -69,7 +69,8 @@ pub struct ProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = true))]
     pub path_style: Option<bool>,
-    /// The address of the IAM service. Users, access keys and IAM policies need it.
+    /// The address of the IAM service. Users, access keys and IAM policies need it. Another one is not allowed while objects use the
+    /// Provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 2048, code = "s3.provider.endpoint"))]
     pub iam_endpoint: Option<String>,
@@ -104,6 +105,10 @@ status! {
         pub account_id: Option<String>,
         /// The ARN as which Concierge calls the service.
         pub caller_arn: Option<String>,
+        /// The S3 service at which things were made through this object.
+        pub service: Option<String>,
+        /// The IAM service at which things were made through this object.
+        pub iam_service: Option<String>,
     }
 }
 
@@ -119,7 +124,7 @@ rules! {
     SKIP_VERIFY = Warn "s3.provider.skip-verify", "A Provider verifies the certificate of its service.";
     RETRY = Deny "s3.provider.retry", "A call is made from 1 to 10 times.";
     RATE_LIMIT = Deny "s3.provider.rate-limit", "A Provider's rateLimit has 1 to 1000 requestsPerSecond, a burst from 1 to 1000 and a concurrency from 1 to 64.";
-    IMMUTABLE = Deny "s3.provider.immutable", "A Provider's type, endpoint and region stay as they are while objects use it.";
+    IMMUTABLE = Deny "s3.provider.immutable", "A Provider's type, endpoint, region and iamEndpoint stay as they are while objects use it; an iamEndpoint can be added.";
     IN_USE = Deny protects_others "s3.provider.in-use", "A Provider is deleted after the objects that use it.";
 }
 
@@ -229,6 +234,7 @@ fn moved(old: &ProviderSpec, new: &ProviderSpec) -> impl Iterator<Item = &'stati
         ("spec.type", old.profile() != new.profile()),
         ("spec.endpoint", old.endpoint != new.endpoint),
         ("spec.region", old.region != new.region),
+        ("spec.iamEndpoint", old.iam_endpoint.is_some() && old.iam_endpoint != new.iam_endpoint),
     ];
     fields.into_iter().filter(|(_, moved)| *moved).map(|(field, _)| field)
 }
@@ -250,6 +256,16 @@ fn check_change(review: &Review<'_, Provider>, problems: &mut Problems) {
 }
 
 impl ProviderSpec {
+    /// The S3 service that the endpoint leads to, however it is written.
+    pub fn service(&self) -> Option<String> {
+        endpoint::service(&self.endpoint)
+    }
+
+    /// The IAM service that the iamEndpoint leads to.
+    pub fn iam_service(&self) -> Option<String> {
+        endpoint::service(self.iam_endpoint.as_deref()?)
+    }
+
     /// The region that requests to IAM are signed for.
     pub fn iam_region(&self) -> &str {
         self.iam_region.as_deref().unwrap_or(IAM_REGION)

@@ -1,4 +1,4 @@
-//! How access keys are replaced in time.
+//! How access keys are replaced on a schedule.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -303,19 +303,56 @@ async fn a_bucket_of_another_region_is_reached_when_the_spec_names_that() {
     assert!(world.store.part("photos", "tagging").contains("concierge.dev/owner"));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_bucket_that_is_found_in_another_region_is_told_of_with_the_field_and_the_remedy() {
-    let world = World::new();
+/// A bucket of the account in this region, that nobody has marked.
+fn put_bucket_in(world: &World, region: &str) {
     put_bucket(&world.store, "photos");
-    world.store.with(|state| state.buckets.get_mut("photos").unwrap().region = Some("eu-west-1".to_owned()));
-    let bucket = world.bucket("photos", json!({}));
+    world.store.with(|state| state.buckets.get_mut("photos").unwrap().region = Some(region.to_owned()));
+}
+
+/// As the predecessor left it, whose client followed where it was sent.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_is_found_in_another_region_is_looked_after_there() {
+    let world = World::new();
+    put_bucket_in(&world, "eu-west-1");
+    let bucket = world.bucket("photos", everything());
+    let mut object = world.server.read(&bucket).unwrap();
+    object["status"] = json!({ "bucketName": "photos", "exists": true, "conditions": [] });
+    world.server.user_puts_whole(object);
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    assert_eq!(world.server.status(&bucket)["region"], "eu-west-1");
+    assert!(world.store.part("photos", "tagging").contains("concierge.dev/owner"));
+    assert!(world.store.part("photos", "lifecycle").contains("logs/"), "{}", world.dump());
+    world.server.user_deletes(&bucket);
+    world.until_gone(&bucket).await;
+    assert!(!world.store.part("photos", "tagging").contains("concierge.dev/owner"), "{}", world.dump());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_of_somebody_else_is_left_alone_in_any_region() {
+    let world = World::new();
+    put_bucket_in(&world, "eu-west-1");
+    let bucket = world.bucket("photos", everything());
+    let _process = world.healthy();
+    let refused = |world: &World| world.server.condition(&bucket, "Ready") == "False OwnedByOther";
+    world.until("refused", 5 * MINUTE, refused).await;
+    world.server.user_deletes(&bucket);
+    world.until_gone(&bucket).await;
+    assert!(!world.store.asked_from(0).iter().any(|one| one.starts_with("Put")), "{}", world.dump());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_is_not_in_the_region_of_its_spec_is_told_of_with_the_field_and_the_remedy() {
+    let world = World::new();
+    put_bucket_in(&world, "eu-west-1");
+    let bucket = world.bucket("photos", json!({ "region": "eu-central-1" }));
     let _process = world.healthy();
     world
         .until("told", 5 * MINUTE, |world| world.server.condition(&bucket, "Ready") == "False Refused")
         .await;
     let says = world.server.message(&bucket, "Ready");
-    let wanted = "bucket photos: it is in the region eu-west-1, and the Provider's region is us-east-1; create a Bucket with \
-                  spec.region: eu-west-1 instead";
+    let wanted = "bucket photos: it is in the region eu-west-1, and spec.region is eu-central-1; create a Bucket with spec.region: \
+                  eu-west-1 instead";
     assert_eq!(says, wanted);
 }
 
@@ -331,6 +368,26 @@ async fn a_bucket_of_another_account_is_told_of_and_nothing_is_made() {
     assert!(says.contains("it is another account's, or s3:ListBucket is not allowed"), "{says}");
     sleep(30 * MINUTE).await;
     assert!(!world.store.asked_from(0).iter().any(|one| one.starts_with("Put") || one.starts_with("Create")));
+}
+
+/// Names of buckets are all of AWS's, and whoever has one may let us in.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_was_made_again_by_another_account_which_lets_us_in_is_left_alone() {
+    let world = World::new();
+    world.provider(json!({ "type": "aws" }));
+    let bucket = world.bucket("photos", everything());
+    let process = world.healthy();
+    world.until_ready(&bucket).await;
+    drop(process);
+    let theirs = fake::Bucket { owner: Some("000000000001"), ..fake::Bucket::default() };
+    world.store.with(|state| state.buckets.insert("photos".to_owned(), theirs));
+    let from = world.store.calls();
+    let _process = world.healthy();
+    let refused = |world: &World| world.server.condition(&bucket, "Ready") == "False Refused";
+    world.until("refused", 5 * MINUTE, refused).await;
+    sleep(30 * MINUTE).await;
+    let sent = world.store.asked_from(from);
+    assert!(!sent.iter().any(|one| one.starts_with("Put") || one.starts_with("Create")), "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]

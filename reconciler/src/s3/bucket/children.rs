@@ -54,8 +54,8 @@ pub(super) async fn observe(ctx: &Context, to: &Connection, bucket: &Bucket) -> 
             .to_owned()
     });
     let may = managed && !lacks_iam;
-    let user = Child::look(ctx, bucket, &names.user, bucket.managed_user().filter(|_| may)).await?;
-    let key = Child::look(ctx, bucket, &names.key, bucket.managed_key().filter(|_| may)).await?;
+    let user = Child::observe(ctx, bucket, &names.user, bucket.managed_user().filter(|_| may)).await?;
+    let key = Child::observe(ctx, bucket, &names.key, bucket.managed_key().filter(|_| may)).await?;
     let mut policy = None;
     if may {
         match no_policy(ctx, to, bucket, &names) {
@@ -63,7 +63,7 @@ pub(super) async fn observe(ctx: &Context, to: &Connection, bucket: &Bucket) -> 
             None => policy = user.arn(to).and_then(|arn| bucket.managed_policy(&arn)),
         }
     }
-    let policy = Child::look(ctx, bucket, &names.policy, policy).await?;
+    let policy = Child::observe(ctx, bucket, &names.policy, policy).await?;
     let foreign_key = foreign_key(ctx, bucket, &names);
     Ok(Children { managed, user, key, policy, lacking, foreign_key })
 }

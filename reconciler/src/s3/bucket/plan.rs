@@ -1,6 +1,6 @@
 //! What is to be done about a bucket, and what its status says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use concierge_shared::{
     admission::review::annotation,
@@ -17,14 +17,24 @@ use crate::{
     s3::connection::{Found, Refusal},
 };
 
+/// When what was found out in one run is used in the next.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 pub(super) fn plan(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
     match &observed.place {
+        Place::Elsewhere(region) => {
+            Plan::not_ready(ConditionReason::Reconciling, elsewhere(bucket, region)).look_again(AT_ONCE)
+        }
         Place::Closed(why) => {
             Plan::not_ready(ConditionReason::Refused, format!("bucket {}: {why}", bucket.spec.name))
         }
         Place::Absent(fields) => set_up_later(create(bucket, observed), bucket, fields),
         Place::Here(here) => keep(bucket, observed, here),
     }
+}
+
+fn elsewhere(bucket: &Bucket, region: &str) -> String {
+    format!("bucket {} is in the region {region}, and looked at there next", bucket.spec.name)
 }
 
 fn create(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
@@ -132,6 +142,7 @@ pub(super) fn plan_deletion(bucket: &Bucket, observed: &Observed) -> Deletion<St
     let name = &bucket.spec.name;
     let here = match &observed.place {
         Place::Absent(_) => return Deletion::Gone,
+        Place::Elsewhere(region) => return Deletion::wait(elsewhere(bucket, region), AT_ONCE),
         Place::Closed(why) => {
             return Deletion::Blocked(ConditionReason::Refused, format!("bucket {name}: {why}"));
         }
@@ -195,8 +206,13 @@ pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketSt
     }
     let here = match &observed.place {
         Place::Closed(_) => return,
+        Place::Elsewhere(region) => {
+            status.region = Some(region.clone());
+            return;
+        }
         Place::Absent(_) => {
             status.exists = Some(false);
+            status.region = None;
             status.applied.clear();
             return;
         }

@@ -13,8 +13,8 @@ const MOST: usize = 50_000;
 /// What something was found out about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::s3) enum Subject {
-    /// A part of buckets that a Provider has or has not.
-    Provider(String, &'static str),
+    /// A part of buckets that a service has or has not, by the digest of its address and of the credentials.
+    Service(String, &'static str),
     /// A part of one object of this uid and generation.
     Object(String, Option<i64>, &'static str),
 }

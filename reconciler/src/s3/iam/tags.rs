@@ -93,7 +93,7 @@ pub(in crate::s3) async fn read_tags<'a>(
     if !to.provider.spec.has_iam_tags() {
         return Ok(Found::Unsupported(format!("the provider has no tags of {what}")));
     }
-    let subject = Subject::Provider(to.name.clone(), asked);
+    let subject = Subject::Service(to.digest.clone(), asked);
     if let Some(Refusal::Unsupported(why)) = to.known().refusal(&subject) {
         return Ok(Found::Unsupported(why));
     }

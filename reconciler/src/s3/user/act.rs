@@ -2,7 +2,7 @@
 
 use concierge_shared::{s3::User, status::ConditionReason};
 
-use super::{CREATE, POLICY, POLICY_REF, look, policy_name};
+use super::{CREATE, POLICY, POLICY_REF, observe, policy_name};
 use crate::{
     engine::{Failure, Guard, Outcome},
     s3::{
@@ -13,10 +13,10 @@ use crate::{
 
 pub(super) async fn create(guard: &Guard, to: &Connection, user: &User) -> Result<Outcome, Failure> {
     let name = &user.spec.name;
-    let place = look::place(to, user);
+    let place = observe::place(to, user);
     let call = iam::client(to)?.create_user().user_name(name).set_path(place.path());
     let made = to.write(guard, CREATE, call.send()).await?;
-    let made = made.user().map(look::identity);
+    let made = made.user().map(observe::identity);
     let id = made.ok_or_else(|| Failure::Ambiguous(format!("{CREATE} was answered without a user")))?;
     Ok(Outcome::made(id, format!("created user {name}")))
 }

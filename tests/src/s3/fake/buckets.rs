@@ -16,6 +16,8 @@ pub struct Bucket {
     pub uploads: Vec<(String, String)>,
     /// The only region for which requests are to be signed, if that matters.
     pub region: Option<String>,
+    /// The account that it belongs to, when that is not the one of the key.
+    pub owner: Option<&'static str>,
 }
 
 /// A part of a bucket: the word in the query, its operations, and how the service says that there is none.
@@ -165,7 +167,10 @@ impl State {
                 document(200, "")
             }
             ("HEAD", None) => document(404, ""),
-            ("HEAD", Some(_)) => document(200, ""),
+            ("HEAD", Some(bucket)) => match request.headers.get("x-amz-expected-bucket-owner") {
+                Some(asked) if bucket.owner.is_some_and(|owner| owner != asked) => document(403, ""),
+                _ => document(200, ""),
+            },
             (_, None) => no_bucket(),
             ("DELETE", Some(bucket)) if !bucket.objects.is_empty() || !bucket.uploads.is_empty() => {
                 failed(409, "BucketNotEmpty", "It has objects.")

@@ -1,4 +1,4 @@
-//! Keys that are replaced: in time, on request, and never more often than that.
+//! Keys that are replaced: on a schedule, on request, and never more often than that.
 
 use concierge_tests::simulation::MINUTE;
 use jiff::{SignedDuration, Timestamp};

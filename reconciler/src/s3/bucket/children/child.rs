@@ -23,7 +23,7 @@ pub(super) struct Child<T> {
 }
 
 impl<T: Kind> Child<T> {
-    pub(super) async fn look(
+    pub(super) async fn observe(
         ctx: &Context,
         bucket: &Bucket,
         name: &str,

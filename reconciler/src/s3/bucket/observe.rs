@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::s3::{Bucket, BucketSpec, DeletionPolicy, Tags};
+use concierge_shared::s3::{Bucket, BucketSpec, DeletionPolicy, Tags, policy::Profile};
 
 use super::{
     Here, Observed, Place, Step, TagsFound, children, contents::Contents, field::Field, mark::Mark, plan,
@@ -48,8 +48,9 @@ pub(super) async fn place(
     recent: &Recent,
 ) -> Result<Place, Failure> {
     let deleting = bucket.metadata.deletion_timestamp.is_some();
-    Ok(match head(ctx, to, &bucket.spec).await? {
+    Ok(match head(ctx, to, bucket).await? {
         Head::Absent => Place::Absent(if deleting { BTreeMap::new() } else { known_fields(to, bucket) }),
+        Head::Elsewhere(region) => Place::Elsewhere(region),
         Head::Closed(why) => Place::Closed(why),
         Head::Here if deleting => Place::Here(Box::new(last(ctx, to, bucket).await?)),
         Head::Here => {
@@ -111,7 +112,7 @@ fn lacks(to: &Connection, field: Field) -> Option<String> {
     match field.said(&to.provider.spec) {
         Some(true) => None,
         Some(false) => Some(format!("the provider has no {}", field.word())),
-        None => match to.known().refusal(&Subject::Provider(to.name.clone(), field.path())) {
+        None => match to.known().refusal(&Subject::Service(to.digest.clone(), field.path())) {
             Some(Refusal::Unsupported(why) | Refusal::Denied(why)) => Some(why),
             None => None,
         },
@@ -127,7 +128,7 @@ async fn get(
     let found = field.get(ctx, to, &bucket.spec.name).await?;
     if let Found::Unsupported(_) = found {
         let why = format!("the provider has no {}", field.word());
-        let subject = Subject::Provider(to.name.clone(), field.path());
+        let subject = Subject::Service(to.digest.clone(), field.path());
         to.known().note(subject, Refusal::Unsupported(why.clone()));
         return Ok(Found::Unsupported(why));
     }
@@ -155,6 +156,7 @@ pub(super) async fn tags(ctx: &Context, to: &Connection, bucket: &str) -> Result
 enum Head {
     Absent,
     Here,
+    Elsewhere(String),
     Closed(String),
 }
 
@@ -162,18 +164,16 @@ enum Head {
 const DENIED: &str = "it may not be looked at: it is another account's, or s3:ListBucket is not allowed";
 
 /// Answers to HEAD have no words: the status is all there is.
-async fn head(ctx: &Context, to: &Connection, spec: &BucketSpec) -> Result<Head, Failure> {
-    let (now, bucket) = (ctx.now(), &spec.name);
-    let asked = spec.region.as_ref().unwrap_or(&to.provider.spec.region);
+async fn head(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Head, Failure> {
+    let (now, name) = (ctx.now(), &bucket.spec.name);
+    let asked = bucket.region().unwrap_or(&to.provider.spec.region);
     let call = async {
-        let Err(error) = Box::pin(to.clients.s3.head_bucket().bucket(bucket).send()).await else {
+        let head = to.clients.s3.head_bucket().bucket(name).set_expected_bucket_owner(account(to));
+        let Err(error) = Box::pin(head.send()).await else {
             return Ok(Head::Here);
         };
         if let Some(region) = region_of(&error).filter(|region| region != asked) {
-            let whose = if spec.region.is_some() { "spec.region" } else { "the Provider's region" };
-            return Ok(Head::Closed(format!(
-                "it is in the region {region}, and {whose} is {asked}; create a Bucket with spec.region: {region} instead"
-            )));
+            return Ok(elsewhere(bucket, region));
         }
         match Answered::of(&error) {
             Some(answered) if answered.is_missing(&["NotFound", "NoSuchBucket"]) => Ok(Head::Absent),
@@ -182,6 +182,23 @@ async fn head(ctx: &Context, to: &Connection, spec: &BucketSpec) -> Result<Head,
         }
     };
     Box::pin(ctx.read("HeadBucket", call)).await.map_err(unanswered)
+}
+
+/// Whose the bucket has to be. Names are all of AWS's: of one that was deleted, another account may have made another, and let us in to
+/// get what is meant for ours. Elsewhere nobody is asked, for not every service knows the question.
+fn account(to: &Connection) -> Option<String> {
+    let status = to.provider.status.as_ref()?;
+    status.account_id.clone().filter(|_| to.provider.spec.profile() == Profile::Aws)
+}
+
+/// What the spec says of its region stays as it is; where it says nothing, the bucket is looked for there.
+fn elsewhere(bucket: &Bucket, region: String) -> Head {
+    match &bucket.spec.region {
+        None => Head::Elsewhere(region),
+        Some(asked) => Head::Closed(format!(
+            "it is in the region {region}, and spec.region is {asked}; create a Bucket with spec.region: {region} instead"
+        )),
+    }
 }
 
 fn deletion_policy(to: &Connection, spec: &BucketSpec) -> DeletionPolicy {
