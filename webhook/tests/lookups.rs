@@ -96,6 +96,7 @@ const RULES: &[&str] = &[
     "s3.provider.in-use",
     "s3.reference.iam-endpoint",
     "s3.reference.provider-exists",
+    "s3.user.caller",
     "s3.user.in-use",
     "s3.user.policy-exists",
     "s3.user.same-provider",
