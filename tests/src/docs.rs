@@ -27,6 +27,16 @@ Each rule is declared in the file under its heading, as a constant: search it fo
 is checked, in that file or in the folder beside it; `grep -rl ID tests/fixtures` finds its fixtures.
 ";
 
+/// How the messages begin that docs/operating.md tells operators what to do about, each in the first column of a table.
+///
+/// # Panics
+/// When the page can't be read.
+pub fn answered_messages() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+    let page = std::fs::read_to_string(page).expect("docs/operating.md");
+    page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned())).collect()
+}
+
 /// Writes the documents anew.
 ///
 /// # Errors

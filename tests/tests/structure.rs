@@ -282,9 +282,7 @@ fn loud_messages(source: &str) -> Vec<&str> {
 
 #[test]
 fn operators_are_told_what_to_do_about_each_line_above_info() {
-    let manual = fs::read_to_string(project().join("docs/operating.md")).unwrap();
-    let begins: Vec<_> =
-        manual.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let begins = docs::answered_messages();
     let sources =
         ["webhook", "reconciler", "runtime", "certs"].map(|program| files(&format!("{program}/src"), "rs"));
     let mut found = 0;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use concierge_tests::docs;
 use concierge_tests::stack::Stack;
 use kube::Client;
 use parking_lot::Mutex;
@@ -21,8 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_millis(200);
 /// More lines above INFO than this, of one program after one cause, tell nobody anything.
 const MOST_LINES: usize = 60;
-/// Where operators find what to do about a line.
-const MANUAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md");
 
 /// Asks again and again whether what is wrong would be admitted.
 pub(super) struct Verdicts {
@@ -79,20 +78,17 @@ pub(super) struct Logs(Mutex<BTreeMap<PathBuf, usize>>);
 impl Logs {
     /// The messages above INFO since the last time, and how often each came. Fails when operators are not told what to do about one.
     pub(super) fn check(&self, stack: &Stack, after: &str) -> BTreeMap<String, usize> {
-        let manual = std::fs::read_to_string(MANUAL).unwrap();
+        let answered = docs::answered_messages();
         let mut told = BTreeMap::new();
         for log in stack.logs() {
             let lines = self.new_lines(&log);
             assert!(lines.len() <= MOST_LINES, "{after}: {} lines of {log:?}", lines.len());
             for line in lines {
                 let message = line["message"].as_str().unwrap_or_default();
-                // In a table: `message` | what to do. A message may go on with what differs each time.
-                let begin = message.split([':', ';', ',']).next().unwrap_or_default();
-                assert!(
-                    manual.contains(&format!("| `{begin}")),
-                    "{after}: nobody is told what to do about {line}"
-                );
-                *told.entry(begin.to_owned()).or_default() += 1;
+                // A message may go on with what differs each time.
+                let begin = answered.iter().find(|begin| message.starts_with(begin.as_str()));
+                let Some(begin) = begin else { panic!("{after}: nobody is told what to do about {line}") };
+                *told.entry(begin.clone()).or_default() += 1;
             }
         }
         told
