@@ -54,6 +54,7 @@ groups! {
     pets,
     s3,
     catalyst,
+    orasi,
 }
 
 /// `text` with stars for the credentials of URLs, for tokens of any group, and for all digits when there is a card number

@@ -110,6 +110,9 @@ pub trait Kind:
         Vec::new()
     }
 
+    /// Takes out what is too long for caches to keep. Whatever stands for it there is judged alike, and written back nowhere.
+    fn abridge(&mut self) {}
+
     /// Further keys under which rules of any kind look the object up.
     fn index_keys(&self) -> Vec<String> {
         Vec::new()
@@ -254,6 +257,8 @@ kinds! {
     crate::s3::AccessKey,
     crate::catalyst::Project,
     crate::catalyst::Environment,
+    crate::orasi::Storage,
+    crate::orasi::Document,
 }
 
 /// The kind with this name.

@@ -25,6 +25,7 @@
 //! | [`pets`] | the group `petstore.example.com` |
 //! | [`s3`] | the group `s3.cloud37.dev` |
 //! | [`catalyst`] | the group `catalyst.catalyst.dev` |
+//! | [`orasi`] | the group `orasi.io` |
 
 // The schema derive copies each kind's struct, `pub` included, into a function.
 #![allow(unreachable_pub)]
@@ -40,6 +41,7 @@ pub mod field;
 pub mod group;
 pub mod index;
 pub mod kind;
+pub mod orasi;
 pub mod pets;
 pub mod s3;
 pub mod settings;

@@ -19,6 +19,7 @@ pub enum Keep {
 impl Keep {
     /// Takes the rest out of `object`.
     pub(super) fn trim<K: Kind>(self, object: &mut K) {
+        object.abridge();
         let meta = object.meta_mut();
         meta.managed_fields = None;
         match self {

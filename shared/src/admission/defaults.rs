@@ -64,6 +64,8 @@ pub enum How {
     Trimmed,
     /// White space around it goes, and it is written in capitals.
     Capitals,
+    /// White space around it goes, and it is written in small letters.
+    LowerCase,
 }
 
 impl How {
@@ -91,6 +93,11 @@ pub const fn trimmed(field: &'static str) -> Filled {
 /// `field` loses the white space around it and is written in capitals.
 pub const fn capitals(field: &'static str) -> Filled {
     Filled { field, how: How::Capitals }
+}
+
+/// `field` loses the white space around it and is written in small letters.
+pub const fn lower_case(field: &'static str) -> Filled {
+    Filled { field, how: How::LowerCase }
 }
 
 /// Records each default as it is filled in.
@@ -124,6 +131,14 @@ impl Fill {
         let normal = slot.trim().to_ascii_uppercase();
         if *slot != normal {
             self.replace(slot, field.into(), How::Capitals, normal);
+        }
+    }
+
+    /// Removes white space around `slot`'s text and writes it in small letters.
+    pub fn lower_case(&mut self, slot: &mut String, field: impl Into<FieldPath>) {
+        let normal = slot.trim().to_ascii_lowercase();
+        if *slot != normal {
+            self.replace(slot, field.into(), How::LowerCase, normal);
         }
     }
 

@@ -21,7 +21,6 @@ mod probe;
 
 pub(super) use amounts::check as check_amounts;
 pub(super) use env::check_value;
-pub use env::is_secret;
 
 /// How an environment's containers run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -17,9 +17,7 @@ mod runner_role;
 mod sum;
 mod template;
 
-pub use config::{
-    EnvironmentConfig, InitContainer, Service, ServiceContainer, Volume, VolumeClaim, is_secret,
-};
+pub use config::{EnvironmentConfig, InitContainer, Service, ServiceContainer, Volume, VolumeClaim};
 pub use container::{EnvVar, Resources, ValueFrom};
 pub use environment::{
     CONFIRM_ANNOTATION, DeploymentMode, Environment, EnvironmentPhase, EnvironmentSource, EnvironmentSpec,

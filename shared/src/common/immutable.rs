@@ -30,7 +30,7 @@ pub fn check_spec_immutable<K: Kind>(
 }
 
 /// The names of the fields in which two values of a type differ, in alphabetical order.
-fn changed_fields<T: Serialize>(old: &T, new: &T) -> Vec<String> {
+pub fn changed_fields<T: Serialize>(old: &T, new: &T) -> Vec<String> {
     let fields = |value: &T| match serde_json::to_value(value) {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

@@ -1,10 +1,11 @@
-//! What kinds of every group share: references, names, texts, web addresses, rate limits.
+//! What kinds of every group share: references, names, texts, web addresses, rate limits, secrets in the clear.
 
 pub mod card_number;
 pub mod immutable;
 pub mod names;
 pub mod rate_limit;
 pub mod refs;
+pub mod secret;
 pub mod text;
 pub mod url;
 pub mod words;

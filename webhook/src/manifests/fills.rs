@@ -62,6 +62,7 @@ fn changes(value: &str, how: How) -> String {
         How::Missing | How::MissingBeside(_) => format!("{value} == null"),
         How::Trimmed => format!("{value}.trim() != {value}"),
         How::Capitals => format!("{value}.trim().upperAscii() != {value}"),
+        How::LowerCase => format!("{value}.trim().lowerAscii() != {value}"),
     }
 }
 

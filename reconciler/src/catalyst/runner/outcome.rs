@@ -1,6 +1,9 @@
 //! What came of a Job, in words for whoever reads the Environment's conditions.
 
-use concierge_shared::catalyst::{DeploymentMode, SECRET_PREFIXES, is_secret};
+use concierge_shared::{
+    catalyst::{DeploymentMode, SECRET_PREFIXES},
+    common::secret::is_secret,
+};
 use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{ContainerStateTerminated, ContainerStatus, Pod},

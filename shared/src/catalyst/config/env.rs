@@ -8,6 +8,7 @@ use super::{ENV, PLAIN_SECRET};
 use crate::{
     admission::problem::{Cause, Problems},
     catalyst::container::{EnvVar, ValueFrom},
+    common::secret::is_secret,
     field::FieldPath,
 };
 
@@ -58,39 +59,6 @@ fn is_variable(name: &str) -> bool {
         && name.bytes().all(usual)
 }
 
-/// What names of secrets contain, without '_' and '-'.
-const SECRET_WORDS: [&str; 9] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "credential",
-];
-/// What names of things contain that only tell of a secret where it is.
-const HARMLESS_ENDS: [&str; 7] = ["name", "ref", "file", "path", "url", "enabled", "ttl"];
-
-/// Whether `value` looks as if it were a secret: by its name, or since it is an address with a password.
-pub fn is_secret(name: &str, value: &str) -> bool {
-    let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    let by_name = SECRET_WORDS.iter().any(|secret| word.contains(secret))
-        && !HARMLESS_ENDS.iter().any(|end| word.ends_with(end));
-    // `$(NAME)` stands for another variable's value.
-    let is_elsewhere = value.trim().is_empty() || (value.starts_with("$(") && value.ends_with(')'));
-    !is_elsewhere && (by_name || has_password(value))
-}
-
-/// `scheme://user:password@host`
-fn has_password(value: &str) -> bool {
-    let Some((_, rest)) = value.split_once("://") else { return false };
-    let user = rest.split(['/', '?', '#']).next().and_then(|authority| authority.rsplit_once('@'));
-    let password = user.and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
-    password.is_some_and(|password| !password.is_empty() && !password.starts_with("$("))
-}
-
 /// How deep, and among how many values, secrets are looked for.
 const DEPTH: usize = 20;
 const VALUES: usize = 5_000;
@@ -128,31 +96,6 @@ fn look(name: &str, value: &Value, at: FieldPath, depth: usize, left: &mut usize
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_known_by_their_names_and_by_passwords_in_addresses() {
-        for (name, value) in [
-            ("POSTGRES_PASSWORD", "postgres"),
-            ("githubToken", "x"),
-            ("STRIPE_API_KEY", "x"),
-            ("NEXTAUTH_SECRET", "x"),
-            ("DATABASE_URL", "postgres://u:p@db/x"),
-        ] {
-            assert!(is_secret(name, value), "{name}");
-        }
-        for (name, value) in [
-            ("POSTGRES_PASSWORD", ""),
-            ("POSTGRES_PASSWORD", "$(PASSWORD)"),
-            ("SECRET_NAME", "db"),
-            ("PASSWORD_FILE", "/run/x"),
-            ("DATABASE_URL", "postgres://u@db/x"),
-            ("DATABASE_URL", "postgres://u:$(PASSWORD)@db/x"),
-            ("NODE_ENV", "development"),
-            ("TOKEN_TTL", "1h"),
-        ] {
-            assert!(!is_secret(name, value), "{name}={value}");
-        }
-    }
 
     #[test]
     fn names_of_variables_are_those_that_kubernetes_takes() {
