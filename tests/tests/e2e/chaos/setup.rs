@@ -51,7 +51,7 @@ pub(super) struct Group {
     agrees: fn(&Setup, &[Value]),
 }
 
-pub(super) const GROUPS: [Group; 4] = [
+pub(super) const GROUPS: [Group; 5] = [
     Group {
         objects: |_, services, namespace| {
             let store = json!({
@@ -182,7 +182,33 @@ pub(super) const GROUPS: [Group; 4] = [
         // Nothing is made of them.
         agrees: |_, _| {},
     },
+    Group {
+        objects: |_, _, namespace| {
+            let docs = json!({"name": "docs"});
+            let hello = json!({"content": "Hello.", "metadata": {"title": "A greeting"}, "storageRef": docs});
+            vec![storage(namespace, "docs", "docs"), orasi("Document", namespace, "hello", hello)]
+        },
+        fresh: |number| orasi("Document", HOME, &format!("note-{number}"), json!({"content": number.to_string()})),
+        wrong: || Wrong {
+            object: storage(HOME, "twin", "docs"),
+            rule: "orasi.storage.unique",
+            like: "docs",
+        },
+        unneeded: "Document",
+        // Nothing is made of them.
+        agrees: |_, _| {},
+    },
 ];
+
+fn orasi(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
+    let metadata = json!({"namespace": namespace, "name": name});
+    json!({"apiVersion": "orasi.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+}
+
+fn storage(namespace: &str, name: &str, prefix: &str) -> Value {
+    let s3 = json!({"bucket": "orasi-docs", "prefix": prefix, "region": "us-east-1"});
+    orasi("Storage", namespace, name, json!({"type": "S3", "s3": s3}))
+}
 
 fn catalyst(kind: &str, namespace: &str, name: &str, labels: Value, spec: Value) -> Value {
     let metadata = json!({"namespace": namespace, "name": name, "labels": labels});
