@@ -17,7 +17,8 @@ use serde_json::Value;
 use crate::report::{as_by_hand, cargo, project, test_threads};
 
 /// The programs that start control planes; what waits longest is first.
-const WITH_CLUSTERS: [&str; 6] = ["e2e", "chart", "children", "runner", "release", "controlplane"];
+const WITH_CLUSTERS: [&str; 7] =
+    ["e2e", "chart", "children", "runner", "environments", "release", "controlplane"];
 /// The longest of the others, which are begun first, so that none is left alone at the end.
 const LONG: [&str; 6] = ["coffee", "s3", "adding_a_group", "engine", "policies", "rotation"];
 const NO_RUN: [&str; 4] = ["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"];

@@ -208,3 +208,19 @@ async fn a_closed_repository_is_read_by_its_installation_which_is_left_alone_whe
     let told = format!("{} {:?}", world.server.status(&key), world.told());
     assert!(!told.contains("ghs_") && !told.contains("token-of"), "{told}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_repository_without_a_web_application_says_who_has_to_set_what() {
+    let world = World::new();
+    world.services.close_repositories("ghs_right");
+    world.services.push("acme/shop.git", "main", COMMIT);
+    let _process = world.healthy().await;
+    let mut spec = chart();
+    spec["githubInstallationId"] = "42".into();
+    world.project(spec);
+    let key = world.environment(json!({}));
+    sleep(MINUTE).await;
+    assert_eq!(world.server.condition(&key, "SourceReady"), "False ReferencesMissing");
+    let message = world.server.message(&key, "SourceReady");
+    assert!(message.contains("an operator sets rules.catalyst.webUrl"), "{message}");
+}

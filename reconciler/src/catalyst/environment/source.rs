@@ -134,8 +134,8 @@ async fn newest(
     wishes: &mut Wishes,
 ) -> Option<String> {
     let remotes = &basis.means.remotes;
-    let installation = basis.installation().filter(|_| remotes.has_web());
-    if installation.is_some() && !has_account(basis) {
+    let installation = basis.installation();
+    if installation.is_some() && remotes.has_web() && !has_account(basis) {
         wishes
             .wait(Part::Source, format!("waits for ServiceAccount {}/{GIT_ACCOUNT}", basis.place.namespace));
         return None;
