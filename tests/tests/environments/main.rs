@@ -5,4 +5,5 @@
 
 mod attacks;
 mod life;
+mod storm;
 mod world;
