@@ -10,7 +10,7 @@ use crate::{
         rule::Enforcement,
     },
     group::Settings as AllSettings,
-    kind::by_name,
+    kind::{Kind, by_name},
 };
 
 fn object(kind: &str, name: &str, spec: Value) -> Value {
@@ -70,9 +70,12 @@ impl Asked<'_> {
     }
 }
 
-fn user(name: &'static str, group: &'static str) -> Option<UserInfo<'static>> {
-    let groups = serde_json::from_value(json!([group])).unwrap();
-    Some(UserInfo { username: name.into(), groups, ..UserInfo::default() })
+/// Jane, in one group or the other.
+const WRITER: &str = r#"{"username": "jane", "groups": ["writers"]}"#;
+const EDITOR: &str = r#"{"username": "jane", "groups": ["editors"]}"#;
+
+fn user(json: &'static str) -> Option<UserInfo<'static>> {
+    Some(serde_json::from_str(json).unwrap())
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn nobody_passes_for_a_cache() {
     let stored = document(json!({"content": "hello"}));
     let mut asked = Asked::nobody();
     assert_eq!(asked.denied(&forged, None, Operation::Create), ["orasi.document.content"]);
-    asked.user = user("jane", "writers");
+    asked.user = user(WRITER);
     for old in [None, Some(&stored)] {
         assert_eq!(asked.denied(&forged, old, Operation::Update), ["orasi.document.content"]);
     }
@@ -128,17 +131,14 @@ fn a_hidden_document_is_shown_again_by_whom_an_operator_names() {
         Asked { settings, user, around: Vec::new() }.denied(now, Some(old), Operation::Update)
     };
     let unhide = ["orasi.document.unhide"];
-    assert_eq!(denied(&["editors"], user("jane", "writers"), &shown, &hidden), unhide);
+    assert_eq!(denied(&["editors"], user(WRITER), &shown, &hidden), unhide);
     let mut unsaid = shown.clone();
     unsaid["spec"].as_object_mut().unwrap().remove("hidden");
-    assert_eq!(denied(&["editors"], user("jane", "writers"), &unsaid, &hidden), unhide, "by saying nothing");
-    assert!(denied(&["editors"], user("jane", "editors"), &shown, &hidden).is_empty());
-    assert!(denied(&["editors", "jane"], user("jane", "writers"), &shown, &hidden).is_empty());
-    assert!(
-        denied(&["editors"], user("jane", "writers"), &hidden, &shown).is_empty(),
-        "hiding is for everybody"
-    );
-    assert!(denied(&[], user("jane", "writers"), &shown, &hidden).is_empty(), "nobody is named");
+    assert_eq!(denied(&["editors"], user(WRITER), &unsaid, &hidden), unhide, "by saying nothing");
+    assert!(denied(&["editors"], user(EDITOR), &shown, &hidden).is_empty());
+    assert!(denied(&["editors", "jane"], user(WRITER), &shown, &hidden).is_empty());
+    assert!(denied(&["editors"], user(WRITER), &hidden, &shown).is_empty(), "hiding is for everybody");
+    assert!(denied(&[], user(WRITER), &shown, &hidden).is_empty(), "nobody is named");
 }
 
 #[test]

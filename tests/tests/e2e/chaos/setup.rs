@@ -188,12 +188,10 @@ pub(super) const GROUPS: [Group; 5] = [
             let hello = json!({"content": "Hello.", "metadata": {"title": "A greeting"}, "storageRef": docs});
             vec![storage(namespace, "docs", "docs"), orasi("Document", namespace, "hello", hello)]
         },
-        fresh: |number| orasi("Document", HOME, &format!("note-{number}"), json!({"content": number.to_string()})),
-        wrong: || Wrong {
-            object: storage(HOME, "twin", "docs"),
-            rule: "orasi.storage.unique",
-            like: "docs",
+        fresh: |number| {
+            orasi("Document", HOME, &format!("note-{number}"), json!({"content": number.to_string()}))
         },
+        wrong: || Wrong { object: storage(HOME, "twin", "docs"), rule: "orasi.storage.unique", like: "docs" },
         unneeded: "Document",
         // Nothing is made of them.
         agrees: |_, _| {},
