@@ -265,8 +265,7 @@ impl Holders {
             }
         };
         let all = one.into_iter().chain(many.into_iter().flatten().map(|ByName(object)| object));
-        all.skip_while(move |object| !namespace.is_empty() && object.namespace() != namespace)
-            .take_while(move |object| namespace.is_empty() || object.namespace() == namespace)
+        all.take_while(move |object| namespace.is_empty() || object.namespace() == namespace)
     }
 }
 

@@ -29,6 +29,7 @@ use kube::{
 };
 
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::metrics::{Metrics, Outcome};
@@ -81,13 +82,21 @@ enum Answer {
     Permission(bool),
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Permission {
-    user: String,
+    /// A digest of all that the API server says of the user: a token may have fewer rights than its owner, and of a user with hundreds of
+    /// groups ten thousand copies are too many.
+    user: [u8; 32],
     kind: &'static str,
     namespace: String,
     /// Of one object; empty for all of the namespace.
     name: String,
+}
+
+/// See [`Permission::user`].
+fn digest(user: &UserInfo<'_>) -> [u8; 32] {
+    let all = format!("{:?}", (&user.username, &user.uid, &user.groups, user.extra));
+    Sha256::digest(all).into()
 }
 
 impl Live {
@@ -212,9 +221,8 @@ impl Live {
         namespace: &str,
         name: &str,
     ) -> bool {
-        let who = format!("{} {:?}", user.username, user.groups);
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        let permission = Permission { user: who, kind: info.name, namespace, name };
+        let permission = Permission { user: digest(user), kind: info.name, namespace, name };
         if let Some((allowed, since)) = self.permissions.lock().get(&permission)
             && since.elapsed() < PERMISSION
         {
@@ -231,12 +239,13 @@ impl Live {
 
     async fn review(&self, user: &UserInfo<'_>, info: &KindInfo, namespace: &str, name: &str) -> bool {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let Ok(extra) = user.extra.map(serde_json::from_str).transpose() else { return false };
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
                 user: text(&user.username),
                 uid: text(&user.uid),
                 groups: Some(user.groups.iter().map(ToString::to_string).collect()),
-                extra: user.extra.and_then(|extra| serde_json::from_str(extra).ok()),
+                extra,
                 resource_attributes: Some(ResourceAttributes {
                     verb: Some("get".to_owned()),
                     group: Some((info.group)()),
@@ -289,4 +298,24 @@ fn stored(info: &KindInfo, mut object: DynamicObject) -> Option<Stored> {
     object.metadata.managed_fields = None;
     let json = serde_json::to_value(object).ok()?;
     (info.store)(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_token_may_read_is_not_taken_for_what_another_of_the_same_user_may() {
+        let whole = UserInfo { username: "ann".into(), uid: "1".into(), ..UserInfo::default() };
+        let scoped = || UserInfo {
+            username: "ann".into(),
+            uid: "1".into(),
+            extra: Some(r#"{"scopes":["a"]}"#),
+            ..UserInfo::default()
+        };
+        let again = UserInfo { username: "ann".into(), uid: "2".into(), ..UserInfo::default() };
+        assert_ne!(digest(&whole), digest(&scoped()));
+        assert_ne!(digest(&whole), digest(&again));
+        assert_eq!(digest(&scoped()), digest(&scoped()));
+    }
 }
