@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     CustomResourceExt, Resource,
     core::{
@@ -16,7 +19,7 @@ use crate::{
     access::{Access, BoundRole},
     admission::{
         claim::Claim,
-        defaults::{Fill, Filled},
+        defaults::{Defaulted, Fill, Filled},
         problem::Problems,
         reference::Reference,
         resync::RESYNC_ANNOTATION,
@@ -36,6 +39,14 @@ use crate::{
 /// withdraw a permission, and the reconciler says to the referrers that they have lost it. `concierge.dev/rules` stands on
 /// namespaces.
 pub const COMMON_ANNOTATIONS: &[&str] = &[RESYNC_ANNOTATION];
+
+/// All labels, whatever they are called, as [`READ_LABELS`](Kind::READ_LABELS) of a kind.
+pub const EVERY_LABEL: &[&str] = &["*"];
+
+/// Whether rules that read `labels` read the label `key`.
+pub fn reads_label(labels: &[&str], key: &str) -> bool {
+    labels == EVERY_LABEL || labels.contains(&key)
+}
 
 /// A namespaced custom resource that Concierge admits and reconciles.
 ///
@@ -66,13 +77,15 @@ pub trait Kind:
     /// Whether rules of other kinds relate objects of other namespaces to one of this kind, which they then
     /// [refer to](Reference::implied) without its permission.
     const IMPLIED_REFERRERS: bool = false;
-    /// The labels that the rules read. A change of one is judged like a change of the spec.
+    /// The labels that the rules read, or [`EVERY_LABEL`]. A change of one is judged like a change of the spec.
     const READ_LABELS: &'static [&'static str] = &[];
     /// The annotations that the rules read beside [`COMMON_ANNOTATIONS`], alike.
     const READ_ANNOTATIONS: &'static [&'static str] = &[];
     /// The fields that [`fill_defaults`](Self::fill_defaults) fills in or tidies up. The API server asks to have defaults
     /// filled in only when one of them is not as it should be, so a field that is missing here stays as it is.
     const FILLS: &'static [Filled] = &[];
+    /// The kind of which an object of this one [takes](Self::takes) some.
+    const TAKES: Option<&'static str> = None;
     /// Whether the reconciler reconciles objects of this kind.
     const RECONCILED: bool = true;
     /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
@@ -103,6 +116,11 @@ pub trait Kind:
     /// What the object refers to.
     fn references(&self) -> Vec<Reference> {
         Vec::new()
+    }
+
+    /// Whether it has to do with an object of the kind that it [takes](Self::TAKES), without naming it: by labels.
+    fn takes(&self, _other: &ObjectMeta) -> bool {
+        false
     }
 
     /// What the object wants to be unique.
@@ -157,6 +175,10 @@ pub struct KindInfo {
     pub confidential: bool,
     /// The admission of one request about an object of this kind.
     pub evaluate: fn(&Request<'_>, &Context<'_>) -> Evaluation,
+    /// What an object of it refers to, once its defaults are filled in.
+    pub references: fn(&Stored) -> Vec<Reference>,
+    /// The kind of which it takes some, and whether one takes another.
+    pub takes: Option<(&'static str, fn(&Stored, &ObjectMeta) -> bool)>,
     /// The object in this JSON, as an index stores it.
     pub store: fn(serde_json::Value) -> Result<Stored, serde_json::Error>,
 }
@@ -184,6 +206,13 @@ impl KindInfo {
             secret_fields: K::SECRET_FIELDS,
             confidential: K::CONFIDENTIAL,
             evaluate: evaluate::<K>,
+            references: |object| object.get::<K>().map_or_else(Vec::new, |object| references(&*object)),
+            takes: match K::TAKES {
+                Some(kind) => {
+                    Some((kind, |object, other| object.get::<K>().is_some_and(|one| one.takes(other))))
+                }
+                None => None,
+            },
             store: |json| Ok(store(Arc::new(serde_json::from_value::<K>(json)?))),
         }
     }
@@ -208,6 +237,10 @@ impl fmt::Debug for KindInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
+}
+
+fn references<K: Kind>(object: &K) -> Vec<Reference> {
+    Defaulted::new(object.clone()).0.references()
 }
 
 /// `object` with the keys under which it is found.
@@ -259,6 +292,9 @@ kinds! {
     crate::catalyst::Environment,
     crate::orasi::Storage,
     crate::orasi::Document,
+    crate::orasi::Connector,
+    crate::orasi::Pipeline,
+    crate::orasi::Configuration,
 }
 
 /// The kind with this name.

@@ -162,6 +162,7 @@ fn plain(schema: &Value) -> Value {
         (None, Some("array")) => json!([]),
         (None, Some("boolean")) => false.into(),
         (None, None) if schema["x-kubernetes-int-or-string"] == true => 1.into(),
+        (None, None) if schema["x-kubernetes-preserve-unknown-fields"] == true => "x".into(),
         other => panic!("no value for {other:?}"),
     }
 }

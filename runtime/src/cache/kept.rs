@@ -1,6 +1,10 @@
 //! What of an object is kept in memory.
 
-use concierge_shared::{admission::object::LAST_APPLIED_ANNOTATION, kind::Kind, status::Conditions};
+use concierge_shared::{
+    admission::object::LAST_APPLIED_ANNOTATION,
+    kind::{Kind, reads_label},
+    status::Conditions,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Begins the annotations that mean something to us.
@@ -36,7 +40,7 @@ impl Keep {
 
 fn trim_meta(meta: &mut ObjectMeta, labels: &[&str], group: &str) {
     retain(&mut meta.annotations, |key| key.starts_with(OURS));
-    retain(&mut meta.labels, |key| labels.contains(&key));
+    retain(&mut meta.labels, |key| reads_label(labels, key));
     meta.finalizers = None;
     // What was made for an object is told from what only has its name.
     if let Some(owners) = &mut meta.owner_references {

@@ -14,7 +14,7 @@ use super::scan;
 use super::steering::steers;
 use crate::{
     field::{FieldPath, at},
-    kind::{COMMON_ANNOTATIONS, Kind},
+    kind::{COMMON_ANNOTATIONS, Kind, reads_label},
 };
 
 /// The annotation in which kubectl keeps a copy of the whole object.
@@ -193,7 +193,7 @@ impl Metadata<'_> {
             namespace: text(&self.namespace),
             uid: text(&self.uid),
             deletion_timestamp: self.deletion_timestamp.clone(),
-            labels: self.labels(|key| K::READ_LABELS.contains(&key))?,
+            labels: self.labels(|key| reads_label(K::READ_LABELS, key))?,
             annotations: self
                 .annotations(|key| key.starts_with(OURS) || K::READ_ANNOTATIONS.contains(&key))?,
             ..ObjectMeta::default()
@@ -206,7 +206,7 @@ impl Metadata<'_> {
             (Ok(own), Ok(others)) => own.unwrap_or_default() == others.unwrap_or_default(),
             _ => false,
         };
-        let label = |key: &str| K::READ_LABELS.contains(&key);
+        let label = |key: &str| reads_label(K::READ_LABELS, key);
         let annotation = |key: &str| K::READ_ANNOTATIONS.contains(&key) || COMMON_ANNOTATIONS.contains(&key);
         (K::READ_LABELS.is_empty() || same(self.labels(label), other.labels(label)))
             && same(self.annotations(annotation), other.annotations(annotation))

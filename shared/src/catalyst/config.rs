@@ -7,11 +7,8 @@ use k8s_openapi::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    any::bounded,
-    container::{EnvVar, Resources},
-};
-use crate::{admission::problem::Problems, field::FieldPath, rules};
+use super::container::{EnvVar, Resources};
+use crate::{admission::problem::Problems, common::any::bounded, field::FieldPath, rules};
 
 mod amounts;
 mod checks;

@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{any::bounded, quantity::Quantity};
+use super::quantity::Quantity;
+use crate::common::any::bounded;
 
 /// An environment variable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -19,7 +19,6 @@ use serde_json::Value;
 use validator::Validate;
 
 use super::{
-    any::any,
     config::{self, EnvironmentConfig, config_secrets},
     git,
     hierarchy::{Hierarchy, LABELS},
@@ -32,6 +31,7 @@ use crate::{
         rule::AdmissionRule,
     },
     child::Child,
+    common::any::any,
     field::at,
     kind::Kind,
     rules, status,

@@ -3,7 +3,6 @@
 //! Field names, labels and the names of namespaces are those of the operator that served this group before, so that its
 //! objects go on; what is new is optional.
 
-mod any;
 mod config;
 mod container;
 mod environment;

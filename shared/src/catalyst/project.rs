@@ -9,7 +9,6 @@ use serde_json::Value;
 use validator::Validate;
 
 use super::{
-    any::any,
     config::{self, config_secrets},
     git,
     hierarchy::is_reserved,
@@ -23,6 +22,7 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
+    common::any::any,
     field::at,
     kind::Kind,
     rules, status,

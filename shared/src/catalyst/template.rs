@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{any::any, config::EnvironmentConfig, container::Resources};
+use super::{config::EnvironmentConfig, container::Resources};
+use crate::common::any::any;
 
 /// How a kind of environment is deployed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! What kinds of every group share: references, names, texts, web addresses, rate limits, secrets in the clear.
 
+pub(crate) mod any;
 pub mod card_number;
 pub mod immutable;
 pub mod names;

@@ -4,23 +4,46 @@
 //! Orasi's bridge has for them, with the limits that stand there.
 
 mod authentication;
+mod block;
 mod columns;
 mod compression;
+mod configuration;
+mod connector;
 mod content;
 mod credentials;
 mod document;
 mod endpoint;
 mod options;
 mod path;
+mod pipeline;
+mod processing;
+mod selector;
 mod storage;
 
 pub use authentication::{Authentication, AuthenticationMethod, OAuth};
 pub use compression::Compression;
+pub use configuration::{
+    Advanced, AuthorizationPolicy, Configuration, ConfigurationSpec, ConfigurationStatus, DeploymentRef,
+    EncryptionKey, Ingestion, LogFormat, LogLevel, Monitoring, Publish, Rollout, RolloutStatus,
+    ScrubbingMethod, ScrubbingRule, Security, TlsSecretRef,
+};
+pub use connector::{
+    Acks, Catalog, Cluster, ColumnMappingMode, Connection, Connector, ConnectorSpec, ConnectorStatus,
+    ConnectorStorage, ConnectorType, Consumer, Kafka, KafkaAuth, KafkaSsl, Mechanism, OffsetReset,
+    Performance, Producer, Reader, StorageKind, Table, TableSchema, TableSecurity, Topic, ValidationMode,
+    Warehouse, Writer,
+};
 pub use content::{Content, Kept};
 pub use document::{Delivered, Document, DocumentMetadata, DocumentSpec, DocumentStatus, FROZEN_ANNOTATION};
 pub use endpoint::ServiceAddress;
 pub use options::Options;
 pub use path::FilePath;
+pub use pipeline::{Pipeline, PipelineSpec, PipelineStatus};
+pub use processing::{
+    AggregationFunction, AggregationRule, Alerting, AnomalyDetection, FilterAction, FilterOperator,
+    FilterRule, Processing, TransformationRule, TransformationType,
+};
+pub use selector::{PipelineSelector, Requirement, SelectorOperator};
 pub use storage::{
     DeltaLake, Hudi, HudiTableType, Iceberg, S3, S3Parquet, S3Place, Snowflake, Storage, StorageSpec,
     StorageStatus, StorageType,

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use concierge_runtime::rules::RuleArgs;
 
 use super::{
+    graph::Format,
     output::{Wanted, WantedParser},
     policy::PolicyArgs,
 };
@@ -41,6 +42,10 @@ Examples:
   Try rules at another level, and see what a rule is about:
     concierge-webhook check --enforcement pets=warn,pets.pet.id=deny deploy/
     concierge-webhook check --explain pets.pet.tag-allowed
+
+  Draw what refers to what, with what is missing:
+    concierge-webhook check --graph dot deploy/ | dot -Tsvg -o graph.svg
+    concierge-webhook check --graph mermaid deploy/
 
   Check the policy of a bucket, as JSON:
     concierge-webhook check --policy policy.json --kind bucket --bucket photos
@@ -79,6 +84,9 @@ pub struct CheckArgs {
     /// Write a fixture of the one object given and what comes of it today
     #[arg(long, value_name = "FILE", env = "CONCIERGE_CHECK_INIT", conflicts_with_all = ["output", "rules", "explain", "policy"])]
     pub(super) init: Option<PathBuf>,
+    /// Draw what the objects refer to, in place of a check
+    #[arg(long, value_enum, value_name = "FORMAT", env = "CONCIERGE_CHECK_GRAPH", conflicts_with_all = ["output", "init", "rules", "explain", "policy"])]
+    pub(super) graph: Option<Format>,
     /// When to print in colour; auto: on a terminal, without NO_COLOR
     #[arg(long, value_enum, value_name = "WHEN", env = "CONCIERGE_CHECK_COLOR", default_value = "auto")]
     pub(super) color: Color,

@@ -7,6 +7,7 @@
 //! | `documents` | what each document is: an object of ours, a review, a fixture, a namespace or something else |
 //! | `offline` | admission in a world in memory |
 //! | `schema` | what the API server itself would say |
+//! | `graph` | `--graph`: what refers to what, in place of a check |
 //! | `policy` | `--policy`: a policy document in place of objects |
 //! | [`fixture`] | cases with their expected outcome |
 //! | `checked`, `report`, `output` | what was found, for people and programs |
@@ -24,6 +25,7 @@ use self::{
     documents::{Item, Reader},
     files::Inputs,
     fixture::init::{self, Unwritten},
+    graph::Graph,
     input::source::{self, BadInput},
     offline::Offline,
     output::Output,
@@ -35,6 +37,7 @@ mod checked;
 mod documents;
 mod files;
 pub mod fixture;
+mod graph;
 mod input;
 mod offline;
 mod output;
@@ -59,7 +62,18 @@ pub fn run(args: CheckArgs) -> ExitCode {
 
 fn tried(args: CheckArgs) -> ExitCode {
     let CheckArgs {
-        files, world, namespace, allow_empty, output, init, color, rules, policy, settings, ..
+        files,
+        world,
+        namespace,
+        allow_empty,
+        output,
+        init,
+        graph,
+        color,
+        rules,
+        policy,
+        settings,
+        ..
     } = args;
     let (enforcement, settings) = settings.read();
     let outputs = match rules::check_enforcement(&enforcement).and_then(|()| Output::all(output)) {
@@ -79,6 +93,9 @@ fn tried(args: CheckArgs) -> ExitCode {
     let input = Input::read(&files, &world, &namespace, allow_empty);
     if let Err(message) = Output::over_input(&outputs, &input.inputs) {
         return answer(Err(message));
+    }
+    if let Some(format) = graph {
+        return answer(input.drawn(format));
     }
     let offline = Offline::new(enforcement, settings);
     match init {
@@ -123,6 +140,13 @@ impl Input {
             }
         }
         Report::of(self.given, self.bad, offline)
+    }
+
+    fn drawn(self, format: graph::Format) -> Result<String, String> {
+        match self.bad.into_iter().next() {
+            Some(bad) => Err(bad.to_string()),
+            None => Ok(Graph::of(&self.given, &self.around).draw(format)),
+        }
     }
 
     fn into_fixture(self, cluster: &Offline) -> Result<String, String> {

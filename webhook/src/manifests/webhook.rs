@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::kind::{COMMON_ANNOTATIONS, KINDS, KindInfo};
+use concierge_shared::kind::{COMMON_ANNOTATIONS, EVERY_LABEL, KINDS, KindInfo};
 use k8s_openapi::{
     api::admissionregistration::v1::{
         MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
@@ -104,7 +104,10 @@ pub(super) fn match_conditions(namespace: &str, reconciler: &str) -> Vec<MatchCo
 
 /// That a label or an annotation which rules read is set, removed or changed.
 fn read_metadata_changes() -> String {
-    let labels = KINDS.iter().flat_map(|kind| kind.read_labels).map(|key| entry_changes("labels", key));
+    let labels = KINDS.iter().flat_map(|kind| match kind.read_labels {
+        EVERY_LABEL => vec![any_label_changes(kind)],
+        labels => labels.iter().map(|key| entry_changes("labels", key)).collect(),
+    });
     let annotations = KINDS.iter().flat_map(|kind| kind.read_annotations).chain(COMMON_ANNOTATIONS);
     labels.chain(annotations.map(|key| entry_changes("annotations", key))).collect()
 }
@@ -114,6 +117,16 @@ fn entry_changes(map: &str, key: &str) -> String {
     let (new, old) = (has("object"), has("oldObject"));
     format!(
         " || {new} != {old} || ({new} && object.metadata.{map}['{key}'] != oldObject.metadata.{map}['{key}'])"
+    )
+}
+
+/// That any label of an object of this kind is set, removed or changed.
+fn any_label_changes(kind: &KindInfo) -> String {
+    let (group, name) = ((kind.group)(), kind.name);
+    let (new, old) = ("object.metadata", "oldObject.metadata");
+    format!(
+        " || (request.kind.group == '{group}' && request.kind.kind == '{name}' && (has({new}.labels) != has({old}.labels) \
+         || (has({new}.labels) && {new}.labels != {old}.labels)))"
     )
 }
 

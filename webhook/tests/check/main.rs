@@ -4,6 +4,7 @@
 
 mod docs;
 mod files;
+mod graphs;
 mod input;
 mod outputs;
 mod suites;

@@ -30,7 +30,7 @@ use super::{
     steering::check_steering,
     tolerance::Tolerance,
 };
-use crate::kind::{COMMON_ANNOTATIONS, Kind};
+use crate::kind::{COMMON_ANNOTATIONS, Kind, reads_label};
 
 /// Evaluates a request about an object of kind `K`.
 pub fn evaluate<K: Kind>(request: &Request<'_>, context: &Context<'_>) -> Evaluation {
@@ -106,13 +106,17 @@ fn add_mistakes(namespace: &Namespace, problems: &mut Problems) {
 
 /// True when nothing that rules read differs.
 fn is_judged_like<K: Kind>(old: &K, new: &K) -> bool {
-    let label = |object: &K, key: &str| object.meta().labels.as_ref()?.get(key).cloned();
     old.spec() == new.spec()
-        && K::READ_LABELS.iter().all(|key| label(old, key) == label(new, key))
+        && read_labels(old).eq(read_labels(new))
         && K::READ_ANNOTATIONS
             .iter()
             .chain(COMMON_ANNOTATIONS)
             .all(|key| annotation(old, key) == annotation(new, key))
+}
+
+fn read_labels<K: Kind>(object: &K) -> impl Iterator<Item = (&String, &String)> {
+    let labels = object.meta().labels.iter().flatten();
+    labels.filter(|(key, _)| reads_label(K::READ_LABELS, key))
 }
 
 /// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.

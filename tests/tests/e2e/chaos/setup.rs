@@ -186,7 +186,20 @@ pub(super) const GROUPS: [Group; 5] = [
         objects: |_, _, namespace| {
             let docs = json!({"name": "docs"});
             let hello = json!({"content": "Hello.", "metadata": {"title": "A greeting"}, "storageRef": docs});
-            vec![storage(namespace, "docs", "docs"), orasi("Document", namespace, "hello", hello)]
+            let lake = json!({"type": "Hudi", "hudi": {"storagePath": format!("s3://orasi-{namespace}/tables"), "tableType": "COPY_ON_WRITE"}});
+            let (of_lake, of_hudi) = (json!({"name": "lake"}), json!({"name": "hudi"}));
+            let spans = json!({"connectorRef": of_hudi, "storageRef": of_lake, "table": "spans"});
+            let taken = json!({"pipelines": {"matchLabels": {"team": "web"}}});
+            let mut spans = orasi("Pipeline", namespace, "spans", spans);
+            spans["metadata"]["labels"] = json!({"team": "web"});
+            vec![
+                storage(namespace, "docs", "docs"),
+                orasi("Document", namespace, "hello", hello),
+                orasi("Storage", namespace, "lake", lake),
+                orasi("Connector", namespace, "hudi", json!({"type": "Hudi"})),
+                spans,
+                orasi("Configuration", namespace, "bridge", taken),
+            ]
         },
         fresh: |number| {
             orasi("Document", HOME, &format!("note-{number}"), json!({"content": number.to_string()}))

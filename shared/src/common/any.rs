@@ -8,15 +8,20 @@ const TEXT: usize = 32_768;
 const ITEMS: usize = 200;
 
 /// Whatever is given: what it has to be is a matter of rules.
-pub(super) fn any(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn any(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-preserve-unknown-fields": true,
         "maxLength": TEXT, "maxItems": ITEMS, "maxProperties": 1000,
     })
 }
 
+/// A map of whatever is given.
+pub(crate) fn any_map(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "additionalProperties": any(generator), "maxProperties": 100})
+}
+
 /// Bounds every text, list and map that has no bound.
-pub(super) fn bounded(schema: &mut Schema) {
+pub(crate) fn bounded(schema: &mut Schema) {
     if let Some(schema) = schema.as_object_mut() {
         bound(schema);
     }
