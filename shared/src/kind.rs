@@ -84,8 +84,8 @@ pub trait Kind:
     /// The fields that [`fill_defaults`](Self::fill_defaults) fills in or tidies up. The API server asks to have defaults
     /// filled in only when one of them is not as it should be, so a field that is missing here stays as it is.
     const FILLS: &'static [Filled] = &[];
-    /// The kind of which an object of this one [takes](Self::takes) some.
-    const TAKES: Option<&'static str> = None;
+    /// The kind of which an object of this one [selects](Self::selects) some.
+    const SELECTS: Option<&'static str> = None;
     /// Whether the reconciler reconciles objects of this kind.
     const RECONCILED: bool = true;
     /// What the reconciler touches for an object of this kind, beside the object itself and what belongs to those
@@ -118,8 +118,8 @@ pub trait Kind:
         Vec::new()
     }
 
-    /// Whether it has to do with an object of the kind that it [takes](Self::TAKES), without naming it: by labels.
-    fn takes(&self, _other: &ObjectMeta) -> bool {
+    /// Whether it selects an object of the kind [`SELECTS`](Self::SELECTS), by labels.
+    fn selects(&self, _other: &ObjectMeta) -> bool {
         false
     }
 
@@ -177,8 +177,10 @@ pub struct KindInfo {
     pub evaluate: fn(&Request<'_>, &Context<'_>) -> Evaluation,
     /// What an object of it refers to, once its defaults are filled in.
     pub references: fn(&Stored) -> Vec<Reference>,
-    /// The kind of which it takes some, and whether one takes another.
-    pub takes: Option<(&'static str, fn(&Stored, &ObjectMeta) -> bool)>,
+    /// See [`Kind::SELECTS`].
+    pub selects: Option<&'static str>,
+    /// Whether an object of it selects one of those.
+    pub is_selected: fn(&Stored, &ObjectMeta) -> bool,
     /// The object in this JSON, as an index stores it.
     pub store: fn(serde_json::Value) -> Result<Stored, serde_json::Error>,
 }
@@ -207,12 +209,8 @@ impl KindInfo {
             confidential: K::CONFIDENTIAL,
             evaluate: evaluate::<K>,
             references: |object| object.get::<K>().map_or_else(Vec::new, |object| references(&*object)),
-            takes: match K::TAKES {
-                Some(kind) => {
-                    Some((kind, |object, other| object.get::<K>().is_some_and(|one| one.takes(other))))
-                }
-                None => None,
-            },
+            selects: K::SELECTS,
+            is_selected: |object, other| object.get::<K>().is_some_and(|one| one.selects(other)),
             store: |json| Ok(store(Arc::new(serde_json::from_value::<K>(json)?))),
         }
     }

@@ -29,12 +29,13 @@ is checked, in that file or in the folder beside it; `grep -rl ID tests/fixtures
 
 /// How the messages begin that docs/operating.md tells operators what to do about, each in the first column of a table.
 ///
-/// # Panics
+/// # Errors
 /// When the page can't be read.
-pub fn answered_messages() -> Vec<String> {
+pub fn answered_messages() -> std::io::Result<Vec<String>> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
-    let page = std::fs::read_to_string(page).expect("docs/operating.md");
-    page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned())).collect()
+    let page = std::fs::read_to_string(page)?;
+    let message = |line: &str| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned());
+    Ok(page.lines().filter_map(message).collect())
 }
 
 /// Writes the documents anew.

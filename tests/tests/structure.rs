@@ -282,7 +282,7 @@ fn loud_messages(source: &str) -> Vec<&str> {
 
 #[test]
 fn operators_are_told_what_to_do_about_each_line_above_info() {
-    let begins = docs::answered_messages();
+    let begins = docs::answered_messages().unwrap();
     let sources =
         ["webhook", "reconciler", "runtime", "certs"].map(|program| files(&format!("{program}/src"), "rs"));
     let mut found = 0;

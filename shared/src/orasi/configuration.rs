@@ -15,7 +15,7 @@ use validator::Validate;
 
 use super::{
     processing::{self, Processing, secret_fields},
-    selector::{PipelineSelector, TAKEN},
+    selector::{PipelineSelector, SELECTED},
 };
 use crate::{
     admission::{
@@ -191,7 +191,7 @@ rules! {
 impl Kind for Configuration {
     const NAME: &'static str = "Configuration";
     const RULES: &'static [&'static AdmissionRule] = RULES;
-    const TAKES: Option<&'static str> = Some(TAKEN);
+    const SELECTS: Option<&'static str> = Some(SELECTED);
     const RECONCILED: bool = false;
     const SECRET_FIELDS: &'static [&'static str] = secret_fields!(
         "spec.processing",
@@ -227,8 +227,8 @@ impl Kind for Configuration {
         pipelines::check(review, problems);
     }
 
-    fn takes(&self, other: &ObjectMeta) -> bool {
-        other.namespace == self.metadata.namespace && self.spec.pipelines.takes(other.labels.as_ref())
+    fn selects(&self, other: &ObjectMeta) -> bool {
+        other.namespace == self.metadata.namespace && self.spec.pipelines.selects(other.labels.as_ref())
     }
 
     fn claims(&self) -> Vec<Claim> {

@@ -9,7 +9,7 @@ use validator::Validate;
 use super::{
     Connector, Storage,
     processing::{self, Processing, secret_fields},
-    selector::{TAKEN, keys_of_labels},
+    selector::{SELECTED, keys_of_labels},
 };
 use crate::{
     admission::{
@@ -127,7 +127,7 @@ rules! {
 }
 
 impl Kind for Pipeline {
-    const NAME: &'static str = TAKEN;
+    const NAME: &'static str = SELECTED;
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const ASKED_ON_DELETE: bool = true;
     /// Configurations take Pipelines by any of them.

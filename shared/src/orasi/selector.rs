@@ -61,8 +61,8 @@ pub enum SelectorOperator {
     DoesNotExist,
 }
 
-/// The kind that is taken.
-pub(super) const TAKEN: &str = "Pipeline";
+/// The kind that is selected.
+pub(super) const SELECTED: &str = "Pipeline";
 
 /// The labels of an object.
 type Labels = BTreeMap<String, String>;
@@ -86,8 +86,8 @@ pub(super) fn keys_of_labels(namespace: &str, labels: Option<&Labels>) -> Vec<St
 }
 
 impl PipelineSelector {
-    /// Whether something with these labels is taken.
-    pub fn takes(&self, labels: Option<&Labels>) -> bool {
+    /// Whether something with these labels is selected.
+    pub fn selects(&self, labels: Option<&Labels>) -> bool {
         let label = |key: &str| labels.and_then(|labels| labels.get(key));
         let mut same = self.match_labels.iter().flatten();
         same.all(|(key, value)| label(key) == Some(value))
@@ -210,7 +210,7 @@ mod tests {
         let check = |selector_json: Value, labels_json: Value, taken: bool| {
             let labels = labels(labels_json);
             assert_eq!(
-                selector(selector_json.clone()).takes(Some(&labels)),
+                selector(selector_json.clone()).selects(Some(&labels)),
                 taken,
                 "{selector_json} {labels:?}"
             );
@@ -247,7 +247,7 @@ mod tests {
             json!({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}, {"key": "team", "operator": "Exists"}]}),
         ] {
             let selector = selector(taking);
-            assert!(selector.takes(Some(&labels)));
+            assert!(selector.selects(Some(&labels)));
             assert!(selector.index_keys("data").iter().any(|key| keys.contains(key)), "{selector:?}");
             assert!(!selector.index_keys("other").iter().any(|key| keys.contains(key)), "{selector:?}");
         }

@@ -18,7 +18,7 @@ const DECOYS: usize = 10;
 async fn decoys(team: &Team) -> Result<String> {
     let labels = json!({ "catalyst.dev/team": team.name, "catalyst.dev/namespace-type": "environment" });
     let decoy = |number: usize| {
-        let labels = if number % 2 == 0 { labels.clone() } else { json!({}) };
+        let labels = if number.is_multiple_of(2) { labels.clone() } else { json!({}) };
         let name = team.namespace(&format!("decoy-{number}"));
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } })
     };

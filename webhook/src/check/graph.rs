@@ -57,9 +57,11 @@ impl Graph {
             for reference in (kind.references)(object) {
                 graph.refer(object, &reference, &known);
             }
-            let Some((taken, takes)) = kind.takes else { continue };
+            let Some(selected) = kind.selects else { continue };
             let others = given.iter().chain(&around).map(|(_, other)| other);
-            for other in others.filter(|other| other.kind() == taken && takes(object, other.meta())) {
+            for other in
+                others.filter(|other| other.kind() == selected && (kind.is_selected)(object, other.meta()))
+            {
                 graph.nodes.entry(id(other)).or_insert(Node::Given);
                 graph.edges.insert(Edge {
                     from: id(object),

@@ -8,7 +8,7 @@ use crate::{
         review::Review,
     },
     index::Stored,
-    orasi::selector::TAKEN,
+    orasi::selector::SELECTED,
 };
 
 /// How many Pipelines are gone through to find one that is taken. Among more there may be one; it is only a warning that is spared.
@@ -17,15 +17,15 @@ const LOOKED_AT: usize = 500;
 pub(super) fn check(review: &Review<'_, Configuration>, problems: &mut Problems) {
     let (selector, field) = (&review.object.spec.pipelines, "spec.pipelines");
     selector.check(field, &SELECTOR, problems);
-    let takes = |one: &Stored| !one.terminating() && selector.takes(one.meta().labels.as_ref());
+    let is_selected = |one: &Stored| !one.terminating() && selector.selects(one.meta().labels.as_ref());
     let taken = review.look_up(|lookup: &dyn Lookup| {
-        let count = |key: &str| lookup.count_in(TAKEN, review.namespace, key).unwrap_or_default();
+        let count = |key: &str| lookup.count_in(SELECTED, review.namespace, key).unwrap_or_default();
         let keys = selector.best_keys(review.namespace, count);
         let found: usize = keys.iter().map(|key| count(key)).sum();
         found > LOOKED_AT
             || keys
                 .iter()
-                .any(|key| !lookup.first(TAKEN, review.namespace, key, 1, &takes).objects.is_empty())
+                .any(|key| !lookup.first(SELECTED, review.namespace, key, 1, &is_selected).objects.is_empty())
     });
     taken.check(problems, field, &[&SELECTS], |any, problems| {
         if !any {

@@ -76,11 +76,12 @@ fn fits(connector: ConnectorType, storage: StorageType) -> bool {
 pub(super) fn check_taken(review: &Review<'_, Pipeline>, problems: &mut Problems) {
     let keys = keys_of_labels(review.namespace, review.object.metadata.labels.as_ref());
     let meta = &review.object.metadata;
-    let takes =
-        |user: &Stored| !user.terminating() && user.get::<Configuration>().is_some_and(|one| one.takes(meta));
+    let selects = |user: &Stored| {
+        !user.terminating() && user.get::<Configuration>().is_some_and(|one| one.selects(meta))
+    };
     let users = review.using(|lookup: &dyn Lookup, _, limit| {
         let keys = keys.iter();
-        keys.flat_map(|key| lookup.first(Configuration::NAME, review.namespace, key, limit, &takes).objects)
+        keys.flat_map(|key| lookup.first(Configuration::NAME, review.namespace, key, limit, &selects).objects)
             .take(limit)
             .collect()
     });

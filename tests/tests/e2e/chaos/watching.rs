@@ -78,7 +78,7 @@ pub(super) struct Logs(Mutex<BTreeMap<PathBuf, usize>>);
 impl Logs {
     /// The messages above INFO since the last time, and how often each came. Fails when operators are not told what to do about one.
     pub(super) fn check(&self, stack: &Stack, after: &str) -> BTreeMap<String, usize> {
-        let answered = docs::answered_messages();
+        let answered = docs::answered_messages().unwrap();
         let mut told = BTreeMap::new();
         for log in stack.logs() {
             let lines = self.new_lines(&log);
