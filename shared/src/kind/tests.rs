@@ -69,7 +69,7 @@ fn rule_ids_begin_with_group_and_the_kind_or_value_that_is_judged() {
         let [group, judged, _] = rule.id.split('.').collect::<Vec<_>>()[..] else {
             panic!("{} is not of the form group.value.rule", rule.id)
         };
-        if KINDS.iter().any(|kind| named(kind.name, judged)) {
+        if KINDS.iter().any(|kind| kind.group_name() == group && named(kind.name, judged)) {
             assert!(kinds.iter().any(|kind| named(kind, judged)), "{} of {kinds:?}", rule.id);
         } else {
             values.entry(format!("{group}.{judged}")).or_default().extend(kinds);

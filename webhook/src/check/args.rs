@@ -81,7 +81,7 @@ pub struct CheckArgs {
     /// How to report; FORMAT=FILE writes a file, and several may be given
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "CONCIERGE_CHECK_OUTPUT", value_delimiter = ',', value_parser = WantedParser)]
     pub(super) output: Vec<Wanted>,
-    /// Write a fixture of the one object given and what comes of it today
+    /// Write a fixture of an object and today's verdict
     #[arg(long, value_name = "FILE", env = "CONCIERGE_CHECK_INIT", conflicts_with_all = ["output", "rules", "explain", "policy"])]
     pub(super) init: Option<PathBuf>,
     /// Draw what the objects refer to, in place of a check
