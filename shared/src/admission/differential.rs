@@ -19,7 +19,7 @@ use crate::{group::Settings, kind::by_name};
 
 /// What the two differ in: a review that serde can't read, what is wrong with it, the answer now, and why that may be.
 /// None of them can come from the API server, which writes JSON by itself.
-const DIFFERENCES: [(&str, Base, &str, &str, bool, &str); 13] = [
+const DIFFERENCES: [(&str, Base, &str, &str, bool, &str); 15] = [
     (
         "managedFields is no JSON",
         Base::Create,
@@ -78,12 +78,23 @@ const DIFFERENCES: [(&str, Base, &str, &str, bool, &str); 13] = [
         r#""spec":{"#,
         r#""spec":{,"#,
         true,
-        "nobody's deletion depends on a pet",
+        NOT_STORED,
     ),
+    (
+        "the stored spec is no JSON",
+        Base::Change,
+        r#""name":"Rex""#,
+        r#""name":"Rex","x" 1"#,
+        true,
+        NOT_STORED,
+    ),
+    ("the stored status is no JSON", Base::Change, r#""status":{"#, r#""status":{,"#, true, UNREAD),
     ("a kind of others", Base::OfOthers, r#""spec":{"#, r#""spec":{,"#, true, "no rule is about it"),
     ("a label of others is no text", Base::Create, r#""app":"zoo""#, r#""app":"\x""#, true, UNREAD),
 ];
 const UNREAD: &str = "no rule reads it";
+/// All rules apply to what takes its place; only those that compare with it have nothing to say.
+const NOT_STORED: &str = "the API server sends what it has stored, so it counts as absent";
 
 /// A review to be spoilt.
 #[derive(Clone, Copy)]
@@ -94,6 +105,8 @@ enum Base {
     /// An update of an object that is being deleted.
     Going,
     Delete,
+    /// An update that changes the spec.
+    Change,
     /// A create of an object that is not ours.
     OfOthers,
 }
@@ -106,7 +119,7 @@ impl Base {
                          "labels": {"app": "zoo"},
                          "annotations": {"example.com/a": "b", "concierge.dev/resync": "1h"}},
         });
-        let old = object.clone();
+        let mut old = object.clone();
         let review = match self {
             Self::Create => review("CREATE", &object, &Value::Null),
             Self::Same => review("UPDATE", &object, &old),
@@ -116,6 +129,11 @@ impl Base {
                 review("UPDATE", &object, &old)
             }
             Self::Delete => review("DELETE", &Value::Null, &old),
+            Self::Change => {
+                object["spec"]["name"] = json!("Max");
+                old["status"] = json!({"phase": "Active"});
+                review("UPDATE", &object, &old)
+            }
             Self::OfOthers => {
                 let mut review = review("CREATE", &object, &Value::Null);
                 review["request"]["kind"]["kind"] = json!("Cat");
