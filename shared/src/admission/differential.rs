@@ -271,12 +271,14 @@ fn object() -> impl Strategy<Value = Value> {
         mostly(text().prop_map(Value::from)),
         option::of(texts_by_key()),
         option::of(texts_by_key()),
+        option::of(mostly(Just(json!("2026-02-01T09:00:00Z")))),
         option::of(mostly(Just(json!("2026-03-01T09:00:00Z")))),
         anything(),
     );
-    let metadata = metadata.prop_map(|(name, labels, annotations, deletion, managed)| {
+    let metadata = metadata.prop_map(|(name, labels, annotations, creation, deletion, managed)| {
         let mut all = json!({"name": name, "namespace": "zoo", "uid": "u-2", "managedFields": managed});
-        let parts = [("labels", labels), ("annotations", annotations), ("deletionTimestamp", deletion)];
+        let times = [("creationTimestamp", creation), ("deletionTimestamp", deletion)];
+        let parts = [("labels", labels), ("annotations", annotations)].into_iter().chain(times);
         for (key, part) in parts {
             part.into_iter().for_each(|part| all[key] = part);
         }

@@ -177,6 +177,7 @@ pub(super) struct Metadata<'a> {
     pub(super) uid: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) resource_version: Option<Text<'a>>,
+    pub(super) creation_timestamp: Option<Time>,
     pub(super) deletion_timestamp: Option<Time>,
     #[serde(borrow)]
     pub(super) labels: Option<Texts<'a>>,
@@ -192,6 +193,7 @@ impl Metadata<'_> {
             name: text(&self.name),
             namespace: text(&self.namespace),
             uid: text(&self.uid),
+            creation_timestamp: self.creation_timestamp.clone(),
             deletion_timestamp: self.deletion_timestamp.clone(),
             labels: self.labels(|key| reads_label(K::READ_LABELS, key))?,
             annotations: self

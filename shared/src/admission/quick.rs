@@ -103,12 +103,13 @@ fn object(json: &[u8]) -> Read<'_, Raw<'_>> {
 
 fn metadata(json: &[u8]) -> Read<'_, Metadata<'_>> {
     let (mut name, mut namespace, mut uid, mut version) = (None, None, None, None);
-    let (mut deletion, mut labels, mut annotations) = (None, None, None);
+    let (mut creation, mut deletion, mut labels, mut annotations) = (None, None, None, None);
     let rest = read!(json, {
         b"name" => name: |json| or_null(json, text),
         b"namespace" => namespace: |json| or_null(json, text),
         b"uid" => uid: |json| or_null(json, text),
         b"resourceVersion" => version: |json| or_null(json, text),
+        b"creationTimestamp" => creation: |json| or_null(json, decoded),
         b"deletionTimestamp" => deletion: |json| or_null(json, decoded),
         b"labels" => labels: |json| or_null(json, texts_by_key),
         b"annotations" => annotations: |json| or_null(json, texts_by_key),
@@ -118,6 +119,7 @@ fn metadata(json: &[u8]) -> Read<'_, Metadata<'_>> {
         namespace: namespace.flatten(),
         uid: uid.flatten(),
         resource_version: version.flatten(),
+        creation_timestamp: creation.flatten(),
         deletion_timestamp: deletion.flatten(),
         labels: labels.flatten(),
         annotations: annotations.flatten(),

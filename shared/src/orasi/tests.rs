@@ -156,4 +156,15 @@ fn of_two_storages_that_raced_into_each_other_the_older_is_used() {
         overlap,
         "older, and elsewhere until now"
     );
+    asked.around[1] = inner.clone();
+    assert_eq!(asked.denied(&inner, None, Operation::Create), overlap, "whatever age it brings");
+    let ageless = |of: &Value| {
+        let mut of = of.clone();
+        of["metadata"].as_object_mut().unwrap().remove("creationTimestamp");
+        of
+    };
+    assert_eq!(asked.denied(&ageless(&inner), None, Operation::Update), overlap, "of no age, as in a file");
+    asked.around[0] = ageless(&outer);
+    assert_eq!(asked.denied(&inner, None, Operation::Update), overlap, "the other is of no age");
+    assert_eq!(asked.denied(&ageless(&inner), None, Operation::Update), overlap, "neither has one");
 }

@@ -76,6 +76,7 @@ fn seeds() -> Vec<Vec<u8>> {
             "apiVersion": "petstore.example.com/v1", "kind": "Pet", "spec": spec,
             "metadata": {
                 "name": name, "namespace": "zoo", "uid": "u-2", "resourceVersion": "7", "generation": 1,
+                "creationTimestamp": "2026-02-01T09:00:00Z",
                 "labels": {"petstore.example.com/store": "shop", "app": "a\"b\\"},
                 "annotations": {"example.com/a": "{\"b\":[\"\\n\"]}", "concierge.dev/resync": "1h"},
                 "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:id": {}, "k:{\"a\":\"b\"}": {}}}}],

@@ -1,5 +1,7 @@
 //! What is asked, what it is asked against, and what a kind's rules see of both.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 use crate::{
     admission::{
         defaults::Defaulted,
@@ -139,12 +141,28 @@ impl<K: Kind> Review<'_, K> {
         owners.any(|owner| uid == Some(&*owner.uid))
     }
 
+    /// True when `other` goes first with what only one of the two may have. Whoever has it already (`keeps`) gives way to an older
+    /// object alone; whoever asks for it now gives way to all.
+    pub fn gives_way(&self, other: &ObjectMeta, keeps: bool) -> bool {
+        let asks = self.operation == Operation::Create || !keeps;
+        match (age(self.object.meta()), age(other)) {
+            (Some(own), Some(other)) if !asks => other < own,
+            // Objects in files have no age that could speak for one of them.
+            _ => true,
+        }
+    }
+
     /// True when `other` is the object under review, or its stored version.
     pub fn is_self(&self, other: &Stored) -> bool {
         other.kind() == K::NAME
             && other.namespace() == self.namespace
             && self.object.meta().name.as_deref() == Some(other.name())
     }
+}
+
+/// What objects are ordered by: the smaller is older. What was never stored has none.
+fn age(meta: &ObjectMeta) -> Option<(jiff::Timestamp, &str)> {
+    Some((meta.creation_timestamp.as_ref()?.0, meta.uid.as_deref()?))
 }
 
 /// The value of an annotation of `object`.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     admission::{
-        lookup::{Found, Lookup},
+        lookup::Lookup,
         problem::{Cause, Problems},
         review::Review,
     },
@@ -205,10 +205,10 @@ const LOOKED_AT: usize = 50;
 /// of two that were stored at the same instant, the older one is right.
 pub(super) fn check_overlap(review: &Review<'_, Storage>, problems: &mut Problems) {
     let Some(place) = review.object.place() else { return };
+    let keeps = review.old.is_none_or(|old| old.place().as_ref() == Some(&place));
     let others = review.using(|lookup, namespace, limit| {
-        let own = lookup.find(Storage::NAME, review.namespace, name_of(review));
         others(lookup, namespace, &place, limit.min(LOOKED_AT), &|other| {
-            !other.terminating() && !review.is_self(other) && is_before(other, &own, &place)
+            !other.terminating() && !review.is_self(other) && review.gives_way(other.meta(), keeps)
         })
     });
     let field = review.object.spec.place_field();
@@ -221,10 +221,6 @@ pub(super) fn check_overlap(review: &Review<'_, Storage>, problems: &mut Problem
             problems.add(&OVERLAP, Cause::Duplicate, field, message);
         }
     });
-}
-
-fn name_of<'a>(review: &Review<'a, Storage>) -> &'a str {
-    review.object.metadata.name.as_deref().unwrap_or_default()
 }
 
 /// The first of those whose place is around this one, or inside of it.
@@ -244,18 +240,6 @@ fn others(
         }
     }
     found
-}
-
-/// Whether `other` goes before the Storage whose stored version is `own`: always, unless that has the place already and is older.
-fn is_before(other: &Stored, own: &Found, place: &Location) -> bool {
-    let age = |stored: &Stored| {
-        let meta = stored.meta();
-        (meta.creation_timestamp.as_ref().map(|time| time.0), meta.uid.clone())
-    };
-    match own {
-        Found::Present(own) if own.has_key(&place_key(&place.key())) => age(other) < age(own),
-        _ => true,
-    }
 }
 
 pub(super) fn check_change(review: &Review<'_, Storage>, old: &Storage, problems: &mut Problems) {
