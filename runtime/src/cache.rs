@@ -16,7 +16,7 @@ use std::{
 
 use concierge_shared::{
     admission::{
-        lookup::{Found, Lookup, Namespace, NamespaceFound, Selection, first_wanted},
+        lookup::{Found, Lookup, Namespace, NamespaceFound, Query, Selection, first_wanted},
         rule::RULES_ANNOTATION,
     },
     index::{Index, Stored},
@@ -262,17 +262,13 @@ impl Lookup for Cache {
         Selection { objects: shelf.index.read().with_key("", key).cloned().collect(), complete }
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
-        let complete = if namespace.is_empty() { self.complete(shelf) } else { shelf.believed_in(namespace) };
-        let first = |many| shelf.index.read().first(namespace, key, many, &|_| true);
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        let Some(shelf) = self.kinds.get(query.kind) else { return Selection::default() };
+        let complete = match query.namespace {
+            "" => self.complete(shelf),
+            namespace => shelf.believed_in(namespace),
+        };
+        let first = |many| shelf.index.read().first(query, many, &|_| true);
         Selection { objects: first_wanted(limit, wanted, first), complete }
     }
 

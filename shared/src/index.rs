@@ -16,7 +16,7 @@ use std::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{
-    admission::{claim::Claim, reference::Reference},
+    admission::{claim::Claim, lookup::Query, reference::Reference},
     kind::Kind,
 };
 
@@ -100,6 +100,11 @@ impl Stored {
             && self.terminating() == other.terminating()
     }
 
+    /// What objects of a kind are ordered by: those that are being deleted come last.
+    pub fn sort_key(&self) -> (bool, &str, &str) {
+        (self.terminating(), self.namespace(), self.name())
+    }
+
     /// True when both are the very same version of an object, in the same place in memory.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0.object, &other.0.object)
@@ -131,7 +136,7 @@ pub struct Index {
 enum Holders {
     One(Stored),
     #[expect(clippy::box_collection, reason = "it makes the many keys with one holder smaller")]
-    Many(Box<BTreeSet<ByName>>),
+    Many(Box<BTreeSet<Sorted>>),
 }
 
 /// An object, found by its name among those of its namespace.
@@ -158,88 +163,88 @@ impl PartialEq for InNamespace {
 
 impl Eq for InNamespace {}
 
-/// An object, ordered by its namespace and name.
+/// An object, ordered by its sort key.
 #[derive(Debug)]
-struct ByName(Stored);
+struct Sorted(Stored);
 
-/// What holders are ordered by.
-trait Name {
-    fn name(&self) -> (&str, &str);
+/// What is found by a sort key.
+trait SortKey {
+    fn sort_key(&self) -> (bool, &str, &str);
 }
 
-impl Name for ByName {
-    fn name(&self) -> (&str, &str) {
-        (self.0.namespace(), self.0.name())
+impl SortKey for Sorted {
+    fn sort_key(&self) -> (bool, &str, &str) {
+        self.0.sort_key()
     }
 }
 
-impl Name for (&str, &str) {
-    fn name(&self) -> (&str, &str) {
+impl SortKey for (bool, &str, &str) {
+    fn sort_key(&self) -> (bool, &str, &str) {
         *self
     }
 }
 
-impl<'a> Borrow<dyn Name + 'a> for ByName {
-    fn borrow(&self) -> &(dyn Name + 'a) {
+impl<'a> Borrow<dyn SortKey + 'a> for Sorted {
+    fn borrow(&self) -> &(dyn SortKey + 'a) {
         self
     }
 }
 
-impl PartialEq for dyn Name + '_ {
+impl PartialEq for dyn SortKey + '_ {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.sort_key() == other.sort_key()
     }
 }
 
-impl Eq for dyn Name + '_ {}
+impl Eq for dyn SortKey + '_ {}
 
-impl PartialOrd for dyn Name + '_ {
+impl PartialOrd for dyn SortKey + '_ {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for dyn Name + '_ {
+impl Ord for dyn SortKey + '_ {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.name().cmp(&other.name())
+        self.sort_key().cmp(&other.sort_key())
     }
 }
 
-impl PartialEq for ByName {
+impl PartialEq for Sorted {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.sort_key() == other.sort_key()
     }
 }
 
-impl Eq for ByName {}
+impl Eq for Sorted {}
 
-impl PartialOrd for ByName {
+impl PartialOrd for Sorted {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for ByName {
+impl Ord for Sorted {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.name().cmp(&other.name())
+        self.sort_key().cmp(&other.sort_key())
     }
 }
 
 impl Holders {
     fn insert(&mut self, object: Stored) {
         if let Self::One(one) = self {
-            *self = Self::Many(Box::new(BTreeSet::from([ByName(one.clone())])));
+            *self = Self::Many(Box::new(BTreeSet::from([Sorted(one.clone())])));
         }
         if let Self::Many(many) = self {
-            many.insert(ByName(object));
+            many.insert(Sorted(object));
         }
     }
 
-    /// Takes out the object of this name; true when none is left.
-    fn remove(&mut self, namespace: &str, name: &str) -> bool {
+    /// Takes an object out; true when none is left.
+    fn remove(&mut self, object: &Stored) -> bool {
         let Self::Many(many) = self else { return true };
-        many.remove(&(namespace, name) as &dyn Name);
-        if let (Some(ByName(last)), 1) = (many.first(), many.len()) {
+        many.remove(&object.sort_key() as &dyn SortKey);
+        if let (Some(Sorted(last)), 1) = (many.first(), many.len()) {
             *self = Self::One(last.clone());
         }
         false
@@ -252,20 +257,25 @@ impl Holders {
         }
     }
 
-    /// Those in `namespace`, or all when it is empty, by namespace and name.
-    fn iter<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Stored> {
+    /// Those that are being deleted, or those that are not, in `namespace`, or all when it is empty, by namespace and name.
+    fn iter<'a>(&'a self, terminating: bool, namespace: &'a str) -> impl Iterator<Item = &'a Stored> {
         let (one, many) = match self {
             Self::One(one) => (Some(one), None),
             Self::Many(many) => {
-                let start = (namespace, "");
+                let start = (terminating, namespace, "");
                 (
                     None,
-                    Some(many.range::<dyn Name, _>((Bound::Included(&start as &dyn Name), Bound::Unbounded))),
+                    Some(many.range::<dyn SortKey, _>((
+                        Bound::Included(&start as &dyn SortKey),
+                        Bound::Unbounded,
+                    ))),
                 )
             }
         };
-        let all = one.into_iter().chain(many.into_iter().flatten().map(|ByName(object)| object));
-        all.take_while(move |object| namespace.is_empty() || object.namespace() == namespace)
+        let all = one.into_iter().chain(many.into_iter().flatten().map(|Sorted(object)| object));
+        all.take_while(move |object| {
+            object.terminating() == terminating && (namespace.is_empty() || object.namespace() == namespace)
+        })
     }
 }
 
@@ -306,7 +316,7 @@ impl Index {
             self.by_namespace.remove(namespace);
         }
         for key in old.0.keys.iter() {
-            if self.by_key.get_mut(key).is_some_and(|holders| holders.remove(namespace, name)) {
+            if self.by_key.get_mut(key).is_some_and(|holders| holders.remove(&old)) {
                 self.by_key.remove(key);
             }
         }
@@ -318,20 +328,18 @@ impl Index {
         self.by_namespace.get(namespace)?.get(name).map(|InNamespace(object)| object)
     }
 
-    /// The objects with this key in `namespace`, or in all when it is empty, by namespace and name.
+    /// The objects with this key in `namespace`, or in all when it is empty, by namespace and name; first those that are not being deleted.
     pub fn with_key<'a>(&'a self, namespace: &'a str, key: &str) -> impl Iterator<Item = &'a Stored> {
-        self.by_key.get(key).into_iter().flat_map(move |holders| holders.iter(namespace))
+        let holders = self.by_key.get(key).into_iter();
+        holders.flat_map(move |holders| holders.iter(false, namespace).chain(holders.iter(true, namespace)))
     }
 
-    /// The first `limit` of them that are `wanted`.
-    pub fn first(
-        &self,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Vec<Stored> {
-        self.with_key(namespace, key).filter(|object| wanted(object)).take(limit).cloned().collect()
+    /// The first `limit` that a query finds and that are `wanted`.
+    pub fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Vec<Stored> {
+        let found = self.with_key(query.namespace, query.key);
+        // Those that are being deleted come last: who doesn't look for them goes through none.
+        let found = found.take_while(|object| query.terminating || !object.terminating());
+        found.filter(|object| wanted(object)).take(limit).cloned().collect()
     }
 
     /// How many objects have this key.

@@ -14,7 +14,7 @@ use std::{
 use concierge_shared::{
     admission::{
         fresh::Fresh,
-        lookup::{Found, Lookup, Namespace, Need, Nothing, Selection, World},
+        lookup::{Found, Lookup, Namespace, Need, Nothing, Query, Selection, World},
         object::Raw,
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
@@ -305,16 +305,9 @@ impl Lookup for Counting<'_> {
         selection
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
         let looked_at = AtomicUsize::new(0);
-        let selection = self.behind.first(kind, namespace, key, limit, &|object| {
+        let selection = self.behind.first(query, limit, &|object| {
             looked_at.fetch_add(1, Ordering::Relaxed);
             wanted(object)
         });

@@ -13,7 +13,7 @@ use concierge_shared::{
     admission::{
         envelope::Operation,
         fresh::Fresh,
-        lookup::{Found, Lookup, Namespace, Need, Selection, World},
+        lookup::{Found, Lookup, Namespace, Need, Query, Selection, World},
         object::Raw,
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
@@ -59,16 +59,9 @@ impl Lookup for Counting<'_> {
         selection
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
         self.note(1);
-        self.behind.first(kind, namespace, key, limit, &|object| {
+        self.behind.first(query, limit, &|object| {
             self.note(1);
             wanted(object)
         })
@@ -143,6 +136,14 @@ fn live(world: &World, need: &Need) -> (Vec<Stored>, bool) {
     }
 }
 
+/// What most objects are.
+#[derive(Clone, Copy, Debug)]
+enum Crowd {
+    Alive,
+    /// Being deleted, as all of a namespace are for a while.
+    Terminating,
+}
+
 /// An object of each kind and shape, and the requests about it, of the fixtures.
 struct Fixtures {
     templates: BTreeMap<&'static str, Vec<Value>>,
@@ -185,8 +186,8 @@ impl Fixtures {
         Self { templates, around, asked }
     }
 
-    /// The worlds of all fixtures, and `count` more objects of each kind.
-    fn world(&self, count: usize) -> World {
+    /// The worlds of all fixtures, and a crowd: `count` more objects of each kind.
+    fn world(&self, count: usize, crowd: Crowd) -> World {
         let mut world = World::default();
         let mut insert = |kind: &str, object: Value| {
             // What does not fit the schema is in no cache.
@@ -201,6 +202,9 @@ impl Fixtures {
             for number in 0..count {
                 let mut object = templates[number % templates.len()].clone();
                 object["metadata"]["name"] = json!(format!("crowd-{number}"));
+                if let Crowd::Terminating = crowd {
+                    object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+                }
                 insert(kind, object);
             }
         }
@@ -237,9 +241,18 @@ impl Fixtures {
 
 #[test]
 fn neither_a_request_nor_a_run_looks_at_more_objects_because_there_are_more() {
+    nothing_grows_with(Crowd::Alive);
+}
+
+#[test]
+fn neither_a_request_nor_a_run_looks_at_more_objects_because_more_are_being_deleted() {
+    nothing_grows_with(Crowd::Terminating);
+}
+
+fn nothing_grows_with(crowd: Crowd) {
     let fixtures = Fixtures::load();
     assert_eq!(fixtures.templates.len(), KINDS.len(), "each kind has a fixture that is admitted");
-    let (few, crowd) = (fixtures.world(FEW), fixtures.world(CROWD));
+    let (few, crowd) = (fixtures.world(FEW, crowd), fixtures.world(CROWD, crowd));
     let (mut failures, mut most) = (Vec::new(), BTreeMap::<_, [usize; 2]>::new());
     for asked in fixtures.deletions().iter().chain(&fixtures.asked) {
         let ((among_few, _), (reads, live_reads)) = (asked.cost(&few), asked.cost(&crowd));

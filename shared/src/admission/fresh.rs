@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Selection, in_namespace, shorten};
+use super::lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Query, Selection, shorten};
 use crate::index::{Index, Stored};
 
 /// The results of live reads, in front of the lookup that they correct.
@@ -107,25 +107,18 @@ impl Lookup for Fresh<'_> {
         behind
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        if let Some(list) = self.list(kind, namespace) {
-            return Selection { objects: list.first(namespace, key, limit, wanted), complete: true };
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        let Query { kind, key, .. } = query;
+        if let Some(list) = self.list(kind, query.namespace) {
+            return Selection { objects: list.first(query, limit, wanted), complete: true };
         }
         let is_read = |object: &Stored| {
             self.objects.contains_key(&(kind, object.namespace().to_owned(), object.name().to_owned()))
         };
         let unread = |object: &Stored| wanted(object) && !is_read(object);
-        let mut selection = self.behind.first(kind, namespace, key, limit, &unread);
+        let mut selection = self.behind.first(query, limit, &unread);
         let read = self.read(kind).filter_map(|(.., object)| object);
-        let read =
-            read.filter(|object| object.has_key(key) && in_namespace(object, namespace) && wanted(object));
+        let read = read.filter(|object| object.has_key(key) && query.finds(object) && wanted(object));
         selection.objects.extend(read.cloned());
         shorten(&mut selection.objects, limit);
         selection

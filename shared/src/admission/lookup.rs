@@ -75,6 +75,35 @@ impl Namespace {
     }
 }
 
+/// Which objects of a kind are looked for: those with an index key.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    pub kind: &'static str,
+    /// Empty for all.
+    pub namespace: &'a str,
+    pub key: &'a str,
+    /// Whether those count that are being deleted.
+    pub terminating: bool,
+}
+
+impl<'a> Query<'a> {
+    /// Those that are not being deleted. However many others there are, none of them is looked at.
+    pub const fn alive(kind: &'static str, namespace: &'a str, key: &'a str) -> Self {
+        Self { kind, namespace, key, terminating: false }
+    }
+
+    /// All of them.
+    pub const fn all(kind: &'static str, namespace: &'a str, key: &'a str) -> Self {
+        Self { kind, namespace, key, terminating: true }
+    }
+
+    /// Whether an object is among them, that has the key.
+    pub(super) fn finds(&self, object: &Stored) -> bool {
+        (self.namespace.is_empty() || object.namespace() == self.namespace)
+            && (self.terminating || !object.terminating())
+    }
+}
+
 /// The objects around the one under review.
 pub trait Lookup: Send + Sync {
     /// The object of this kind and name.
@@ -88,18 +117,10 @@ pub trait Lookup: Send + Sync {
         self.select(kind, key)
     }
 
-    /// The first `limit` objects of this kind, by namespace and name, with an index key and `wanted`; only those of
-    /// `namespace`, unless it is empty.
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        let mut selection = self.select_in(kind, namespace, key);
-        selection.objects.retain(|object| in_namespace(object, namespace) && wanted(object));
+    /// The first `limit` objects that a query finds and that are `wanted`, by namespace and name; last those that are being deleted.
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        let mut selection = self.select_in(query.kind, query.namespace, query.key);
+        selection.objects.retain(|object| query.finds(object) && wanted(object));
         shorten(&mut selection.objects, limit);
         selection
     }
@@ -257,15 +278,8 @@ impl Lookup for World {
         Selection { objects: objects.cloned().collect(), complete: true }
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        let objects = self.kinds.get(kind).map(|index| index.first(namespace, key, limit, wanted));
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        let objects = self.kinds.get(query.kind).map(|index| index.first(query, limit, wanted));
         Selection { objects: objects.unwrap_or_default(), complete: true }
     }
 
@@ -291,13 +305,9 @@ impl Lookup for World {
     }
 }
 
-pub(super) fn in_namespace(object: &Stored, namespace: &str) -> bool {
-    namespace.is_empty() || object.namespace() == namespace
-}
-
-/// Keeps the first `limit` objects by namespace and name.
+/// Keeps the first `limit` objects, in the order of an index.
 pub(super) fn shorten(objects: &mut Vec<Stored>, limit: usize) {
-    objects.sort_unstable_by(|a, b| (a.namespace(), a.name()).cmp(&(b.namespace(), b.name())));
+    objects.sort_unstable_by(|a, b| a.sort_key().cmp(&b.sort_key()));
     objects.truncate(limit);
 }
 
@@ -338,8 +348,8 @@ impl LookupExt for dyn Lookup + '_ {
     }
 
     fn first_as<K: Kind>(&self, namespace: &str, key: &str, limit: usize) -> Vec<Arc<K>> {
-        let alive = |object: &Stored| !object.terminating();
-        self.first(K::NAME, namespace, key, limit, &alive).objects.iter().filter_map(Stored::get).collect()
+        let query = Query::alive(K::NAME, namespace, key);
+        self.first(query, limit, &|_| true).objects.iter().filter_map(Stored::get).collect()
     }
 }
 

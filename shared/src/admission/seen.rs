@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Selection},
+    lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Query, Selection},
     problem::Problems,
     rule::AdmissionRule,
 };
@@ -213,15 +213,9 @@ impl Lookup for Recorder<'_> {
         selection
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        let selection = self.behind.first(kind, namespace, key, limit, wanted);
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        let Query { kind, namespace, key, .. } = query;
+        let selection = self.behind.first(query, limit, wanted);
         let count = || self.behind.count_in(kind, namespace, key).unwrap_or_default();
         self.note_list(kind, namespace, selection.complete.then(count));
         selection

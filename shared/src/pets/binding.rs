@@ -11,7 +11,7 @@ use std::{
 use super::{Pet, PetStore, STORE_LABEL};
 use crate::{
     admission::{
-        lookup::{Found, Lookup, LookupExt},
+        lookup::{Found, Lookup, LookupExt, Query},
         reference::referrers_key,
     },
     field::{FieldPath, at},
@@ -187,7 +187,8 @@ impl Stores {
     /// Those of them that are among the first of the store's pets by name. All are not looked at: each says so of itself.
     pub fn first_refused(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let first = |key: &str| lookup.first(Pet::NAME, namespace, key, LOOKED_AT, &|_| true).objects;
+        let first =
+            |key: &str| lookup.first(Query::all(Pet::NAME, namespace, key), LOOKED_AT, &|_| true).objects;
         let mut pets = first(&referrers_key(PetStore::NAME, namespace, store.name()));
         if !self.are_several() {
             pets.extend(first(&free_pets_key(namespace)));
@@ -200,34 +201,32 @@ impl Stores {
 
     /// The pets that name no store and belong to `store`.
     pub fn free_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
-        self.first_free_pets(lookup, store, usize::MAX, &|_| true)
+        self.free(lookup, store, true, usize::MAX)
     }
 
-    /// The first `limit` of them that are `wanted`.
-    pub fn first_free_pets(
-        &self,
-        lookup: &dyn Lookup,
-        store: &PetStore,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Vec<Stored> {
+    /// The first `limit` of them that are not being deleted.
+    pub fn first_free_pets(&self, lookup: &dyn Lookup, store: &PetStore, limit: usize) -> Vec<Stored> {
+        self.free(lookup, store, false, limit)
+    }
+
+    fn free(&self, lookup: &dyn Lookup, store: &PetStore, terminating: bool, limit: usize) -> Vec<Stored> {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
         let first = |key: &str, limit, wanted: &dyn Fn(&Stored) -> bool| {
-            lookup.first(Pet::NAME, namespace, key, limit, wanted).objects
+            let query = Query { kind: Pet::NAME, namespace, key, terminating };
+            lookup.first(query, limit, wanted).objects
         };
         if !self.are_several() {
-            return first(&free_pets_key(namespace), limit, wanted);
+            return first(&free_pets_key(namespace), limit, &|_| true);
         }
         let share = self.share(store);
         if let Some(tags) = share.tags() {
             // By tag, so that nobody looks at those of the other stores.
             return tags.into_iter().fold(Vec::new(), |mut pets, tag| {
-                pets.extend(first(&free_pets_tag_key(namespace, tag), limit - pets.len(), wanted));
+                pets.extend(first(&free_pets_tag_key(namespace, tag), limit - pets.len(), &|_| true));
                 pets
             });
         }
-        let belongs =
-            |stored: &Stored| stored.get::<Pet>().is_some_and(|pet| share.has(&pet)) && wanted(stored);
+        let belongs = |stored: &Stored| stored.get::<Pet>().is_some_and(|pet| share.has(&pet));
         let is_any = self.count_pets(lookup, store) > 0;
         if is_any { first(&free_pets_key(namespace), limit, &belongs) } else { Vec::new() }
     }

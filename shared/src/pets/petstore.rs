@@ -11,7 +11,7 @@ use crate::{
     access::Access,
     admission::{
         defaults::{Fill, Filled, has_space_around, missing, trimmed},
-        lookup::Lookup,
+        lookup::{Lookup, Query},
         problem::{Cause, Problems},
         reference::referrers_key,
         review::{Review, abridged, check_in_use},
@@ -251,7 +251,7 @@ impl Kind for PetStore {
         // Pets that name the store refer to it.
         let pets = review.using(|lookup, _, limit| {
             let stores = Stores::of(lookup, review.namespace);
-            stores.first_free_pets(lookup, review.object, limit, &|pet| !pet.terminating())
+            stores.first_free_pets(lookup, review.object, limit)
         });
         check_in_use::<Self>(&IN_USE, pets, problems);
     }
@@ -371,8 +371,8 @@ fn first_pets(lookup: &dyn Lookup, stores: &Stores, store: &PetStore) -> Vec<Sto
     const LOOKED_AT: usize = 500;
     let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
     let key = referrers_key(PetStore::NAME, namespace, store.name());
-    let mut pets = lookup.first(Pet::NAME, namespace, &key, LOOKED_AT, &|_| true).objects;
-    pets.extend(stores.first_free_pets(lookup, store, LOOKED_AT, &|_| true));
+    let mut pets = lookup.first(Query::alive(Pet::NAME, namespace, &key), LOOKED_AT, &|_| true).objects;
+    pets.extend(stores.first_free_pets(lookup, store, LOOKED_AT));
     pets
 }
 

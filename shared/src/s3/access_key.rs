@@ -21,6 +21,7 @@ use crate::{
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
+        lookup::Query,
         problem::{Cause, Problems},
         reference::{Reference, referrers_key},
         review::Review,
@@ -259,8 +260,8 @@ fn check_number(review: &Review<'_, AccessKey>, user: &ObjectRef, problems: &mut
         if user.visible::<User>(lookup, review.namespace).is_none() {
             return Vec::new();
         }
-        let other = |one: &crate::index::Stored| !one.terminating() && !review.is_self(one);
-        lookup.first(AccessKey::NAME, "", &key, SLOTS, &other).objects
+        let other = |one: &crate::index::Stored| !review.is_self(one);
+        lookup.first(Query::alive(AccessKey::NAME, "", &key), SLOTS, &other).objects
     });
     let rules = [&IAM_09, &ONE_ROTATES, &ROOM];
     others.by_name().check(problems, "spec.userRef", &rules, |others, problems| {

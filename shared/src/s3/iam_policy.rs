@@ -23,7 +23,7 @@ use crate::{
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
-        lookup::Lookup,
+        lookup::{Lookup, Query},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -223,9 +223,8 @@ pub(super) fn identity_facts<K: AtProvider>(lookup: &dyn Lookup, object: &K, tex
     let namespace = object.meta().namespace.as_deref().unwrap_or_default();
     let provider = object.provider_key();
     let is_own = |name: &String| {
-        let found =
-            lookup.first(Bucket::NAME, namespace, &held_key(&provider, name), 1, &|one| !one.terminating());
-        !found.objects.is_empty()
+        let key = held_key(&provider, name);
+        !lookup.first(Query::alive(Bucket::NAME, namespace, &key), 1, &|_| true).objects.is_empty()
     };
     let named = named_buckets(text);
     Facts {

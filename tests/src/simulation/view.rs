@@ -8,7 +8,7 @@ use concierge_reconciler::engine::{
 };
 use concierge_runtime::cache::{Change, ChildChange, ChildKey, ChildSeen, Known, project};
 use concierge_shared::{
-    admission::lookup::{Found, Lookup, Namespace, NamespaceFound, Selection, World, first_wanted},
+    admission::lookup::{Found, Lookup, Namespace, NamespaceFound, Query, Selection, World, first_wanted},
     child::Child,
     index::Stored,
     kind::KindInfo,
@@ -151,22 +151,15 @@ impl Lookup for View {
         selection
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        if self.server.is_blind(kind) {
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        if self.server.is_blind(query.kind) {
             return Selection::default();
         }
         let counted = |object: &Stored| {
             self.server.count_reads(1);
             wanted(object)
         };
-        let first = |many| self.seen.lock().world.first(kind, namespace, key, many, &|_| true).objects;
+        let first = |many| self.seen.lock().world.first(query, many, &|_| true).objects;
         Selection { objects: first_wanted(limit, &counted, first), complete: true }
     }
 

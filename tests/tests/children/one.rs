@@ -6,7 +6,7 @@ use anyhow::Result;
 use concierge_reconciler::engine::cluster::objects::{Objects, Unreadable};
 use concierge_runtime::cache::Change;
 use concierge_shared::{
-    admission::lookup::{Found, Lookup, Namespace, Selection, World},
+    admission::lookup::{Found, Lookup, Namespace, Query, Selection, World},
     index::Stored,
     kind::{Kind, store},
 };
@@ -49,15 +49,8 @@ impl Lookup for One {
         self.world.lock().select(kind, key)
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        self.world.lock().first(kind, namespace, key, limit, wanted)
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        self.world.lock().first(query, limit, wanted)
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use concierge_shared::{
-    admission::lookup::{Found, Lookup},
+    admission::lookup::{Found, Lookup, Query},
     index::Stored,
     kind::Kind,
 };
@@ -143,8 +143,8 @@ impl Context {
             let newer = newer.get(&ObjectKey::from(cached));
             newer.is_none_or(|newer| !is_older(cached.meta(), newer.meta()))
         };
-        let selection =
-            self.lookup().first(K::NAME, namespace, key, 1, &|cached| is_wanted(cached) && is_newest(cached));
+        let query = Query::all(K::NAME, namespace, key);
+        let selection = self.lookup().first(query, 1, &|cached| is_wanted(cached) && is_newest(cached));
         match (selection.objects.first(), selection.complete) {
             (Some(found), _) => Ok(found.get()),
             (None, true) => Ok(None),

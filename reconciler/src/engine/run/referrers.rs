@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use concierge_shared::{
     admission::{
+        lookup::Query,
         reference::{ALLOWED_NAMESPACES_ANNOTATION, implied_referrers_key, permits, referrers_key},
         seen::FEW,
     },
@@ -113,8 +114,9 @@ impl<R: Reconcile> Run<R> {
     fn known_referrers(&self, users: &Users, limit: usize) -> Vec<Stored> {
         let lookup = self.ctx.lookup();
         let is_one = |user: &Stored| users.has(self, user);
-        let first =
-            |kind| users.keys().flat_map(move |key| lookup.first(kind, "", key, limit, &is_one).objects);
+        let first = |kind| {
+            users.keys().flat_map(move |key| lookup.first(Query::all(kind, "", key), limit, &is_one).objects)
+        };
         self.kinds_of_the_group().into_iter().flat_map(first).collect()
     }
 

@@ -6,7 +6,7 @@ mod step;
 use std::time::Duration;
 
 use concierge_shared::{
-    admission::reference::referrers_key,
+    admission::{lookup::Query, reference::referrers_key},
     index::Stored,
     kind::Kind,
     s3::{AccessKey, Bucket, BucketPolicy, BucketStatus, ChildNames, User},
@@ -76,7 +76,7 @@ fn no_policy(ctx: &Context, to: &Connection, bucket: &Bucket, names: &ChildNames
     let (namespace, name) = (bucket.metadata.namespace.as_deref()?, bucket.metadata.name.as_deref()?);
     let other = |one: &Stored| one.namespace() != namespace || one.name() != names.policy;
     let users = referrers_key(Bucket::NAME, namespace, name);
-    let others = ctx.lookup().first(BucketPolicy::NAME, "", &users, 1, &other).objects;
+    let others = ctx.lookup().first(Query::all(BucketPolicy::NAME, "", &users), 1, &other).objects;
     let other = others.first()?;
     Some(match other.namespace() == namespace {
         true => format!(
@@ -92,7 +92,7 @@ fn foreign_key(ctx: &Context, bucket: &Bucket, names: &ChildNames) -> Option<Str
     let namespace = bucket.metadata.namespace.as_deref()?;
     let other = |one: &Stored| one.namespace() != namespace || one.name() != names.key;
     let users = referrers_key(User::NAME, namespace, &names.user);
-    let others = ctx.lookup().first(AccessKey::NAME, "", &users, 1, &other).objects;
+    let others = ctx.lookup().first(Query::all(AccessKey::NAME, "", &users), 1, &other).objects;
     let here = |one: &Stored| match one.namespace() == namespace {
         true => format!("AccessKey {}", one.name()),
         false => "an AccessKey of another namespace".to_owned(),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     admission::{
         claim::Claim,
-        lookup::Found,
+        lookup::{Found, Query},
         problem::{Cause, Problems},
         reference::{self, DELETE_IN_USE_ANNOTATION, Reference},
         rule::AdmissionRule,
@@ -86,7 +86,7 @@ pub(super) fn check_claim<K: Kind>(
         for Reference { kind, namespace, name, .. } in references {
             namespace.iter().for_each(|namespace| drop(lookup.find(kind, namespace, name)));
         }
-        lookup.first(K::NAME, "", &claim.index_key(), 1, &is_other).objects
+        lookup.first(Query::all(K::NAME, "", &claim.index_key()), 1, &is_other).objects
     });
     let Findings { problems, taken, claims, .. } = found;
     let before = taken.len();

@@ -6,7 +6,7 @@ use crate::{
     admission::{
         defaults::Defaulted,
         envelope::{Operation, UserInfo},
-        lookup::{Found, Lookup},
+        lookup::{Found, Lookup, Query},
         object::Raw,
         reference::{self, Reference, implied_referrers_key, referrers_key},
         rule::Enforcement,
@@ -118,12 +118,10 @@ impl<K: Kind> Review<'_, K> {
     pub fn users(&self, key: &str, uses: impl Fn(&dyn Lookup, &Stored) -> bool) -> Seen<Users> {
         let group = K::group(&());
         let kinds: Vec<_> = KINDS.iter().filter(|kind| (kind.group)() == group).collect();
-        let wanted = |user: &Stored| !user.terminating() && uses(self.lookup, user);
+        let wanted = |user: &Stored| uses(self.lookup, user);
         self.using(|lookup, namespace, limit| {
-            let of_kinds = kinds.iter();
-            of_kinds
-                .flat_map(|kind| lookup.first(kind.name, namespace, key, limit, &wanted).objects)
-                .collect()
+            let queries = kinds.iter().map(|kind| Query::alive(kind.name, namespace, key));
+            queries.flat_map(|query| lookup.first(query, limit, &wanted).objects).collect()
         })
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{INTERNAL, Project, REPOSITORY_URL, SAME_REPOSITORY, SOURCE_NAME, SOURCES};
 use crate::{
     admission::{
-        lookup::Lookup,
+        lookup::{Lookup, Query},
         problem::{Cause, Problems},
         review::Review,
     },
@@ -100,7 +100,7 @@ pub(super) fn check_same_repository(review: &Review<'_, Project>, problems: &mut
         let is_other = |other: &Stored| !review.is_self(other);
         let others = review
             .look_up(|lookup: &dyn Lookup| {
-                lookup.first(Project::NAME, review.namespace, &key, 1, &is_other).objects
+                lookup.first(Query::all(Project::NAME, review.namespace, &key), 1, &is_other).objects
             })
             .by_name();
         let field = at("spec.sources").index(nth).field("repositoryUrl");

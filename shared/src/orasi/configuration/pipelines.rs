@@ -3,7 +3,7 @@
 use super::{Configuration, SELECTOR, SELECTS};
 use crate::{
     admission::{
-        lookup::Lookup,
+        lookup::{Lookup, Query},
         problem::{Cause, Problems},
         review::Review,
     },
@@ -17,15 +17,13 @@ const LOOKED_AT: usize = 500;
 pub(super) fn check(review: &Review<'_, Configuration>, problems: &mut Problems) {
     let (selector, field) = (&review.object.spec.pipelines, "spec.pipelines");
     selector.check(field, &SELECTOR, problems);
-    let is_selected = |one: &Stored| !one.terminating() && selector.selects(one.meta().labels.as_ref());
+    let is_selected = |one: &Stored| selector.selects(one.meta().labels.as_ref());
     let taken = review.look_up(|lookup: &dyn Lookup| {
         let count = |key: &str| lookup.count_in(SELECTED, review.namespace, key).unwrap_or_default();
         let keys = selector.best_keys(review.namespace, count);
         let found: usize = keys.iter().map(|key| count(key)).sum();
-        found > LOOKED_AT
-            || keys
-                .iter()
-                .any(|key| !lookup.first(SELECTED, review.namespace, key, 1, &is_selected).objects.is_empty())
+        let mut queries = keys.iter().map(|key| Query::alive(SELECTED, review.namespace, key));
+        found > LOOKED_AT || queries.any(|query| !lookup.first(query, 1, &is_selected).objects.is_empty())
     });
     taken.check(problems, field, &[&SELECTS], |any, problems| {
         if !any {

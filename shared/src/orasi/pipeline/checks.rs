@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     admission::{
-        lookup::Lookup,
+        lookup::{Lookup, Query},
         problem::{Cause, Problems},
         review::{Review, check_in_use},
     },
@@ -76,14 +76,10 @@ fn fits(connector: ConnectorType, storage: StorageType) -> bool {
 pub(super) fn check_taken(review: &Review<'_, Pipeline>, problems: &mut Problems) {
     let keys = keys_of_labels(review.namespace, review.object.metadata.labels.as_ref());
     let meta = &review.object.metadata;
-    let selects = |user: &Stored| {
-        !user.terminating() && user.get::<Configuration>().is_some_and(|one| one.selects(meta))
-    };
+    let selects = |user: &Stored| user.get::<Configuration>().is_some_and(|one| one.selects(meta));
     let users = review.using(|lookup: &dyn Lookup, _, limit| {
-        let keys = keys.iter();
-        keys.flat_map(|key| lookup.first(Configuration::NAME, review.namespace, key, limit, &selects).objects)
-            .take(limit)
-            .collect()
+        let queries = keys.iter().map(|key| Query::alive(Configuration::NAME, review.namespace, key));
+        queries.flat_map(|query| lookup.first(query, limit, &selects).objects).take(limit).collect()
     });
     check_in_use::<Pipeline>(&IN_USE, users, problems);
 }

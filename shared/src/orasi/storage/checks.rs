@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     admission::{
-        lookup::Lookup,
+        lookup::{Lookup, Query},
         problem::{Cause, Problems},
         review::Review,
     },
@@ -208,7 +208,7 @@ pub(super) fn check_overlap(review: &Review<'_, Storage>, problems: &mut Problem
     let keeps = review.old.is_none_or(|old| old.place().as_ref() == Some(&place));
     let others = review.using(|lookup, namespace, limit| {
         others(lookup, namespace, &place, limit.min(LOOKED_AT), &|other| {
-            !other.terminating() && !review.is_self(other) && review.gives_way(other.meta(), keeps)
+            !review.is_self(other) && review.gives_way(other.meta(), keeps)
         })
     });
     let field = review.object.spec.place_field();
@@ -236,7 +236,7 @@ fn others(
     for key in keys {
         let more = limit.saturating_sub(found.len());
         if more > 0 {
-            found.extend(lookup.first(Storage::NAME, namespace, &key, more, wanted).objects);
+            found.extend(lookup.first(Query::alive(Storage::NAME, namespace, &key), more, wanted).objects);
         }
     }
     found

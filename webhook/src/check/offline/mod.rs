@@ -12,7 +12,7 @@ use concierge_shared::{
     admission::{
         defaults,
         envelope::Operation,
-        lookup::{Found, Lookup, Namespace, NamespaceFound, Selection, World},
+        lookup::{Found, Lookup, Namespace, NamespaceFound, Query, Selection, World},
         object::Raw,
         problem::Problem,
         review::{Context, Evaluation, Request, Stage},
@@ -259,15 +259,8 @@ impl Lookup for Around<'_> {
         self.world(kind).select(kind, key)
     }
 
-    fn first(
-        &self,
-        kind: &'static str,
-        namespace: &str,
-        key: &str,
-        limit: usize,
-        wanted: &dyn Fn(&Stored) -> bool,
-    ) -> Selection {
-        self.world(kind).first(kind, namespace, key, limit, wanted)
+    fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
+        self.world(query.kind).first(query, limit, wanted)
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
