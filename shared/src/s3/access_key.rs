@@ -29,6 +29,7 @@ use crate::{
     },
     common::{ObjectRef, names::is_name},
     field::at,
+    index::Stored,
     kind::Kind,
     rules, status,
 };
@@ -253,19 +254,24 @@ fn check_user(review: &Review<'_, AccessKey>, problems: &mut Problems) {
 /// How many keys a user has room for.
 const SLOTS: usize = 2;
 
+/// Of those that are there all the same, the older ones keep their place.
 fn check_number(review: &Review<'_, AccessKey>, user: &ObjectRef, problems: &mut Problems) {
+    let has_place = |old: &AccessKey| {
+        old.spec.user_ref.as_ref() == Some(user) && old.rotates() == review.object.rotates()
+    };
+    let keeps = review.old.is_none_or(has_place);
     let key = referrers_key(User::NAME, user.namespace_in(review.namespace), &user.name);
     let others = review.look_up(|lookup| {
         // What is not permitted is not counted.
         if user.visible::<User>(lookup, review.namespace).is_none() {
             return Vec::new();
         }
-        let other = |one: &crate::index::Stored| !review.is_self(one);
+        let other = |one: &Stored| !review.is_self(one) && review.gives_way(one.meta(), keeps);
         lookup.first(Query::alive(AccessKey::NAME, "", &key), SLOTS, &other).objects
     });
     let rules = [&IAM_09, &ONE_ROTATES, &ROOM];
     others.by_name().check(problems, "spec.userRef", &rules, |others, problems| {
-        let is_rotated = |one: &crate::index::Stored| one.get::<AccessKey>().is_some_and(|key| key.rotates());
+        let is_rotated = |one: &Stored| one.get::<AccessKey>().is_some_and(|key| key.rotates());
         let (own, other) = (review.object.rotates(), others.iter().any(is_rotated));
         if others.len() >= SLOTS {
             let message = format!("has {SLOTS} AccessKeys, the most that a user can have; delete one first");

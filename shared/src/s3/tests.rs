@@ -44,6 +44,15 @@ fn policy_of(owner: &str) -> Value {
 
 /// What comes of storing `new` in the place of `old`, or of deleting `old`.
 fn review(world: &[Value], new: Option<&Value>, old: Option<&Value>) -> Evaluation {
+    let operation = match (new, old) {
+        (Some(_), None) => Operation::Create,
+        (Some(_), Some(_)) => Operation::Update,
+        _ => Operation::Delete,
+    };
+    evaluate(world, operation, new, old)
+}
+
+fn evaluate(world: &[Value], operation: Operation, new: Option<&Value>, old: Option<&Value>) -> Evaluation {
     let mut lookup = World::default();
     for object in world {
         let kind = by_name(object["kind"].as_str().unwrap()).unwrap();
@@ -52,11 +61,6 @@ fn review(world: &[Value], new: Option<&Value>, old: Option<&Value>) -> Evaluati
     let kind = by_name(new.or(old).unwrap()["kind"].as_str().unwrap()).unwrap();
     let (new, old) = (new.map(Value::to_string), old.map(Value::to_string));
     let (new, old) = (new.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
-    let operation = match (&new, &old) {
-        (Some(_), None) => Operation::Create,
-        (Some(_), Some(_)) => Operation::Update,
-        _ => Operation::Delete,
-    };
     let request = Request {
         stage: Stage::Validate,
         operation,
@@ -71,6 +75,49 @@ fn review(world: &[Value], new: Option<&Value>, old: Option<&Value>) -> Evaluati
 
 fn denied(evaluation: &Evaluation) -> Vec<&'static str> {
     evaluation.denials.iter().map(|problem| problem.rule.id).collect()
+}
+
+/// The rules that a stored object breaks when the reconciler looks at it once more.
+fn broken(world: &[Value], object: &Value) -> Vec<&'static str> {
+    denied(&evaluate(world, Operation::Update, Some(object), None))
+}
+
+fn created(minute: usize, mut object: Value) -> Value {
+    object["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T12:{minute:02}:00Z"));
+    object
+}
+
+#[test]
+fn of_two_buckets_of_one_name_that_raced_the_older_keeps_it() {
+    let mut other = provider();
+    other["metadata"]["name"] = json!("other");
+    let spec = json!({"providerRef": {"name": "other"}, "name": "photos"});
+    let (older, younger) = (created(0, bucket()), created(1, object("Bucket", "pictures", spec)));
+    let world = [provider(), other, older.clone(), younger.clone()];
+    let taken = ["s3.bucket.same-endpoint"];
+    assert_eq!(broken(&world, &older), [""; 0]);
+    assert_eq!(broken(&world, &younger), taken);
+    assert_eq!(denied(&review(&world, Some(&older), None)), taken, "whoever asks comes last");
+}
+
+#[test]
+fn of_keys_that_raced_the_older_ones_keep_their_place() {
+    let user = object("User", "web", json!({"providerRef": {"name": "wasabi"}, "name": "web"}));
+    let key = |name: &str, minute, rotates: bool| {
+        let of = |name: &str| json!({"name": name});
+        let spec = json!({"providerRef": of("wasabi"), "userRef": of("web"), "rotate": {"enabled": rotates}});
+        created(minute, object("AccessKey", name, spec))
+    };
+    // The names are in another order than the ages.
+    let keys = [key("c", 0, true), key("b", 1, false), key("a", 2, false)];
+    let world = [&[provider(), user.clone()][..], &keys].concat();
+    assert_eq!(broken(&world, &keys[0]), [""; 0]);
+    assert_eq!(broken(&world, &keys[1]), [""; 0]);
+    assert_eq!(broken(&world, &keys[2]), ["s3.accesskey.iam-09"]);
+    let keys = [key("b", 0, true), key("a", 1, true)];
+    let world = [&[provider(), user][..], &keys].concat();
+    assert_eq!(broken(&world, &keys[0]), [""; 0]);
+    assert_eq!(broken(&world, &keys[1]), ["s3.accesskey.one-rotates"]);
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub enum ConditionReason {
     Throttled,
     /// The service refused our credentials.
     Unauthorised,
-    /// The service says that something else changed at the same time.
+    /// Something else changed at the same time, or another object has what this one wants.
     Conflict,
     /// The service refused the request as wrong.
     Refused,

@@ -173,7 +173,8 @@ async fn of_two_that_claim_the_same_the_older_keeps_it() {
     let new = world.toy("new", json!({ "colour": "brown", "key": 7 }));
     let _process = world.healthy().await;
     assert_eq!(world.server.condition(&old, "Ready"), "True Reconciled");
-    assert_eq!(world.server.condition(&new, "Valid"), "False Invalid");
+    assert_eq!(world.server.condition(&new, "Valid"), "False Conflict");
+    assert_eq!(world.server.condition(&new, "Ready"), "False Conflict");
     let claims = world.server.of_kind("Claim");
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0]["spec"]["holder"]["name"], "old");

@@ -247,3 +247,28 @@ async fn a_bucket_whose_name_was_freed_and_taken_by_anothers_object_is_told_of_a
     assert_eq!(changes(&world, from), [""; 0]);
     assert!(world.store.has("photos"));
 }
+
+/// Two that were created at the same instant: the door looks for the other one, and reserves nothing.
+#[tokio::test(start_paused = true)]
+async fn of_two_buckets_of_one_name_at_two_providers_of_one_service_the_older_keeps_it() {
+    let world = World::new();
+    let older = world.bucket("photos", json!({ "autoManage": { "enabled": false } }));
+    let spec = world.server.read(&ObjectKey::new("Provider", "default", "p")).unwrap()["spec"].clone();
+    world.put("Provider", "q", spec);
+    sleep(MINUTE).await;
+    let spec =
+        json!({ "name": "photos", "providerRef": { "name": "q" }, "autoManage": { "enabled": false } });
+    let younger = world.put("Bucket", "pictures", spec);
+    let _process = world.healthy();
+    world.until_ready(&older).await;
+    let refused = |world: &World| world.server.condition(&younger, "Ready") == "False Conflict";
+    world.until("refused", 5 * MINUTE, refused).await;
+    let says = world.server.message(&younger, "Ready");
+    assert!(
+        says.starts_with("spec.name: is the name of a Bucket at another Provider with the same endpoint"),
+        "{says}"
+    );
+    sleep(30 * MINUTE).await;
+    assert!(world.server.is_ready(&older) && world.is_synced(&older), "{}", world.dump());
+    assert_eq!(world.store.count("CreateBucket"), 1);
+}

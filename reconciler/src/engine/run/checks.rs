@@ -8,6 +8,7 @@ use std::{
 use concierge_shared::{
     admission::{
         answer::explained,
+        claim::Claim,
         envelope::Operation,
         lookup::Found,
         object::Raw,
@@ -40,8 +41,13 @@ impl<R: Reconcile> Run<R> {
         }
         let told = problems.iter().map(|problem| format!("{}: {}", problem.field, explained(problem)));
         let message = listed(told);
-        self.set(ConditionType::Valid, false, ConditionReason::Invalid, &message);
-        self.unready(ConditionReason::Invalid, &message);
+        // What another object has is no mistake in this one.
+        let reason = match problems.iter().all(|problem| self.is_anothers(problem)) {
+            true => ConditionReason::Conflict,
+            false => ConditionReason::Invalid,
+        };
+        self.set(ConditionType::Valid, false, reason, &message);
+        self.unready(reason, &message);
         Break(End::Requeue(Requeue::Slow))
     }
 
@@ -80,14 +86,23 @@ impl<R: Reconcile> Run<R> {
 
     /// Of several objects that hold the same value, and were stored without admission, one keeps it.
     fn is_of_a_claim_it_wins(&self, problem: &Problem) -> bool {
-        let claims = self.object.claims();
-        let mut of_it =
-            claims.iter().filter(|claim| claim.field == problem.field && claim.rule == problem.rule);
-        problem.cause == Cause::Duplicate
-            && of_it.all(|claim| {
-                let holders = self.ctx.lookup().select(R::Kind::NAME, &claim.index_key()).objects;
-                winner(&holders).is_none_or(|winner| winner.meta().uid == self.meta().uid)
-            })
+        let claims = self.claims_of(problem);
+        let wins = |claim: &Claim| {
+            let holders = self.ctx.lookup().select(R::Kind::NAME, &claim.index_key()).objects;
+            winner(&holders).is_none_or(|winner| winner.meta().uid == self.meta().uid)
+        };
+        problem.cause == Cause::Duplicate && !claims.is_empty() && claims.iter().all(wins)
+    }
+
+    fn is_anothers(&self, problem: &Problem) -> bool {
+        let is_taken = problem.rule.protects_others || !self.claims_of(problem).is_empty();
+        problem.cause == Cause::Duplicate && is_taken
+    }
+
+    fn claims_of(&self, problem: &Problem) -> Vec<Claim> {
+        let mut claims = self.object.claims();
+        claims.retain(|claim| claim.field == problem.field && claim.rule == problem.rule);
+        claims
     }
 
     /// Waits until what the object refers to is there, may be referred to, and is ready.

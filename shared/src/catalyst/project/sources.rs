@@ -97,7 +97,8 @@ fn check_repository(review: &Review<'_, Project>, url: &str, field: FieldPath, p
 pub(super) fn check_same_repository(review: &Review<'_, Project>, problems: &mut Problems) {
     for (nth, repository) in repositories(review.object) {
         let key = repository_key(review.namespace, &repository);
-        let is_other = |other: &Stored| !review.is_self(other);
+        let keeps = review.old.is_none_or(|old| keys(old).contains(&key));
+        let is_other = |other: &Stored| !review.is_self(other) && review.gives_way(other.meta(), keeps);
         let others = review
             .look_up(|lookup: &dyn Lookup| {
                 lookup.first(Query::all(Project::NAME, review.namespace, &key), 1, &is_other).objects

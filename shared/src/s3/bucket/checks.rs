@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     admission::{
-        lookup::{Found, Lookup, LookupExt},
+        lookup::{Found, Lookup},
         problem::{Cause, Problems},
         review::{Review, annotation},
     },
     field::at,
+    index::Stored,
     kind::Kind,
     s3::{
         Provider,
@@ -126,18 +127,25 @@ pub(super) fn check_at_provider(review: &Review<'_, Bucket>, problems: &mut Prob
 /// How many Buckets of one name are looked at. Each is at another Provider.
 const LOOKED_AT: usize = 50;
 
-/// Names are the provider's, however many Providers lead to it.
+/// Names are the provider's, however many Providers lead to it. Of two that are there all the same, the older keeps its name.
 pub(super) fn check_same_endpoint(review: &Review<'_, Bucket>, problems: &mut Problems) {
     let bucket = &**review.object;
+    let keeps = review.old.is_none_or(|old| old.spec.name == bucket.spec.name);
     let others = review.look_up(|lookup| {
         let own =
             provider_of(lookup, bucket).and_then(|provider| endpoint::service(&provider.spec.endpoint))?;
-        let same: Vec<_> = lookup.first_as::<Bucket>("", &named_key(&bucket.spec.name), LOOKED_AT);
-        let elsewhere = same.into_iter().filter(|other| other.provider_key() != bucket.provider_key());
-        Some(elsewhere.filter(|other| is_at(lookup, other, &own)).count())
+        let goes_first = |other: &Stored| {
+            let at_another =
+                other.get::<Bucket>().is_some_and(|at| at.provider_key() != bucket.provider_key());
+            at_another && !other.terminating() && review.gives_way(other.meta(), keeps)
+        };
+        let key = named_key(&bucket.spec.name);
+        let others = lookup.first(Bucket::NAME, "", &key, LOOKED_AT, &goes_first).objects;
+        let mut others = others.iter().filter_map(Stored::get::<Bucket>);
+        Some(others.any(|other| is_at(lookup, &other, &own)))
     });
     others.check(problems, "spec.name", &[&SAME_ENDPOINT], |others, problems| {
-        if others.is_some_and(|others| others > 0) {
+        if others == Some(true) {
             let message = "is the name of a Bucket at another Provider with the same endpoint; choose another, or refer to \
                            that Bucket";
             problems.add(&SAME_ENDPOINT, Cause::Duplicate, "spec.name", message);
