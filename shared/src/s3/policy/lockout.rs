@@ -21,11 +21,18 @@ const NEEDED: &[&str] = &[
     "s3:ListBucket",
 ];
 
-/// Says which statements shut Concierge out, unless that is meant.
+/// Says which statements shut Concierge out, unless that is meant. What is attached to a user concerns that user alone.
 pub(super) fn check(lint: &mut Lint<'_>, policy: &Policy) {
-    let (Some(controller), false) = (lint.subject.controller, lint.subject.allow_lockout) else {
-        return check_addresses(lint, policy);
-    };
+    if !lint.subject.is_of_bucket() || lint.subject.allow_lockout {
+        return;
+    }
+    if let Some(controller) = lint.subject.controller {
+        check_controller(lint, policy, controller);
+    }
+    check_addresses(lint, policy);
+}
+
+fn check_controller(lint: &mut Lint<'_>, policy: &Policy, controller: &str) {
     let resource = format!("arn:aws:s3:::{}", lint.subject.bucket.unwrap_or("bucket"));
     for statement in policy.statements.iter().filter(|one| one.effect == Effect::Deny) {
         let alone = Policy { version: policy.version, statements: vec![certain(statement)] };
@@ -46,7 +53,6 @@ pub(super) fn check(lint: &mut Lint<'_>, policy: &Policy) {
             lint.add(&LCK_01, statement.span.clone(), message);
         }
     }
-    check_addresses(lint, policy);
 }
 
 /// What is known of Concierge's requests: encrypted, and by whom.
@@ -82,9 +88,6 @@ fn is_network(condition: &Condition) -> bool {
 }
 
 fn check_addresses(lint: &mut Lint<'_>, policy: &Policy) {
-    if !lint.subject.is_of_bucket() || lint.subject.allow_lockout {
-        return;
-    }
     for statement in policy.statements.iter().filter(|one| one.effect == Effect::Deny) {
         let exempts = statement.conditions.iter().any(|one| {
             one.key.text.eq_ignore_ascii_case("aws:PrincipalArn")

@@ -119,6 +119,23 @@ fn a_key_has_at_most_1024_bytes() {
 }
 
 #[test]
+fn only_a_bucket_policy_locks_out_who_is_not_its_own() {
+    let everything = r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}"#;
+    let elsewhere = r#"{"Effect": "Deny", "Principal": "*", "Condition": {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}}"#;
+    for (deny, rule) in [(everything, "s3.policy.lck-01"), (elsewhere, "s3.policy.lck-03")] {
+        assert!(ids(B, deny, &subject(B)).contains(rule), "{rule}");
+        assert!(
+            !ids(B, deny, &Subject { allow_lockout: true, ..subject(B) }).contains(rule),
+            "{rule} is meant"
+        );
+        let of_user = deny.replace(r#""Principal": "*", "#, "");
+        for kind in [M, N] {
+            assert_eq!(ids(kind, &of_user, &subject(kind)), BTreeSet::new(), "{kind:?}");
+        }
+    }
+}
+
+#[test]
 fn wasabi_only_warns_of_listing_all_buckets() {
     let of = |profile| ids(B, r#"{"Action": ["s3:ListAllMyBuckets"]}"#, &Subject { profile, ..subject(B) });
     assert!(of(Profile::Wasabi).contains("s3.policy.act-07-account"));
