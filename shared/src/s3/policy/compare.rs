@@ -1,6 +1,6 @@
 //! How a value of a request is compared with that of a condition.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::LazyLock};
 
 use ipnet::IpNet;
 use jiff::{Timestamp, civil};
@@ -99,7 +99,7 @@ impl Range {
 
     /// Whether all of it is private or reserved: nobody calls from there over the internet.
     pub fn is_private(self) -> bool {
-        const PRIVATE: [&str; 9] = [
+        const TEXTS: [&str; 9] = [
             "10.0.0.0/8",
             "172.16.0.0/12",
             "192.168.0.0/16",
@@ -110,7 +110,9 @@ impl Range {
             "fe80::/10",
             "::1/128",
         ];
-        PRIVATE.iter().filter_map(|range| range.parse::<IpNet>().ok()).any(|range| range.contains(&self.0))
+        static PRIVATE: LazyLock<Vec<IpNet>> =
+            LazyLock::new(|| TEXTS.iter().filter_map(|range| range.parse().ok()).collect());
+        PRIVATE.iter().any(|range| range.contains(&self.0))
     }
 
     /// Whether it is so narrow that it says who calls: at least /8, or /32 for version 6. Private ranges are.

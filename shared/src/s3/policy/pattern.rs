@@ -1,6 +1,6 @@
 //! The actions of S3, and patterns of actions.
 
-use std::{cell::OnceCell, collections::HashMap, sync::LazyLock};
+use std::{cell::OnceCell, collections::BTreeMap, sync::LazyLock};
 
 use super::{
     catalogue::{ACCOUNT_ACTIONS, BUCKET_ACTIONS, OBJECT_ACTIONS, OTHER_ACTIONS},
@@ -39,7 +39,7 @@ pub(super) static S3_ACTIONS: LazyLock<Vec<S3Action>> = LazyLock::new(|| {
     all.collect()
 });
 
-static BY_NAME: LazyLock<HashMap<&'static str, &'static S3Action>> =
+static BY_NAME: LazyLock<BTreeMap<&'static str, &'static S3Action>> =
     LazyLock::new(|| S3_ACTIONS.iter().map(|action| (action.lower.as_str(), action)).collect());
 
 /// An action or a pattern of actions, in lower case: service and name.
@@ -47,6 +47,8 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static S3Action>> =
 pub(super) struct Pattern {
     pub(super) service: String,
     pub(super) name: String,
+    /// Whether it is a pattern: most are not, and fit nothing but themselves.
+    is_wild: bool,
     /// Several rules ask for them.
     s3_actions: OnceCell<Vec<&'static S3Action>>,
 }
@@ -69,7 +71,8 @@ impl Pattern {
 
     fn new(service: &str, name: &str) -> Self {
         let (service, name) = (service.to_ascii_lowercase(), name.to_ascii_lowercase());
-        Self { service, name, s3_actions: OnceCell::new() }
+        let is_wild = [&service, &name].iter().any(|part| part.contains(['*', '?']));
+        Self { service, name, is_wild, s3_actions: OnceCell::new() }
     }
 
     /// True when the action `name` of `service`, both in lower case, fits.
@@ -88,16 +91,18 @@ impl Pattern {
             (true, None) => BY_NAME.get(self.name.as_str()).copied().into_iter().collect(),
             (true, Some(wildcard)) => {
                 let (start, rest) = self.name.split_at(wildcard);
-                let fits = |one: &&S3Action| {
-                    one.lower.strip_prefix(start).is_some_and(|behind| glob::matches(rest, behind))
-                };
-                S3_ACTIONS.iter().filter(fits).collect()
+                let all = BY_NAME.range(start..).map(|(_, action)| *action);
+                let alike = all.take_while(|action| action.lower.starts_with(start));
+                alike.filter(|action| glob::matches(rest, &action.lower[start.len()..])).collect()
             }
         })
     }
 
     /// True when every action that fits `other` fits this.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        glob::covers(&self.service, &other.service) && glob::covers(&self.name, &other.name)
+        match self.is_wild {
+            true => glob::covers(&self.service, &other.service) && glob::covers(&self.name, &other.name),
+            false => self.service == other.service && self.name == other.name,
+        }
     }
 }
