@@ -3,12 +3,10 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-/// What stands before libc in such a program.
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clock.c");
+use crate::preload;
 
 /// The machine's time of day and some seconds. Each program that is started with [`Clock::env`] sees it.
 #[derive(Debug)]
@@ -18,15 +16,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that is right, with its files in `dir`. Needs a C compiler, as does the linker of Rust programs.
+    /// A clock that is right, with its files in `dir`.
     ///
     /// # Errors
     /// When the library can't be made.
     pub fn new(dir: &Path) -> Result<Clock> {
-        let (shim, file) = (dir.join("clock.so"), dir.join("clock"));
-        let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(SOURCE).status();
-        ensure!(made.context("no C compiler, cc")?.success(), "{SOURCE} can't be compiled");
-        let clock = Clock { shim, file };
+        let clock = Clock { shim: preload::library("clock.c", dir)?, file: dir.join("clock") };
         clock.step_to(0)?;
         Ok(clock)
     }

@@ -19,13 +19,13 @@ fn keys() -> Keys {
     }
 }
 
-fn clients(url: &str) -> Clients {
+pub(crate) fn clients(url: &str) -> Clients {
     let endpoint = Endpoint { attempt: Duration::from_secs(5), ..endpoint(url, url).unwrap() };
     Clients::new(&endpoint, &keys()).unwrap()
 }
 
 /// A fake service that gives every request this answer and keeps what it was asked.
-async fn fake(answer: &'static str) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn fake(answer: &'static str) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (seen, requests) = tokio::sync::mpsc::unbounded_channel();

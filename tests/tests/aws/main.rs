@@ -4,4 +4,5 @@
 
 mod alike;
 mod answers;
+mod dials;
 mod services;
