@@ -62,7 +62,6 @@ impl BucketReconciler {
     }
 }
 
-/// What a bucket looks like.
 pub(super) struct Observed {
     place: Place,
     mark: Mark,
@@ -124,11 +123,9 @@ pub(super) enum Step {
 /// What a bucket is to us when it is tagged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taking {
-    /// New.
     New,
     /// Somebody else's before.
     Over,
-    /// Ours.
     Ours,
 }
 

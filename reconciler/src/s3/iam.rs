@@ -21,7 +21,6 @@ use crate::engine::{Failure, Guard, Outcome};
 /// IAM's word for that something is not there.
 pub(super) const MISSING: &[&str] = &["NoSuchEntity"];
 
-/// The client of the provider's IAM.
 pub(super) fn client(to: &Connection) -> Result<&Client, Failure> {
     let missing =
         || Failure::DependencyMissing(format!("Provider {} has no iamEndpoint; set it there", to.name));

@@ -32,7 +32,6 @@ const POLICY: &str = "spec.policy";
 
 pub(super) struct IAMPolicyReconciler(pub(super) Providers);
 
-/// What a policy looks like.
 pub(super) struct Observed {
     state: State,
     at: Timestamp,
@@ -64,7 +63,6 @@ struct Here {
 /// Who has a policy.
 #[derive(Default)]
 struct Holders {
-    /// Users by name.
     users: Vec<String>,
     /// Those of them that are objects' users.
     ours: Vec<String>,

@@ -34,7 +34,6 @@ const POLICY_REF: &str = "spec.policyRef";
 
 pub(super) struct UserReconciler(pub(super) Providers);
 
-/// What a user looks like.
 pub(super) struct Observed {
     state: State,
     /// The ARN of the policy that the user is to have, where the spec names one and it is there.

@@ -102,7 +102,6 @@ fn conditions(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "additionalProperties": keys, "maxProperties": 100})
 }
 
-/// Fills in the version.
 pub(super) fn fill_version(policy: Option<&mut PolicyFields>, fill: &mut Fill) {
     if let Some(policy) = policy {
         fill.missing(&mut policy.version, "spec.policy.version", VERSION.to_owned());

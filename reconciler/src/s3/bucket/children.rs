@@ -24,7 +24,6 @@ pub(super) use step::ChildStep;
 
 /// The condition that tells of what is made for the bucket.
 const CONDITION: &str = "ChildrenReady";
-/// The field of the spec.
 const FIELD: &str = "spec.autoManage";
 const NO_POLICIES: &str = "makes no BucketPolicy: the provider has none; the User's own policy has to do";
 /// When to look at the latest at one that is to be gone; its end is told.
@@ -192,7 +191,6 @@ pub(super) fn report(children: &Children, status: &mut BucketStatus) {
 }
 
 impl Children {
-    /// Whether any child is there.
     pub(super) fn are_there(&self) -> bool {
         self.left().next().is_some()
     }

@@ -31,7 +31,6 @@ const ABORTS: usize = 100;
 pub(in crate::s3) struct Contents {
     /// Versions, markers and uploads, a thousand at most.
     count: usize,
-    /// Whether there are more.
     more: bool,
     /// Whether some of it is uploads.
     uploads: bool,

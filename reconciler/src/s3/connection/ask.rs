@@ -14,9 +14,7 @@ use crate::{
 /// What a service answered when it was asked for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::s3) enum Found<T> {
-    /// This.
     Present(T),
-    /// There is none.
     Missing,
     /// It does not know what was asked for.
     Unsupported(String),

@@ -22,13 +22,12 @@ pub(in crate::s3) enum Subject {
 /// Why a service does not do something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::s3) enum Refusal {
-    /// It can't.
+    /// The service has nothing of the kind.
     Unsupported(String),
-    /// It may not.
+    /// The service has it, and we may not use it.
     Denied(String),
 }
 
-/// What is known.
 #[derive(Default)]
 pub(in crate::s3) struct Known(Mutex<HashMap<Subject, (Instant, Refusal)>>);
 

@@ -7,7 +7,6 @@ use crate::{engine::Failure, s3::connection::Found};
 /// The most pages that are read of a list. A service whose pages have no end is not read for ever.
 const PAGES: usize = 20;
 
-/// One page of a list.
 pub(in crate::s3) struct Page<T> {
     pub(in crate::s3) items: Vec<T>,
     /// Where the next one begins, if there is one.

@@ -12,7 +12,6 @@ use crate::{
     s3::connection::{Connection, Found, Refusal, Subject},
 };
 
-/// The field of the spec.
 pub(in crate::s3) const TAGS: &str = "spec.tags";
 
 /// What is to be changed of the tags.
@@ -124,7 +123,6 @@ pub(in crate::s3) async fn change_tags<'a, K: Kind, A, B>(
     Ok(note(to, object, TAGS, tag(iam_tags(&change.set)?).await?))
 }
 
-/// Tags as IAM takes them.
 fn iam_tags(tags: &Tags) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build().map_err(unbuildable);
     tags.iter().map(tag).collect()

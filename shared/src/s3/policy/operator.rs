@@ -22,17 +22,11 @@ pub enum Set {
 /// A relation of numbers and dates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// `=`
     Equal,
-    /// Not `=`
     NotEqual,
-    /// `<`
     Less,
-    /// `<=`
     LessOrEqual,
-    /// `>`
     Greater,
-    /// `>=`
     GreaterOrEqual,
 }
 
@@ -47,9 +41,7 @@ pub enum Comparison {
         /// Whether it holds when the texts differ.
         negated: bool,
     },
-    /// Numbers.
     Numeric(Relation),
-    /// Dates.
     Date(Relation),
     /// `true` or `false`.
     Bool,

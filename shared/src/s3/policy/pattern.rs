@@ -13,7 +13,6 @@ pub(super) enum About {
     Object,
     Bucket,
     Account,
-    /// Something else.
     Other,
 }
 

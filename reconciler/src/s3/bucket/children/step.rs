@@ -49,7 +49,6 @@ impl fmt::Display for AnyChild {
     }
 }
 
-/// What is done about a child.
 pub(in crate::s3) enum ChildStep {
     Make(AnyChild),
     /// The child that is there, as it is to be.
