@@ -44,9 +44,15 @@ pub(crate) fn standing(status: &impl Conditions) -> Standing {
     ];
     match status.condition(ConditionType::Ready.as_str()) {
         Some(ready) if ready.status == "True" => Standing::Ready,
+        Some(_) if breaks_rules(status) => Standing::Broken,
         Some(ready) if broken.iter().any(|reason| reason.as_str() == ready.reason) => Standing::Broken,
         _ => Standing::Waiting,
     }
+}
+
+/// Whether somebody has to change the object, also when it wants what another has.
+pub(crate) fn breaks_rules(status: &impl Conditions) -> bool {
+    status.condition(ConditionType::Valid.as_str()).is_some_and(|valid| valid.status == "False")
 }
 
 /// What is wrong or being waited for, in a sentence.

@@ -15,8 +15,11 @@ use super::{
     capacity::Capacity,
     client::{Client, RemotePet},
 };
-use crate::engine::{
-    Account, Checks, Context, Deletion, Drift, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
+use crate::{
+    common::standing::breaks_rules,
+    engine::{
+        Account, Checks, Context, Deletion, Drift, Failure, Guard, ObjectKey, Outcome, Owner, Plan, Reconcile,
+    },
 };
 
 /// The condition while it can't be told whether the pet is still in the service that its store used before.
@@ -335,6 +338,7 @@ fn wanted(pet: &Pet, found: RemotePet) -> RemotePet {
 fn phase_of(status: &PetStatus) -> PetPhase {
     match status.condition(ConditionType::Ready.as_str()) {
         Some(ready) if ready.status == "True" => PetPhase::Active,
+        Some(_) if breaks_rules(status) => PetPhase::Error,
         Some(ready) if ready.reason == ConditionReason::Held.as_str() => PetPhase::Inactive,
         Some(ready) if is_error(&ready.reason) => PetPhase::Error,
         _ => PetPhase::Pending,

@@ -6,6 +6,7 @@ use concierge_shared::{
 };
 
 use super::part::Part;
+use crate::common::standing::breaks_rules;
 
 /// Reasons that end by themselves, or when an object outside of the environment appears.
 const PASSING: [ConditionReason; 7] = [
@@ -30,6 +31,7 @@ pub(super) fn of(status: &EnvironmentStatus) -> EnvironmentPhase {
         Some(ready) if ready.status == "True" => EnvironmentPhase::Ready,
         Some(ready) if ready.reason == ConditionReason::Reconciling.as_str() => under_way(status),
         Some(_) if ran => EnvironmentPhase::Degraded,
+        Some(_) if breaks_rules(status) => EnvironmentPhase::Failed,
         Some(ready) if PASSING.iter().any(|reason| reason.as_str() == ready.reason) => waiting(status),
         Some(_) => EnvironmentPhase::Failed,
     }
@@ -84,6 +86,8 @@ mod tests {
         check(None, &[("Ready", false, "Reconciling"), ("DeploymentReady", false, "Reconciling")], Deploying);
         check(None, &[("Ready", true, "Reconciled")], Ready);
         check(None, &[("Ready", false, "ChildFailed")], Failed);
+        check(None, &[("Ready", false, "Conflict")], Pending);
+        check(None, &[("Valid", false, "Conflict"), ("Ready", false, "Conflict")], Failed);
         check(Some(Ready), &[("Ready", false, "ChildFailed")], Degraded);
         check(Some(Degraded), &[("Ready", false, "Transient")], Degraded);
         check(Some(Ready), &[("Ready", true, "Reconciled"), ("Deleting", true, "Deleting")], Terminating);
