@@ -271,4 +271,7 @@ async fn of_two_buckets_of_one_name_at_two_providers_of_one_service_the_older_ke
     sleep(30 * MINUTE).await;
     assert!(world.server.is_ready(&older) && world.is_synced(&older), "{}", world.dump());
     assert_eq!(world.store.count("CreateBucket"), 1);
+    world.server.user_deletes(&older);
+    world.until_gone(&older).await;
+    world.until("free", 20 * MINUTE, |world| world.server.condition(&younger, "Valid") == "True Valid").await;
 }

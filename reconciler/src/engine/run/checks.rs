@@ -41,14 +41,14 @@ impl<R: Reconcile> Run<R> {
         }
         let told = problems.iter().map(|problem| format!("{}: {}", problem.field, explained(problem)));
         let message = listed(told);
-        // What another object has is no mistake in this one.
-        let reason = match problems.iter().all(|problem| self.is_anothers(problem)) {
-            true => ConditionReason::Conflict,
-            false => ConditionReason::Invalid,
+        // What another object has is no mistake in this one, and may be free the next time.
+        let (reason, end) = match problems.iter().all(|problem| self.is_anothers(problem)) {
+            true => (ConditionReason::Conflict, self.resync()),
+            false => (ConditionReason::Invalid, End::Requeue(Requeue::Slow)),
         };
         self.set(ConditionType::Valid, false, reason, &message);
         self.unready(reason, &message);
-        Break(End::Requeue(Requeue::Slow))
+        Break(end)
     }
 
     fn problems(&self) -> Result<Vec<Problem>, Failure> {

@@ -1,6 +1,6 @@
 //! The actions of S3, and patterns of actions.
 
-use std::{cell::OnceCell, collections::BTreeMap, sync::LazyLock};
+use std::{cell::OnceCell, collections::BTreeMap, ops::Bound, sync::LazyLock};
 
 use super::{
     catalogue::{ACCOUNT_ACTIONS, BUCKET_ACTIONS, OBJECT_ACTIONS, OTHER_ACTIONS},
@@ -90,7 +90,9 @@ impl Pattern {
             (true, None) => BY_NAME.get(self.name.as_str()).copied().into_iter().collect(),
             (true, Some(wildcard)) => {
                 let (start, rest) = self.name.split_at(wildcard);
-                let all = BY_NAME.range(start..).map(|(_, action)| *action);
+                let all = BY_NAME
+                    .range::<str, _>((Bound::Included(start), Bound::Unbounded))
+                    .map(|(_, action)| *action);
                 let alike = all.take_while(|action| action.lower.starts_with(start));
                 alike.filter(|action| glob::matches(rest, &action.lower[start.len()..])).collect()
             }
