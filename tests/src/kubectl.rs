@@ -42,18 +42,25 @@ impl Output {
 #[derive(Clone, Debug)]
 pub struct Kubectl {
     tool: Tool,
+    kubeconfig: PathBuf,
 }
 
 impl Kubectl {
     /// `program` as the user of `kubeconfig`; what kubectl remembers of the cluster goes into `cache`, because
     /// another control plane may have had the same address before.
     pub fn new(program: &Path, kubeconfig: &Path, cache: &Path) -> Kubectl {
-        Kubectl { tool: Tool::new(program, kubeconfig).env("KUBECACHEDIR", cache) }
+        let tool = Tool::new(program, kubeconfig).env("KUBECACHEDIR", cache);
+        Kubectl { tool, kubeconfig: kubeconfig.to_owned() }
     }
 
     /// Where kubectl is.
     pub fn program(&self) -> &Path {
         &self.tool.program
+    }
+
+    /// Where its user's credentials are.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
     }
 
     /// Runs `kubectl ARGS` to its end. A command that fails is not an error: see [`Output::status`].
@@ -82,7 +89,8 @@ impl Kubectl {
 
     /// The same kubectl as the user of another kubeconfig.
     pub fn with_kubeconfig(&self, kubeconfig: &Path) -> Kubectl {
-        Kubectl { tool: self.tool.clone().env("KUBECONFIG", kubeconfig) }
+        let tool = self.tool.clone().env("KUBECONFIG", kubeconfig);
+        Kubectl { tool, kubeconfig: kubeconfig.to_owned() }
     }
 }
 

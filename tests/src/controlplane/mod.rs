@@ -59,7 +59,6 @@ struct Apiserver {
 pub struct Builder {
     apiservers: usize,
     apiserver_args: Vec<String>,
-    controllers: bool,
 }
 
 impl Builder {
@@ -72,12 +71,6 @@ impl Builder {
     /// One more flag for every API server, as `--name=value`.
     pub fn apiserver_arg(mut self, flag: impl Into<String>) -> Builder {
         self.apiserver_args.push(flag.into());
-        self
-    }
-
-    /// Without the controller manager, until [`ControlPlane::start_controllers`]: it takes a minute to build.
-    pub fn without_controllers(mut self) -> Builder {
-        self.controllers = false;
         self
     }
 }
@@ -101,7 +94,7 @@ impl ControlPlane {
 
     /// One API server with default flags, to change before [`Builder::start`].
     pub fn builder() -> Builder {
-        Builder { apiservers: 1, apiserver_args: Vec::new(), controllers: true }
+        Builder { apiservers: 1, apiserver_args: Vec::new() }
     }
 
     /// The administrator: in `system:masters`, which no rule of RBAC and no limit of priority and fairness

@@ -90,9 +90,7 @@ impl Builder {
             helm,
             dir,
         };
-        if self.controllers {
-            plane.start_controllers().await?;
-        }
+        plane.controller_manager.get_or_try_init(|| plane.controllers()).await?;
         Ok(plane)
     }
 }
@@ -157,16 +155,6 @@ impl Layout<'_> {
 }
 
 impl ControlPlane {
-    /// Starts the controller manager and waits until its controllers are at work; builds it before, if needed. Does nothing
-    /// when it runs.
-    ///
-    /// # Errors
-    /// As [`Builder::start`].
-    pub async fn start_controllers(&self) -> Result<()> {
-        self.controller_manager.get_or_try_init(|| self.controllers()).await?;
-        Ok(())
-    }
-
     pub(super) async fn restart(&self, number: usize) -> Result<()> {
         let server = &self.apiservers[number];
         let mut process = server.process.lock().await;
@@ -176,6 +164,7 @@ impl ControlPlane {
         ready(&process, "/readyz", user::config(self.kubeconfig(), number).await?).await
     }
 
+    /// Starts the controller manager and waits until its controllers are at work; builds it before, if needed.
     async fn controllers(&self) -> Result<Process> {
         let name = "kube-controller-manager";
         let [program] = ensure([name]).await?;

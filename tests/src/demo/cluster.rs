@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::coffee;
 use super::show::{prompt, say};
+use super::{catalyst, coffee};
+use crate::catalyst::kubelet::Kubelet;
 use crate::cluster::{Cluster, Existing, Site};
 use crate::controlplane::ControlPlane;
 use crate::kubectl::Kubectl;
@@ -29,6 +30,11 @@ const OURS: &str = "app.kubernetes.io/part-of=concierge";
 /// How long a started replica may take to be ready, and the user to get its rights.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What both programs are told about environments.
+const ENVIRONMENTS: &str = "--catalyst-preview-domain=example.com";
+/// Those of a project's environments, of another team, and one that somebody made by hand.
+const MORE_NAMESPACES: [&str; 3] = ["concierge-demo-shop", "concierge-demo-bank", "concierge-demo-shop-live"];
+
 /// The user, with the rights that every user with the role `edit` has.
 const VISITOR: &str = "
 apiVersion: v1
@@ -44,14 +50,18 @@ kind: RoleBinding
 metadata: {name: visitor, namespace: concierge-demo}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: ServiceAccount, name: visitor, namespace: concierge-demo}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: visitor, namespace: concierge-demo-shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{kind: ServiceAccount, name: visitor, namespace: concierge-demo}]
 ";
 
-/// What the role `edit` is put together from by the controller manager. In a control plane of our own that one comes
-/// later, as it takes a minute to build and nothing else in the show needs it.
-const PARTS_OF_EDIT: [&str; 4] =
-    ["system:aggregate-to-edit", "system:aggregate-to-view", "concierge-edit", "concierge-view"];
 /// The role that the reconciler has where objects name Secrets; of the chart, a value binds it.
 const SECRETS: &str = "concierge-secrets";
+/// The role with which it makes namespaces and what is in them; of the chart, a value binds it too.
+const CHILDREN: &str = "concierge-children-catalyst";
 
 /// A cluster with Concierge in it, and whom the commands are run as.
 pub(super) struct DemoCluster {
@@ -77,6 +87,8 @@ struct Set {
     python: PathBuf,
     kubeconfig: PathBuf,
     kubectl: Kubectl,
+    /// Of an own cluster, which has no nodes.
+    kubelet: Option<Kubelet>,
 }
 
 impl DemoCluster {
@@ -99,26 +111,24 @@ impl DemoCluster {
             }
             None => {
                 say("Starting a Kubernetes control plane and Concierge in it ...\n");
-                Site::Own(Box::new(ControlPlane::builder().without_controllers().start().await?))
+                Site::Own(Box::new(ControlPlane::start().await?))
             }
         };
         let kubectl = site.kubectl();
-        kubectl.apply_text(VISITOR).await?.ok()?;
-        if let Site::Own(_) = &site {
-            let (visitor, concierge) = (format!("{HOME}:{USER}"), format!("{NAMESPACE}:{RELEASE}"));
-            for (role, account) in
-                PARTS_OF_EDIT.map(|role| (role, &visitor)).into_iter().chain([(SECRETS, &concierge)])
-            {
-                let account = format!("--serviceaccount={account}");
-                let bind = ["create", "rolebinding", role, "-n", HOME, "--clusterrole", role, &account];
-                kubectl.run(&bind).await?.ok()?;
-            }
+        for name in MORE_NAMESPACES {
+            kubectl.run(&["create", "namespace", name]).await?.ok()?;
         }
-        let values = vec![format!("reconciler.secretNamespaces={{{HOME}}}")];
-        let reconciler_args = SHORT_LEASE.map(str::to_owned).to_vec();
-        let without_helm = matches!(site, Site::Own(_));
-        let plan = Plan { webhooks: REPLICAS, values, reconciler_args, without_helm, ..Plan::default() };
+        kubectl.apply_text(VISITOR).await?.ok()?;
+        let kubelet = match &site {
+            Site::Own(plane) => {
+                bind(&kubectl).await?;
+                Some(Kubelet::without_programs(plane).await?)
+            }
+            Site::There(_) => None,
+        };
+        let plan = plan(matches!(site, Site::Own(_)));
         let stack = Stack::start_on(site, plan).await?;
+        kubectl.apply_text(catalyst::OTHERS).await?.ok()?;
         let kubeconfig = stack.plane.dir().join(format!("{USER}.kubeconfig"));
         std::fs::rename(stack.plane.service_account_kubeconfig(HOME, USER).await?, &kubeconfig)?;
         let kubectl = kubectl.with_kubeconfig(&kubeconfig);
@@ -130,9 +140,9 @@ impl DemoCluster {
         let python = s3::python().await?;
         let took = start.elapsed().as_secs();
         say(&format!("{REPLICAS} webhook replicas and the reconciler run, after {took} s.\n"));
-        say("From here on, everything is typed by an ordinary user, who may edit one namespace:\n\n");
+        say("From here on, everything is typed by an ordinary user, who may edit two namespaces:\n\n");
         say(&format!("{}\n", prompt(&format!("export KUBECONFIG={}", kubeconfig.display()))));
-        self.set = Some(Set { stack, shop, store, python, kubeconfig, kubectl });
+        self.set = Some(Set { stack, shop, store, python, kubeconfig, kubectl, kubelet });
         Ok(())
     }
 
@@ -141,6 +151,10 @@ impl DemoCluster {
         let Some(set) = &self.set else { return text.to_owned() };
         let store = set.store.endpoint.s3.as_str().trim_end_matches('/');
         let mut text = text.replace("{shop}", &set.shop.url()).replace("{store}", store);
+        // Where there are no nodes, it takes as long as a pull.
+        let image = if set.kubelet.is_some() { "example.com/slow-shop:1" } else { "nginx:1.29" };
+        let admin = set.stack.plane.kubectl().kubeconfig().display().to_string();
+        text = text.replace("{image}", image).replace("{admin}", &admin);
         for number in 0..set.stack.webhooks() {
             let name = format!("{{webhook-{number}}}");
             if text.contains(&name) {
@@ -205,12 +219,9 @@ impl DemoCluster {
         stack.balancer.wait_ready(REPLICAS, PATIENCE).await
     }
 
-    /// Completes the cluster, and tells how to go on by hand.
+    /// Tells how to go on by hand.
     pub(super) async fn invite(&self) -> Result<()> {
         let Some(set) = &self.set else { return Ok(()) };
-        if let Site::Own(plane) = &set.stack.plane {
-            plane.start_controllers().await?;
-        }
         let mut lines = format!("export KUBECONFIG={}\n", set.kubeconfig.display());
         let own = |dir: PathBuf| dir.join("kubectl").is_file();
         if !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(own) {
@@ -256,13 +267,45 @@ async fn look_around(cluster: &Existing) -> Result<Before> {
         let args = [args, &["--output=name", "--ignore-not-found"]].concat();
         Ok(!kubectl.run(&args).await?.ok()?.is_empty())
     };
-    if exists(&["get", "namespace", HOME]).await? {
-        bail!("there is a namespace {HOME} already: `kubectl delete namespace {HOME}`, if a demo left it");
+    for name in MORE_NAMESPACES.into_iter().chain([HOME]) {
+        if exists(&["get", "namespace", name]).await? {
+            bail!(
+                "there is a namespace {name} already: `kubectl delete namespace {name}`, if a demo left it"
+            );
+        }
     }
     Ok(Before {
         namespace: exists(&["get", "namespace", NAMESPACE]).await?,
         crds: exists(&["get", "crd", "--selector", OURS]).await?,
     })
+}
+
+/// What is started, and set for environments: by values of the chart, or by flags where there is no helm.
+fn plan(without_helm: bool) -> Plan {
+    let reconciler_args = [&SHORT_LEASE[..], &[ENVIRONMENTS, "--children=catalyst"]].concat();
+    Plan {
+        webhooks: REPLICAS,
+        values: vec![
+            format!("reconciler.secretNamespaces={{{HOME}}}"),
+            "reconciler.children={catalyst}".to_owned(),
+        ],
+        webhook_args: vec![ENVIRONMENTS.to_owned()],
+        reconciler_args: reconciler_args.into_iter().map(str::to_owned).collect(),
+        without_helm,
+        ..Plan::default()
+    }
+}
+
+/// Binds what values of the chart bind.
+async fn bind(kubectl: &Kubectl) -> Result<()> {
+    let account = format!("--serviceaccount={NAMESPACE}:{RELEASE}");
+    for (role, kind, namespace) in
+        [(SECRETS, "rolebinding", HOME), (CHILDREN, "clusterrolebinding", NAMESPACE)]
+    {
+        let bind = ["create", kind, role, "--namespace", namespace, "--clusterrole", role, &account];
+        kubectl.run(&bind).await?.ok()?;
+    }
+    Ok(())
 }
 
 /// Aggregated roles get their rights a moment after the chart is installed.
@@ -283,6 +326,8 @@ async fn remove(cluster: &Existing, before: Before, set: Option<Set>) -> Result<
         let args = [&["delete", "--ignore-not-found", "--timeout=60s"], args].concat();
         kubectl.run(&args).await?.ok().map(drop)
     };
+    // First of all environments, since their project waits for them.
+    delete(&[&["namespace"][..], &MORE_NAMESPACES].concat()).await?;
     delete(&["namespace", HOME]).await?;
     if !before.crds {
         delete(&["crd", "--selector", OURS]).await?;

@@ -3,13 +3,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`script`] | what a show is made of: chapters, their steps, and what each step has to show |
-//! | [`pets`], [`coffee`], [`s3`] | the chapters about each group |
+//! | [`pets`], [`coffee`], [`s3`], [`catalyst`] | the chapters about each group |
 //! | `cluster` | the cluster, Concierge in it, and the ordinary user who types |
 //! | `show` | the performance on the terminal |
 //!
 //! A new chapter is a constant in a module of its own and its place in [`CHAPTERS`]. What runs beside it (a
 //! service that it calls) is started in `cluster`, which also names it for the steps' `{...}`.
 
+pub mod catalyst;
 mod cluster;
 pub mod coffee;
 pub mod pets;
@@ -29,7 +30,7 @@ use self::script::Chapter;
 use self::show::Show;
 
 /// The show, in order.
-pub const CHAPTERS: &[&[Chapter]] = &[pets::CHAPTERS, coffee::CHAPTERS, s3::CHAPTERS];
+pub const CHAPTERS: &[&[Chapter]] = &[pets::CHAPTERS, coffee::CHAPTERS, s3::CHAPTERS, catalyst::CHAPTERS];
 
 /// What a user of Concierge sees, on a real API server.
 #[derive(Debug, Parser)]

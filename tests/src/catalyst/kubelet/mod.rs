@@ -77,15 +77,24 @@ impl Kubelet {
     /// # Errors
     /// When one of the programs is not there.
     pub async fn start(plane: &ControlPlane) -> Result<Kubelet> {
+        let [helm, kubectl] = ensure(["helm", "kubectl"]).await?;
+        let own = built_program("concierge-reconciler")?;
+        Kubelet::with(plane, &[("helm", helm), ("kubectl", kubectl), ("concierge-reconciler", own)]).await
+    }
+
+    /// Starts one for pods without local containers.
+    ///
+    /// # Errors
+    /// When the control plane does not answer.
+    pub async fn without_programs(plane: &ControlPlane) -> Result<Kubelet> {
+        Kubelet::with(plane, &[]).await
+    }
+
+    async fn with(plane: &ControlPlane, programs: &[(&str, PathBuf)]) -> Result<Kubelet> {
         let dir = tempfile::Builder::new().prefix("kubelet-").tempdir_in(plane.dir())?;
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin)?;
-        let [helm, kubectl] = ensure(["helm", "kubectl"]).await?;
-        for (name, program) in [
-            ("helm", helm),
-            ("kubectl", kubectl),
-            ("concierge-reconciler", built_program("concierge-reconciler")?),
-        ] {
+        for (name, program) in programs {
             std::os::unix::fs::symlink(program, bin.join(name))?;
         }
         let node =
