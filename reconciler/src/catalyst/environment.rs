@@ -9,7 +9,7 @@
 //! | `deploy` | the Job that deploys what a source says |
 //! | `configured`, `workload`, `service` | what runs where the configuration alone says so |
 //! | `wishes`, `basis` | all that is wanted, in order |
-//! | `look` | what there is of it |
+//! | `observe` | what there is of it |
 //! | `part` | the parts of an environment, with a condition for each |
 //! | `pods` | why pods do not become ready |
 //! | `phase` | all of it in one word |
@@ -20,8 +20,8 @@ mod builds;
 mod configured;
 mod deploy;
 mod expiry;
-mod look;
 mod network;
+mod observe;
 mod part;
 mod phase;
 mod place;
@@ -124,9 +124,9 @@ impl Reconcile for EnvironmentReconciler {
     async fn observe(&self, ctx: &Context, (): &(), environment: &Environment) -> Result<Observed, Failure> {
         // Neither its Project nor its labels have to be there for it to go.
         if environment.metadata.deletion_timestamp.is_some() {
-            return look::leaving(ctx, environment).await.map(Observed::Leaving);
+            return observe::leaving(ctx, environment).await.map(Observed::Leaving);
         }
-        let mut here = look::here(ctx, &self.means, environment).await?;
+        let mut here = observe::here(ctx, &self.means, environment).await?;
         here.expiry = Expiry::of(environment, ctx.now());
         if let Some(expiry) = &here.expiry {
             let known = self.done.is_told(environment, expiry);

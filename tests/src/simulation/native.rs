@@ -121,10 +121,12 @@ impl Server {
     }
 
     /// What has these labels, written `KEY=VALUE`.
-    pub(super) fn labelled(&self, kind: &str, selector: &str) -> Vec<Value> {
-        let (key, value) = selector.split_once('=').unwrap_or((selector, ""));
+    pub(super) fn labelled(&self, kind: &str, namespace: &str, selector: &str) -> Vec<Value> {
         let mut all = self.of_kind(kind);
-        all.retain(|object| object["metadata"]["labels"][key] == value);
+        all.retain(|object| namespace.is_empty() || object["metadata"]["namespace"] == namespace);
+        if let Some((key, value)) = selector.split_once('=') {
+            all.retain(|object| object["metadata"]["labels"][key] == value);
+        }
         all
     }
 }

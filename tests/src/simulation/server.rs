@@ -445,13 +445,14 @@ impl Cluster for Connection {
     fn list_labelled<'a>(
         &'a self,
         resource: &'a ApiResource,
+        namespace: &'a str,
         selector: &'a str,
         visit: &'a mut (dyn FnMut(Value) + Send),
     ) -> Answer<'a, ()> {
         Box::pin(async move {
             self.thawed().await;
             self.permitted("list", &resource.kind)?;
-            self.server.labelled(&resource.kind, selector).into_iter().for_each(visit);
+            self.server.labelled(&resource.kind, namespace, selector).into_iter().for_each(visit);
             Ok(())
         })
     }

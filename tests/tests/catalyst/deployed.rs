@@ -104,6 +104,42 @@ async fn the_environments_branch_goes_before_the_projects() {
     assert_eq!(world.server.status(&key)["commits"]["main"], OTHER_COMMIT);
 }
 
+/// A pod that `owner` keeps, in this phase, whose container has ended before.
+fn crashed_pod(world: &World, owner: &str, phase: &str, ready: bool) {
+    let owner = json!({ "apiVersion": "v1", "kind": owner, "name": "x", "uid": "u" });
+    let state = json!({ "terminated": { "exitCode": 1 } });
+    let status = json!({ "name": "app", "image": "", "imageID": "", "ready": ready, "restartCount": 4, "state": {}, "lastState": state });
+    world.server.user_puts_whole(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "shop-1", "namespace": HOME, "ownerReferences": [owner] },
+        "status": { "phase": phase, "containerStatuses": [status] },
+    }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_crashes_after_it_was_deployed_is_told_until_it_runs_again() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let key = of_chart(&world, json!({})).await;
+    world.end_job("runner-", "Complete", json!({}));
+    sleep(MINUTE).await;
+    // Somebody's CronJob is not the environment, and what was evicted has another in its place.
+    for (owner, phase) in [("Job", "Running"), ("ReplicaSet", "Failed")] {
+        crashed_pod(&world, owner, phase, false);
+        sleep(15 * MINUTE).await;
+        assert!(world.server.is_ready(&key), "{owner} {phase}: {}", world.server.status(&key));
+    }
+    crashed_pod(&world, "ReplicaSet", "Running", false);
+    sleep(15 * MINUTE).await;
+    assert_eq!(world.phase(&key), "Degraded", "{}", world.server.status(&key));
+    assert_eq!(world.server.condition(&key, "DeploymentReady"), "False ContainerExited");
+    assert!(world.server.message(&key, "Ready").contains("kubectl logs -n acme-shop-pr-1 shop-1"));
+    let job = world.job("runner-");
+    crashed_pod(&world, "ReplicaSet", "Running", true);
+    sleep(2 * MINUTE).await;
+    assert!(world.server.is_ready(&key), "{}", world.server.status(&key));
+    assert_eq!(world.job("runner-"), job, "nothing is deployed again");
+}
+
 /// The pod of a Job, whose container `deploy` ended with these words.
 fn failed_pod(world: &World, job: &Value, words: &str) {
     let state = json!({ "terminated": { "exitCode": 1, "message": words } });

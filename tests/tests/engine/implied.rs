@@ -19,7 +19,7 @@ async fn an_object_waits_for_what_a_rule_relates_to_it_and_is_woken_when_it_is_r
     let _process = world.healthy().await;
     let room = world.room("blue", json!({ "pods": "1", "toy": "bear" }));
     sleep(MINUTE).await;
-    assert_eq!(world.server.message(&room, "ReferencesResolved"), "Toy store/bear does not exist");
+    assert_eq!(world.server.message(&room, "ReferencesResolved"), "Toy store/bear does not exist; create it");
     toy(&world);
     sleep(MINUTE / 30).await;
     assert!(

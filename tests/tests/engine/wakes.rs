@@ -22,7 +22,10 @@ async fn a_referrer_waits_for_its_target_and_is_woken_at_once() {
     let bear = world.toy("bear", json!({ "colour": "brown", "inside": "shelf" }));
     let _process = world.healthy().await;
     assert_eq!(world.server.condition(&bear, "ReferencesResolved"), "False ReferencesMissing");
-    assert_eq!(world.server.message(&bear, "ReferencesResolved"), "Toy default/shelf does not exist");
+    assert_eq!(
+        world.server.message(&bear, "ReferencesResolved"),
+        "Toy default/shelf does not exist; create it"
+    );
     assert_eq!(
         world.server.condition(&bear, "Valid"),
         "True Valid",

@@ -9,10 +9,12 @@ use super::{
     basis::{Basis, Wishes},
     configured,
     part::{Again, Part, Trouble},
+    pods,
     source::{self, Sources},
 };
 use crate::{
     catalyst::{
+        self,
         attempt::{self, Attempt, Failed},
         runner::{self, JobOutcome, RunnerInput, RunnerSettings},
     },
@@ -21,6 +23,8 @@ use crate::{
 
 /// How long something may stand in the way of what was deployed before it is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// When pods that no longer run are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn wish(
     basis: &Basis<'_>,
@@ -88,7 +92,11 @@ async fn run(basis: &Basis<'_>, input: RunnerInput<'_>, wishes: &mut Wishes) -> 
     wishes.add(environment, Part::Deployment, &objects.role_binding)?;
     wishes.add(environment, Part::Deployment, &objects.secret)?;
     match attempt {
-        Attempt::Done(key) => wishes.kept.push(key),
+        Attempt::Done(key) => {
+            wishes.kept.push(key);
+            let pods = catalyst::pods::of(basis.ctx, basis.place.namespace, "").await?;
+            wishes.troubles.extend(pods::trouble_since(&pods, Again::After(LOOK_AGAIN)));
+        }
         Attempt::Runs(key) => {
             wishes.wait(Part::Deployment, format!("waits for {key}, which deploys commit {}", input.commit));
             wishes.kept.push(key);

@@ -3,12 +3,26 @@
 use concierge_shared::status::ConditionReason;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::part::{Part, Trouble};
-use crate::catalyst::obstacle::{self, Obstacle};
+use super::part::{Again, Part, Trouble};
+use crate::catalyst::{
+    obstacle::{self, Obstacle},
+    pods::is_of_job,
+};
 
 /// What keeps one of `pods` from being ready, if anything does.
 pub(super) fn trouble(pods: &[Pod]) -> Option<Trouble> {
     pods.iter().find_map(obstacle::of_pod).map(|(obstacle, message)| told(obstacle, message))
+}
+
+/// The same of pods that a source deployed, some time later. One that was evicted stays beside the one in its place.
+pub(super) fn trouble_since(pods: &[Pod], again: Again) -> Option<Trouble> {
+    let found = pods.iter().filter(|pod| !is_of_job(pod) && !has_ended(pod)).find_map(obstacle::of_pod);
+    found.map(|(obstacle, message)| Trouble { again: Some(again), ..told(obstacle, message) })
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 fn told(obstacle: Obstacle, message: String) -> Trouble {

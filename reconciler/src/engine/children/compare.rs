@@ -125,7 +125,7 @@ impl Context {
         for resource in K::CHILDREN {
             let mut visit = |object: Value| children.extend(project(*resource, &object));
             let api_resource = resource.api_resource();
-            let list = self.shared.cluster.list_labelled(&api_resource, &selector, &mut visit);
+            let list = self.shared.cluster.list_labelled(&api_resource, "", &selector, &mut visit);
             list.await.map_err(kubernetes)?;
         }
         Ok(children)

@@ -272,12 +272,13 @@ impl Cluster for Kubernetes {
     fn list_labelled<'a>(
         &'a self,
         resource: &'a ApiResource,
+        namespace: &'a str,
         selector: &'a str,
         visit: &'a mut (dyn FnMut(Value) + Send),
     ) -> Answer<'a, ()> {
         Box::pin(async move {
             let params = ListParams::default().labels(selector);
-            self.each_page(&self.api(resource, ""), params, visit).await
+            self.each_page(&self.api(resource, namespace), params, visit).await
         })
     }
 

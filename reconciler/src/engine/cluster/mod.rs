@@ -159,10 +159,11 @@ pub trait Cluster: Send + Sync + 'static {
     /// Deletes an object if it still has this uid and version.
     fn delete<'a>(&'a self, target: &'a Target, uid: &'a str, resource_version: &'a str) -> Answer<'a, ()>;
 
-    /// Shows `visit` each object of a resource in any namespace with these labels, page by page.
+    /// Shows `visit` each object of a resource with these labels in a namespace, or in any when it is empty, page by page.
     fn list_labelled<'a>(
         &'a self,
         resource: &'a ApiResource,
+        namespace: &'a str,
         selector: &'a str,
         visit: &'a mut (dyn FnMut(Value) + Send),
     ) -> Answer<'a, ()>;

@@ -197,18 +197,20 @@ impl Context {
         found.map(|object| Secret::read(format!("{namespace}/{name}"), &object)).transpose()
     }
 
-    /// The objects of a resource with these labels, in any namespace, as the API server has them now.
+    /// The objects of a resource with these labels, or all when none are given, in a namespace, as the API server has them now.
     ///
     /// # Errors
     /// When the API server can't be asked.
     pub(crate) async fn labelled(
         &self,
         resource: &ApiResource,
+        namespace: &str,
         selector: &str,
     ) -> Result<Vec<Value>, Failure> {
         let mut all = Vec::new();
         let mut visit = |object| all.push(object);
-        self.shared.cluster.list_labelled(resource, selector, &mut visit).await.map_err(kubernetes)?;
+        let list = self.shared.cluster.list_labelled(resource, namespace, selector, &mut visit);
+        list.await.map_err(kubernetes)?;
         Ok(all)
     }
 

@@ -136,7 +136,7 @@ impl<R: Reconcile> Run<R> {
         let target = match self.ctx.lookup().find(reference.kind, namespace, &reference.name) {
             Found::Present(target) => target,
             Found::Absent => {
-                let message = format!("{key} does not exist");
+                let message = format!("{key} does not exist; create it");
                 return Ok(Some((key, message)));
             }
             Found::Unknown => return Err(Failure::Transient(format!("{key} can't be looked up"))),

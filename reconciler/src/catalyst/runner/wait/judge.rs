@@ -5,7 +5,10 @@ use k8s_openapi::api::{
     core::v1::Pod,
 };
 
-use crate::catalyst::obstacle::{Found, Obstacle, not_created, of_pod};
+use crate::catalyst::{
+    obstacle::{Found, Obstacle, not_created, of_pod},
+    pods::is_of_job,
+};
 
 /// What there is.
 #[derive(Default)]
@@ -83,11 +86,6 @@ fn is_daemon_set_ready(one: &DaemonSet) -> bool {
             && status.number_ready >= status.desired_number_scheduled
             && status.updated_number_scheduled.unwrap_or(0) >= status.desired_number_scheduled
     })
-}
-
-/// Builds and the runner itself are no part of what was deployed.
-fn is_of_job(pod: &Pod) -> bool {
-    pod.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "Job")
 }
 
 /// Why the API server takes no pods of a Deployment.
