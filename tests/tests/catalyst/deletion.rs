@@ -49,7 +49,10 @@ impl World {
     }
 }
 
-async fn play(order: [Taken; 4], killed: bool) {
+/// After which of the four the controller is killed, and another one started.
+const KILLS: [&[usize]; 6] = [&[], &[0], &[1], &[2], &[3], &[0, 1, 2, 3]];
+
+async fn play(order: [Taken; 4], kills: &[usize]) {
     let world = World::new();
     world.server.user_puts_whole(json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
@@ -61,24 +64,32 @@ async fn play(order: [Taken; 4], killed: bool) {
     assert!(world.namespace().is_some(), "{}", world.server.status(&environment));
     for (nth, what) in order.into_iter().enumerate() {
         world.take(what, &environment, &project);
-        if killed {
+        if kills.contains(&nth) {
             drop(process);
             process = world.start(&format!("next-{nth}"), ProcessOptions::default());
         }
         sleep(LEASE / 5).await;
     }
     sleep(10 * MINUTE).await;
-    let what = format!("{order:?}, killed: {killed}");
+    let what = format!("{order:?}, killed after {kills:?}");
     assert_eq!(world.server.read(&environment), None, "{what}");
     assert_eq!(world.namespace(), None, "{what}");
     assert_eq!(world.server.read(&project), None, "{what}");
+    let marked =
+        |kind: &str| world.server.of_kind(kind).iter().any(|one| one["metadata"]["namespace"] == HOME);
+    for kind in ["Secret", "Deployment", "NetworkPolicy", "ResourceQuota"] {
+        assert!(!marked(kind), "{what}: {kind}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_whichever_order_things_are_taken_away_all_goes() {
-    for order in orders() {
-        play(order, false).await;
-        play(order, true).await;
+async fn in_whichever_order_things_are_taken_away_and_whenever_the_controller_is_killed_all_goes() {
+    let all = orders();
+    assert_eq!(all.len(), 24);
+    for order in all {
+        for kills in KILLS {
+            play(order, kills).await;
+        }
     }
 }
 

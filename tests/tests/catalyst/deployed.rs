@@ -145,8 +145,11 @@ fn failed_pod(world: &World, job: &Value, words: &str) {
     let state = json!({ "terminated": { "exitCode": 1, "message": words } });
     let status = json!({ "name": "deploy", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state });
     let labels = json!({ "batch.kubernetes.io/job-name": name(job) });
+    let owner =
+        json!({ "apiVersion": "batch/v1", "kind": "Job", "name": name(job), "uid": job["metadata"]["uid"] });
     world.server.user_puts_whole(json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "runner-pod", "namespace": HOME, "labels": labels },
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": "runner-pod", "namespace": HOME, "labels": labels, "ownerReferences": [owner] },
         "status": { "initContainerStatuses": [status] },
     }));
 }

@@ -20,16 +20,6 @@ enum Fate {
     ProjectMissing,
 }
 
-const FATES: [Fate; 7] = [
-    Fate::Ready,
-    Fate::ImageNotPulled,
-    Fate::Exits,
-    Fate::Hangs,
-    Fate::QuotaTooSmall,
-    Fate::Wrong,
-    Fate::ProjectMissing,
-];
-
 /// The environment in this mode; its project is missing where that is its fate.
 fn begin(world: &World, mode: &str, fate: Fate) -> ObjectKey {
     world.services.push("acme/shop.git", "main", COMMIT);
@@ -114,7 +104,7 @@ fn expected(mode: &str, fate: Fate) -> (&'static str, &'static str) {
         (Fate::Wrong, "helm") => ("ChartFailed", "correct the chart"),
         (Fate::Wrong, "docker-compose") => ("InvalidComposeFile", "correct the compose file"),
         (Fate::Wrong, _) => ("ContainerNotStarted", "correct its configuration"),
-        (Fate::ProjectMissing, _) => ("ReferencesMissing", "shop"),
+        (Fate::ProjectMissing, _) => ("ReferencesMissing", "Project acme/shop does not exist; create it"),
     }
 }
 
@@ -147,33 +137,54 @@ async fn play(mode: &str, fate: Fate) {
     assert!(message.contains(remedy), "{case}: {message}");
 }
 
-async fn all_fates(mode: &str) {
-    for fate in FATES {
-        play(mode, fate).await;
-    }
+/// A test for each fate of a mode.
+macro_rules! fates {
+    ($($module:ident $mode:literal)*) => {$(
+        mod $module {
+            use super::{Fate, play};
+
+            #[tokio::test(start_paused = true)]
+            async fn becomes_ready() {
+                play($mode, Fate::Ready).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn an_image_that_can_not_be_pulled_is_told_with_a_remedy() {
+                play($mode, Fate::ImageNotPulled).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_container_that_exits_is_told_with_a_remedy() {
+                play($mode, Fate::Exits).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn one_that_hangs_is_told_with_a_remedy() {
+                play($mode, Fate::Hangs).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_quota_that_is_too_small_is_told_with_a_remedy() {
+                play($mode, Fate::QuotaTooSmall).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_chart_or_what_else_is_deployed_that_is_wrong_is_told_with_a_remedy() {
+                play($mode, Fate::Wrong).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_project_that_is_missing_is_told_with_a_remedy() {
+                play($mode, Fate::ProjectMissing).await;
+            }
+        }
+    )*};
 }
 
-#[tokio::test(start_paused = true)]
-async fn each_fate_of_a_workspace_is_told_with_a_remedy() {
-    all_fates("workspace").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_fate_of_a_development_environment_is_told_with_a_remedy() {
-    all_fates("development").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_fate_of_a_production_environment_is_told_with_a_remedy() {
-    all_fates("production").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_fate_of_a_chart_is_told_with_a_remedy() {
-    all_fates("helm").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_fate_of_a_compose_file_is_told_with_a_remedy() {
-    all_fates("docker-compose").await;
+fates! {
+    workspace "workspace"
+    development "development"
+    production "production"
+    helm "helm"
+    docker_compose "docker-compose"
 }

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use concierge_tests::PATIENCE;
+use concierge_tests::process::Signal;
 use concierge_tests::soak::sample;
+use concierge_tests::stack::get;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
@@ -13,6 +16,8 @@ const ENVIRONMENTS: usize = 200;
 const SAMPLE: usize = 60;
 const AT_A_TIME: usize = 20;
 const DECOYS: usize = 10;
+/// How many stay while another reconciler looks at all anew.
+const STAYING: usize = 10;
 
 /// Half of them with the labels that an environment's namespace has.
 async fn decoys(team: &Team) -> Result<String> {
@@ -46,6 +51,59 @@ async fn one(team: &Team, name: &str) -> Result<[Duration; 2]> {
     let began = Instant::now();
     team.delete(name).await?;
     Ok([ready, began.elapsed()])
+}
+
+/// What there is of environments, and when it was changed last. The status of a quota follows its own controller's clock.
+async fn versions(team: &Team) -> Result<String> {
+    let own = "environments.catalyst.catalyst.dev";
+    let children = "namespaces,limitranges,networkpolicies,deployments,serviceaccounts,secrets,configmaps";
+    let columns = "jsonpath={range .items[*]}{.kind} {.metadata.namespace} {.metadata.name} {.metadata.resourceVersion}{'\\n'}{end}";
+    let mut all = team.world.kubectl(&["get", own, "-A", "-o", columns]).await?.ok()?;
+    let marked = ["get", children, "-A", "-l", "concierge.dev/owner-uid", "-o", columns];
+    all.push_str(&team.world.kubectl(&marked).await?.ok()?);
+    Ok(all.lines().filter(|line| line.contains(team.name)).map(|line| format!("{line}\n")).collect())
+}
+
+/// Ends the reconciler, and waits until another one has looked at as many environments as there are.
+async fn hand_over(team: &Team, environments: usize) -> Result<()> {
+    let stack = &team.world.stack;
+    let next = stack.add_reconciler().await?;
+    stack.reconciler(next - 1, |program| program.process.signal(Signal::Term))?;
+    let (admin, until) = (stack.reconciler(next, |program| program.admin), Instant::now() + PATIENCE);
+    let is_run = |line: &&str| line.starts_with("concierge_reconcile_total{kind=\"Environment\"");
+    loop {
+        let metrics = get(admin, "/metrics").await?;
+        let runs =
+            metrics.lines().filter(is_run).filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
+        if runs.sum::<usize>() >= environments {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "the other reconciler does not look at all");
+        // No watch tells of metrics.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "soak"]
+async fn environments_at_rest_are_not_written_by_another_that_looks_at_all_anew() -> Result<()> {
+    let team = Team::new("rests").await?;
+    team.project(json!({ "type": "" })).await?;
+    let names: Vec<_> = (0..STAYING).map(|number| format!("e-{number}")).collect();
+    for name in &names {
+        let environment = team.environment(name, &json!({ "deploymentMode": "workspace" }));
+        team.create(&environment).await?.until_phase("Ready").await?;
+    }
+    let before = versions(&team).await?;
+    ensure!(before.lines().filter(|line| line.starts_with("Environment ")).count() == STAYING, "{before}");
+    let all = team.world.kubectl(&["get", "environments", "-A", "-o=name"]).await?.ok()?;
+    hand_over(&team, all.lines().count()).await?;
+    let after = versions(&team).await?;
+    ensure!(after == before, "before:\n{before}after:\n{after}");
+    for name in &names {
+        team.delete(name).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
