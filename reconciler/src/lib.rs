@@ -7,7 +7,7 @@
 //! | `bindings` | the RoleBindings that give us our rights last as long as our objects |
 //! | [`engine`] | one loop for every kind; knows none |
 //! | `common` | what the groups share beside the engine |
-//! | [`pets`], [`coffee`], [`s3`], [`catalyst`] | a file per kind: observe, plan, act |
+//! | [`pets`], [`coffee`], [`s3`], [`catalyst`], [`orasi`] | a file per kind: observe, plan, act |
 
 use std::process::ExitCode;
 
@@ -24,6 +24,7 @@ pub mod catalyst;
 pub mod coffee;
 mod common;
 pub mod engine;
+pub mod orasi;
 pub mod pets;
 pub mod run;
 pub mod s3;

@@ -268,6 +268,7 @@ fn kinds(request_timeout: Duration, installed: Installed, rules: &group::Setting
     let kinds = crate::pets::add(kinds, connect)?;
     let kinds = crate::coffee::add(kinds, connect)?;
     let kinds = crate::s3::add(kinds, connect)?;
+    let kinds = crate::orasi::add(kinds, connect)?;
     crate::catalyst::add(kinds, connect, installed, &rules.catalyst)
 }
 

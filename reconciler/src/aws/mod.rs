@@ -14,12 +14,14 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use reqwest::Url;
 
+mod ask;
 mod connector;
 mod content_md5;
 mod failure;
 mod identity;
 mod trust;
 
+pub(crate) use ask::{Answer, Found, Sent, ask, told};
 pub use connector::{Broken, Transport};
 pub use failure::{Answered, another_document, failure, region_of};
 pub use identity::{Caller, Sts};
@@ -51,7 +53,7 @@ pub struct Endpoint {
     pub attempt: Duration,
 }
 
-/// What a client signs with. Debug shows the id only.
+/// What a client signs with; nothing while the id is empty. Debug shows the id only.
 #[derive(Clone)]
 pub struct Keys {
     /// The access key's id, which is no secret.
@@ -101,12 +103,16 @@ impl Clients {
         let connector = Connector(transport.clone());
         let credentials =
             Credentials::new(&keys.id, &keys.secret, keys.session.clone(), None, "the provider's Secret");
-        let s3 = s3_config(endpoint, connector.clone(), credentials.clone());
+        let s3 = s3_config(endpoint, connector.clone());
+        let s3 = match keys.id.is_empty() {
+            true => s3.allow_no_auth(),
+            false => s3.credentials_provider(credentials.clone()),
+        };
         let iam = endpoint.iam.as_ref();
         let iam = iam.map(|url| iam_config(endpoint, url, connector, credentials.clone()));
         let sts = endpoint.sts.clone();
         Self {
-            s3: aws_sdk_s3::Client::from_conf(s3),
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
             at: (endpoint.s3.clone(), endpoint.region.clone()),
             iam: iam.map(aws_sdk_iam::Client::from_conf),
             sts: sts.map(|url| Sts::new(transport, url, endpoint.region.clone(), credentials)),
@@ -142,14 +148,13 @@ fn in_region(url: &Url, own: &str, region: &str) -> Url {
     url
 }
 
-fn s3_config(endpoint: &Endpoint, connector: Connector, credentials: Credentials) -> aws_sdk_s3::Config {
+fn s3_config(endpoint: &Endpoint, connector: Connector) -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(connector)
         .endpoint_url(endpoint.s3.as_str())
         .force_path_style(endpoint.path_style)
         .region(Region::new(endpoint.region.clone()))
-        .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
         .timeout_config(time_out(endpoint.attempt))
         .sleep_impl(sleep())
@@ -162,7 +167,6 @@ fn s3_config(endpoint: &Endpoint, connector: Connector, credentials: Credentials
         .disable_s3_express_session_auth(true)
         .disable_multi_region_access_points(true)
         .use_arn_region(false)
-        .build()
 }
 
 fn iam_config(

@@ -19,7 +19,8 @@ use parking_lot::Mutex;
 use reqwest::Url;
 use tokio::time::Instant;
 
-pub(super) use ask::{Found, unanswered};
+pub(super) use crate::aws::Found;
+pub(super) use ask::unanswered;
 pub(super) use known::{Refusal, Subject};
 pub(super) use secrets::secrets_of;
 

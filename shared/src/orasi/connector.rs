@@ -147,7 +147,6 @@ impl Kind for Connector {
     const NAME: &'static str = "Connector";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
-    const RECONCILED: bool = false;
     const SECRET_FIELDS: &'static [&'static str] = &[
         "spec.storage.options{}",
         "spec.table.properties{}",

@@ -11,6 +11,7 @@ use validator::Validate;
 use self::location::Location;
 use super::authentication::authentication_secrets;
 use crate::{
+    access::Access,
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
@@ -116,7 +117,7 @@ impl Kind for Storage {
     const NAME: &'static str = "Storage";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
-    const RECONCILED: bool = false;
+    const ACCESS: &'static [Access] = &[Access::SECRETS_READ];
     const SECRET_FIELDS: &'static [&'static str] = authentication_secrets!(
         "spec.iceberg.authentication",
         "spec.snowflake.authentication",

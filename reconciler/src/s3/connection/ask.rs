@@ -2,76 +2,13 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::Connection;
 use crate::{
-    aws::{Answered, another_document, failure},
+    aws::{self, Answer, Answered, Found, Sent, failure, told},
     engine::{Context, Failure, Guard},
 };
-
-/// What a service answered when it was asked for something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::s3) enum Found<T> {
-    Present(T),
-    Missing,
-    /// It does not know what was asked for.
-    Unsupported(String),
-    /// It does not allow the question.
-    Denied(String),
-}
-
-impl<T> Found<T> {
-    pub(in crate::s3) fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
-        match self {
-            Found::Present(value) => Found::Present(change(value)),
-            Found::Missing => Found::Missing,
-            Found::Unsupported(why) => Found::Unsupported(why),
-            Found::Denied(why) => Found::Denied(why),
-        }
-    }
-
-    pub(in crate::s3) fn present(&self) -> Option<&T> {
-        match self {
-            Found::Present(value) => Some(value),
-            _ => None,
-        }
-    }
-}
-
-impl<T> Found<Option<T>> {
-    /// What an answer holds. To some operations the SDK takes no document at all for the right one.
-    pub(in crate::s3) fn of_its_kind(self, operation: &str) -> Found<T> {
-        match self {
-            Found::Present(Some(value)) => Found::Present(value),
-            Found::Present(None) => Found::Unsupported(another_document(operation)),
-            Found::Missing => Found::Missing,
-            Found::Unsupported(why) => Found::Unsupported(why),
-            Found::Denied(why) => Found::Denied(why),
-        }
-    }
-
-    /// What an answer holds. One that is called a success and holds nothing tells nothing.
-    pub(in crate::s3) fn held(self, operation: &str) -> Result<Found<T>, Failure> {
-        Ok(match self {
-            Found::Present(Some(value)) => Found::Present(value),
-            Found::Present(None) => {
-                return Err(Failure::Transient(format!(
-                    "{operation} was answered without what was asked for"
-                )));
-            }
-            Found::Missing => Found::Missing,
-            Found::Unsupported(why) => Found::Unsupported(why),
-            Found::Denied(why) => Found::Denied(why),
-        })
-    }
-}
-
-/// A call of the SDK, whose futures are large: they are kept on the heap.
-type Sent<'a, T, E> = BoxFuture<'a, Result<T, SdkError<E, HttpResponse>>>;
-/// What comes of a call.
-type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 impl Connection {
     /// Asks for something; `missing` are the service's words for that it is not there.
@@ -86,21 +23,9 @@ impl Connection {
         T: Send + 'a,
         E: ProvideErrorMetadata + Send + Sync + 'a,
     {
-        let (call, now): (Sent<'a, T, E>, _) = (Box::pin(call), ctx.now());
-        let call = async move {
-            let error = match call.await {
-                Ok(value) => return Ok(Found::Present(value)),
-                Err(error) => error,
-            };
-            let why = self.failure(operation, &error, now);
-            match Answered::of(&error) {
-                Some(answered) if answered.is_missing(missing) => Ok(Found::Missing),
-                // It looks like an answer and is one to another question. Nothing is deleted after it.
-                Some(answered) if answered.is_another_document() => Ok(Found::Unsupported(why.to_string())),
-                answered => told(why, answered.is_some_and(|answered| answered.is_denied())),
-            }
-        };
-        Box::pin(async move { ctx.read(operation, call).await.map_err(unanswered) })
+        let now = ctx.now();
+        let asked = aws::ask(ctx, operation, missing, call, move |error| self.failure(operation, error, now));
+        Box::pin(async move { asked.await.map_err(unanswered) })
     }
 
     /// Makes a call that changes something.
@@ -156,17 +81,6 @@ impl Connection {
             }
             failure => failure,
         }
-    }
-}
-
-/// What concerns this operation alone is told; everything else went wrong.
-fn told<T>(why: Failure, denied: bool) -> Result<Found<T>, Failure> {
-    match why {
-        Failure::Unsupported(why) => Ok(Found::Unsupported(why)),
-        // Of the credentials as a whole, whatever the status.
-        Failure::Auth(_) => Err(why),
-        why if denied => Ok(Found::Denied(why.to_string())),
-        why => Err(why),
     }
 }
 

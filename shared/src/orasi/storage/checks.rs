@@ -1,7 +1,5 @@
 //! What can be wrong with a storage beside its single fields.
 
-use url::Url;
-
 use super::{
     AUTHENTICATION, BUCKET, COLUMNS, COLUMNS_IMMUTABLE, CREDENTIALS, DeltaLake, ENDPOINT, ENDPOINT_PLAIN,
     FORMAT_VERSION_GROWS, Hudi, Iceberg, Location, NAME, OPTIONS, OVERLAP, PARTITIONING, PATH,
@@ -14,15 +12,14 @@ use crate::{
         problem::{Cause, Problems},
         review::Review,
     },
-    common::url::{is_in_cluster, is_loopback, parse_base_url},
+    common::url::{is_in_cluster, is_loopback},
     field::at,
     index::Stored,
     kind::Kind,
     orasi::{
         AuthenticationMethod, authentication, columns,
         credentials::{check_text, has_credentials},
-        endpoint::{self, ServiceAddress},
-        options, path,
+        endpoint, options, path,
     },
 };
 
@@ -173,7 +170,7 @@ fn is_bucket(name: &str) -> bool {
 fn check_s3_endpoint(place: &S3Place<'_>, endpoint: &str, problems: &mut Problems) {
     let field = at(place.field).field("endpoint");
     check_text(field.clone(), endpoint, &CREDENTIALS, problems);
-    match s3_url(endpoint) {
+    match place.url() {
         // That is the other rule's problem.
         Err(_) if has_credentials(endpoint) => {}
         Err(message) => problems.add(&ENDPOINT, Cause::Invalid, field, message),
@@ -182,19 +179,6 @@ fn check_s3_endpoint(place: &S3Place<'_>, endpoint: &str, problems: &mut Problem
             problems.add(&ENDPOINT_PLAIN, Cause::Invalid, field, message);
         }
         Ok(_) => {}
-    }
-}
-
-/// The web address that an endpoint of S3 stands for; else what is wrong with it.
-fn s3_url(endpoint: &str) -> Result<Url, &'static str> {
-    let address = ServiceAddress::parse(endpoint)?;
-    let url = match address.scheme {
-        Some(_) => parse_base_url(endpoint)?,
-        None => parse_base_url(&format!("https://{endpoint}"))?,
-    };
-    match url.path() {
-        "" | "/" => Ok(url),
-        _ => Err("has a path; remove everything behind the host"),
     }
 }
 

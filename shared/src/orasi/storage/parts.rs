@@ -2,11 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 use validator::Validate;
 
 use crate::{
-    common::SecretKeyRef,
-    orasi::{Authentication, Compression, Options, columns, options},
+    common::{SecretKeyRef, url::parse_base_url},
+    orasi::{Authentication, Compression, Options, ServiceAddress, columns, options},
 };
 
 /// What a storage is of.
@@ -246,6 +247,40 @@ pub struct S3Place<'a> {
     /// The authority that signed the service's certificate.
     pub ca: Option<&'a SecretKeyRef>,
     pub authentication: Option<&'a Authentication>,
+}
+
+impl S3Place<'_> {
+    /// The address of the service; else what is wrong with it.
+    pub fn url(&self) -> Result<Url, &'static str> {
+        let Some(endpoint) = self.endpoint else {
+            let domain = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            return parse_base_url(&format!("https://s3.{}.{domain}", self.region));
+        };
+        let url = match ServiceAddress::parse(endpoint)?.scheme {
+            Some(_) => parse_base_url(endpoint)?,
+            None => parse_base_url(&format!("https://{endpoint}"))?,
+        };
+        match url.path() {
+            "" | "/" => Ok(url),
+            _ => Err("has a path; remove everything behind the host"),
+        }
+    }
+
+    /// Begins the keys of all that lies here; empty for the whole bucket.
+    pub fn folder(&self) -> String {
+        self.prefix
+            .trim_matches('/')
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("{part}/"))
+            .collect()
+    }
+
+    /// The entries of Secrets that are needed to get there.
+    pub fn secret_refs(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let given = self.authentication.into_iter().flat_map(Authentication::secret_refs);
+        given.map(|(_, entry)| entry).chain(self.ca)
+    }
 }
 
 impl S3Parquet {

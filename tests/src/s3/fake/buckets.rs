@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::State;
+use super::objects::{self, Object};
 use crate::faults::{Request, Response};
 
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,8 @@ pub struct Bucket {
     pub parts: BTreeMap<&'static str, String>,
     /// Keys and versions.
     pub objects: Vec<(String, String)>,
+    /// Those that were put, by their keys.
+    pub things: BTreeMap<String, Object>,
     pub locked: BTreeSet<String>,
     /// Uploads that nobody has finished, by key and id.
     pub uploads: Vec<(String, String)>,
@@ -57,6 +60,7 @@ const PARTS: &[Part] = &[
 pub(super) enum About<'a> {
     Service,
     Bucket(&'a str),
+    List(&'a str),
     Part(&'a str, &'static Part),
     Versions(&'a str),
     Deletion(&'a str),
@@ -72,6 +76,7 @@ pub(super) fn about(request: &Request) -> About<'_> {
     match bucket {
         "" => About::Service,
         _ if !key.is_empty() => About::Object(bucket, key),
+        _ if has("list-type") => About::List(bucket),
         _ if has("versions") => About::Versions(bucket),
         _ if has("delete") => About::Deletion(bucket),
         _ if has("uploads") => About::Uploads(bucket),
@@ -83,8 +88,8 @@ pub(super) fn about(request: &Request) -> About<'_> {
 }
 
 impl About<'_> {
-    pub(super) fn operation(&self, method: &str) -> &'static str {
-        match (self, method) {
+    pub(super) fn operation(&self, request: &Request) -> &'static str {
+        match (self, request.method.as_str()) {
             (About::Service, "GET") => "ListBuckets",
             (About::Bucket(_), "HEAD") => "HeadBucket",
             (About::Bucket(_), "PUT") => "CreateBucket",
@@ -95,8 +100,8 @@ impl About<'_> {
             (About::Versions(_), _) => "ListObjectVersions",
             (About::Deletion(_), _) => "DeleteObjects",
             (About::Uploads(_), _) => "ListMultipartUploads",
-            (About::Object(..), "DELETE") => "AbortMultipartUpload",
-            (About::Object(..), "PUT") => "PutObject",
+            (About::List(_), _) => "ListObjectsV2",
+            (About::Object(..), method) => objects::operation(method, request.query()),
             _ => "unknown",
         }
     }
@@ -130,8 +135,11 @@ impl State {
             About::Versions(bucket) => self.versions(bucket),
             About::Deletion(bucket) => self.delete_objects(request, bucket),
             About::Uploads(bucket) => self.uploads(bucket),
-            About::Object(bucket, _) if request.method == "DELETE" => self.abort(request, bucket),
-            About::Object(bucket, key) => self.put_object(bucket, key),
+            About::List(bucket) => self.list_objects(request, bucket),
+            About::Object(bucket, _) if about.operation(request) == "AbortMultipartUpload" => {
+                self.abort(request, bucket)
+            }
+            About::Object(bucket, key) => self.object(request, bucket, key),
         }
     }
 
@@ -259,12 +267,6 @@ impl State {
             false => failed(404, "NoSuchUpload", "The specified multipart upload does not exist."),
         }
     }
-
-    fn put_object(&mut self, name: &str, key: &str) -> Response {
-        let Some(bucket) = self.buckets.get_mut(name) else { return no_bucket() };
-        bucket.objects.push((key.to_owned(), "null".to_owned()));
-        document(200, "")
-    }
 }
 
 /// The region in a request's signature.
@@ -272,7 +274,7 @@ fn signed_for(request: &Request) -> Option<&str> {
     request.headers.get("authorization")?.split_once("Credential=")?.1.split('/').nth(2)
 }
 
-fn document(status: u16, text: &str) -> Response {
+pub(super) fn document(status: u16, text: &str) -> Response {
     Response { status, headers: Vec::new(), body: text.as_bytes().to_vec() }
 }
 
@@ -280,6 +282,6 @@ pub(super) fn failed(status: u16, code: &str, message: &str) -> Response {
     document(status, &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
 }
 
-fn no_bucket() -> Response {
+pub(super) fn no_bucket() -> Response {
     failed(404, "NoSuchBucket", "The specified bucket does not exist")
 }

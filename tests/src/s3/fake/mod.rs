@@ -3,6 +3,7 @@
 
 mod buckets;
 pub mod iam;
+mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use self::buckets::Bucket;
 use self::iam::Iam;
+pub use self::objects::Object;
 use crate::faults::{Fake, Host, Listening, Reply, Request, Response};
 
 /// The id of the access key that it takes.
@@ -208,7 +210,7 @@ impl Fake for State {
         match about(request) {
             About::Identity => "GetCallerIdentity",
             About::Iam(action) => action,
-            About::Buckets(about) => about.operation(&request.method),
+            About::Buckets(about) => about.operation(request),
         }
     }
 

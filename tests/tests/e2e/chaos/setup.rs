@@ -183,19 +183,18 @@ pub(super) const GROUPS: [Group; 5] = [
         agrees: |_, _| {},
     },
     Group {
-        objects: |_, _, namespace| {
+        objects: |_, services, namespace| {
             let docs = json!({"name": "docs"});
             let hello = json!({"content": "Hello.", "metadata": {"title": "A greeting"}, "storageRef": docs});
-            let lake = json!({"type": "Hudi", "hudi": {"storagePath": format!("s3://orasi-{namespace}/tables"), "tableType": "COPY_ON_WRITE"}});
             let (of_lake, of_hudi) = (json!({"name": "lake"}), json!({"name": "hudi"}));
             let spans = json!({"connectorRef": of_hudi, "storageRef": of_lake, "table": "spans"});
             let taken = json!({"pipelines": {"matchLabels": {"team": "web"}}});
             let mut spans = orasi("Pipeline", namespace, "spans", spans);
             spans["metadata"]["labels"] = json!({"team": "web"});
             vec![
-                storage(namespace, "docs", "docs"),
+                orasi("Storage", namespace, "docs", services.documents(namespace)),
                 orasi("Document", namespace, "hello", hello),
-                orasi("Storage", namespace, "lake", lake),
+                lake(namespace, "lake"),
                 orasi("Connector", namespace, "hudi", json!({"type": "Hudi"})),
                 spans,
                 orasi("Configuration", namespace, "bridge", taken),
@@ -204,7 +203,7 @@ pub(super) const GROUPS: [Group; 5] = [
         fresh: |number| {
             orasi("Document", HOME, &format!("note-{number}"), json!({"content": number.to_string()}))
         },
-        wrong: || Wrong { object: storage(HOME, "twin", "docs"), rule: "orasi.storage.unique", like: "docs" },
+        wrong: || Wrong { object: lake(HOME, "twin"), rule: "orasi.storage.unique", like: "lake" },
         unneeded: "Document",
         // Nothing is made of them.
         agrees: |_, _| {},
@@ -216,9 +215,9 @@ fn orasi(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": "orasi.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
 }
 
-fn storage(namespace: &str, name: &str, prefix: &str) -> Value {
-    let s3 = json!({"bucket": "orasi-docs", "prefix": prefix, "region": "us-east-1"});
-    orasi("Storage", namespace, name, json!({"type": "S3", "s3": s3}))
+fn lake(namespace: &str, name: &str) -> Value {
+    let hudi = json!({"storagePath": format!("s3://orasi-{namespace}/tables"), "tableType": "COPY_ON_WRITE"});
+    orasi("Storage", namespace, name, json!({"type": "Hudi", "hudi": hudi}))
 }
 
 fn catalyst(kind: &str, namespace: &str, name: &str, labels: Value, spec: Value) -> Value {
@@ -248,6 +247,9 @@ fn bucket_spec(remote: &str) -> Value {
     json!({"providerRef": {"name": "wasabi"}, "name": remote, "deletionPolicy": "Delete"})
 }
 
+/// The bucket of Documents.
+const DOCUMENTS: &str = "orasi-docs";
+
 /// The services beside the shop.
 pub(super) struct Services {
     pub(super) petstore: Served,
@@ -256,7 +258,23 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) async fn start() -> Self {
-        Services { petstore: Petstore::start().await.unwrap(), s3: Server::moto().await.unwrap() }
+        let s3 = Server::moto().await.unwrap();
+        s3.clients(&s3.admin).unwrap().s3.create_bucket().bucket(DOCUMENTS).send().await.unwrap();
+        Services { petstore: Petstore::start().await.unwrap(), s3 }
+    }
+
+    /// The Storage of a namespace's Documents.
+    fn documents(&self, namespace: &str) -> Value {
+        let key = |key: &str| json!({"name": "s3", "key": key});
+        let authentication = json!({
+            "method": "Basic", "usernameSecretRef": key("access-key"), "passwordSecretRef": key("secret-key"),
+        });
+        let endpoint = self.s3.endpoint.s3.as_str();
+        let s3 = json!({
+            "bucket": DOCUMENTS, "prefix": namespace, "region": "us-east-1", "endpoint": endpoint,
+            "authentication": authentication,
+        });
+        json!({"type": "S3", "s3": s3})
     }
 
     /// Makes the Secrets that what is of these services names.
@@ -274,7 +292,8 @@ impl Services {
     pub(super) fn buckets(&self) -> BTreeSet<String> {
         let list = async { self.s3.clients(&self.s3.admin).unwrap().s3.list_buckets().send().await.unwrap() };
         let listed = tokio::task::block_in_place(|| Handle::current().block_on(list));
-        listed.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)).collect()
+        let names = listed.buckets().iter().filter_map(|bucket| bucket.name());
+        names.filter(|name| *name != DOCUMENTS).map(str::to_owned).collect()
     }
 
     /// Who and what else is there.

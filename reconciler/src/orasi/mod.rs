@@ -1,0 +1,32 @@
+//! Orasi: the storages and connectors of pipelines are looked at, as far as anybody can from here.
+
+mod bucket;
+mod connector;
+mod looks;
+mod reach;
+mod seen;
+mod services;
+mod storage;
+mod target;
+
+use std::time::Duration;
+
+use concierge_shared::orasi::{Connector, Storage};
+
+pub use services::{Net, Services};
+
+use crate::engine::Kinds;
+use reach::Reach;
+
+/// Adds the reconcilers of this group.
+///
+/// # Errors
+/// When there is no HTTP client.
+pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
+    Ok(self::kinds(kinds, &Services::over_sockets(connect_timeout)?))
+}
+
+/// Adds them with services that are reached in another way.
+pub fn kinds(kinds: Kinds, services: &Services) -> Kinds {
+    kinds.with(Reach::<Storage>::new(services)).with(Reach::<Connector>::new(services))
+}

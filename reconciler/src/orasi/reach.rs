@@ -1,0 +1,210 @@
+//! Storages and connectors: nothing is made of them; what they name is looked at.
+
+use std::{convert::Infallible, marker::PhantomData, time::Duration};
+
+use concierge_shared::{
+    kind::Kind,
+    status::{ConditionReason, ConditionType, Conditions},
+};
+use jiff::Timestamp;
+use kube::core::object::HasStatus;
+use reqwest::Url;
+
+use super::{
+    bucket::Bucket,
+    looks::Looked,
+    seen::{Seen, note_silence},
+    services::{Services, account, digest},
+    target::Target,
+};
+use crate::engine::{
+    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+};
+
+/// How often it is looked at while nothing changes.
+const LOOK: Duration = Duration::from_secs(120);
+/// The longest wait while no connection comes about: the end of such an outage is seen within ten seconds.
+const WAIT: Duration = Duration::from_secs(4);
+
+/// A kind whose objects name a service.
+pub(super) trait Reachable: Kind<Status: Conditions + Clone + Send + Sync> {
+    /// Where to look.
+    fn target(&self) -> Target<'_>;
+
+    /// How many objects use it, where its status tells.
+    ///
+    /// # Errors
+    /// When that can't be told now.
+    fn users(&self, _ctx: &Context) -> Result<Option<usize>, Failure> {
+        Ok(None)
+    }
+
+    /// Fills its own fields of the status.
+    fn report(&self, observed: &Observed, status: &mut <Self as HasStatus>::Status);
+
+    /// Says in a sentence what is wrong, where its status has a field for it.
+    fn conclude(_status: &mut <Self as HasStatus>::Status) {}
+}
+
+/// Looks at what objects of a kind name.
+pub(super) struct Reach<K>(Services, PhantomData<fn() -> K>);
+
+impl<K> Reach<K> {
+    pub(super) fn new(services: &Services) -> Self {
+        Self(services.clone(), PhantomData)
+    }
+}
+
+/// The way to a service, and the digest of where it leads and with which credentials.
+pub(super) struct Way {
+    to: To,
+    of: String,
+}
+
+enum To {
+    Bucket(Bucket),
+    Catalog(Url),
+    Ports(Vec<(String, u16)>),
+    Nowhere(&'static str),
+    /// Something is missing that it takes.
+    Closed(String),
+}
+
+pub(super) struct Observed {
+    looked: Looked,
+    pub(super) users: Option<usize>,
+    pub(super) at: Timestamp,
+}
+
+impl<K: Reachable> Reconcile for Reach<K> {
+    type Kind = K;
+    type Remote = Way;
+    type Observed = Observed;
+    type Step = Infallible;
+    const NEEDS_SECRETS: bool = true;
+
+    async fn connect(&self, ctx: &Context, object: &K) -> Result<(Account, Way), Failure> {
+        let key = ObjectKey::of(object);
+        let of = |what: String| (account(&key, digest(&what)), digest(&what));
+        let ((account, of), to) = match object.target() {
+            Target::S3(place) => match self.0.open(ctx, &key, &place).await {
+                Ok((account, opened)) => {
+                    let of = opened.digest.clone();
+                    ((account, of), To::Bucket(Bucket::new(&place, opened)))
+                }
+                Err(Failure::DependencyMissing(why) | Failure::Invalid(why)) => {
+                    ((Account::none(), String::new()), To::Closed(why))
+                }
+                Err(failure) => return Err(failure),
+            },
+            Target::Catalog(url) => (of(url.to_string()), To::Catalog(url)),
+            Target::Ports(ports) => (of(format!("{ports:?}")), To::Ports(ports)),
+            Target::Nowhere(why) => ((Account::none(), String::new()), To::Nowhere(why)),
+        };
+        Ok((account, Way { to, of }))
+    }
+
+    async fn observe(&self, ctx: &Context, way: &Way, object: &K) -> Result<Observed, Failure> {
+        let users = object.users(ctx)?;
+        let known = |seen| Looked { seen, again: None };
+        let looked = match &way.to {
+            To::Nowhere(why) => known(Seen::not_checkable(why)),
+            To::Closed(why) => known(Seen::wrong(ConditionReason::Invalid, "Missing", why)),
+            To::Bucket(bucket) => self.0.looks().look(ctx, &way.of, bucket.look(ctx)).await?,
+            To::Catalog(url) => self.0.looks().look(ctx, &way.of, self.catalog(ctx, url)).await?,
+            To::Ports(ports) => self.0.looks().look(ctx, &way.of, self.ports(ctx, ports)).await?,
+        };
+        Ok(Observed { looked, users, at: ctx.now() })
+    }
+
+    fn plan(&self, _: &K, observed: &Observed, _now: Timestamp) -> Plan<Infallible> {
+        observed.looked.seen.plan(observed.looked.again)
+    }
+
+    async fn act(&self, _: &Guard, _: &Way, _: &K, step: &Infallible) -> Result<Outcome, Failure> {
+        match *step {}
+    }
+
+    fn plan_deletion(&self, _: &K, _: &Observed, _now: Timestamp) -> Deletion<Infallible> {
+        Deletion::Gone
+    }
+
+    fn report(&self, object: &K, observed: &Observed, status: &mut K::Status) {
+        object.report(observed, status);
+    }
+
+    fn phase(&self, object: &K, _: &Checks, status: &mut K::Status) {
+        note_silence(status, object.meta().generation);
+        K::conclude(status);
+    }
+
+    /// What was put there through it is its referrers' matter, and they are waited for.
+    fn needs_finalizer(&self, _: &K, _: Option<&Observed>) -> bool {
+        false
+    }
+
+    fn secrets(&self, object: &K) -> Vec<(String, String)> {
+        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        let Target::S3(place) = object.target() else { return Vec::new() };
+        place.secret_refs().map(|entry| (namespace.clone(), entry.name.clone())).collect()
+    }
+
+    /// Those that use it are woken when the service answers again.
+    fn exports(&self, object: &K) -> Vec<String> {
+        let synced = object.status().is_some_and(|status| status.is_true(ConditionType::Synced.as_str()));
+        vec![synced.to_string()]
+    }
+
+    /// Many wait to hear from it that the service answers again.
+    fn longest_back_off(&self) -> Duration {
+        WAIT
+    }
+
+    fn resync(&self, _: &K) -> Duration {
+        LOOK
+    }
+}
+
+impl<K> Reach<K> {
+    /// Whether any of these takes connections.
+    async fn ports(&self, ctx: &Context, ports: &[(String, u16)]) -> Result<Seen, Failure> {
+        let mut failed = Failure::Invalid("there is no address".into());
+        for (host, port) in ports {
+            match ctx.read("connect", self.0.net().connect(host, *port)).await {
+                Ok(()) => {
+                    let message = format!("{host}:{port} takes connections; credentials were not tried");
+                    return Ok(Seen::connected(message));
+                }
+                Err(failure) => failed = failure,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn catalog(&self, ctx: &Context, url: &Url) -> Result<Seen, Failure> {
+        const OPERATION: &str = "GET /v1/config";
+        let call = async {
+            let (status, body) = self.0.net().get(url.clone()).await?;
+            let answered = format!("{OPERATION} was answered {status}");
+            match status {
+                200..=299 if is_config(&body) => Ok(Seen::answered("credentials were not tried")),
+                401 | 403 => Ok(Seen::answered("it wants to know who asks; credentials were not tried")),
+                429 => Err(Failure::Throttled { message: answered, retry_after: None }),
+                408 | 500..=599 => Err(Failure::Transient(answered)),
+                _ => {
+                    let message = format!(
+                        "{answered}, and not as Iceberg's catalogs do; correct the address and the warehouse"
+                    );
+                    Ok(Seen::wrong(ConditionReason::Refused, "Refused", message))
+                }
+            }
+        };
+        ctx.read(OPERATION, call).await
+    }
+}
+
+/// What every catalog says of itself.
+fn is_config(body: &[u8]) -> bool {
+    let config = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    config["defaults"].is_object() && config["overrides"].is_object()
+}

@@ -1,0 +1,7 @@
+//! The Orasi reconcilers on the engine: on paused time against fakes, and on real time against real services.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
+
+mod reach;
+mod wire;
+mod world;
