@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     admission::{
-        lookup::{Found, Lookup},
+        lookup::{Found, Lookup, Query},
         problem::{Cause, Problems},
         review::{Review, annotation},
     },
@@ -137,10 +137,10 @@ pub(super) fn check_same_endpoint(review: &Review<'_, Bucket>, problems: &mut Pr
         let goes_first = |other: &Stored| {
             let at_another =
                 other.get::<Bucket>().is_some_and(|at| at.provider_key() != bucket.provider_key());
-            at_another && !other.terminating() && review.gives_way(other.meta(), keeps)
+            at_another && review.gives_way(other.meta(), keeps)
         };
         let key = named_key(&bucket.spec.name);
-        let others = lookup.first(Bucket::NAME, "", &key, LOOKED_AT, &goes_first).objects;
+        let others = lookup.first(Query::alive(Bucket::NAME, "", &key), LOOKED_AT, &goes_first).objects;
         let mut others = others.iter().filter_map(Stored::get::<Bucket>);
         Some(others.any(|other| is_at(lookup, &other, &own)))
     });
