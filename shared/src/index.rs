@@ -92,6 +92,11 @@ impl Stored {
         self.0.keys.iter().any(|own| **own == *key)
     }
 
+    /// The keys that the object is found by.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys.iter().map(|key| &**key)
+    }
+
     /// True when only status and annotations differ between `self` and `other`, an earlier version of it.
     fn is_like(&self, other: &Self) -> bool {
         let (meta, before) = (self.meta(), other.meta());

@@ -84,7 +84,8 @@ pub trait Kind:
     /// The fields that [`fill_defaults`](Self::fill_defaults) fills in or tidies up. The API server asks to have defaults
     /// filled in only when one of them is not as it should be, so a field that is missing here stays as it is.
     const FILLS: &'static [Filled] = &[];
-    /// The kind of which an object of this one [selects](Self::selects) some.
+    /// The kind of which an object of this one [selects](Self::selects) some. The two have an index key in common, by which either is found
+    /// from the other.
     const SELECTS: Option<&'static str> = None;
     /// Whether the reconciler reconciles objects of this kind.
     const RECONCILED: bool = true;

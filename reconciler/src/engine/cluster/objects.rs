@@ -99,6 +99,10 @@ pub(crate) trait ObjectReader: Send + Sync {
     /// Whether anybody has written a status.
     fn has_status(&self, object: &Stored) -> bool;
     fn is_ready(&self, object: &Stored) -> Option<bool>;
+    /// The kind of which objects of this kind select some.
+    fn selects(&self) -> Option<&'static str>;
+    /// Whether `selector`, of this kind, selects an object with this metadata.
+    fn is_selected(&self, selector: &Stored, object: &ObjectMeta) -> bool;
     /// Whether objects of this kind own objects of Kubernetes' own kinds.
     fn has_children(&self) -> bool;
     /// Whether objects of this kind need Secrets at all.

@@ -22,6 +22,11 @@ impl Checks {
         self.unready.as_ref().map(|unready| !unready.contains(target))
     }
 
+    /// The targets of which the object does not have what it needs; `None` when this run has not checked them.
+    pub fn unready(&self) -> Option<&[ObjectKey]> {
+        self.unready.as_deref()
+    }
+
     pub(crate) fn rules_checked(&mut self, broken: impl IntoIterator<Item = &'static AdmissionRule>) {
         self.broken = Some(broken.into_iter().map(|rule| rule.id).collect());
     }

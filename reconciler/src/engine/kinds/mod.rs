@@ -136,6 +136,14 @@ impl<R: Reconcile> ObjectReader for Typed<R> {
         }))
     }
 
+    fn selects(&self) -> Option<&'static str> {
+        R::Kind::SELECTS
+    }
+
+    fn is_selected(&self, selector: &Stored, object: &ObjectMeta) -> bool {
+        selector.get::<R::Kind>().is_some_and(|selector| selector.selects(object))
+    }
+
     fn has_children(&self) -> bool {
         !R::Kind::CHILDREN.is_empty()
     }

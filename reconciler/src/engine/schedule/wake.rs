@@ -61,6 +61,8 @@ impl Seen {
                 }
                 if before.is_none_or(|before| before.outward != digest.outward) {
                     wake_referrers(shared, key);
+                    let versions = old.iter().map(|(old, _)| old).chain([&object]);
+                    versions.for_each(|object| wake_selectors(shared, object));
                     owners(shared, &object).into_iter().for_each(|owner| wake(shared, owner));
                 }
             }
@@ -69,6 +71,7 @@ impl Seen {
                 old.iter()
                     .flat_map(|(old, _)| runner.wakes(shared, old))
                     .for_each(|other| wake(shared, other));
+                old.iter().for_each(|(old, _)| wake_selectors(shared, old));
                 wake_referrers(shared, key);
                 forget(shared, key);
             }
@@ -112,6 +115,15 @@ fn wake_referrers(shared: &Shared, key: &ObjectKey) {
             let referrers = shared.objects.select(kind, index).objects;
             referrers.iter().for_each(|referrer| shared.queue.add(ObjectKey::from(referrer)));
         }
+    }
+}
+
+/// Queues the objects that select `object` by its labels.
+fn wake_selectors(shared: &Shared, object: &Stored) {
+    for (kind, reader) in shared.kinds.iter().filter(|(_, reader)| reader.selects() == Some(object.kind())) {
+        let selectors = object.keys().flat_map(|key| shared.objects.select(kind, key).objects);
+        let selecting = selectors.filter(|selector| reader.is_selected(selector, object.meta()));
+        selecting.for_each(|selector| shared.queue.add(ObjectKey::from(&selector)));
     }
 }
 
