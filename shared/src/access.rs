@@ -13,7 +13,8 @@ pub struct BoundRole {
 
 /// Objects that are read or written for an object of a kind.
 ///
-/// What every kind needs (the object, its status, its finalizers, events) is given without being declared.
+/// What every kind needs (the object, its status, its finalizers, events) is given without being declared. Objects of Kubernetes' own kinds, Secrets
+/// apart, are touched only for kinds that own [children](crate::kind::Kind::CHILDREN), and where those are switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
     /// Their API group; empty for the core group.

@@ -95,7 +95,7 @@ pub(super) fn reconciler() -> Vec<PolicyRule> {
     let mut rules = kinds("", &[&READ[..], &["update", "patch"]].concat(), &|_| true);
     rules.append(&mut kinds("/status", &["get", "update", "patch"], &|_| true));
     rules.append(&mut kinds("/finalizers", &["update"], &|_| true));
-    rules.append(&mut declared(&|access| !access.is_to_secrets()));
+    rules.append(&mut declared(KINDS.iter(), &is_to_kinds));
     let events = |group| rule(group, &["events"], &["create", "patch"]);
     rules.extend([events(""), events("events.k8s.io")]);
     rules
@@ -124,7 +124,7 @@ pub(super) fn lease(name: &str) -> Vec<PolicyRule> {
 
 /// Credentials that objects name, and those made for them. Never `list` or `watch`: both would read all.
 pub(super) fn secrets() -> Vec<PolicyRule> {
-    declared(&Access::is_to_secrets)
+    declared(KINDS.iter(), &Access::is_to_secrets)
 }
 
 /// What the objects of a group own of Kubernetes' own kinds, all over the cluster. A RoleBinding may be made only by somebody who may bind the role
@@ -137,6 +137,8 @@ pub(super) fn children(kinds: &[KindInfo], group: &str, prefix: &str) -> Vec<Pol
     }
     let mut rules: Vec<_> =
         resources.into_iter().map(|(group, resources)| rule(group, &resources, &verbs)).collect();
+    let is_looked_at = |access: &Access| !access.is_to_secrets() && !is_to_kinds(access);
+    rules.append(&mut declared(of_group(kinds, group), &is_looked_at));
     let binds: Vec<_> = bound(kinds, group).keys().map(|role| format!("{prefix}{role}")).collect();
     if !binds.is_empty() {
         let bind = rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"]);
@@ -182,10 +184,18 @@ pub(super) fn urgent() -> Vec<PolicyRule> {
     rules
 }
 
-/// What kinds declare that the reconciler touches for them, as far as it is `wanted`: one rule for each resource.
-fn declared(wanted: &dyn Fn(&Access) -> bool) -> Vec<PolicyRule> {
+/// Whether it is to objects of kinds of ours.
+fn is_to_kinds(access: &Access) -> bool {
+    KINDS.iter().any(|kind| (kind.group)() == access.group)
+}
+
+/// What `kinds` declare that the reconciler touches for them, as far as it is `wanted`: one rule for each resource.
+fn declared<'a>(
+    kinds: impl Iterator<Item = &'a KindInfo>,
+    wanted: &dyn Fn(&Access) -> bool,
+) -> Vec<PolicyRule> {
     let mut verbs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for access in KINDS.iter().flat_map(|kind| kind.access).filter(|access| wanted(access)) {
+    for access in kinds.flat_map(|kind| kind.access).filter(|access| wanted(access)) {
         verbs.entry((access.group, access.resource)).or_default().extend(access.verbs);
     }
     let of_resource = |((group, resource), verbs): ((&str, &str), BTreeSet<&str>)| {
