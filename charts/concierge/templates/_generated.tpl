@@ -626,7 +626,7 @@
 {{- end }}
 
 {{- define "concierge.generated.childGroups" -}}
-catalyst{{- end }}
+catalyst,orasi{{- end }}
 
 {{- define "concierge.generated.childRights.catalyst" -}}
 - apiGroups:
@@ -822,6 +822,29 @@ catalyst-runner{{- end }}
   - patch
   - delete
   - deletecollection
+{{- end }}
+
+{{- define "concierge.generated.childRights.orasi" -}}
+- apiGroups:
+  - ""
+  resources:
+  - configmaps
+  verbs:
+  - get
+  - list
+  - watch
+  - create
+  - patch
+  - delete
+- apiGroups:
+  - apps
+  resources:
+  - deployments
+  verbs:
+  - get
+{{- end }}
+
+{{- define "concierge.generated.boundRoles.orasi" -}}
 {{- end }}
 
 {{- define "concierge.generated.viewRights" -}}

@@ -1,8 +1,11 @@
-//! Orasi: the storages and connectors of pipelines are looked at, as far as anybody can from here.
+//! Orasi: storages and connectors are looked at, as far as anybody can from here; pipelines are as ready as what they refer to, and
+//! configurations are published.
 
 mod bucket;
+mod configuration;
 mod connector;
 mod looks;
+mod pipeline;
 mod reach;
 mod seen;
 mod services;
@@ -28,5 +31,10 @@ pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
 
 /// Adds them with services that are reached in another way.
 pub fn kinds(kinds: Kinds, services: &Services) -> Kinds {
-    kinds.with(Reach::<Storage>::new(services)).with(Reach::<Connector>::new(services))
+    within_the_cluster(kinds).with(Reach::<Storage>::new(services)).with(Reach::<Connector>::new(services))
+}
+
+/// Adds those that reach no service.
+pub fn within_the_cluster(kinds: Kinds) -> Kinds {
+    kinds.with(pipeline::PipelineReconciler).with(configuration::ConfigurationReconciler)
 }

@@ -7,7 +7,7 @@ mod monitoring;
 mod pipelines;
 mod security;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use super::{
     selector::{PipelineSelector, SELECTED},
 };
 use crate::{
+    access::Access,
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
@@ -25,6 +26,7 @@ use crate::{
         review::Review,
         rule::AdmissionRule,
     },
+    child::Child,
     common::names::derived_name,
     field::at,
     kind::Kind,
@@ -192,7 +194,9 @@ impl Kind for Configuration {
     const NAME: &'static str = "Configuration";
     const RULES: &'static [&'static AdmissionRule] = RULES;
     const SELECTS: Option<&'static str> = Some(SELECTED);
-    const RECONCILED: bool = false;
+    /// The Deployment that takes it up is looked at.
+    const ACCESS: &'static [Access] = &[Access { group: "apps", resource: "deployments", verbs: &["get"] }];
+    const CHILDREN: &'static [Child] = &[Child::of::<ConfigMap>()];
     const SECRET_FIELDS: &'static [&'static str] = secret_fields!(
         "spec.processing",
         "spec.ingestion.otlpEndpoint",
@@ -250,5 +254,10 @@ impl Configuration {
         let named = self.spec.publish.as_ref().and_then(|publish| publish.config_map_name.clone());
         let own = || derived_name(self.metadata.name.as_deref().unwrap_or_default(), "-config");
         named.unwrap_or_else(own)
+    }
+
+    /// The index keys under which the Pipelines that it takes are found among the fewest, as `count` counts.
+    pub fn pipeline_keys(&self, count: impl Fn(&str) -> usize) -> Vec<String> {
+        self.spec.pipelines.best_keys(self.metadata.namespace.as_deref().unwrap_or_default(), count)
     }
 }

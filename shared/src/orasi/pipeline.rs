@@ -105,8 +105,8 @@ status! {
     pub struct PipelineStatus(message) {
         /// The objects that it waits for: Storage data/lake.
         pub waiting_for: Vec<String>,
-        /// How many Configurations take it.
-        pub configurations: Option<i64>,
+        /// The uids and generations that its Connector and its Storage had when it was last ready.
+        pub targets_seen: Option<String>,
     }
 }
 
@@ -132,7 +132,6 @@ impl Kind for Pipeline {
     const ASKED_ON_DELETE: bool = true;
     /// Configurations take Pipelines by any of them.
     const READ_LABELS: &'static [&'static str] = EVERY_LABEL;
-    const RECONCILED: bool = false;
     const SECRET_FIELDS: &'static [&'static str] = secret_fields!("spec.processing");
     /// What is secret is refused.
     const CONFIDENTIAL: bool = false;

@@ -20,7 +20,7 @@ pub use self::{
 block! {
     /// What becomes of records before they are stored.
     pub struct Processing {
-        /// How many threads work; as many as the machine has processors when absent.
+        /// How many threads work; 8 when absent.
         #[validate(range(min = 1, max = 64, code = "orasi.processing.threads"))]
         worker_threads: i64,
         /// Whether records are worked on as they come; so when absent.
