@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
+    folder::Entry,
     pages,
     programs::{Arch, BIN, PROGRAMS},
     project,
@@ -20,6 +21,19 @@ use crate::{
 const CHECKSUMS: &str = "SHA256SUMS";
 /// What an archive of programs holds to be read.
 const TEXTS: [&str; 3] = ["LICENSE", "README.md", "CHANGELOG.md"];
+
+/// Whether it is named as what a release has, of whatever version.
+pub(crate) fn is_of_release(entry: Entry<'_>) -> bool {
+    let Entry::File(path) = entry else { return false };
+    let Some(name) = path.to_str() else { return false };
+    let is_named = |before: &str, ends: &[&str]| {
+        let rest = name.strip_prefix(before).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        rest.is_some_and(|rest| ends.iter().any(|end| rest.ends_with(end)))
+    };
+    name == CHECKSUMS
+        || is_named("concierge-chart-", &[".tgz"])
+        || is_named("concierge-", &[".oci.tar", ".tar.gz", ".cdx.json"])
+}
 
 /// Programs, man pages and completions for one architecture.
 pub(crate) fn programs(arch: Arch, root: &Path, out: &Path) -> Result<PathBuf> {

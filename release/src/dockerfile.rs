@@ -107,6 +107,18 @@ mod tests {
     }
 
     #[test]
+    fn the_command_that_the_dockerfile_shows_gives_every_argument_of_its_last_stage() {
+        let text = std::fs::read_to_string(crate::project().join("Dockerfile")).unwrap();
+        let shown: String = text.lines().take_while(|line| line.starts_with('#')).collect();
+        let (_, last) = text.rsplit_once("\nFROM ").unwrap();
+        let arguments: Vec<_> = last.lines().filter_map(|line| line.strip_prefix("ARG ")).collect();
+        assert!(!arguments.is_empty());
+        for argument in arguments {
+            assert!(shown.contains(&format!("--build-arg {argument}=")), "{argument}: {shown}");
+        }
+    }
+
+    #[test]
     fn what_would_be_another_image_with_docker_is_an_error() {
         for line in ["RUN rm /x", "LABEL a=$OTHER", "COPY x y", "ARG OTHER", "USER"] {
             assert!(read(line).is_err(), "{line}");

@@ -3,6 +3,7 @@
 //! | module | what it makes |
 //! |---|---|
 //! | `version` | nothing: it sees to it that all places name one version |
+//! | `folder` | nothing: it sees to it that nothing of others is removed |
 //! | `programs` | both programs for an architecture, and the root folder of its image |
 //! | `dockerfile`, `image` | an OCI image of such folders, as the Dockerfile's last stage says |
 //! | `pages` | man pages and completions |
@@ -12,6 +13,7 @@
 
 mod archive;
 mod dockerfile;
+mod folder;
 mod image;
 mod pages;
 mod programs;
@@ -25,18 +27,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use self::programs::Arch;
 
 /// What a release is made of
 #[derive(Debug, Parser)]
+#[command(max_term_width = 80)]
 enum Release {
     /// Fill a folder with what an image holds: the programs, and certificates of authorities
     Root {
+        /// The architecture
         #[arg(long)]
         arch: Arch,
+        /// The folder; it may hold nothing but what was filled in before
         #[arg(long)]
         out: PathBuf,
         /// Cargo's profile
@@ -46,6 +51,9 @@ enum Release {
     /// Make an OCI image, in one file
     Image(Made),
     /// Make everything that is published, and publish nothing
+    ///
+    /// Files of an earlier release are removed from the folder once the programs are built; a folder that holds anything
+    /// else is refused.
     All {
         #[command(flatten)]
         made: Made,
@@ -56,7 +64,10 @@ enum Release {
     /// Fetch the programs that build and check a release, and say where they are
     Tools,
     /// Say whether this tag is the version everywhere
-    Check { tag: String },
+    Check {
+        /// The tag, such as v1.2.3
+        tag: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,7 +86,7 @@ struct Made {
 fn main() -> Result<()> {
     match Release::parse() {
         Release::Root { arch, out, profile } => programs::root(arch, &profile, &out),
-        Release::Image(made) => made.image().map(drop),
+        Release::Image(made) => made.image(&made.roots()?),
         Release::All { made, tag } => all(&made, tag.as_deref()),
         Release::Tools => {
             println!("{}", tools::installed()?.display());
@@ -86,19 +97,22 @@ fn main() -> Result<()> {
 }
 
 impl Made {
-    /// The image, and the root folder for each architecture.
-    fn image(&self) -> Result<Vec<(Arch, PathBuf)>> {
-        fs::create_dir_all(&self.out)?;
+    /// The root folder of the image for each architecture.
+    fn roots(&self) -> Result<Vec<(Arch, PathBuf)>> {
         let mut roots = Vec::new();
         for arch in &self.arch {
             let root = project().join("target/image").join(arch.name());
             programs::root(*arch, &self.profile, &root)?;
             roots.push((*arch, root));
         }
-        let file = self.out.join(format!("concierge-{}.oci.tar", version::VERSION));
-        image::write(&roots, &file)?;
-        made(&file)?;
         Ok(roots)
+    }
+
+    fn image(&self, roots: &[(Arch, PathBuf)]) -> Result<()> {
+        fs::create_dir_all(&self.out)?;
+        let file = self.out.join(format!("concierge-{}.oci.tar", version::VERSION));
+        image::write(roots, &file)?;
+        made(&file)
     }
 }
 
@@ -107,10 +121,11 @@ fn all(made_of: &Made, tag: Option<&str>) -> Result<()> {
         Some(tag) => version::of_release(tag)?,
         None => version::agreed()?,
     }
-    if made_of.out.exists() {
-        fs::remove_dir_all(&made_of.out).context("the folder of an earlier release stays")?;
-    }
-    for (arch, root) in made_of.image()? {
+    let earlier = folder::made_before(&made_of.out, archive::is_of_release)?;
+    let roots = made_of.roots()?;
+    folder::remove(&earlier)?;
+    made_of.image(&roots)?;
+    for (arch, root) in roots {
         made(&archive::programs(arch, &root, &made_of.out)?)?;
     }
     made(&archive::chart(&made_of.out)?)?;
@@ -129,4 +144,84 @@ fn made(file: &Path) -> Result<()> {
 
 fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// A folder of this test with these files.
+    fn folder(name: &str, files: &[&str]) -> PathBuf {
+        let folder = env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        for file in files {
+            let file = folder.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "kept").unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn what_others_put_into_a_folder_is_named_and_stays() {
+        for (name, stranger) in [
+            ("text", "thesis.txt"),
+            ("source", "concierge-src.tar.gz"),
+            ("deep", "concierge-1.2.3.oci.tar/thesis.txt"),
+        ] {
+            let folder = folder(&format!("all-{name}"), &[stranger, "SHA256SUMS"]);
+            let made = Made { arch: vec![Arch::Amd64], out: folder.clone(), profile: "release".to_owned() };
+            let refused = all(&made, None).unwrap_err().to_string();
+            assert!(refused.contains(stranger.split('/').next().unwrap()), "{refused}");
+            assert!(folder.join(stranger).exists() && folder.join("SHA256SUMS").exists(), "{stranger}");
+            fs::remove_dir_all(folder).unwrap();
+        }
+        for (name, stranger) in
+            [("root-text", "thesis.txt"), ("root-bin", "usr/local/bin/sh"), ("root-file", "etc")]
+        {
+            let folder = folder(name, &[stranger, "usr/local/bin/concierge-webhook"]);
+            let refused = programs::root(Arch::Amd64, "release", &folder).unwrap_err().to_string();
+            assert!(refused.contains(stranger), "{refused}");
+            assert!(folder.join(stranger).exists(), "{stranger}");
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn files_of_an_earlier_release_give_way() {
+        let version = version::VERSION;
+        let files = [
+            format!("concierge-{version}.oci.tar"),
+            "concierge-0.0.9-rc.1-linux-arm64.tar.gz".to_owned(),
+            "concierge-chart-0.0.9.tgz".to_owned(),
+            format!("concierge-{version}.cdx.json"),
+            "SHA256SUMS".to_owned(),
+        ];
+        let folder = folder("earlier", &files.each_ref().map(String::as_str));
+        folder::remove(&folder::made_before(&folder, archive::is_of_release).unwrap()).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(&folder).unwrap();
+        assert!(
+            folder::made_before(&folder, archive::is_of_release).unwrap().is_empty(),
+            "it need not be there"
+        );
+    }
+
+    #[test]
+    fn help_tells_of_every_argument_and_fits_80_columns() {
+        let mut release = Release::command();
+        release.build();
+        let commands: Vec<_> =
+            release.get_subcommands().filter(|one| one.get_name() != "help").cloned().collect();
+        assert!(commands.len() > 4);
+        for mut command in commands.into_iter().chain([release]) {
+            let silent = command.get_arguments().find(|arg| arg.get_help().is_none());
+            assert!(silent.is_none(), "{}: {silent:?}", command.get_name());
+            let text = command.render_long_help().to_string();
+            assert_eq!(text.lines().find(|line| line.chars().count() > 80), None, "{text}");
+        }
+    }
 }

@@ -7,6 +7,8 @@ use clap::{Command, ValueEnum};
 use clap_complete::Shell;
 use concierge_runtime::help;
 
+use crate::{programs::PROGRAMS, version::VERSION};
+
 fn commands() -> [Command; 2] {
     [help::command::<concierge_webhook::Cli>(true), help::command::<concierge_reconciler::Cli>(true)]
 }
@@ -15,12 +17,12 @@ fn commands() -> [Command; 2] {
 pub(crate) fn write(man: &Path, completions: &Path) -> Result<()> {
     write_pages(man)?;
     fs::create_dir_all(completions)?;
-    for mut command in commands() {
-        let name = command.get_name().to_owned();
+    for (command, name) in commands().into_iter().zip(PROGRAMS) {
+        let mut command = offered(&command, name);
         for shell in Shell::value_variants() {
-            let file = clap_complete::generate_to(*shell, &mut command, &name, completions)?;
+            let file = clap_complete::generate_to(*shell, &mut command, name, completions)?;
             if *shell == Shell::Bash {
-                fs::write(&file, with_one_name(&fs::read_to_string(&file)?, &name))?;
+                fs::write(&file, with_one_name(&fs::read_to_string(&file)?, name))?;
             }
         }
     }
@@ -39,10 +41,20 @@ fn write_pages(man: &Path) -> Result<()> {
     Ok(())
 }
 
+/// `command` with what shells are to offer: clap_complete offers hidden commands too, and none can be taken out of a command.
+fn offered(command: &Command, name: &'static str) -> Command {
+    let commands = command.get_subcommands().filter(|one| !one.is_hide_set()).cloned();
+    Command::new(name)
+        .version(VERSION)
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .args(command.get_arguments().cloned())
+        .subcommands(commands)
+}
+
 /// The footer of a page names the version of the command, which only the program has.
 fn with_versions(command: Command) -> Command {
-    let version = env!("CARGO_PKG_VERSION");
-    command.mut_subcommands(|one| with_versions(one).version(version).disable_version_flag(true))
+    command.mut_subcommands(|one| with_versions(one).version(VERSION).disable_version_flag(true))
 }
 
 /// clap_mangen fills and hyphenates examples like any text, so that none could be copied.
@@ -67,7 +79,7 @@ mod tests {
     fn all(told: bool) -> Vec<Command> {
         fn add(command: &Command, found: &mut Vec<Command>) {
             found.push(command.clone());
-            command.get_subcommands().filter(|one| one.get_name() != "help").for_each(|one| add(one, found));
+            command.get_subcommands().for_each(|one| add(one, found));
         }
         let mut found = Vec::new();
         for mut program in
@@ -124,6 +136,17 @@ mod tests {
     }
 
     #[test]
+    fn no_shell_offers_a_hidden_command() {
+        let is_hidden = |command: &Command| command.get_subcommands().any(Command::is_hide_set);
+        assert!(commands().iter().any(is_hidden));
+        for (command, name) in commands().into_iter().zip(PROGRAMS) {
+            assert_eq!(command.get_name(), name);
+            let offered = offered(&command, name);
+            assert!(!is_hidden(&offered) && offered.has_subcommands(), "{name}");
+        }
+    }
+
+    #[test]
     fn every_option_of_a_man_page_has_a_text() {
         let folder = std::env::temp_dir().join(format!("man-{}", std::process::id()));
         write(&folder.join("man"), &folder.join("completions")).unwrap();
@@ -149,7 +172,7 @@ mod tests {
         assert!(examples.contains("concierge\\-webhook check") && !examples.contains(".SH"), "{examples}");
         assert!(!rest.contains("concierge\\-webhook check "), "{rest}");
         let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
-        assert!(title.contains(env!("CARGO_PKG_VERSION")), "{title}");
+        assert!(title.contains(VERSION), "{title}");
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -164,6 +187,9 @@ mod tests {
             ("concierge-webhook check --output gi", "github gitlab"),
             ("concierge-webhook check -o sa", "sarif"),
             ("concierge-reconciler ru", "run"),
+            ("concierge-reconciler comp", ""),
+            ("concierge-reconciler wa", ""),
+            ("concierge-webhook he", ""),
         ] {
             let (program, last) = (words.split(' ').next().unwrap(), words.rsplit(' ').next().unwrap());
             let script = format!(

@@ -11,11 +11,15 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{project, tools, version};
+use crate::{
+    folder::{self, Entry},
+    project, tools, version,
+};
 
 pub(crate) const PROGRAMS: [&str; 2] = ["concierge-webhook", "concierge-reconciler"];
 /// Where the programs are in an image.
 pub(crate) const BIN: &str = "usr/local/bin";
+const LICENSE: &str = "usr/share/doc/concierge/LICENSE";
 const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
 /// Some libraries ask for a user's name and home.
 const USERS: [(&str, &str); 2] = [
@@ -48,20 +52,30 @@ impl Arch {
 
 /// Fills the folder `root` with what an image for `arch` holds.
 pub(crate) fn root(arch: Arch, profile: &str, root: &Path) -> Result<()> {
+    let earlier = folder::made_before(root, is_of_root)?;
     let tools = tools::installed()?;
     let built = build(arch, profile, &tools)?;
-    if root.exists() {
-        fs::remove_dir_all(root)?;
-    }
+    folder::remove(&earlier)?;
     for program in PROGRAMS {
         copy(&built.join(program), &root.join(BIN).join(program))?;
     }
-    copy(&project().join("LICENSE"), &root.join("usr/share/doc/concierge/LICENSE"))?;
+    copy(&project().join("LICENSE"), &root.join(LICENSE))?;
     copy(&authorities(&tools)?, &root.join(AUTHORITIES))?;
     for (file, text) in USERS {
         write(&root.join(file), text.as_bytes())?;
     }
     Ok(())
+}
+
+/// Whether it is in what [`root`] fills.
+fn is_of_root(entry: Entry<'_>) -> bool {
+    let programs = PROGRAMS.map(|program| format!("{BIN}/{program}"));
+    let others = [LICENSE, AUTHORITIES].into_iter().chain(USERS.map(|(file, _)| file));
+    let mut files = programs.iter().map(String::as_str).chain(others).map(Path::new);
+    match entry {
+        Entry::File(path) => files.any(|file| file == path),
+        Entry::Folder(path) => files.any(|file| file.starts_with(path)),
+    }
 }
 
 /// Compiles the programs; where they are then.
