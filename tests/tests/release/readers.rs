@@ -14,6 +14,9 @@ const PETS: &str = "apiVersion: petstore.example.com/v1\nkind: Pet\nmetadata: {n
     apiVersion: petstore.example.com/v1\nkind: Pet\nmetadata: {name: tom, namespace: zoo}\n\
     spec: {id: 8, name: Tom, tag: cat}\n";
 
+const REFERRER: &str = "apiVersion: petstore.example.com/v1\nkind: Pet\nmetadata: {name: tim, namespace: zoo}\n\
+    spec: {id: 9, name: Tim, tag: cat, storeRef: {name: shop}}\n";
+
 /// Two files in a folder `deploy`: two objects are admitted, one is refused for its tag.
 fn deploy() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -157,23 +160,30 @@ fn pre_commit_runs_the_hook_as_the_docs_show() {
         shown.replace("https://github.com/concierge-dev/concierge", &hooks.path().display().to_string());
     assert_ne!(shown, config, "{shown}");
     fs::write(folder.path().join(".pre-commit-config.yaml"), config).unwrap();
+    fs::write(folder.path().join("deploy/tim.yaml"), REFERRER).unwrap();
     commit(folder.path());
 
     let program = built_program("concierge-webhook").unwrap();
     let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let cache = tempfile::tempdir().unwrap();
-    let pre_commit = || {
+    let pre_commit = |args: &[&str]| {
         let mut pre_commit = Command::new(tools().join("pre-commit"));
-        pre_commit.args(["run", "--all-files", "--color=never"]).current_dir(folder.path());
+        pre_commit.args(["run", "--color=never"]).args(args).current_dir(folder.path());
         let output = pre_commit.env("PATH", &path).env("PRE_COMMIT_HOME", cache.path()).output().unwrap();
         (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     };
-    let (code, told) = pre_commit();
+    let (code, told) = pre_commit(&["--all-files"]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("error[pets.pet.tag-allowed]") && told.contains("deploy/pets.yaml:4"), "{told}");
     let mended = PETS.replace("dog", "cat");
     fs::write(folder.path().join("deploy/pets.yaml"), mended).unwrap();
-    let (code, told) = pre_commit();
+    let (code, told) = pre_commit(&["--all-files"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("Passed"), "{told}");
+    // A commit that only deletes has no file that the hook could be given.
+    commit(folder.path());
+    run(Command::new("git").args(["rm", "--quiet", "deploy/store.yaml"]).current_dir(folder.path()));
+    let (code, told) = pre_commit(&[]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("spec.storeRef.name") && told.contains("deploy/tim.yaml"), "{told}");
 }

@@ -1,10 +1,10 @@
 //! The workflow that publishes does what can be run by hand.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use serde_json::Value;
 
-use super::project;
+use super::{project, run};
 
 #[test]
 fn every_step_of_the_workflow_that_makes_something_is_a_target_of_make() {
@@ -72,6 +72,38 @@ fn what_the_workflow_publishes_is_what_it_has_run() {
     for published in ["oci-archive:target/dist/", "helm push \"target/dist/", "target/dist/*"] {
         assert!(place("make release-test") < place(published), "{published}");
     }
-    let makefile = fs::read_to_string(project().join("Makefile")).unwrap();
-    assert!(makefile.contains("DIST=$(DIST) cargo test --package concierge-tests --test release"));
+}
+
+/// What `make ARGS` starts, for each program the words that it gets and the variables that are for it.
+fn started(args: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = folder.path().join("cargo");
+    fs::write(&stub, "#!/bin/sh\nprintf '<%s>' \"$@\" \"FULL=$FULL\" \"DIST=$DIST\"\n").unwrap();
+    fs::set_permissions(&stub, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let mut make = Command::new("make");
+    // As if this test were not run by `make test`.
+    for variable in ["MAKEFLAGS", "MAKELEVEL", "TAG", "ARCH", "FULL", "DIST"] {
+        make.env_remove(variable);
+    }
+    run(make.arg("--silent").args(args).env("PATH", path).current_dir(project()))
+}
+
+#[test]
+fn make_hands_on_what_it_is_given_as_it_is() {
+    for (target, variable, flag) in [
+        ("release-check", "TAG", "<check>"),
+        ("release-dry-run", "TAG", "<--tag>"),
+        ("release-dry-run", "ARCH", "<--arch>"),
+        ("image", "ARCH", "<--arch>"),
+    ] {
+        let told = started(&[target, &format!("{variable}=v1;echo 'a b'\"")]);
+        assert!(told.contains(&format!("{flag}<v1;echo 'a b'\">")), "{target} {variable}: {told}");
+    }
+    assert!(started(&["release-dry-run"]).contains("<--><all><FULL=>"), "nothing is made of nothing");
+    let told = started(&["release-test", "FULL=1", "DIST=my dist;id"]);
+    assert!(told.contains("<release>") && told.contains("<FULL=1><DIST=my dist;id>"), "{told}");
+    for target in ["soak", "ci"] {
+        assert!(started(&[target, "FULL=1"]).contains("<FULL=1>"), "{target}");
+    }
 }
