@@ -26,7 +26,9 @@ pub fn command<T: CommandFactory>(all: bool) -> Command {
 
 fn fitted(command: Command, all: bool) -> Command {
     let command = command.mut_subcommands(|one| fitted(one, all));
-    let command = command.disable_help_flag(true).args(flags()).max_term_width(WIDTH);
+    // `help check` would be a third text, which is neither that of --help nor that of --help-all.
+    let command = command.disable_help_flag(true).disable_help_subcommand(true);
+    let command = command.args(flags()).max_term_width(WIDTH);
     if command.has_subcommands() {
         return command;
     }
