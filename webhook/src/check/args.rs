@@ -32,8 +32,8 @@ Examples:
     kustomize build overlays/prod | concierge-webhook check -
 
   Check a change against what is in the cluster now:
-    kubectl get pets,petstores -A -o yaml > world/now.yaml
-    concierge-webhook check --world world/ pet.yaml
+    kubectl get pets,petstores -A -o yaml > now.yaml
+    concierge-webhook check --world now.yaml pet.yaml
 
   In CI, for programs; people's own report is printed as well:
     concierge-webhook check --output sarif=report.sarif --output junit=report.xml deploy/
@@ -53,7 +53,7 @@ Examples:
   Run fixtures (kind: Fixture), each a request with its expected outcome:
     concierge-webhook check tests/fixtures/
 
-  Write a fixture of a manifest and what comes of it today:
+  Write a fixture of a manifest, or of an AdmissionReview, and what comes of it today:
     concierge-webhook check --init tests/rex.yaml --world world/ pet.yaml
 
 Exit codes:

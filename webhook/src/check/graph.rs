@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::ValueEnum;
 use concierge_shared::{admission::reference::Reference, index::Stored, kind::KindInfo};
 
-use super::{documents::Item, input::Submission, words};
+use super::{
+    documents::Item,
+    input::{Submission, source::BadInput},
+    offline, words,
+};
 
 /// The language of the picture.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -16,8 +20,14 @@ pub(super) enum Format {
     Mermaid,
 }
 
-/// An object: kind, namespace and name.
+/// Kind, namespace and name; of names that are generated, what they begin with.
 type Id = (String, String, String);
+
+struct Object {
+    id: Id,
+    kind: &'static KindInfo,
+    stored: Stored,
+}
 
 /// What refers to what. Nodes and edges are in the order of their names.
 #[derive(Default)]
@@ -45,42 +55,44 @@ struct Edge {
 
 impl Graph {
     /// Of the objects `given`, in the world `around`, of which only what is referred to is shown.
-    pub(super) fn of(given: &[Item], around: &[Item]) -> Self {
+    ///
+    /// # Errors
+    /// When one of them can't be read: what refers to it is not to be told that it is missing.
+    pub(super) fn of(given: &[Item], around: &[Item]) -> Result<Self, BadInput> {
         let mut graph = Self::default();
-        let objects = |items| submissions(items).filter_map(stored);
-        let (given, around): (Vec<_>, Vec<_>) = (objects(given).collect(), objects(around).collect());
-        for (_, object) in &given {
-            graph.nodes.insert(id(object), Node::Given);
+        let (given, around) = (objects(given)?, objects(around)?);
+        for object in &given {
+            graph.nodes.insert(object.id.clone(), Node::Given);
         }
-        let known: BTreeSet<_> = given.iter().chain(&around).map(|(_, object)| id(object)).collect();
-        for (kind, object) in &given {
-            for reference in (kind.references)(object) {
-                graph.refer(object, &reference, &known);
+        let all = || given.iter().chain(&around);
+        let known: BTreeSet<_> = all().map(|object| object.id.clone()).collect();
+        for object in &given {
+            for reference in (object.kind.references)(&object.stored) {
+                graph.refer(&object.id, &reference, &known);
             }
-            let Some(selected) = kind.selects else { continue };
-            let others = given.iter().chain(&around).map(|(_, other)| other);
-            for other in
-                others.filter(|other| other.kind() == selected && (kind.is_selected)(object, other.meta()))
-            {
-                graph.nodes.entry(id(other)).or_insert(Node::Given);
-                graph.edges.insert(Edge {
-                    from: id(object),
-                    to: id(other),
-                    label: "labels".into(),
-                    protects: true,
-                });
-            }
+            all().filter(|other| object.selects(other)).for_each(|other| graph.select(object, other));
         }
-        graph
+        Ok(graph)
     }
 
-    fn refer(&mut self, object: &Stored, reference: &Reference, known: &BTreeSet<Id>) {
-        let namespace = reference.namespace.clone().unwrap_or_else(|| object.namespace().to_owned());
+    /// Whether there is nothing to draw.
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    fn select(&mut self, object: &Object, other: &Object) {
+        self.nodes.entry(other.id.clone()).or_insert(Node::Given);
+        let (from, to) = (object.id.clone(), other.id.clone());
+        self.edges.insert(Edge { from, to, label: "labels".to_owned(), protects: true });
+    }
+
+    fn refer(&mut self, from: &Id, reference: &Reference, known: &BTreeSet<Id>) {
+        let namespace = reference.namespace.clone().unwrap_or_else(|| from.1.clone());
         let to = (reference.kind.to_owned(), namespace, reference.name.clone());
         let node = if known.contains(&to) { Node::Given } else { Node::Missing };
         self.nodes.entry(to.clone()).or_insert(node);
         let label = reference.field.to_string();
-        self.edges.insert(Edge { from: id(object), to, label, protects: reference.protects });
+        self.edges.insert(Edge { from: from.clone(), to, label, protects: reference.protects });
     }
 
     /// The picture.
@@ -130,21 +142,32 @@ impl Graph {
     }
 }
 
-fn submissions(items: &[Item]) -> impl Iterator<Item = &Submission> {
-    items.iter().filter_map(|item| match item {
-        Item::Submission(submission) => Some(submission),
+impl Object {
+    fn of(submission: &Submission) -> Option<Result<Self, BadInput>> {
+        let Submission { kind, namespace, name, object, .. } = submission;
+        let object = object.as_ref()?;
+        let id = (kind.name.to_owned(), namespace.clone(), name.clone());
+        let stored = (kind.store)(object.clone());
+        Some(
+            stored
+                .map(|stored| Self { id, kind: submission.kind, stored })
+                .map_err(|_| offline::unreadable(submission, object)),
+        )
+    }
+
+    fn selects(&self, other: &Self) -> bool {
+        self.kind.selects == Some(other.kind.name)
+            && (self.kind.is_selected)(&self.stored, other.stored.meta())
+    }
+}
+
+/// What is to be stored: nothing else refers to anything.
+fn objects(items: &[Item]) -> Result<Vec<Object>, BadInput> {
+    let objects = items.iter().filter_map(|item| match item {
+        Item::Submission(submission) => Object::of(submission),
         Item::Namespace(..) | Item::Fixture(..) | Item::Other => None,
-    })
-}
-
-/// What can't be read is told when it is checked.
-fn stored(submission: &Submission) -> Option<(&'static KindInfo, Stored)> {
-    let stored = (submission.kind.store)(submission.object.clone()?).ok()?;
-    Some((submission.kind, stored))
-}
-
-fn id(object: &Stored) -> Id {
-    (object.kind().to_owned(), object.namespace().to_owned(), object.name().to_owned())
+    });
+    objects.collect()
 }
 
 /// `Pet zoo/rex`

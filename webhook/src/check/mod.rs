@@ -95,7 +95,7 @@ fn tried(args: CheckArgs) -> ExitCode {
         return answer(Err(message));
     }
     if let Some(format) = graph {
-        return answer(input.drawn(format));
+        return answer(input.drawn(format, allow_empty));
     }
     let offline = Offline::new(enforcement, settings);
     match init {
@@ -142,10 +142,17 @@ impl Input {
         Report::of(self.given, self.bad, offline)
     }
 
-    fn drawn(self, format: graph::Format) -> Result<String, String> {
-        match self.bad.into_iter().next() {
-            Some(bad) => Err(bad.to_string()),
-            None => Ok(Graph::of(&self.given, &self.around).draw(format)),
+    fn drawn(self, format: graph::Format, allow_empty: bool) -> Result<String, String> {
+        if let Some(bad) = self.bad.first() {
+            return Err(bad.to_string());
+        }
+        let graph = Graph::of(&self.given, &self.around).map_err(|bad| bad.to_string())?;
+        match graph.is_empty() && !allow_empty {
+            true => Err(format!(
+                "nothing that is given can be drawn: fixtures, deletions and objects of other kinds are not; {}",
+                source::MAY_BE_EMPTY
+            )),
+            false => Ok(graph.draw(format)),
         }
     }
 

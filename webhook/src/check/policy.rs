@@ -44,13 +44,13 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_enum, env = "CONCIERGE_CHECK_KIND", conflicts_with_all = WITHOUT_POLICY)]
     kind: Option<Attached>,
     /// The bucket of a bucket policy, so that its resources can be compared with it
-    #[arg(hide_short_help = true, long, value_name = "NAME", env = "CONCIERGE_CHECK_BUCKET", conflicts_with_all = WITHOUT_POLICY)]
+    #[arg(hide_short_help = true, long, value_name = "NAME", env = "CONCIERGE_CHECK_BUCKET", value_parser = bucket, conflicts_with_all = WITHOUT_POLICY)]
     bucket: Option<String>,
     /// The provider, whose rules differ here and there
     #[arg(hide_short_help = true, long, value_name = "PROFILE", env = "CONCIERGE_CHECK_PROFILE", default_value = "generic", value_parser = profiles(), conflicts_with_all = WITHOUT_POLICY)]
     profile: Profile,
     /// The ARN as which Concierge calls the provider, so that a policy that locks it out is found
-    #[arg(hide_short_help = true, long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER", conflicts_with_all = WITHOUT_POLICY)]
+    #[arg(hide_short_help = true, long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER", value_parser = caller, conflicts_with_all = WITHOUT_POLICY)]
     controller: Option<String>,
     /// The bucket is meant to be public
     #[arg(hide_short_help = true, long, env = "CONCIERGE_CHECK_ALLOW_PUBLIC", conflicts_with_all = WITHOUT_POLICY)]
@@ -71,6 +71,25 @@ fn profiles() -> impl TypedValueParser<Value = Profile> {
     let of_name = |name: String| Profile::ALL.iter().find(|(known, _)| *known == name);
     PossibleValuesParser::new(Profile::ALL.iter().map(|(name, _)| *name))
         .try_map(move |name| of_name(name).map(|(_, profile)| *profile).ok_or("there is no such profile"))
+}
+
+/// The name of a bucket, also of one that was made when capitals, `_` and 255 characters were allowed.
+fn bucket(name: &str) -> Result<String, &'static str> {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    match (3..=255).contains(&name.len()) && name.chars().all(is_of_name) {
+        true => Ok(name.to_owned()),
+        false => Err("is no bucket's name; write what follows arn:aws:s3::: in its ARN, such as photos"),
+    }
+}
+
+/// The ARN of somebody who calls, as the provider's GetCallerIdentity answers.
+fn caller(arn: &str) -> Result<String, &'static str> {
+    match arn.splitn(6, ':').collect::<Vec<_>>()[..] {
+        ["arn", partition, "iam" | "sts", "", _, who] if ![partition, who].contains(&"") => {
+            Ok(arn.to_owned())
+        }
+        _ => Err("is no ARN of a caller; write arn:aws:iam::ACCOUNT:user/NAME"),
+    }
 }
 
 /// A finding with the level that holds here.

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{SHOP, check, pet, write};
@@ -73,6 +73,24 @@ fn the_json_is_as_shown() {
     let shown = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     assert_eq!((code, read(&found)), (Some(2), read(shown)));
+}
+
+#[test]
+fn what_is_shown_about_the_cluster_runs_in_a_folder_with_nothing_but_objects() {
+    let page = page("checking.md");
+    let help = check(&["--help-all"], "").out;
+    let shown = page.split("## Against the cluster\n\n```\n").nth(1).unwrap().split("```").next().unwrap();
+    let in_help = help.split("what is in the cluster now:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for script in [shown, in_help] {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("deploy")).unwrap();
+        let rex = pet("rex", "  id: 7\n  name: Rex\n");
+        for file in ["pet.yaml", "deploy/pet.yaml", "stored.yaml"] {
+            write(&folder, file, &rex);
+        }
+        let (code, told) = run(&folder, &format!("set -e\nkubectl() {{ cat stored.yaml; }}\n{script}"));
+        assert!(code == Some(0) && script.contains("kubectl get"), "{script}: {told}");
+    }
 }
 
 #[test]
@@ -150,17 +168,18 @@ fn what_is_ready_to_paste_runs() {
 
 #[test]
 fn ci_files_are_yaml_and_the_pre_commit_hook_checks_all_files_together() {
-    for name in ["github.yaml", "gitlab.yaml"] {
-        let job: Value = serde_saphyr::from_str(&page(&format!("ci/{name}"))).unwrap();
-        assert!(job.is_object(), "{name}");
-    }
+    let read = |name: &str| serde_saphyr::from_str::<Value>(&page(&format!("ci/{name}"))).unwrap();
+    assert!(read("gitlab.yaml").is_object());
+    // Alerts under Security are those of the default branch, which no pull request is.
+    let on = &read("github.yaml")["on"];
+    assert!(on.get("pull_request").is_some() && on["push"]["branches"] == json!(["main"]), "{on}");
     // A folder with the name of a target would be taken for what it makes.
     let makefile = page("ci/Makefile");
     let targets: Vec<_> = makefile.lines().filter_map(|line| line.strip_suffix(':')).collect();
     assert!(makefile.contains(&format!(".PHONY: {}\n", targets.join(" "))), "{targets:?}");
     let hooks = fs::read_to_string(project().join(".pre-commit-hooks.yaml")).unwrap();
     let hooks: Vec<Value> = serde_saphyr::from_str(&hooks).unwrap();
-    assert_eq!(hooks[0]["pass_filenames"], false);
+    assert_eq!((&hooks[0]["pass_filenames"], &hooks[0]["always_run"]), (&json!(false), &json!(true)));
     let folder = TempDir::new().unwrap();
     write(&folder, "shop.yaml", SHOP);
     write(&folder, "values.yaml", "replicas: 3\n");

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{check, pet, write};
+use super::{SHOP, check, pet, pet_of, review, write};
 
 fn golden(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/graphs").join(name).display().to_string()
@@ -53,4 +54,55 @@ fn what_can_not_be_read_draws_nothing() {
     assert!(drawn.err.contains("bad.yaml"), "{}", drawn.err);
     let both = check(&["--graph", "dot", "--output", "json", &bad], "");
     assert!(both.code == 2 && both.err.contains("--graph"), "{}", both.err);
+}
+
+#[test]
+fn an_object_that_can_not_be_read_is_named_and_not_taken_for_missing() {
+    let folder = TempDir::new().unwrap();
+    let shop = write(&folder, "shop.yaml", &SHOP.replace("name: Shop", "name: 7"));
+    let rex = write(&folder, "rex.yaml", &pet("rex", "  id: 7\n  name: Rex\n  storeRef: {name: shop}\n"));
+    for given in [&[&*rex, &*shop][..], &[&rex, "--world", &shop]] {
+        let drawn = check(&[&["--graph", "dot"], given].concat(), "");
+        assert_eq!((drawn.code, drawn.out.as_str()), (2, ""), "{given:?}");
+        assert!(drawn.err.contains("shop.yaml:5:9: is no PetStore"), "{}", drawn.err);
+        assert!(drawn.err.contains("spec.name: is a number; put it in quotes"), "{}", drawn.err);
+    }
+}
+
+#[test]
+fn names_that_are_generated_are_told_apart_by_what_they_begin_with() {
+    let pets = ["rex-", "tom-", "rex-"].map(|prefix| {
+        let spec = format!("  id: 7\n  name: Rex\n  storeRef: {{name: of-{prefix}x}}\n");
+        pet("rex", &spec).replace("name: rex", &format!("generateName: {prefix}"))
+    });
+    let drawn = check(&["--graph", "dot", "-"], &pets.join("---\n"));
+    for line in [
+        "  \"Pet zoo/rex-*\";\n",
+        "  \"Pet zoo/tom-*\";\n",
+        "  \"Pet zoo/rex-*\" -> \"PetStore zoo/of-rex-x\" ",
+        "  \"Pet zoo/tom-*\" -> \"PetStore zoo/of-tom-x\" ",
+    ] {
+        assert_eq!(drawn.out.matches(line).count(), 1, "{line}: {}{}", drawn.out, drawn.err);
+    }
+}
+
+#[test]
+fn a_picture_of_nothing_is_bad_input_unless_it_may_be() {
+    let object = "{apiVersion: petstore.example.com/v1, kind: Pet, metadata: {name: rex, namespace: zoo}, spec: {id: 7, name: Rex}}";
+    let fixture = format!(
+        "apiVersion: check.concierge.dev/v1\nkind: Fixture\nobject: {object}\nexpect: {{verdict: admitted}}\n"
+    );
+    for nothing in [
+        fixture,
+        review("DELETE", Value::Null, pet_of("rex", 7)).to_string(),
+        "apiVersion: v1\nkind: ConfigMap\n".to_owned(),
+    ] {
+        for format in ["dot", "mermaid"] {
+            let drawn = check(&["--graph", format, "-"], &nothing);
+            assert_eq!((drawn.code, drawn.out.as_str()), (2, ""), "{nothing}");
+            assert!(drawn.err.contains("nothing that is given can be drawn"), "{}", drawn.err);
+            let drawn = check(&["--graph", format, "-", "--allow-empty"], &nothing);
+            assert!(drawn.code == 0 && !drawn.out.is_empty(), "{nothing}: {}", drawn.err);
+        }
+    }
 }

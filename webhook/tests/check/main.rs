@@ -36,6 +36,28 @@ fn pet(name: &str, spec: &str) -> String {
     format!("apiVersion: petstore.example.com/v1\nkind: Pet\n{metadata}spec:\n{spec}")
 }
 
+/// A pet as the API server has it.
+fn pet_of(name: &str, id: i64) -> Value {
+    let metadata = json!({"name": name, "namespace": "zoo", "uid": "u", "resourceVersion": "7"});
+    json!({"apiVersion": "petstore.example.com/v1", "kind": "Pet", "metadata": metadata, "spec": {"id": id, "name": "Rex"}})
+}
+
+/// What the API server asks about a pet of the namespace zoo.
+fn review(operation: &str, object: Value, old: Value) -> Value {
+    let kind = json!({"group": "petstore.example.com", "version": "v1", "kind": "Pet"});
+    let resource = json!({"group": "petstore.example.com", "version": "v1", "resource": "pets"});
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "1", "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
+            "name": "rex", "namespace": "zoo", "operation": operation,
+            "userInfo": {"username": "jane", "groups": ["system:authenticated"]},
+            "object": object, "oldObject": old, "dryRun": false, "options": null,
+        }
+    })
+}
+
 #[test]
 fn problems_are_shown_in_the_file() {
     let rex = pet("rex", "  id: 7\n  name: Rex\n  tag: dog\n");
@@ -585,6 +607,19 @@ fn a_policy_that_can_not_be_read_is_bad_input() {
     assert_eq!(run.code, 2);
     assert!(run.err.contains("nothing-is-here.json can't be read"), "{}", run.err);
     assert_eq!(check(&["--policy", "-"], "").code, 2, "the kind is needed");
+    for (flag, value, told) in [
+        ("--controller", "user/c", "write arn:aws:iam::ACCOUNT:user/NAME"),
+        ("--controller", "arn:aws:s3:::photos", "write arn:aws:iam::ACCOUNT:user/NAME"),
+        ("--bucket", "bad name", "is no bucket's name"),
+        ("--bucket", "arn:aws:s3:::photos", "is no bucket's name"),
+    ] {
+        let wrong = check(&["--policy", "-", "--kind", "bucket", flag, value], "{}");
+        assert!(
+            wrong.code == 2 && wrong.err.contains(told) && wrong.err.contains(flag),
+            "{value}: {}",
+            wrong.err
+        );
+    }
     // What should have filled it may have failed, and no level makes that good.
     for levels in ["", "s3=warn", "s3=off"] {
         let nothing = check(&["--policy", "-", "--kind", "identity", "--enforcement", levels], " \n");

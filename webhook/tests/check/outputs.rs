@@ -1,6 +1,6 @@
 //! What `check` writes for tools of CI, read as they read it.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -113,6 +113,33 @@ fn fingerprints_and_paths_do_not_depend_on_how_a_file_is_called() {
         &whole,
     ] {
         assert_eq!(found(other), plain, "{other}");
+    }
+}
+
+#[test]
+fn paths_begin_at_the_repository_that_ci_names_wherever_the_check_runs() {
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    fs::create_dir_all(folder.path().join("app/deploy")).unwrap();
+    write(&folder, "app/deploy/rex.yaml", &pet("rex", "  id: 0\n  name: Rex\n"));
+    let app = folder.path().join("app");
+    let found = |here: &Path, file: &str, variable: &str, repository: &Path| {
+        let mut check = program();
+        // The check may be run by CI itself.
+        check.env_remove("GITHUB_WORKSPACE").env_remove("CI_PROJECT_DIR").env(variable, repository);
+        let issues = run(check.args([file, "-o", "gitlab"]).current_dir(here), "").json();
+        [&issues[0]["location"]["path"], &issues[0]["fingerprint"]]
+            .map(|one| one.as_str().unwrap().to_owned())
+    };
+    let whole = app.join("deploy").display().to_string();
+    let wanted = found(folder.path(), "app/deploy", "NONE", Path::new(""));
+    assert_eq!(wanted[0], "app/deploy/rex.yaml");
+    for variable in ["GITHUB_WORKSPACE", "CI_PROJECT_DIR"] {
+        assert_eq!(found(&app, "deploy", variable, folder.path()), wanted, "{variable}");
+        assert_eq!(found(elsewhere.path(), &whole, variable, folder.path()), wanted, "{variable}");
+        // What lies elsewhere, and a variable that names nothing.
+        for repository in [elsewhere.path(), Path::new(""), Path::new("/nowhere")] {
+            assert_eq!(found(&app, "deploy", variable, repository)[0], "deploy/rex.yaml", "{repository:?}");
+        }
     }
 }
 

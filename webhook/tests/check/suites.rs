@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{SHOP, check, pet, program, run, write};
+use super::{SHOP, check, pet, pet_of, program, review, run, write};
 
 #[test]
 fn a_fixture_is_written_from_a_manifest_and_passes_until_the_verdict_changes() {
@@ -129,6 +130,26 @@ fn a_fixture_is_about_one_object() {
     let two = pet("rex", "  id: 7\n  name: Rex\n") + "---\n" + SHOP;
     let run = check(&["--init", "-", "-"], &two);
     assert!(run.code == 2 && run.err.contains("a fixture is about one object"), "{}", run.err);
+}
+
+#[test]
+fn a_fixture_of_a_review_is_the_request_that_it_tells_of() {
+    let none = || Value::Null;
+    for (review, told) in [
+        (review("CREATE", pet_of("rex", 0), none()), "rule: pets.pet.id\n"),
+        (review("UPDATE", pet_of("rex", 8), pet_of("rex", 7)), "rule: pets.pet.id-immutable\n"),
+        (review("DELETE", none(), pet_of("rex", 7)), "verdict: admitted\n"),
+    ] {
+        let operation = review["request"]["operation"].as_str().unwrap();
+        let written = check(&["--init", "-", "-"], &review.to_string());
+        assert!(written.out.contains(&format!("operation: {operation}\n")), "{}{}", written.out, written.err);
+        assert!(written.out.contains(told) && !written.out.contains("resourceVersion"), "{}", written.out);
+        let again = check(&["-"], &written.out);
+        assert_eq!(again.code, 0, "{}{}", written.out, again.out);
+    }
+    // A connection, and what is done to a part of an object, is no request that a fixture can tell of.
+    let connect = check(&["--init", "-", "-"], &review("CONNECT", pet_of("rex", 7), none()).to_string());
+    assert!(connect.code == 2 && connect.err.contains("about one object or review"), "{}", connect.err);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Flags that are set by variables, and flags that mean nothing where they stand.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use tempfile::TempDir;
 
@@ -87,11 +87,13 @@ fn a_report_that_a_variable_asks_for_does_not_keep_the_rules_from_being_listed()
     assert!(human.code == 0 && human.out.contains("pets.pet.id"), "{}{}", human.out, human.err);
 }
 
+const CALLER: &str = "--controller=arn:aws:iam::123456789012:user/concierge";
+
 #[test]
 fn what_only_a_policy_has_is_refused_beside_files() {
     let folder = TempDir::new().unwrap();
     let rex = write(&folder, "rex.yaml", &pet("rex", "  id: 7\n  name: Rex\n"));
-    for flag in ["--kind=bucket", "--bucket=photos", "--profile=aws", "--controller=arn", "--allow-public"] {
+    for flag in ["--kind=bucket", "--bucket=photos", "--profile=aws", CALLER, "--allow-public"] {
         for other in [&rex, "--rules", "--explain=pets.pet.id"] {
             let run = run(program().args([flag, other]), "");
             assert!(
@@ -113,4 +115,17 @@ fn help_is_no_wider_than_a_narrow_screen_where_nobody_says_how_wide_it_is() {
     let help = run(program().env_remove("COLUMNS").arg("--help"), "").out;
     assert_eq!(help.lines().find(|line| line.chars().count() > 80), None, "{help}");
     assert!(help.lines().any(|line| line.chars().count() > 70), "{help}");
+}
+
+#[test]
+fn help_is_a_flag_and_no_command() {
+    for arguments in [&["help"][..], &["help", "check"], &["help", "serve"]] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_concierge-webhook"));
+        let told = run(program.args(arguments), "");
+        assert!(
+            told.code == 2 && told.out.is_empty() && told.err.contains("--help"),
+            "{arguments:?}: {}",
+            told.err
+        );
+    }
 }

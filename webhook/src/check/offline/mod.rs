@@ -107,19 +107,11 @@ impl Offline {
 
     /// Adds an object of the world around, with its defaults; what is wrong with it when it can't be read.
     pub(crate) fn insert_given(&mut self, given: &Submission) -> Option<BadInput> {
-        let Submission { kind, namespace, object, source, node, .. } = given;
+        let Submission { kind, namespace, object, .. } = given;
         let object = self.with_defaults(kind, namespace, object.as_ref()?);
         self.insert(kind, namespace, &object);
         (kind.store)(object.clone()).err()?;
-        let found = schema::check(&Submitted { kind, object: &object, old: None, node: Some(node) });
-        let problem = found.into_iter().find(|problem| problem.rule == &SCHEMA);
-        let (field, why) =
-            problem.map_or((at("kind"), "its fields have other types".to_owned()), |problem| {
-                let why = format!("{}: {}", problem.field, problem.message);
-                (problem.field, why)
-            });
-        let message = format!("is no {} that can be in a cluster: {why}", kind.name);
-        Some(BadInput::at(source, node.locate(&field), message))
+        Some(unreadable(given, &object))
     }
 
     /// Adds an object that will be asked for, so that objects of other kinds can refer to it.
@@ -227,6 +219,19 @@ impl Offline {
         let context = Context { lookup, enforcement: &self.enforcement, settings: &self.settings };
         (asked.kind.evaluate)(&request, &context)
     }
+}
+
+/// What is wrong with `object`, which is `given` and can't be read.
+pub(crate) fn unreadable(given: &Submission, object: &Value) -> BadInput {
+    let Submission { kind, source, node, .. } = given;
+    let found = schema::check(&Submitted { kind, object, old: None, node: Some(node) });
+    let problem = found.into_iter().find(|problem| problem.rule == &SCHEMA);
+    let (field, why) = problem.map_or((at("kind"), "its fields have other types".to_owned()), |problem| {
+        let why = format!("{}: {}", problem.field, problem.message);
+        (problem.field, why)
+    });
+    let message = format!("is no {} that can be in a cluster: {why}", kind.name);
+    BadInput::at(source, node.locate(&field), message)
 }
 
 /// The mutating call's findings with what only the validating call tells.
