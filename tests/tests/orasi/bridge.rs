@@ -3,6 +3,7 @@
 //! no name is misspelt; the one field of ours is `pipelines`.
 
 #![allow(dead_code, reason = "what can be read is all that matters")]
+#![allow(clippy::upper_case_acronyms, reason = "the words are upstream's")]
 
 use std::{collections::HashMap, path::PathBuf};
 

@@ -87,7 +87,8 @@ async fn one_storage_of_ten_wakes_its_hundred_pipelines_of_a_thousand() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_at_rest_and_a_pipeline_goes_at_once() {
     let world = World::new();
-    (world.connector("hudi"), world.storage("lake"));
+    world.connector("hudi");
+    world.storage("lake");
     let spans = world.pipeline("spans", "lake", json!({ "team": "web" }));
     let process = world.healthy().await;
     assert!(world.server.is_ready(&spans));
