@@ -7,13 +7,15 @@ use concierge_shared::{
 };
 
 use super::{
-    reach::{Observed, Reachable},
+    reach::{Observed, Reach, Reachable},
     target::{Target, of_connector},
 };
 use crate::{
     common::standing::{last_look, trouble},
     engine::{Context, Failure},
 };
+
+pub(super) type ConnectorReconciler = Reach<Connector>;
 
 impl Reachable for Connector {
     fn target(&self) -> Target<'_> {

@@ -14,12 +14,9 @@ mod target;
 
 use std::time::Duration;
 
-use concierge_shared::orasi::{Connector, Storage};
-
 pub use services::{Net, Services};
 
 use crate::engine::Kinds;
-use reach::Reach;
 
 /// Adds the reconcilers of this group.
 ///
@@ -31,7 +28,9 @@ pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
 
 /// Adds them with services that are reached in another way.
 pub fn kinds(kinds: Kinds, services: &Services) -> Kinds {
-    within_the_cluster(kinds).with(Reach::<Storage>::new(services)).with(Reach::<Connector>::new(services))
+    within_the_cluster(kinds)
+        .with(storage::StorageReconciler::new(services))
+        .with(connector::ConnectorReconciler::new(services))
 }
 
 /// Adds those that reach no service.

@@ -3,10 +3,12 @@
 use concierge_shared::orasi::{Storage, StorageStatus};
 
 use super::{
-    reach::{Observed, Reachable},
+    reach::{Observed, Reach, Reachable},
     target::{Target, of_storage},
 };
 use crate::common::standing::last_look;
+
+pub(super) type StorageReconciler = Reach<Storage>;
 
 impl Reachable for Storage {
     fn target(&self) -> Target<'_> {

@@ -9,12 +9,11 @@ use super::{
 };
 use crate::{
     admission::{
-        lookup::{Found, Lookup, Query},
+        lookup::{Found, Lookup, LookupExt},
         problem::{Cause, Problems},
         review::{Review, annotation},
     },
     field::at,
-    index::Stored,
     kind::Kind,
     s3::{
         Provider,
@@ -134,15 +133,10 @@ pub(super) fn check_same_endpoint(review: &Review<'_, Bucket>, problems: &mut Pr
     let others = review.look_up(|lookup| {
         let own =
             provider_of(lookup, bucket).and_then(|provider| endpoint::service(&provider.spec.endpoint))?;
-        let goes_first = |other: &Stored| {
-            let at_another =
-                other.get::<Bucket>().is_some_and(|at| at.provider_key() != bucket.provider_key());
-            at_another && review.gives_way(other.meta(), keeps)
-        };
-        let key = named_key(&bucket.spec.name);
-        let others = lookup.first(Query::alive(Bucket::NAME, "", &key), LOOKED_AT, &goes_first).objects;
-        let mut others = others.iter().filter_map(Stored::get::<Bucket>);
-        Some(others.any(|other| is_at(lookup, &other, &own)))
+        let same = lookup.first_as::<Bucket>("", &named_key(&bucket.spec.name), LOOKED_AT);
+        let elsewhere = same.iter().filter(|other| other.provider_key() != bucket.provider_key());
+        let mut first = elsewhere.filter(|other| review.gives_way(&other.metadata, keeps));
+        Some(first.any(|other| is_at(lookup, other, &own)))
     });
     others.check(problems, "spec.name", &[&SAME_ENDPOINT], |others, problems| {
         if others == Some(true) {
