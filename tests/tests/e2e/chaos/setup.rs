@@ -408,7 +408,10 @@ impl Setup {
             let objects = self.objects().await;
             let missing = KINDS.iter().filter(|kind| objects.iter().all(|one| one["kind"] != kind.name));
             let missing: Vec<_> = missing.map(|kind| kind.name).collect();
-            let waiting: Vec<_> = objects.iter().filter(|one| !is_settled(one)).map(told).collect();
+            // What is being deleted may have nothing remote any more: a restored child goes, since its owner has another uid, and is made anew.
+            let is_leaving = |one: &Value| !one["metadata"]["deletionTimestamp"].is_null();
+            let waiting = objects.iter().filter(|one| is_leaving(one) || !is_settled(one));
+            let waiting: Vec<_> = waiting.map(told).collect();
             if missing.is_empty() && waiting.is_empty() {
                 return;
             }
