@@ -1,4 +1,4 @@
-//! When each service was looked at: whoever refers to it wakes it, and a thousand documents that come at once are no reason to ask as often.
+//! When each service was looked at: whoever refers to it wakes it, and a thousand objects that come at once are no reason to ask as often.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -9,7 +9,7 @@ use crate::engine::Plan;
 /// The condition that tells what a look came to.
 const CHECKED: &str = "Checked";
 const NOT_CHECKABLE: &str = "NotCheckable";
-/// How soon what is wrong is looked at again, as Secrets may be mended. The service is not asked for it.
+/// How soon what is wrong is looked at again, as Secrets may be mended. The service is asked again only after the gap between two looks.
 const MENDED: Duration = Duration::from_secs(10);
 
 /// What a look came to.

@@ -1,4 +1,4 @@
-//! The Orasi reconcilers on the engine: on paused time against fakes, and on real time against real services.
+//! The Orasi reconcilers on the engine: in one process, on paused time, against fakes.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
 
