@@ -256,6 +256,7 @@ impl Facts {
             bucket: self.bucket.as_deref(),
             account: self.account.id.as_deref(),
             controller: self.account.controller.as_deref(),
+            plain_http: self.account.plain_http,
             own_buckets,
             allow_public: self.allow_public,
             allow_lockout: self.allow_lockout,

@@ -266,6 +266,11 @@ impl ProviderSpec {
         endpoint::service(self.iam_endpoint.as_deref()?)
     }
 
+    /// Whether what is sent to the endpoint is not encrypted.
+    pub fn is_plain_http(&self) -> bool {
+        endpoint::is_plain_http(&self.endpoint)
+    }
+
     /// The region that requests to IAM are signed for.
     pub fn iam_region(&self) -> &str {
         self.iam_region.as_deref().unwrap_or(IAM_REGION)

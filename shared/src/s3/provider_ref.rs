@@ -142,6 +142,8 @@ pub(super) struct Account {
     pub id: Option<String>,
     /// As whom Concierge calls, once it is known.
     pub controller: Option<String>,
+    /// Whether it calls without TLS.
+    pub plain_http: bool,
 }
 
 impl Account {
@@ -149,6 +151,11 @@ impl Account {
     pub(super) fn at(provider: Option<&Provider>) -> Self {
         let Some(provider) = provider else { return Self::default() };
         let status = provider.status.clone().unwrap_or_default();
-        Self { profile: provider.spec.profile(), id: status.account_id, controller: status.caller_arn }
+        Self {
+            profile: provider.spec.profile(),
+            id: status.account_id,
+            controller: status.caller_arn,
+            plain_http: provider.spec.is_plain_http(),
+        }
     }
 }

@@ -72,9 +72,14 @@ pub const CHAPTERS: &[Chapter] = &[
                     "publicAccess.blockPublicPolicy",
                 ],
             ),
+            Step::refused(
+                "One that denies whoever comes without TLS would shut Concierge out of this store, which it calls without:",
+                "kubectl apply -f examples/s3/3-policy.yaml",
+                &["denies s3:GetBucketPolicy to Concierge", "spec.policy.statement[1]"],
+            ),
             Step::well(
-                "One that names who may read, and denies whoever comes without TLS:",
-                "kubectl apply -f examples/s3/3-policy.yaml && \\\n  \
+                "Without that statement, one that names who may read:",
+                "sed '/sid: OnlyTls/,$d' examples/s3/3-policy.yaml | kubectl apply -f - && \\\n  \
                  kubectl wait s3policy photos-readers --for=condition=Ready --timeout=20s",
                 &["bucketpolicy.s3.cloud37.dev/photos-readers created", "photos-readers condition met"],
             ),

@@ -100,6 +100,24 @@ async fn a_policy_that_shuts_us_out_is_not_set_unless_that_is_meant() {
     world.until_ready(&policy).await;
 }
 
+/// The Provider's endpoint is http.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_demands_tls_of_who_calls_without_it_is_not_set() {
+    let world = World::new();
+    let (_process, _bucket) = with_bucket(&world).await;
+    let denies = json!({
+        "effect": "Deny", "principal": "*", "action": "s3:*", "resource": ["arn:aws:s3:::photos-of-shop", "arn:aws:s3:::photos-of-shop/*"],
+        "condition": { "Bool": { "aws:SecureTransport": "false" } },
+    });
+    let policy = world.put("BucketPolicy", "encrypted", statement(denies));
+    world
+        .until("refused", 5 * MINUTE, |world| world.server.condition(&policy, "Ready") == "False Invalid")
+        .await;
+    let says = world.server.message(&policy, "Ready");
+    assert!(says.contains("denies s3:GetBucketPolicy to Concierge"), "{says}");
+    assert!(!world.store.asked_from(0).contains(&"PutBucketPolicy"));
+}
+
 /// A service that does not know policies would delete the bucket.
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_was_answered_with_another_document_is_never_deleted() {

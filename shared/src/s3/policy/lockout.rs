@@ -34,15 +34,12 @@ pub(super) fn check(lint: &mut Lint<'_>, policy: &Policy) {
 
 fn check_controller(lint: &mut Lint<'_>, policy: &Policy, controller: &str) {
     let resource = format!("arn:aws:s3:::{}", lint.subject.bucket.unwrap_or("bucket"));
+    let known = context(controller, lint.subject.plain_http);
     for statement in policy.statements.iter().filter(|one| one.effect == Effect::Deny) {
         let alone = Policy { version: policy.version, statements: vec![certain(statement)] };
         let denied = NEEDED.iter().find(|action| {
-            let request = Request {
-                principal: Some(controller),
-                action,
-                resource: &resource,
-                context: context(controller),
-            };
+            let request =
+                Request { principal: Some(controller), action, resource: &resource, context: known.clone() };
             super::decide::decide(&alone, &request) == super::decide::Decision::Deny
         });
         if let Some(action) = denied {
@@ -55,15 +52,17 @@ fn check_controller(lint: &mut Lint<'_>, policy: &Policy, controller: &str) {
     }
 }
 
-/// What is known of Concierge's requests: encrypted, and by whom.
-fn context(controller: &str) -> BTreeMap<String, Vec<String>> {
+/// What is known of Concierge's requests: whether they are encrypted, and by whom they are. Roles have no user name.
+fn context(controller: &str, plain_http: bool) -> BTreeMap<String, Vec<String>> {
     let account = controller.split(':').nth(4).unwrap_or_default();
+    let user = controller.split_once(":user/").map(|(_, path)| path.rsplit('/').next().unwrap_or(path));
     let known = [
-        ("aws:principalarn", controller),
-        ("aws:principalaccount", account),
-        ("aws:securetransport", "true"),
+        ("aws:principalarn", Some(controller)),
+        ("aws:principalaccount", Some(account)),
+        ("aws:securetransport", Some(if plain_http { "false" } else { "true" })),
+        ("aws:username", user),
     ];
-    known.into_iter().map(|(key, value)| (key.to_owned(), vec![value.to_owned()])).collect()
+    known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), vec![value?.to_owned()]))).collect()
 }
 
 /// The statement without the conditions on addresses and networks, which are only a warning: nobody here knows from where

@@ -87,6 +87,8 @@ pub struct Subject<'a> {
     pub account: Option<&'a str>,
     /// The ARN as which Concierge itself calls the provider.
     pub controller: Option<&'a str>,
+    /// Whether Concierge calls the provider without TLS.
+    pub plain_http: bool,
     /// The buckets of the namespace that an identity policy is in; `None` when it may name any.
     pub own_buckets: Option<&'a [&'a str]>,
     /// Characters that the other inline policies of the same user have.
@@ -106,6 +108,7 @@ impl Subject<'_> {
             bucket: None,
             account: None,
             controller: None,
+            plain_http: false,
             own_buckets: None,
             inline_beside: 0,
             allow_public: false,

@@ -77,6 +77,11 @@ pub(in crate::s3) fn service(endpoint: &str) -> Option<String> {
     }
 }
 
+/// Whether what is sent there is not encrypted.
+pub(super) fn is_plain_http(endpoint: &str) -> bool {
+    parse_base_url(endpoint).is_ok_and(|url| url.scheme() == "http")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

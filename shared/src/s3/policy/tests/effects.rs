@@ -48,6 +48,12 @@ pub(super) const ROWS: &[Row] = &[
         r#"{"Effect": "Deny", "Principal": null, "NotPrincipal": {"AWS": "arn:aws:iam::123456789012:user/concierge"}, "Action": "s3:PutBucketPolicy", "Resource": "arn:aws:s3:::b"}"#,
     ),
     (
+        "lck-01",
+        B,
+        r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b"], "Condition": {"StringEquals": {"aws:username": "concierge"}}}"#,
+        r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b"], "Condition": {"StringNotEquals": {"aws:username": "concierge"}}}"#,
+    ),
+    (
         "lck-03",
         B,
         r#"{"Effect": "Deny", "Principal": "*", "Condition": {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}}"#,

@@ -136,6 +136,32 @@ fn only_a_bucket_policy_locks_out_who_is_not_its_own() {
 }
 
 #[test]
+fn whoever_calls_without_tls_is_locked_out_by_who_demands_it() {
+    let of = |plain_http, value: &str| {
+        let deny = format!(
+            r#"{{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b"], "Condition": {{"Bool": {{"aws:SecureTransport": "{value}"}}}}}}"#
+        );
+        ids(B, &deny, &Subject { plain_http, ..subject(B) }).contains("s3.policy.lck-01")
+    };
+    assert!(of(true, "false") && of(false, "true"));
+    assert!(!of(true, "true") && !of(false, "false"));
+}
+
+#[test]
+fn who_is_no_user_has_no_user_name() {
+    let of = |controller, operator: &str| {
+        let deny = format!(
+            r#"{{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b"], "Condition": {{"{operator}": {{"aws:username": "ann"}}}}}}"#
+        );
+        ids(B, &deny, &Subject { controller: Some(controller), ..subject(B) }).contains("s3.policy.lck-01")
+    };
+    let (role, user) =
+        ("arn:aws:sts::123456789012:assumed-role/ann/ann", "arn:aws:iam::123456789012:user/teams/web/ann");
+    assert!(of(role, "StringNotEquals") && of(user, "StringEquals"));
+    assert!(!of(role, "StringEquals") && !of(user, "StringNotEquals"));
+}
+
+#[test]
 fn wasabi_only_warns_of_listing_all_buckets() {
     let of = |profile| ids(B, r#"{"Action": ["s3:ListAllMyBuckets"]}"#, &Subject { profile, ..subject(B) });
     assert!(of(Profile::Wasabi).contains("s3.policy.act-07-account"));
