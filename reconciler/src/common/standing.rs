@@ -15,7 +15,7 @@ use crate::engine::{Checks, ObjectKey, annotation::reconcile_token};
 /// Whether the service lists the thing whose id is recorded.
 pub(crate) const PRESENT: &str = "Present";
 /// How long the service may take to list what it has made.
-const LATE: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const LATE: SignedDuration = SignedDuration::from_mins(10);
 /// How soon something that is not listed yet is looked at again.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// How far the time of the last look in a status may lag behind while nothing else changes.

@@ -8,7 +8,7 @@ mod observe;
 mod plan;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
     time::Duration,
@@ -68,8 +68,8 @@ pub(super) struct Observed {
     secret: Kept,
     /// What to call the keys that other AccessKeys have made.
     others: BTreeMap<String, String>,
-    /// Whether the service has confirmed that the key that was there before is gone.
-    previous_removed: bool,
+    /// The recorded keys of which the service has confirmed that they are gone.
+    removed: BTreeSet<String>,
     at: Timestamp,
 }
 
@@ -144,9 +144,21 @@ impl AccessKeyReconciler {
         Ok(Outcome::made(id, format!("made access key {id} of user {user} into Secret {secret}")))
     }
 
-    async fn delete(&self, guard: &Guard, remote: &Remote, id: &str) -> Result<(), Failure> {
+    /// What the service does not find is gone, unless it `may_be_late`: one that lists a new key late may find it late too.
+    async fn delete(
+        &self,
+        guard: &Guard,
+        remote: &Remote,
+        id: &str,
+        may_be_late: bool,
+    ) -> Result<(), Failure> {
         let call = iam::client(&remote.to)?.delete_access_key().user_name(&remote.user).access_key_id(id);
-        iam::gone(remote.to.write(guard, "DeleteAccessKey", call.send()).await)?;
+        let done = remote.to.write(guard, "DeleteAccessKey", call.send()).await;
+        if may_be_late {
+            done?;
+        } else {
+            iam::gone(done)?;
+        }
         let mut removed = self.removed.lock();
         removed.retain(|_, at| at.elapsed() < FORGOTTEN);
         removed.insert(id.to_owned(), Instant::now());
@@ -213,7 +225,7 @@ impl Reconcile for AccessKeyReconciler {
             Step::Reserve => minted::reserve(guard, key, &secret_name(key)).await,
             Step::Make => self.make(guard, remote, key).await,
             Step::Delete(id) => {
-                self.delete(guard, remote, id).await?;
+                self.delete(guard, remote, id, plan::may_be_late(key, guard.now())).await?;
                 let message = format!("deleted access key {id} of user {}", remote.user);
                 Ok(Outcome::new(ConditionReason::Deleted, message))
             }
@@ -258,7 +270,7 @@ impl Reconcile for AccessKeyReconciler {
         _: &Intent,
         id: &str,
     ) -> Result<(), Failure> {
-        self.delete(guard, remote, id).await
+        self.delete(guard, remote, id, false).await
     }
 
     /// The secret half of what is found was in the answer that never came.

@@ -7,7 +7,8 @@ mod refusals;
 mod tags;
 
 use aws_sdk_iam::Client;
-use concierge_shared::status::ConditionReason;
+use concierge_shared::{kind::Kind, status::ConditionReason};
+use jiff::Timestamp;
 
 pub(super) use document::says_the_same;
 pub(super) use pages::{Page, all};
@@ -16,7 +17,10 @@ pub(super) use refusals::{Refusals, note};
 pub(super) use tags::{Change, TAGS, change_tags, read_tags, tags_of};
 
 use super::connection::Connection;
-use crate::engine::{Failure, Guard, Outcome};
+use crate::{
+    common::standing::LATE,
+    engine::{Failure, Guard, Outcome},
+};
 
 /// IAM's word for that something is not there.
 pub(super) const MISSING: &[&str] = &["NoSuchEntity"];
@@ -25,6 +29,16 @@ pub(super) fn client(to: &Connection) -> Result<&Client, Failure> {
     let missing =
         || Failure::DependencyMissing(format!("Provider {} has no iamEndpoint; set it there", to.name));
     to.clients.iam.as_ref().ok_or_else(missing)
+}
+
+/// Whether `object` goes since so short a time that what was made for it last need not be shown yet.
+pub(super) fn is_early<K: Kind>(object: &K, now: Timestamp) -> bool {
+    object.meta().deletion_timestamp.as_ref().is_some_and(|at| now.duration_since(at.0) < LATE)
+}
+
+/// What people are told of what was made and is not shown.
+pub(super) fn may_show(what: &str) -> String {
+    format!("{what} was made and never shown by the provider; it is waited for ten minutes")
 }
 
 /// That something is gone already is as good as that it went just now.

@@ -115,12 +115,12 @@ impl Reconcile for IAMPolicyReconciler {
         observe::observe(ctx, to, policy).await
     }
 
-    fn owner(&self, _: &IAMPolicy, observed: &Observed) -> Owner {
+    fn owner(&self, policy: &IAMPolicy, observed: &Observed) -> Owner {
         match &observed.state {
-            State::Absent => Owner::Nobody,
+            State::Absent if !plan::may_be_late(policy, observed) => Owner::Nobody,
             State::Here(here) => here.owner.clone(),
             // What may not be looked at is told of in the plan; nothing is done to it.
-            State::Closed(..) => Owner::Ours,
+            State::Absent | State::Closed(..) => Owner::Ours,
         }
     }
 
@@ -163,9 +163,10 @@ impl Reconcile for IAMPolicyReconciler {
 
     fn record(&self, _intent: &Intent, id: &str, status: &mut IAMPolicyStatus) {
         status.policy_arn = Some(id.to_owned());
-        // The next look tells it.
-        status.policy_id = None;
         status.applied = Some(true);
+        // The next look tells them.
+        status.policy_id = None;
+        status.last_sync_time = None;
     }
 
     fn recorded(&self, status: &IAMPolicyStatus) -> Vec<String> {

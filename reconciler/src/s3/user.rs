@@ -116,12 +116,12 @@ impl Reconcile for UserReconciler {
         observe::observe(ctx, to, user).await
     }
 
-    fn owner(&self, _: &User, observed: &Observed) -> Owner {
+    fn owner(&self, user: &User, observed: &Observed) -> Owner {
         match &observed.state {
-            State::Absent => Owner::Nobody,
+            State::Absent if !plan::may_be_late(user, observed) => Owner::Nobody,
             State::Here(here) => here.owner.clone(),
             // What may not be looked at is told of in the plan; nothing is done to it.
-            State::Closed(..) => Owner::Ours,
+            State::Absent | State::Closed(..) => Owner::Ours,
         }
     }
 
@@ -174,6 +174,8 @@ impl Reconcile for UserReconciler {
     fn record(&self, _intent: &Intent, id: &str, status: &mut UserStatus) {
         status.user_id = Some(id.to_owned());
         status.created = Some(true);
+        // The next look tells it.
+        status.last_sync_time = None;
     }
 
     fn recorded(&self, status: &UserStatus) -> Vec<String> {

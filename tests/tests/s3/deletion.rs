@@ -1,7 +1,7 @@
 //! Buckets that go, and buckets that stay.
 
 use concierge_tests::{
-    faults::{Fault, Rule},
+    faults::{Fault, Hidden, Rule},
     s3::fake::Bucket,
     simulation::MINUTE,
 };
@@ -12,6 +12,18 @@ use crate::world::World;
 
 fn objects(count: usize) -> Vec<(String, String)> {
     (0..count).map(|n| (format!("key-{n}"), "null".to_owned())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_is_not_shown_yet_goes_with_its_object() {
+    let world = World::new();
+    world.store.faults().once("CreateUser", Fault::Hide(Hidden::For(5 * MINUTE)));
+    let user = world.user("web", json!({}));
+    let _process = world.healthy();
+    world.until("made", MINUTE, |world| world.server.status(&user)["userId"].is_string()).await;
+    world.server.user_deletes(&user);
+    world.until_gone(&user).await;
+    assert!(world.store.with(|state| state.iam.users.is_empty()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use concierge_reconciler::engine::{ObjectKey, seams::CrashPoint};
 use concierge_tests::{
-    faults::Fault,
+    faults::{Fault, Hidden},
     s3::fake::iam::Policy,
     simulation::{MINUTE, ProcessOptions, Simulated},
 };
@@ -35,6 +35,18 @@ fn is_write(operation: &str) -> bool {
 
 fn of_folder(folder: usize) -> Value {
     json!({ "statement": [{ "effect": "Allow", "action": "s3:GetObject", "resource": format!("arn:aws:s3:::photos/{folder}/*") }] })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_not_shown_yet_goes_with_its_object() {
+    let world = shop();
+    world.store.faults().once("CreatePolicy", Fault::Hide(Hidden::For(5 * MINUTE)));
+    let policy = world.iam_policy("one", reads());
+    let _process = world.healthy();
+    world.until("made", MINUTE, |world| world.server.status(&policy)["policyArn"].is_string()).await;
+    world.server.user_deletes(&policy);
+    world.until_gone(&policy).await;
+    assert_eq!(count(&world), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,14 +27,14 @@ pub(super) async fn observe(
     key: &AccessKey,
 ) -> Result<Observed, Failure> {
     let keys = keys(reconciler, ctx, remote).await?;
-    let previous = key.status.as_ref().and_then(|status| status.previous_access_key_id.as_deref());
+    let recorded = key.status.iter().flat_map(|status| status.key_ids());
     Ok(Observed {
         user: remote.user.clone(),
         user_is_ready: remote.user_id.is_some(),
         keys,
         secret: kept(ctx, key).await?,
         others: others(ctx, key),
-        previous_removed: previous.is_some_and(|id| reconciler.is_removed(id)),
+        removed: recorded.filter(|id| reconciler.is_removed(id)).map(str::to_owned).collect(),
         at: ctx.now(),
     })
 }

@@ -13,9 +13,9 @@ use super::{CREATE, Kept, Key, Observed, Step, secret_name};
 use crate::{
     common::{
         refusals,
-        standing::{SOON, written},
+        standing::{LATE, SOON, written},
     },
-    engine::{Deletion, Once, Plan},
+    engine::{Deletion, Once, Plan, Planned},
     s3::connection::Found,
 };
 
@@ -23,8 +23,6 @@ use crate::{
 const ROTATION: &str = "Rotation";
 /// How many keys a user has room for.
 const SLOTS: usize = 2;
-/// How long the service may take to list what it has made.
-const LATE: SignedDuration = SignedDuration::from_mins(10);
 /// How much of the annotation counts.
 const LONGEST: usize = 253;
 /// How soon it is looked again whether somebody has made room.
@@ -259,12 +257,18 @@ fn is_new(status: &AccessKeyStatus, now: Timestamp) -> bool {
     made.is_some_and(|made| now.duration_since(made).abs() < LATE)
 }
 
+/// Whether a key of an object that goes may be there although the service does not know it yet.
+pub(super) fn may_be_late(key: &AccessKey, now: Timestamp) -> bool {
+    key.metadata.deletion_timestamp.is_some() && key.status.as_ref().is_some_and(|status| is_new(status, now))
+}
+
 /// Whether the key before is gone: the service has said so, or has not listed it for long enough.
 fn is_previous_gone(status: &AccessKeyStatus, observed: &Observed) -> bool {
-    let Found::Present(listed) = &observed.keys else { return false };
-    let is_listed = |id: &String| listed.iter().any(|key| key.id == *id);
-    let unlisted = !status.previous_access_key_id.as_ref().is_some_and(is_listed);
-    unlisted && (observed.previous_removed || !is_new(status, observed.at))
+    let (Found::Present(listed), Some(previous)) = (&observed.keys, &status.previous_access_key_id) else {
+        return false;
+    };
+    let unlisted = listed.iter().all(|key| key.id != *previous);
+    unlisted && (observed.removed.contains(previous) || !is_new(status, observed.at))
 }
 
 /// Since when the key in use is in use. A time that is still to come was written while the clock was wrong.
@@ -297,18 +301,22 @@ fn until(key: &AccessKey, status: &AccessKeyStatus, observed: &Observed) -> Time
 pub(super) fn plan_deletion(key: &AccessKey, observed: &Observed) -> Deletion<Step> {
     let status = key.status.clone().unwrap_or_default();
     let listed = match &observed.keys {
-        Found::Present(listed) => listed,
-        // Its keys are gone with it.
-        Found::Missing => return Deletion::Gone,
+        Found::Present(listed) => listed.as_slice(),
+        // Its keys are gone with it, as soon as that is certain.
+        Found::Missing => &[],
         Found::Unsupported(why) | Found::Denied(why) => {
             let message =
                 format!("it can't be told whether the keys of user {} are there: {why}", observed.user);
             return Deletion::Blocked(ConditionReason::Refused, message);
         }
     };
-    let own = listed.iter().filter(|key| status.key_ids().any(|id| id == key.id));
-    let own: Vec<_> = own.map(|key| Step::Delete(key.id.clone())).collect();
-    if own.is_empty() { Deletion::Gone } else { Deletion::steps(own) }
+    let is_left = |id: &&str| {
+        let is_listed = listed.iter().any(|key| key.id == *id);
+        is_listed || is_new(&status, observed.at) && !observed.removed.contains(*id)
+    };
+    let delete = |id: &str| Planned { independent: true, ..Planned::new(Step::Delete(id.to_owned())) };
+    let own: Vec<_> = status.key_ids().filter(is_left).map(delete).collect();
+    if own.is_empty() { Deletion::Gone } else { Deletion::Steps(own) }
 }
 
 pub(super) fn report(key: &AccessKey, observed: &Observed, status: &mut AccessKeyStatus) {

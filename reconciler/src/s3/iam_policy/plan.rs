@@ -8,6 +8,7 @@ use concierge_shared::{
 
 use super::{CREATE, Here, Observed, POLICY, State, Step, TAGS, What, name_of};
 use crate::{
+    common::standing::SOON,
     engine::{
         Deletion, Drift, Once, Owner, Plan, Planned, Readiness,
         annotation::{self, ABANDON, ADOPT},
@@ -70,10 +71,19 @@ fn keep(policy: &IAMPolicy, here: &Here) -> Plan<Step> {
     }
 }
 
+/// Whether the policy was made and may be there although the service has not shown it yet.
+pub(super) fn may_be_late(policy: &IAMPolicy, observed: &Observed) -> bool {
+    let is_unseen = |status: &IAMPolicyStatus| status.policy_arn.is_some() && status.last_sync_time.is_none();
+    policy.status.as_ref().is_some_and(is_unseen) && iam::is_early(policy, observed.at)
+}
+
 /// Detached first: services that delete what is attached leave users that can't be deleted any more.
 pub(super) fn plan_deletion(policy: &IAMPolicy, observed: &Observed) -> Deletion<Step> {
     let name = name_of(policy);
     let here = match &observed.state {
+        State::Absent if may_be_late(policy, observed) => {
+            return Deletion::wait(iam::may_show(&format!("policy {name}")), SOON);
+        }
         State::Absent => return Deletion::Gone,
         State::Closed(reason, why) => {
             return Deletion::Blocked(

@@ -136,9 +136,18 @@ fn correct_attached(mut plan: Plan<Step>, user: &User, observed: &Observed, here
     plan
 }
 
+/// Whether the user was made and may be there although the service has not shown it yet.
+pub(super) fn may_be_late(user: &User, observed: &Observed) -> bool {
+    let is_unseen = |status: &UserStatus| status.user_id.is_some() && status.last_sync_time.is_none();
+    user.status.as_ref().is_some_and(is_unseen) && iam::is_early(user, observed.at)
+}
+
 pub(super) fn plan_deletion(user: &User, observed: &Observed) -> Deletion<Step> {
     let name = &user.spec.name;
     let here = match &observed.state {
+        State::Absent if may_be_late(user, observed) => {
+            return Deletion::wait(iam::may_show(&format!("user {name}")), SOON);
+        }
         State::Absent => return Deletion::Gone,
         State::Closed(reason, why) => {
             return Deletion::Blocked(

@@ -90,6 +90,32 @@ async fn a_key_that_is_listed_late_is_neither_made_again_nor_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_is_not_listed_yet_goes_with_its_object() {
+    for hidden in [Hidden::For(5 * MINUTE), Hidden::Lists(1000)] {
+        let world = World::new();
+        let web = key(&world, json!({}));
+        world.store.faults().once("CreateAccessKey", Fault::Hide(hidden));
+        let _process = world.healthy();
+        world.until_ready(&web).await;
+        assert_eq!(world.store.keys(ALICE).len(), 1);
+        world.server.user_deletes(&web);
+        world.until_gone(&web).await;
+        assert!(world.store.keys(ALICE).is_empty(), "{hidden:?}: {:?}", world.store.keys(ALICE));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_somebody_deletes_at_once_does_not_hold_up_its_object_for_ever() {
+    let world = World::new();
+    let web = key(&world, json!({}));
+    let _process = world.healthy();
+    world.until_ready(&web).await;
+    world.store.with(|state| state.iam.users.get_mut(ALICE).unwrap().keys.clear());
+    world.server.user_deletes(&web);
+    world.until_gone(&web).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_whose_answer_was_lost_and_that_is_listed_late_is_deleted() {
     let world = World::new();
     let web = key(&world, json!({}));

@@ -1,12 +1,11 @@
 //! Access keys.
 
 use std::fmt;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::form::{Answer, Call, Refusal, element, member, time};
-use super::{Iam, User};
+use super::{Iam, User, is_shown};
 use crate::faults::Hidden;
 
 /// How many a user can have.
@@ -45,19 +44,8 @@ impl Key {
 
     /// Whether a list shows it, which this one is.
     fn is_listed(&mut self, at: Timestamp) -> bool {
-        match &mut self.hidden {
-            Some(Hidden::Lists(0)) | None => true,
-            Some(Hidden::Lists(left)) => {
-                *left -= 1;
-                false
-            }
-            Some(Hidden::For(time)) => at.duration_since(self.created) >= signed(*time),
-        }
+        is_shown(&mut self.hidden, self.created, at)
     }
-}
-
-fn signed(time: Duration) -> SignedDuration {
-    SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX)
 }
 
 impl Iam {
@@ -119,7 +107,12 @@ impl Iam {
     }
 
     pub(super) fn delete_access_key(&mut self, call: &Call) -> Answer {
-        let id = self.key_mut(call)?.id.clone();
+        let key = self.key_mut(call)?;
+        // What is shown after a time is not found before either.
+        if matches!(key.hidden, Some(Hidden::For(_))) && !key.is_listed(call.at) {
+            return Err(Refusal::missing(format!("The Access Key with id {} cannot be found.", key.id)));
+        }
+        let id = key.id.clone();
         self.user_mut(call.required("UserName")?)?.keys.retain(|key| key.id != id);
         Ok(String::new())
     }

@@ -18,7 +18,7 @@ pub use self::users::User;
 
 use self::form::{Answer, Call, Refusal, document};
 use super::ACCOUNT;
-use crate::faults::{Request, Response};
+use crate::faults::{Hidden, Request, Response};
 
 const VERSION: &str = "2010-05-08";
 
@@ -78,6 +78,20 @@ impl Default for Iam {
     fn default() -> Self {
         let (users, policies) = (BTreeMap::new(), BTreeMap::new());
         Self { users, policies, page: 2, settling: SignedDuration::ZERO, made: 0 }
+    }
+}
+
+/// Whether what was made at `created` is shown.
+fn is_shown(hidden: &mut Option<Hidden>, created: Timestamp, at: Timestamp) -> bool {
+    match hidden {
+        Some(Hidden::Lists(0)) | None => true,
+        Some(Hidden::Lists(left)) => {
+            *left -= 1;
+            false
+        }
+        Some(Hidden::For(time)) => {
+            at.duration_since(created) >= SignedDuration::try_from(*time).unwrap_or(SignedDuration::MAX)
+        }
     }
 }
 

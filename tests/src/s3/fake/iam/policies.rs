@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::form::{Answer, Call, Refusal, element, encoded, member, time};
 use super::tags::{self, Tags};
-use super::{Iam, arn, checked_document, checked_name, checked_path};
+use super::{Iam, arn, checked_document, checked_name, checked_path, is_shown};
+use crate::faults::Hidden;
 
 /// How long a version is at most, white space aside.
 const LONGEST: usize = 6144;
@@ -33,6 +34,7 @@ pub struct Policy {
     /// Its tags.
     pub tags: Tags,
     made: usize,
+    hidden: Option<Hidden>,
 }
 
 /// A version of a policy.
@@ -119,6 +121,7 @@ impl Iam {
             default: String::new(),
             tags: Tags::new(),
             made: 0,
+            hidden: None,
         };
         policy.default = policy.add_version(document, at);
         self.policies.entry(arn).insert_entry(policy).into_mut()
@@ -134,13 +137,21 @@ impl Iam {
         }
         let policy = self.make_policy(name, path, document, call.at);
         policy.tags = tags::given(call);
+        policy.hidden = call.hidden;
         policy.description = call.get("Description").unwrap_or_default().to_owned();
         let policy = policy.clone();
         Ok(self.shown(&policy, &tags::list(&policy.tags)))
     }
 
     pub(super) fn get_policy(&mut self, call: &Call) -> Answer {
-        let policy = self.policy_mut(call)?.clone();
+        let policy = self.policy_mut(call)?;
+        if !is_shown(&mut policy.hidden, policy.created, call.at) {
+            return Err(Refusal::missing(format!(
+                "Policy {} does not exist or is not attachable.",
+                policy.arn
+            )));
+        }
+        let policy = policy.clone();
         let more = tags::list(&policy.tags) + &element("Description", &policy.description);
         Ok(self.shown(&policy, &more))
     }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::form::{Answer, Call, Refusal, element, encoded, member, time};
 use super::tags::{self, Tags};
-use super::{Iam, Key, arn, checked_document, checked_name, checked_path, size};
+use super::{Iam, Key, arn, checked_document, checked_name, checked_path, is_shown, size};
+use crate::faults::Hidden;
 
 /// How long a user's own policies are together at most, white space aside.
 const INLINE: usize = 2048;
@@ -32,6 +33,7 @@ pub struct User {
     pub tags: Tags,
     /// Its keys, oldest first.
     pub keys: Vec<Key>,
+    hidden: Option<Hidden>,
 }
 
 impl User {
@@ -69,6 +71,7 @@ impl Iam {
             attached: BTreeSet::new(),
             tags,
             keys: Vec::new(),
+            hidden: None,
         };
         self.users.entry(name.to_lowercase()).insert_entry(user).into_mut()
     }
@@ -79,11 +82,17 @@ impl Iam {
         if self.user(name).is_some() {
             return Err(Refusal::exists(format!("User with name {name} already exists.")));
         }
-        Ok(self.make_user(name, path, tags::given(call), call.at).whole())
+        let user = self.make_user(name, path, tags::given(call), call.at);
+        user.hidden = call.hidden;
+        Ok(user.whole())
     }
 
     pub(super) fn get_user(&mut self, call: &Call) -> Answer {
-        Ok(self.user_mut(call.required("UserName")?)?.whole())
+        let user = self.user_mut(call.required("UserName")?)?;
+        match is_shown(&mut user.hidden, user.created, call.at) {
+            true => Ok(user.whole()),
+            false => Err(Refusal::missing(format!("The user with name {} cannot be found.", user.name))),
+        }
     }
 
     pub(super) fn list_users(&mut self, call: &Call) -> Answer {
