@@ -224,7 +224,8 @@ pub(super) fn identity_facts<K: AtProvider>(lookup: &dyn Lookup, object: &K, tex
     let provider = object.provider_key();
     let is_own = |name: &String| {
         let key = held_key(&provider, name);
-        !lookup.first(Query::alive(Bucket::NAME, namespace, &key), 1, &|_| true).objects.is_empty()
+        // Also one whose deletion waits: its name is free when it is gone.
+        !lookup.first(Query::all(Bucket::NAME, namespace, &key), 1, &|_| true).objects.is_empty()
     };
     let named = named_buckets(text);
     Facts {

@@ -101,6 +101,20 @@ fn of_two_buckets_of_one_name_that_raced_the_older_keeps_it() {
 }
 
 #[test]
+fn a_policy_may_name_a_bucket_whose_deletion_waits() {
+    let statement =
+        json!({"effect": "Allow", "action": ["s3:GetObject"], "resource": ["arn:aws:s3:::photos/*"]});
+    let policy = json!({"version": "2012-10-17", "statement": [statement]});
+    let user =
+        object("User", "ann", json!({"providerRef": {"name": "wasabi"}, "name": "ann", "policy": policy}));
+    let mut going = bucket();
+    going["metadata"]["deletionTimestamp"] = json!("2026-01-01T12:00:00Z");
+    going["metadata"]["finalizers"] = json!(["concierge.dev/finalizer"]);
+    assert_eq!(broken(&[provider(), going], &user), [""; 0]);
+    assert_eq!(broken(&[provider()], &user), ["s3.policy.ten-01"]);
+}
+
+#[test]
 fn of_keys_that_raced_the_older_ones_keep_their_place() {
     let user = object("User", "web", json!({"providerRef": {"name": "wasabi"}, "name": "web"}));
     let key = |name: &str, minute, rotates: bool| {
