@@ -94,9 +94,9 @@ impl<R: Reconcile> Run<R> {
         problem.cause == Cause::Duplicate && !claims.is_empty() && claims.iter().all(wins)
     }
 
+    /// Whether others keep the object from what it wants, as the oldest of several keeps what only some can have.
     fn is_anothers(&self, problem: &Problem) -> bool {
-        let is_taken = problem.rule.protects_others || !self.claims_of(problem).is_empty();
-        problem.cause == Cause::Duplicate && is_taken
+        problem.rule.protects_others || !self.claims_of(problem).is_empty()
     }
 
     fn claims_of(&self, problem: &Problem) -> Vec<Claim> {

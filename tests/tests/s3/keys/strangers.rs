@@ -9,7 +9,7 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{ALICE, assert_in_order, ids, key, pair, rotate, secret_key, user};
+use super::{ALICE, assert_in_order, ids, key, key_of, pair, rotate, secret_key, user};
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
@@ -136,6 +136,29 @@ async fn what_the_predecessor_recorded_and_the_service_does_not_have_is_made() {
     world.until("made", 5 * MINUTE, |world| world.store.keys(ALICE).len() == 1).await;
     sleep(15 * MINUTE).await;
     assert_in_order(&world, &web, "made");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_older_ones_leave_no_place_for_is_made_when_one_of_them_is_gone() {
+    let rotated = || json!({ "enabled": true, "intervalDays": 90, "previousKeysRetentionDays": 7 });
+    for (older, last) in [(vec![json!({}), json!({})], json!({})), (vec![rotated()], rotated())] {
+        let world = World::new();
+        user(&world);
+        let _process = world.healthy();
+        let mut keys = Vec::new();
+        for (name, rotate) in ["web", "app"].into_iter().zip(older) {
+            keys.push(key_of(&world, name, rotate));
+            world.until_ready(keys.last().unwrap()).await;
+            sleep(MINUTE).await;
+        }
+        let last = key_of(&world, "last", last);
+        world
+            .until("refused", MINUTE, |world| world.server.condition(&last, "Valid") == "False Conflict")
+            .await;
+        world.server.user_deletes(&keys[0]);
+        world.until_gone(&keys[0]).await;
+        world.until("made", 15 * MINUTE, |world| world.server.is_ready(&last)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
