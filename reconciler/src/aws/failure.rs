@@ -89,6 +89,12 @@ impl<'a> Answered<'a> {
         matches!(self.status, 405 | 501) || self.code.is_some_and(|code| codes.contains(&code))
     }
 
+    /// A policy names whom the service does not know: a user is known to policies of buckets minutes after it was made, and nothing
+    /// tells when.
+    fn names_nobody(&self, said: Option<&str>) -> bool {
+        self.code == Some("MalformedPolicy") && said.is_some_and(|said| said.contains("Invalid principal"))
+    }
+
     /// The service gave up before it had the whole request, or broke in the middle of it.
     fn is_ambiguous(&self) -> bool {
         self.status == 408 || self.status >= 500 || self.code == Some("RequestTimeout")
@@ -105,8 +111,12 @@ where
         SdkError::ServiceError(service) => {
             let raw = service.raw();
             let answered = Answered { status: raw.status().as_u16(), code: service.err().code() };
-            let message = told(operation, &answered, service.err().message(), raw);
-            class(&answered, message, retry_after(raw, now))
+            let said = service.err().message();
+            let message = told(operation, &answered, said, raw);
+            match answered.names_nobody(said) {
+                true => Failure::DependencyMissing(message),
+                false => class(&answered, message, retry_after(raw, now)),
+            }
         }
         // The SDK itself refused to build the request: only another spec helps.
         SdkError::ConstructionFailure(_) => {

@@ -87,6 +87,18 @@ async fn refusals_fall_into_classes() {
     );
     let skewed = class_of(skewed).await;
     assert!(matches!(&skewed, Failure::Auth(said) if said.contains("clock")), "{skewed:?}");
+    let nobody = head_and_body!(
+        "400 Bad Request",
+        "",
+        "<Error><Code>MalformedPolicy</Code><Message>Invalid principal in policy</Message></Error>"
+    );
+    assert!(matches!(class_of(nobody).await, Failure::DependencyMissing(_)), "a new user is known later");
+    let malformed = head_and_body!(
+        "400 Bad Request",
+        "",
+        "<Error><Code>MalformedPolicy</Code><Message>Policy has invalid action</Message></Error>"
+    );
+    assert!(matches!(class_of(malformed).await, Failure::Invalid(_)));
     let broken = head_and_body!("500 Oops", "", "<Error><Code>InternalError</Code></Error>");
     assert!(matches!(class_of(broken).await, Failure::Ambiguous(_)));
     let nothing = class_of("").await;

@@ -8,6 +8,7 @@ use concierge_tests::{
     s3::{endpoint, fake::ACCOUNT},
     simulation::{MINUTE, Process},
 };
+use jiff::SignedDuration;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -50,6 +51,24 @@ async fn with_children(world: &World, more: Value) -> (Process, ObjectKey) {
     world.until("children", MINUTE, |world| children_ready(world, &bucket) == "True Ready").await;
     world.until_ready(&bucket).await;
     (process, bucket)
+}
+
+/// At AWS a user that was just made can't be named in policies of buckets yet.
+#[tokio::test(start_paused = true)]
+async fn a_user_that_policies_can_not_name_yet_is_let_in_when_they_can() {
+    let world = World::new();
+    world.store.with(|state| state.unnamed = SignedDuration::from_mins(2));
+    let bucket = world.bucket("photos", json!({ "autoManage": {} }));
+    let _process = world.healthy();
+    world
+        .until("refused", MINUTE, |world| {
+            world.server.condition(&policy(), "Synced") == "False ReferencesMissing"
+        })
+        .await;
+    let says = world.server.message(&policy(), "Synced");
+    assert!(says.contains("Invalid principal in policy"), "{says}");
+    world.until("let in", 10 * MINUTE, |world| children_ready(world, &bucket) == "True Ready").await;
+    assert!(world.store.part("photos", "policy").contains(&arn(&world)));
 }
 
 /// What the bucket has deleted, in order.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::State;
 use super::objects::{self, Object};
 use crate::faults::{Request, Response};
@@ -108,7 +110,7 @@ impl About<'_> {
 }
 
 impl State {
-    pub(super) fn about_buckets(&mut self, request: &Request, about: About<'_>) -> Response {
+    pub(super) fn about_buckets(&mut self, request: &Request, about: About<'_>, at: Timestamp) -> Response {
         if let Some(region) = self.elsewhere(request, &about) {
             let headers = vec![("x-amz-bucket-region", region)];
             return Response { headers, ..failed(301, "PermanentRedirect", "The bucket is elsewhere.") };
@@ -131,6 +133,11 @@ impl State {
                 "NotImplemented",
                 "A header or query you provided implies functionality that is not implemented.",
             ),
+            About::Part(..)
+                if about.operation(request) == "PutBucketPolicy" && self.names_new(request, at) =>
+            {
+                failed(400, "MalformedPolicy", "Invalid principal in policy")
+            }
             About::Part(bucket, part) => self.part(request, bucket, part),
             About::Versions(bucket) => self.versions(bucket),
             About::Deletion(bucket) => self.delete_objects(request, bucket),
@@ -141,6 +148,13 @@ impl State {
             }
             About::Object(bucket, key) => self.object(request, bucket, key),
         }
+    }
+
+    /// Whether a policy names a user that is too new for that.
+    fn names_new(&self, request: &Request, at: Timestamp) -> bool {
+        let text = String::from_utf8_lossy(&request.body).into_owned();
+        let mut new = self.iam.users.values().filter(|user| at.duration_since(user.created) < self.unnamed);
+        new.any(|user| text.contains(&user.arn()))
     }
 
     /// The region of the bucket that the request is about, when it is signed for another one.

@@ -15,7 +15,7 @@ use concierge_reconciler::aws::{Broken, Transport};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hyper::http;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 pub use self::buckets::Bucket;
@@ -57,6 +57,8 @@ pub struct State {
     pub empty: BTreeSet<&'static str>,
     /// Parts of which it says that they are deleted, and that stay.
     pub staying: BTreeSet<&'static str>,
+    /// How long policies of buckets can't name a new user yet.
+    pub unnamed: SignedDuration,
     /// Whether the key is not taken any more.
     pub withdrawn: bool,
     /// The account that the key belongs to, when it is not [`ACCOUNT`].
@@ -233,7 +235,7 @@ impl Fake for State {
             _ if self.denied.contains(operation) => buckets::failed(403, "AccessDenied", "Access Denied"),
             About::Iam(_) => self.iam.handle(request, at),
             About::Identity => identity(&self.iam.arn_of(key), self.account.unwrap_or(ACCOUNT)),
-            About::Buckets(about) => self.about_buckets(request, about),
+            About::Buckets(about) => self.about_buckets(request, about, at),
         }
     }
 
