@@ -169,7 +169,7 @@ impl Reconcile for BucketReconciler {
             // They go first, whatever becomes of the bucket.
             _ if bucket.metadata.deletion_timestamp.is_some() && observed.children.are_there() => Owner::Ours,
             Place::Absent(_) => Owner::Nobody,
-            Place::Here(here) => observed.mark.owner(&here.tags, is_recorded(bucket)),
+            Place::Here(here) => observed.mark.owner(&here.tags, bucket.is_recorded()),
             // What may not be looked at is told of in the plan; nothing is done to it.
             Place::Elsewhere(_) | Place::Closed(_) => Owner::Ours,
         }
@@ -237,7 +237,7 @@ impl Reconcile for BucketReconciler {
     }
 
     fn recorded(&self, status: &BucketStatus) -> Vec<String> {
-        status.bucket_name.clone().filter(|_| status.exists == Some(true)).into_iter().collect()
+        status.bucket_name.clone().filter(|_| status.exists != Some(false)).into_iter().collect()
     }
 
     async fn find_effects(
@@ -274,16 +274,10 @@ impl Reconcile for BucketReconciler {
     }
 }
 
-/// Whether the status says that the object's bucket was made, or taken over, by this object or by the predecessor.
-fn is_recorded(bucket: &Bucket) -> bool {
-    let status = bucket.status.as_ref();
-    status.is_some_and(|one| one.exists == Some(true) && one.bucket_name.as_ref() == Some(&bucket.spec.name))
-}
-
 /// Whose the bucket at the provider is now: it may have been deleted, and made again by others, since the object last looked.
 pub(super) async fn owner_now(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Owner, Failure> {
     let tags = observe::tags(ctx, to, &bucket.spec.name).await?;
-    Ok(Mark::of(&to.cluster, bucket).owner(&tags, is_recorded(bucket)))
+    Ok(Mark::of(&to.cluster, bucket).owner(&tags, bucket.is_recorded()))
 }
 
 async fn create(guard: &Guard, to: &Connection, bucket: &Bucket) -> Result<Outcome, Failure> {

@@ -278,6 +278,14 @@ impl Bucket {
         let found = || self.status.as_ref().and_then(|status| status.region.as_deref());
         self.spec.region.as_deref().or_else(found)
     }
+
+    /// Whether the status says that the object's bucket was made, or taken over, by this object or by the predecessor.
+    pub fn is_recorded(&self) -> bool {
+        let has = |one: &BucketStatus| {
+            one.exists == Some(true) && one.bucket_name.as_ref() == Some(&self.spec.name)
+        };
+        self.status.as_ref().is_some_and(has)
+    }
 }
 
 impl BucketSpec {

@@ -115,6 +115,34 @@ fn a_policy_may_name_a_bucket_whose_deletion_waits() {
 }
 
 #[test]
+fn a_bucket_that_was_made_keeps_its_name_when_an_older_one_turns_up() {
+    let mut other = provider();
+    other["metadata"]["name"] = json!("other");
+    let spec = json!({"providerRef": {"name": "other"}, "name": "photos"});
+    let (older, younger) = (created(0, bucket()), created(1, object("Bucket", "pictures", spec)));
+    let made = |mut object: Value| {
+        object["status"] = json!({"bucketName": "photos", "exists": true});
+        object
+    };
+    let taken = ["s3.bucket.same-endpoint"];
+    let world = |older: &Value, younger: &Value| [provider(), other.clone(), older.clone(), younger.clone()];
+    let first = world(&older, &made(younger.clone()));
+    assert_eq!(broken(&first, &made(younger.clone())), [""; 0]);
+    assert_eq!(broken(&first, &older), taken);
+    let both = world(&made(older.clone()), &made(younger.clone()));
+    assert_eq!(broken(&both, &made(older.clone())), [""; 0]);
+    assert_eq!(broken(&both, &made(younger.clone())), taken);
+    let neither = world(&older, &younger);
+    let forged = made(younger.clone());
+    assert_eq!(
+        denied(&review(&neither, Some(&forged), None)),
+        taken,
+        "a status that comes with a request says nothing"
+    );
+    assert_eq!(denied(&review(&neither, Some(&forged), Some(&younger))), taken);
+}
+
+#[test]
 fn of_keys_that_raced_the_older_ones_keep_their_place() {
     let user = object("User", "web", json!({"providerRef": {"name": "wasabi"}, "name": "web"}));
     let key = |name: &str, minute, rotates: bool| {

@@ -117,6 +117,22 @@ async fn what_the_predecessor_made_is_ours() {
     assert_eq!(finalizers, ["concierge.dev/finalizer"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_bears_anothers_mark_by_now_is_not_recorded_any_more() {
+    let world = World::new();
+    let bucket = world.bucket("photos", json!({}));
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    assert_eq!(world.server.status(&bucket)["exists"], true);
+    let theirs = "<Tagging><TagSet><Tag><Key>concierge.dev/owner</Key><Value>cluster/shop/other/uid</Value></Tag></TagSet></Tagging>";
+    world
+        .store
+        .with(|state| state.buckets.get_mut("photos").unwrap().parts.insert("tagging", theirs.to_owned()));
+    let lost = |world: &World| world.server.condition(&bucket, "Ready") == "False OwnedByOther";
+    world.until("lost", 15 * MINUTE, lost).await;
+    assert!(world.server.status(&bucket)["exists"].is_null(), "{}", world.dump());
+}
+
 /// The process dies at each point of making a bucket, and the answer is lost or not: another one ends with one bucket that is ours.
 #[tokio::test(start_paused = true)]
 async fn a_bucket_that_was_made_and_not_marked_is_not_foreign_to_the_next_run() {

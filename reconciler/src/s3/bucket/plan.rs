@@ -9,8 +9,7 @@ use concierge_shared::{
 };
 
 use super::{
-    CREATE, DENIED, Here, NOTHING, Observed, Place, Step, Taking, children, field::Field, is_recorded,
-    mark::MARK, tags,
+    CREATE, DENIED, Here, NOTHING, Observed, Place, Step, Taking, children, field::Field, mark::MARK, tags,
 };
 use crate::{
     engine::{Deletion, Drift, Once, Owner, Plan, Planned, annotation::ADOPT},
@@ -41,7 +40,7 @@ fn create(bucket: &Bucket, observed: &Observed) -> Plan<Step> {
     let name = &bucket.spec.name;
     let once = Once { operation: CREATE, fingerprint: name.clone(), before: Vec::new() };
     let plan = Plan::not_ready(ConditionReason::Reconciling, format!("bucket {name} is being made"));
-    let gone = is_recorded(bucket).then(|| Drift::new("spec.name", "no bucket", name));
+    let gone = bucket.is_recorded().then(|| Drift::new("spec.name", "no bucket", name));
     let tags = tags::wanted(bucket, observed, &Tags::new());
     let create = Planned {
         once: Some(once),
@@ -218,8 +217,10 @@ pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketSt
         }
         Place::Here(here) => here,
     };
-    let ours = observed.mark.owner(&here.tags, is_recorded(bucket)) == Owner::Ours;
+    let ours = observed.mark.owner(&here.tags, bucket.is_recorded()) == Owner::Ours;
     if !ours && annotation(bucket, ADOPT) != Some("true") {
+        // What was recorded is another's by now, who need not give way to this object.
+        status.exists = status.exists.filter(|exists| !exists);
         return;
     }
     status.bucket_name = Some(bucket.spec.name.clone());

@@ -2,7 +2,7 @@
 
 use concierge_shared::s3::{Bucket, TagPolicy, Tags};
 
-use super::{Here, NOTHING, Observed, Step, TagsFound, Taking, is_recorded, mark::MARK};
+use super::{Here, NOTHING, Observed, Step, TagsFound, Taking, mark::MARK};
 use crate::{
     engine::{Drift, Owner, Plan},
     s3::connection::Found,
@@ -25,7 +25,7 @@ pub(super) fn correct(plan: Plan<Step>, bucket: &Bucket, observed: &Observed, he
         return plan;
     }
     let is_ours = observed.mark.is_on(found);
-    let taking = match observed.mark.owner(&here.tags, is_recorded(bucket)) {
+    let taking = match observed.mark.owner(&here.tags, bucket.is_recorded()) {
         Owner::Other(_) => Taking::Over,
         _ => Taking::Ours,
     };

@@ -1,5 +1,7 @@
 //! What can be wrong with a bucket beside its single parts.
 
+use std::sync::Arc;
+
 use super::{
     AUTO_MANAGE, BKT_19, Bucket, BucketSpec, EMPTY, EMPTY_ANNOTATION, ENC_03, ENC_05, FORCE_DELETE,
     MFA_VERSIONING, PAB_02, REGION, SAME_ENDPOINT, TAG_01, TAG_02, TAG_03, TAG_05, VER_01, VER_03, children,
@@ -9,6 +11,7 @@ use super::{
 };
 use crate::{
     admission::{
+        envelope::Operation,
         lookup::{Found, Lookup, LookupExt},
         problem::{Cause, Problems},
         review::{Review, annotation},
@@ -126,17 +129,25 @@ pub(super) fn check_at_provider(review: &Review<'_, Bucket>, problems: &mut Prob
 /// How many Buckets of one name are looked at. Each is at another Provider.
 const LOOKED_AT: usize = 50;
 
-/// Names are the provider's, however many Providers lead to it. Of two that are there all the same, the older keeps its name.
+/// Names are the provider's, however many Providers lead to it. Of two that are there all the same, the one that has its bucket keeps
+/// its name; if both have it or neither, the older.
 pub(super) fn check_same_endpoint(review: &Review<'_, Bucket>, problems: &mut Problems) {
     let bucket = &**review.object;
     let keeps = review.old.is_none_or(|old| old.spec.name == bucket.spec.name);
+    // Whoever asks may send any status; the stored one is ours.
+    let stored = review.old.or((review.operation != Operation::Create).then_some(bucket));
+    let has = keeps && stored.is_some_and(Bucket::is_recorded);
     let others = review.look_up(|lookup| {
         let own =
             provider_of(lookup, bucket).and_then(|provider| endpoint::service(&provider.spec.endpoint))?;
+        let goes_first = |other: &&Arc<Bucket>| match (has, other.is_recorded()) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => review.gives_way(&other.metadata, keeps),
+        };
         let same = lookup.first_as::<Bucket>("", &named_key(&bucket.spec.name), LOOKED_AT);
         let elsewhere = same.iter().filter(|other| other.provider_key() != bucket.provider_key());
-        let mut first = elsewhere.filter(|other| review.gives_way(&other.metadata, keeps));
-        Some(first.any(|other| is_at(lookup, other, &own)))
+        Some(elsewhere.filter(goes_first).any(|other| is_at(lookup, other, &own)))
     });
     others.check(problems, "spec.name", &[&SAME_ENDPOINT], |others, problems| {
         if others == Some(true) {
