@@ -32,7 +32,7 @@ pub(super) struct Observed {
     /// The bucket's name at the provider; `None` when there is none.
     bucket: Option<String>,
     found: Found<String>,
-    /// Why the bucket is another than the one of its Bucket. Asked for only before what was applied is changed.
+    /// Why the bucket is another than the one of its Bucket. Asked for only before its policy is changed.
     foreign: Option<String>,
     at: Timestamp,
 }
@@ -86,7 +86,7 @@ impl Reconcile for BucketPolicyReconciler {
             return Ok(Observed { bucket: None, found: Found::Missing, foreign: None, at });
         };
         let found = find(ctx, to, bucket).await?;
-        let foreign = match changes_what_was_applied(policy, &found) {
+        let foreign = match is_about_to_change(policy, &found) {
             true => foreign(ctx, to, bucket).await?,
             false => None,
         };
@@ -219,12 +219,12 @@ async fn find(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Found<S
     })
 }
 
-/// Whether the policy is about to be set once more, or deleted.
-fn changes_what_was_applied(policy: &BucketPolicy, found: &Found<String>) -> bool {
+/// Whether the policy is about to be set, or deleted.
+fn is_about_to_change(policy: &BucketPolicy, found: &Found<String>) -> bool {
     let goes = policy.meta().deletion_timestamp.is_some();
     match found {
-        Found::Present(found) => goes || was_applied(policy) && !says_the_same(policy, found),
-        Found::Missing => !goes && was_applied(policy),
+        Found::Present(found) => goes || !says_the_same(policy, found),
+        Found::Missing => !goes,
         Found::Unsupported(_) | Found::Denied(_) => false,
     }
 }

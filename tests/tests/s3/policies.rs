@@ -100,6 +100,32 @@ async fn a_policy_that_shuts_us_out_is_not_set_unless_that_is_meant() {
     world.until_ready(&policy).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_policy_is_set_on_a_bucket_that_is_anothers_by_now() {
+    const MARK: &str = "<Tagging><TagSet><Tag><Key>concierge.dev/owner</Key><Value>cluster/shop/other/uid</Value></Tag></TagSet></Tagging>";
+    for (theirs, adopts) in [(None, false), (Some(r#"{"Version":"2012-10-17","Statement":[]}"#), true)] {
+        let world = World::new();
+        let (_process, _bucket) = with_bucket(&world).await;
+        world.store.with(|state| {
+            let parts = &mut state.buckets.get_mut("photos-of-shop").unwrap().parts;
+            parts.insert("tagging", MARK.to_owned());
+            if let Some(theirs) = theirs {
+                parts.insert("policy", theirs.to_owned());
+            }
+        });
+        let policy = world.put("BucketPolicy", "readers", statement(json!({})));
+        world.server.user_annotates(&policy, json!({ "concierge.dev/adopt": adopts.to_string() }));
+        world
+            .until("refused", MINUTE, |world| {
+                world.server.condition(&policy, "Ready") == "False OwnedByOther"
+            })
+            .await;
+        let says = world.server.message(&policy, "Ready");
+        assert!(says.contains("is not the one of its Bucket"), "{says}");
+        assert!(!world.store.asked_from(0).contains(&"PutBucketPolicy"));
+    }
+}
+
 /// The Provider's endpoint is http.
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_demands_tls_of_who_calls_without_it_is_not_set() {
