@@ -14,6 +14,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 
 pub(super) use observe::identity;
+pub(super) use plan::attached_before;
 
 use super::{
     connection::{Connection, Providers},

@@ -279,6 +279,30 @@ async fn a_policy_that_somebody_elses_user_has_stays_and_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_policy_that_was_attached_by_hand_to_a_user_of_another_namespace_stays_there() {
+    let world = shop();
+    let provider = ObjectKey::new("Provider", "default", "p");
+    world.server.user_annotates(&provider, json!({ "concierge.dev/allow-references-from": "elsewhere" }));
+    let policy = world.iam_policy("one", reads());
+    world.server.user_puts(json!({
+        "apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "User",
+        "metadata": { "name": "web", "namespace": "elsewhere" },
+        "spec": { "name": "web", "providerRef": { "name": "p", "namespace": "default" } },
+    }));
+    let user = ObjectKey::new("User", "elsewhere", "web");
+    let _process = world.healthy();
+    world.until_ready(&policy).await;
+    world.until_ready(&user).await;
+    let arn = look(&world, |policy| policy.arn.clone());
+    world.store.with(|state| state.iam.users.get_mut("web").unwrap().attached.insert(arn.clone()));
+    world.server.user_deletes(&policy);
+    let says = |world: &World| world.server.message(&policy, "Deleting");
+    world.until("held", 5 * MINUTE, |world| says(world).contains("user web")).await;
+    sleep(15 * MINUTE).await;
+    assert!(world.store.with(|state| state.iam.users["web"].attached.contains(&arn)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_without_such_policies_says_so() {
     let declared = json!({ "type": "versitygw" });
     for (spec, lacking) in [(declared, false), (json!({}), true)] {

@@ -3,7 +3,7 @@
 use aws_sdk_iam::types;
 use concierge_shared::{
     kind::Kind,
-    s3::{AtProvider, IAMPolicy, Tags, User, user_key},
+    s3::{AtProvider, IAMPolicy, Tags, User, UserStatus, user_key},
     status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use crate::{
     s3::{
         connection::{Connection, Found},
         iam::{self, MISSING, Page, Place, Refusals},
+        user::attached_before,
     },
 };
 
@@ -222,7 +223,7 @@ async fn holders(
     let mut holders = Holders::default();
     for (kind, name) in found {
         match kind {
-            "user" if is_ours(ctx, policy, &name)? => holders.ours.push(name.clone()),
+            "user" if is_ours(ctx, policy, arn, &name)? => holders.ours.push(name.clone()),
             _ => holders.foreign.push(format!("{kind} {name}")),
         }
         if kind == "user" {
@@ -233,11 +234,14 @@ async fn holders(
     Ok(Some(holders))
 }
 
-/// Whether a User has made, or taken over, the user of this name.
-fn is_ours(ctx: &Context, policy: &IAMPolicy, name: &str) -> Result<bool, Failure> {
+/// Whether a User has made, or taken over, the user of this name. In another namespace it must have been given the policy by us, too: what
+/// people attached there by hand is theirs.
+fn is_ours(ctx: &Context, policy: &IAMPolicy, arn: &str, name: &str) -> Result<bool, Failure> {
     let users = ctx.select(User::NAME, "", &user_key(&policy.provider_key(), name))?;
     let users = users.iter().filter_map(|user| user.get::<User>());
     Ok(users.filter(|user| user.spec.name == name).any(|user| {
-        user.status.as_ref().is_some_and(|status| status.user_id.is_some() && status.created == Some(true))
+        let made = |status: &UserStatus| status.user_id.is_some() && status.created == Some(true);
+        let is_near = user.metadata.namespace == policy.metadata.namespace;
+        user.status.as_ref().is_some_and(made) && (is_near || attached_before(&user).any(|one| one == arn))
     }))
 }

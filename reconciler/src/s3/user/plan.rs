@@ -30,7 +30,7 @@ pub(super) fn applied_before(user: &User) -> impl Iterator<Item = &str> {
 }
 
 /// The ARNs of policies that we attached.
-pub(super) fn attached_before(user: &User) -> impl Iterator<Item = &str> {
+pub(in crate::s3) fn attached_before(user: &User) -> impl Iterator<Item = &str> {
     applied_before(user).filter_map(|one| one.strip_prefix(ATTACHED))
 }
 
