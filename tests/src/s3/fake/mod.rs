@@ -61,6 +61,8 @@ pub struct State {
     pub unnamed: SignedDuration,
     /// Whether the key is not taken any more.
     pub withdrawn: bool,
+    /// The session token that was sent last.
+    pub session: Option<String>,
     /// The account that the key belongs to, when it is not [`ACCOUNT`].
     pub account: Option<&'static str>,
     /// How many connections did not come about.
@@ -221,6 +223,7 @@ impl Fake for State {
     }
 
     fn handle(&mut self, request: &Request, at: Timestamp) -> Response {
+        self.session = request.headers.get("x-amz-security-token").cloned();
         let key = key_id(request).unwrap_or_default();
         let (own, operation) = (key == KEY && !self.withdrawn, self.operation(request));
         if !own && !self.iam.takes(key, at) {

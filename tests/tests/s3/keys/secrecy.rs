@@ -6,6 +6,7 @@ use concierge_tests::{
     s3::endpoint,
     simulation::{MINUTE, log::Log},
 };
+use k8s_openapi::ByteString;
 use serde_json::json;
 use tokio::time::sleep;
 use tracing::Level;
@@ -13,14 +14,26 @@ use tracing::Level;
 use super::{ALICE, key, pair, rotate, secret_key};
 use crate::world::{SECRET, World};
 
+const SESSION: &str = "a-session-token-of-somebody";
+
 #[tokio::test(start_paused = true)]
 async fn no_secret_is_in_a_log_a_status_an_event_a_metric_or_an_error() {
     let kept = Log::keep(Level::TRACE);
     let world = World::new();
+    let auth = json!({
+        "accessKeySecretRef": { "name": "login" }, "secretKeySecretRef": { "name": "login" },
+        "sessionTokenSecretRef": { "name": "session" },
+    });
+    world.provider(json!({ "auth": auth }));
+    world.server.user_puts(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "session", "namespace": "default" },
+        "data": { "session-token": ByteString(SESSION.as_bytes().to_vec()) },
+    }));
     let web = key(&world, json!({ "previousKeysRetentionDays": 0 }));
     let process = world.healthy();
     world.until_ready(&web).await;
-    let mut planted = vec![SECRET.to_owned(), pair(&world, "web").unwrap().1];
+    assert_eq!(world.store.with(|state| state.session.clone()).as_deref(), Some(SESSION));
+    let mut planted = vec![SECRET.to_owned(), SESSION.to_owned(), pair(&world, "web").unwrap().1];
     let echoes = [
         Fault::Echo(400),
         Fault::Echo(403),
@@ -53,10 +66,9 @@ async fn no_secret_is_in_a_log_a_status_an_event_a_metric_or_an_error() {
     sleep(10 * MINUTE).await;
     planted.sort();
     planted.dedup();
-    assert!(planted.len() >= 4, "{}", planted.len());
+    assert!(planted.len() >= 5, "{}", planted.len());
 
-    let keys = Keys { id, secret, session: Some("a-session-token-of-somebody".into()) };
-    planted.push("a-session-token-of-somebody".into());
+    let keys = Keys { id, secret, session: Some(SESSION.to_owned()) };
     let clients = Clients::over(world.store.transport(), &endpoint("http://a", "http://a").unwrap(), &keys);
     let debug = format!("{clients:?} {keys:?} {:?} {:?}", clients.s3, clients.iam);
     let everything = world.server.of_kind("AccessKey").into_iter().chain(world.server.of_kind("User"));
