@@ -91,8 +91,6 @@ pub struct Subject<'a> {
     pub plain_http: bool,
     /// The buckets of the namespace that an identity policy is in; `None` when it may name any.
     pub own_buckets: Option<&'a [&'a str]>,
-    /// Characters that the other inline policies of the same user have.
-    pub inline_beside: usize,
     /// Whether the bucket is meant to be public.
     pub allow_public: bool,
     /// Whether locking Concierge out is meant.
@@ -110,7 +108,6 @@ impl Subject<'_> {
             controller: None,
             plain_http: false,
             own_buckets: None,
-            inline_beside: 0,
             allow_public: false,
             allow_lockout: false,
         }

@@ -144,7 +144,7 @@ rules! {
     SIZ_01 = Deny "s3.policy.siz-01", "A bucket policy has at most 20,480 bytes.";
     SIZ_01_NEAR = Warn "s3.policy.siz-01-near", "A bucket policy has at most 16,384 bytes, four fifths of what is allowed.";
     SIZ_02 = Deny "s3.policy.siz-02", "A managed policy has at most 6,144 characters, white space outside strings not counted.";
-    SIZ_03 = Deny "s3.policy.siz-03", "The inline policies of a user have at most 2,048 characters together.";
+    SIZ_03 = Deny "s3.policy.siz-03", "An inline policy of a user has at most 2,048 characters; so have all of them together, which the service counts.";
 
     PUB_02 = Deny "s3.policy.pub-02", "A bucket policy is not public, unless allowPublic says so.";
 

@@ -94,19 +94,18 @@ fn what_is_sound_has_no_finding() {
 #[test]
 fn sizes_are_counted_without_white_space_outside_strings() {
     assert_eq!(size::compact_len("{ \"a b\" :\n\"\\\" c\" }"), r#"{"a b":"\" c"}"#.len());
-    let sized = |kind, bytes: usize, beside| {
-        let subject = Subject { inline_beside: beside, ..subject(kind) };
+    let sized = |kind, bytes: usize| {
         let empty = document(kind, r#"{"Sid": ""}"#).len();
-        ids(kind, &format!(r#"{{"Sid": "{}"}}"#, "a".repeat(bytes - empty)), &subject)
+        ids(kind, &format!(r#"{{"Sid": "{}"}}"#, "a".repeat(bytes - empty)), &subject(kind))
     };
-    assert!(!sized(B, 16_384, 0).contains("s3.policy.siz-01-near"));
-    assert!(sized(B, 16_385, 0).contains("s3.policy.siz-01-near"));
-    assert!(!sized(B, 20_480, 0).contains("s3.policy.siz-01"));
-    assert!(sized(B, 20_481, 0).contains("s3.policy.siz-01"));
-    assert!(!sized(M, 6_144, 0).contains("s3.policy.siz-02"));
-    assert!(sized(M, 6_145, 0).contains("s3.policy.siz-02"));
-    assert!(!sized(N, 1_048, 1_000).contains("s3.policy.siz-03"));
-    assert!(sized(N, 1_049, 1_000).contains("s3.policy.siz-03"));
+    assert!(!sized(B, 16_384).contains("s3.policy.siz-01-near"));
+    assert!(sized(B, 16_385).contains("s3.policy.siz-01-near"));
+    assert!(!sized(B, 20_480).contains("s3.policy.siz-01"));
+    assert!(sized(B, 20_481).contains("s3.policy.siz-01"));
+    assert!(!sized(M, 6_144).contains("s3.policy.siz-02"));
+    assert!(sized(M, 6_145).contains("s3.policy.siz-02"));
+    assert!(!sized(N, 2_048).contains("s3.policy.siz-03"));
+    assert!(sized(N, 2_049).contains("s3.policy.siz-03"));
 }
 
 #[test]
