@@ -3,10 +3,11 @@
 //! The webhook's watch caches, the files of an offline check and the answers of live reads are all held in
 //! this one structure, so a rule looks things up in the same way wherever it runs.
 
+mod sorted;
+
 use std::{
     any::Any,
     borrow::Borrow,
-    cmp::Ordering,
     collections::{BTreeSet, HashMap, HashSet, hash_map},
     hash::{Hash, Hasher},
     ops::Bound,
@@ -15,6 +16,7 @@ use std::{
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use self::sorted::{SortKey, Sorted};
 use crate::{
     admission::{claim::Claim, lookup::Query, reference::Reference},
     kind::Kind,
@@ -167,73 +169,6 @@ impl PartialEq for InNamespace {
 }
 
 impl Eq for InNamespace {}
-
-/// An object, ordered by its sort key.
-#[derive(Debug)]
-struct Sorted(Stored);
-
-/// What is found by a sort key.
-trait SortKey {
-    fn sort_key(&self) -> (bool, &str, &str);
-}
-
-impl SortKey for Sorted {
-    fn sort_key(&self) -> (bool, &str, &str) {
-        self.0.sort_key()
-    }
-}
-
-impl SortKey for (bool, &str, &str) {
-    fn sort_key(&self) -> (bool, &str, &str) {
-        *self
-    }
-}
-
-impl<'a> Borrow<dyn SortKey + 'a> for Sorted {
-    fn borrow(&self) -> &(dyn SortKey + 'a) {
-        self
-    }
-}
-
-impl PartialEq for dyn SortKey + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.sort_key() == other.sort_key()
-    }
-}
-
-impl Eq for dyn SortKey + '_ {}
-
-impl PartialOrd for dyn SortKey + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for dyn SortKey + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.sort_key().cmp(&other.sort_key())
-    }
-}
-
-impl PartialEq for Sorted {
-    fn eq(&self, other: &Self) -> bool {
-        self.sort_key() == other.sort_key()
-    }
-}
-
-impl Eq for Sorted {}
-
-impl PartialOrd for Sorted {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Sorted {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.sort_key().cmp(&other.sort_key())
-    }
-}
 
 impl Holders {
     fn insert(&mut self, object: Stored) {
