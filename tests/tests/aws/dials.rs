@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-use concierge_reconciler::aws::Answered;
+use concierge_reconciler::aws::{Answered, Clients, Keys};
 use concierge_tests::dials::Dials;
+use concierge_tests::s3::endpoint;
 use reqwest::Url;
 
 use crate::answers::{clients, fake};
@@ -69,9 +70,11 @@ async fn without_network_nothing_but_the_endpoint_is_called_whatever_the_environ
     let only = BTreeSet::from([format!("dial {service}")]);
     assert_eq!(run(&dials, &url, false).await, only);
     let asked: Vec<_> = std::iter::from_fn(|| requests.try_recv().ok()).collect();
-    assert_eq!(asked.len(), 4, "{asked:#?}");
+    assert_eq!(asked.len(), 5, "{asked:#?}");
     for request in &asked {
-        assert!(request.contains("Credential=AKIDEXAMPLE/") && !request.contains("trap"), "{request}");
+        let (signed, unsigned) = (request.contains("Credential=AKIDEXAMPLE/"), request.contains("/unsigned"));
+        assert!(signed != unsigned && !request.to_lowercase().contains("trap"), "{request}");
+        assert!(!(unsigned && request.to_lowercase().contains("authorization")), "{request}");
     }
     // That others would have been seen.
     let opened = format!("open {}", dials.home().join(".aws/config").display());
@@ -92,7 +95,7 @@ async fn run(dials: &Dials, url: &str, strays: bool) -> BTreeSet<String> {
     dials.take().unwrap()
 }
 
-/// What the reconciler calls, once to each of the services, and to S3 in another region.
+/// What the reconciler calls, once to each of the services, to S3 in another region, and to S3 without a key.
 async fn call(url: &str) {
     let clients = clients(url);
     let buckets = clients.s3.list_buckets().send().await.unwrap_err();
@@ -102,6 +105,10 @@ async fn call(url: &str) {
     assert_eq!(clients.sts.as_ref().unwrap().caller().await.unwrap(), None);
     let bucket = clients.in_region("eu-west-1").s3.head_bucket().bucket("photos").send().await.unwrap_err();
     assert!(Answered::of(&bucket).is_some(), "{bucket:?}");
+    let nobody = Keys { id: String::new(), secret: String::new(), session: None };
+    let unsigned = Clients::new(&endpoint(url, url).unwrap(), &nobody).unwrap().s3;
+    let unsigned = unsigned.head_bucket().bucket("unsigned").send().await.unwrap_err();
+    assert!(Answered::of(&unsigned).is_some(), "{unsigned:?}");
     if env::var(STRAYS).is_ok() {
         TcpStream::connect("169.254.169.254:80").unwrap_err();
         ("sts.amazonaws.com", 443).to_socket_addrs().unwrap_err();
