@@ -23,6 +23,7 @@ pub mod shop;
 pub mod simulation;
 pub mod soak;
 pub mod stack;
+pub mod tls;
 pub mod wire;
 
 use std::time::Duration;

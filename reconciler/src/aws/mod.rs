@@ -14,6 +14,8 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use reqwest::Url;
 
+use crate::engine::{Failure, digest};
+
 mod ask;
 mod connector;
 mod content_md5;
@@ -87,6 +89,16 @@ impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clients").field("iam", &self.iam.is_some()).finish_non_exhaustive()
     }
+}
+
+/// Makes the clients of an endpoint.
+pub(crate) type Dial = dyn Fn(&Endpoint, &Keys) -> Result<Clients, TrustError> + Send + Sync;
+
+/// The clients that `make` makes, and a digest of what decides where their calls go and as whom.
+pub(crate) fn dial(make: &Dial, endpoint: &Endpoint, keys: &Keys) -> Result<(Clients, String), Failure> {
+    let clients = make(endpoint, keys).map_err(|error| Failure::DependencyMissing(error.to_string()))?;
+    let digest = digest((&keys.id, &keys.secret, &keys.session, format!("{endpoint:?}")));
+    Ok((clients, format!("{digest:x}")))
 }
 
 impl Clients {

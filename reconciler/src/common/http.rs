@@ -62,7 +62,14 @@ pub(crate) struct Reply {
 /// [`Failure::NeverSent`] when there was no connection; [`Failure::Ambiguous`] for everything later, which
 /// [`Context::read`](crate::engine::Context::read) takes for [`Failure::Transient`].
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
-    let response = request.send().await.map_err(failure)?;
+    read(request.send().await.map_err(failure)?).await
+}
+
+/// Reads an answer to its end.
+///
+/// # Errors
+/// [`Failure::Ambiguous`] when it has none that can be read.
+pub(crate) async fn read(response: reqwest::Response) -> Result<Reply, Failure> {
     let (status, headers) = (response.status(), response.headers().clone());
     note_status(status.as_u16());
     match body(response, LARGEST).await {
@@ -118,6 +125,18 @@ pub(crate) fn never_sent(error: &reqwest::Error) -> Option<String> {
         true => Some(format!("no connection: {cause}")),
         false => None,
     }
+}
+
+/// Whether no connection came about only because no authority that is believed here has signed the service's certificate.
+pub(crate) fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    use rustls::{CertificateError, Error as Tls};
+    if let Some(Tls::InvalidCertificate(why)) = error.downcast_ref() {
+        return matches!(why, CertificateError::UnknownIssuer | CertificateError::Other(_));
+    }
+    // What an error of I/O was made of is not its source.
+    let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let within = within.map(|within| within as &(dyn Error + 'static));
+    within.or_else(|| error.source()).is_some_and(is_untrusted)
 }
 
 pub(crate) fn innermost(error: &dyn Error) -> &dyn Error {

@@ -56,6 +56,7 @@ pub use context::{
     secrets::{OwnedSecret, SecretSpec},
     token_request,
 };
+pub(crate) use kinds::digest;
 pub use kinds::{
     Kinds,
     checks::Checks,

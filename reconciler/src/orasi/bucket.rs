@@ -36,11 +36,7 @@ impl Bucket {
     /// Whether the bucket is there, and what is in it may be listed.
     pub(super) async fn look(&self, ctx: &Context) -> Result<Seen, Failure> {
         match self.ask(ctx).await {
-            Err(Failure::Auth(_)) if self.secrets.is_empty() => {
-                let message =
-                    format!("the service wants to know who asks; set {}.authentication", self.field);
-                Ok(Seen::wrong(ConditionReason::Unauthorised, "Refused", message))
-            }
+            Err(Failure::Auth(_)) if self.secrets.is_empty() => Ok(self.nameless()),
             Err(Failure::Auth(_)) => {
                 let message =
                     format!("the service refuses the access key in Secret {}; correct it", self.secrets);
@@ -54,13 +50,14 @@ impl Bucket {
     async fn ask(&self, ctx: &Context) -> Result<Seen, Failure> {
         let (s3, now) = (&self.opened.s3, ctx.now());
         let head = s3.head_bucket().bucket(&self.name).send();
-        // What else is wrong is told by the list: answers to HEAD say nothing.
         let head = ask(ctx, "HeadBucket", &["NotFound", "NoSuchBucket"], head, |error| {
             failure("HeadBucket", error, now)
-        })
-        .await?;
-        if head == Found::Missing {
-            return Ok(self.missing());
+        });
+        match head.await {
+            Ok(Found::Missing) => return Ok(self.missing()),
+            // What else is wrong is told by the list: answers to HEAD say nothing.
+            Ok(_) | Err(Failure::Invalid(_)) => {}
+            Err(failure) => return Err(failure),
         }
         let list = s3.list_objects_v2().bucket(&self.name).prefix(&self.folder).max_keys(1).send();
         let failed = |error: &_| failure("ListObjectsV2", error, now);
@@ -68,11 +65,18 @@ impl Bucket {
             Found::Present(_) => Seen::answered(""),
             Found::Missing => self.missing(),
             Found::Unsupported(why) => Seen::wrong(ConditionReason::Unsupported, "Refused", why),
+            // To those without a key S3 says no more than that it denies it.
+            Found::Denied(_) if self.secrets.is_empty() => self.nameless(),
             Found::Denied(why) => {
                 let message = format!("{why}; let the access key list bucket {} (s3:ListBucket)", self.name);
                 Seen::wrong(ConditionReason::Unauthorised, "Denied", message)
             }
         })
+    }
+
+    fn nameless(&self) -> Seen {
+        let message = format!("the service wants to know who asks; set {}.authentication", self.field);
+        Seen::wrong(ConditionReason::Unauthorised, "Refused", message)
     }
 
     fn missing(&self) -> Seen {

@@ -69,7 +69,7 @@ impl Reconcile for ConfigurationReconciler {
             return Ok(Observed::Leaving(plan_child_deletion(&stored)));
         }
         let publication = publish::look(ctx, configuration).await?;
-        let rollout = rollout::look(ctx, configuration, publication.hash.as_deref()).await;
+        let rollout = rollout::look(ctx, configuration, publication.published.as_ref()).await;
         Ok(Observed::Here(Box::new(Here { publication, rollout })))
     }
 
@@ -106,14 +106,11 @@ impl Reconcile for ConfigurationReconciler {
         }
     }
 
-    fn report(&self, configuration: &Configuration, observed: &Observed, status: &mut ConfigurationStatus) {
+    fn report(&self, _: &Configuration, observed: &Observed, status: &mut ConfigurationStatus) {
         let Observed::Here(here) = observed else { return };
         let Here { publication, rollout } = &**here;
         status.pipelines = i64::try_from(publication.pipelines).ok();
-        if publication.is_there() {
-            status.config_map = Some(configuration.config_map_name());
-            status.hash = publication.hash.clone();
-        }
+        (status.config_map, status.hash) = publication.published.clone().unzip();
         status.rollout = rollout.as_ref().and_then(|rollout| rollout.status.clone());
         if rollout.is_none() {
             status.clear(ROLLED_OUT);

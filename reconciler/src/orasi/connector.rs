@@ -31,7 +31,9 @@ impl Reachable for Connector {
         let pipelines = observed.users.and_then(|users| i64::try_from(users).ok());
         let changed = status.pipelines != pipelines;
         status.pipelines = pipelines;
-        last_look(&mut status.last_check_time, observed.at, changed);
+        if let Some(at) = observed.looked.at {
+            last_look(&mut status.last_check_time, at, changed);
+        }
     }
 
     fn conclude(status: &mut ConnectorStatus) {

@@ -1,7 +1,8 @@
-//! When each service was looked at: whoever refers to it wakes it, and a thousand objects that come at once are no reason to ask as often.
+//! When each service was looked at: whoever refers to it wakes it, and a thousand that come at once are no reason to ask as often.
 
 use std::{collections::HashMap, time::Duration};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -31,6 +32,8 @@ pub(super) struct Looked {
     pub(super) seen: Seen,
     /// When it is over that nobody looks again.
     pub(super) again: Option<Duration>,
+    /// When the service was asked; `None` when it was not, now.
+    pub(super) at: Option<Timestamp>,
 }
 
 impl Looks {
@@ -46,13 +49,13 @@ impl Looks {
         let known = known.filter(|known| known.of == of && known.at.elapsed() < GAP && !ctx.is_edited());
         if let Some(Look { at, came, .. }) = known {
             let again = Some(GAP.saturating_sub(at.elapsed()));
-            return came.map(|seen| Looked { seen, again });
+            return came.map(|seen| Looked { seen, again, at: None });
         }
         let came = look.await;
         if !matches!(came, Err(Failure::NeverSent(_))) {
             self.note(ctx.key(), of, &came);
         }
-        came.map(|seen| Looked { seen, again: None })
+        came.map(|seen| Looked { seen, again: None, at: Some(ctx.now()) })
     }
 
     fn note(&self, key: &ObjectKey, of: &str, came: &Result<Seen, Failure>) {

@@ -10,7 +10,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 
 use crate::{
-    common::standing::trouble,
+    common::standing::{breaks_rules, trouble},
     engine::{Account, Checks, Context, Deletion, Failure, Guard, Outcome, Plan, Reconcile},
 };
 
@@ -54,6 +54,8 @@ impl Reconcile for PipelineReconciler {
     fn phase(&self, _: &Pipeline, checks: &Checks, status: &mut PipelineStatus) {
         if let Some(unready) = checks.unready() {
             status.waiting_for = unready.iter().map(ToString::to_string).collect();
+        } else if breaks_rules(status) {
+            status.waiting_for.clear();
         }
         status.message = trouble(status);
     }
@@ -62,6 +64,7 @@ impl Reconcile for PipelineReconciler {
     fn needs_finalizer(&self, _: &Pipeline, _: Option<&TargetsSeen>) -> bool {
         false
     }
+
     /// What its targets say is written into the Configurations that take it.
     fn exports(&self, pipeline: &Pipeline) -> Vec<String> {
         pipeline.status.iter().filter_map(|status| status.targets_seen.clone()).collect()

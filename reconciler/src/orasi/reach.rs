@@ -6,6 +6,10 @@ use concierge_shared::{
     kind::Kind,
     status::{ConditionReason, ConditionType, Conditions},
 };
+use futures::{
+    StreamExt as _,
+    stream::{self, FuturesOrdered},
+};
 use jiff::Timestamp;
 use kube::core::object::HasStatus;
 use reqwest::Url;
@@ -13,18 +17,20 @@ use reqwest::Url;
 use super::{
     bucket::Bucket,
     looks::Looked,
-    seen::{Seen, note_silence},
-    services::{Services, account, digest},
+    seen::{Seen, note_early_end},
+    services::{Services, account},
     target::Target,
 };
 use crate::engine::{
-    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
+    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile, digest,
 };
 
 /// How often it is looked at while nothing changes.
 const LOOK: Duration = Duration::from_secs(120);
 /// The longest wait while no connection comes about: the end of such an outage is seen within ten seconds.
 const WAIT: Duration = Duration::from_secs(4);
+
+const UNTRUSTED: &str = "no authority that is believed here has signed the service's certificate, and others may believe it; nobody looks";
 
 /// A kind whose objects name a service.
 pub(super) trait Reachable: Kind<Status: Conditions + Clone + Send + Sync> {
@@ -46,7 +52,7 @@ pub(super) trait Reachable: Kind<Status: Conditions + Clone + Send + Sync> {
     fn conclude(_status: &mut <Self as HasStatus>::Status) {}
 }
 
-/// Looks at what objects of a kind name.
+/// Looks at the services that objects of the kind `K` name.
 pub(super) struct Reach<K>(Services, PhantomData<fn() -> K>);
 
 impl<K> Reach<K> {
@@ -66,14 +72,13 @@ enum To {
     Catalog(Url),
     Ports(Vec<(String, u16)>),
     Nowhere(&'static str),
-    /// Something is missing that it takes.
-    Closed(String),
+    /// What it takes is missing, or can't be used.
+    Closed(Failure),
 }
 
 pub(super) struct Observed {
-    looked: Looked,
+    pub(super) looked: Looked,
     pub(super) users: Option<usize>,
-    pub(super) at: Timestamp,
 }
 
 impl<K: Reachable> Reconcile for Reach<K> {
@@ -85,15 +90,18 @@ impl<K: Reachable> Reconcile for Reach<K> {
 
     async fn connect(&self, ctx: &Context, object: &K) -> Result<(Account, Way), Failure> {
         let key = ObjectKey::of(object);
-        let of = |what: String| (account(&key, digest(&what)), digest(&what));
+        let of = |what: String| {
+            let of = format!("{:x}", digest(what));
+            (account(&key, of.clone()), of)
+        };
         let ((account, of), to) = match object.target() {
             Target::S3(place) => match self.0.open(ctx, &key, &place).await {
                 Ok((account, opened)) => {
                     let of = opened.digest.clone();
                     ((account, of), To::Bucket(Bucket::new(&place, opened)))
                 }
-                Err(Failure::DependencyMissing(why) | Failure::Invalid(why)) => {
-                    ((Account::none(), String::new()), To::Closed(why))
+                Err(failure @ (Failure::DependencyMissing(_) | Failure::Invalid(_))) => {
+                    ((Account::none(), String::new()), To::Closed(failure))
                 }
                 Err(failure) => return Err(failure),
             },
@@ -106,19 +114,20 @@ impl<K: Reachable> Reconcile for Reach<K> {
 
     async fn observe(&self, ctx: &Context, way: &Way, object: &K) -> Result<Observed, Failure> {
         let users = object.users(ctx)?;
-        let known = |seen| Looked { seen, again: None };
+        let unasked = |seen| Looked { seen, again: None, at: None };
         let looked = match &way.to {
-            To::Nowhere(why) => known(Seen::not_checkable(why)),
-            To::Closed(why) => known(Seen::wrong(ConditionReason::Invalid, "Missing", why)),
+            To::Nowhere(why) => unasked(Seen::not_checkable(why)),
+            To::Closed(failure) => unasked(Seen::closed(failure)),
             To::Bucket(bucket) => self.0.looks().look(ctx, &way.of, bucket.look(ctx)).await?,
             To::Catalog(url) => self.0.looks().look(ctx, &way.of, self.catalog(ctx, url)).await?,
             To::Ports(ports) => self.0.looks().look(ctx, &way.of, self.ports(ctx, ports)).await?,
         };
-        Ok(Observed { looked, users, at: ctx.now() })
+        Ok(Observed { looked, users })
     }
 
-    fn plan(&self, _: &K, observed: &Observed, _now: Timestamp) -> Plan<Infallible> {
-        observed.looked.seen.plan(observed.looked.again)
+    fn plan(&self, object: &K, observed: &Observed, _now: Timestamp) -> Plan<Infallible> {
+        let has_secrets = !self.secrets(object).is_empty();
+        observed.looked.seen.plan(observed.looked.again, has_secrets)
     }
 
     async fn act(&self, _: &Guard, _: &Way, _: &K, step: &Infallible) -> Result<Outcome, Failure> {
@@ -134,7 +143,7 @@ impl<K: Reachable> Reconcile for Reach<K> {
     }
 
     fn phase(&self, object: &K, _: &Checks, status: &mut K::Status) {
-        note_silence(status, object.meta().generation);
+        note_early_end(status, object.meta().generation);
         K::conclude(status);
     }
 
@@ -166,25 +175,34 @@ impl<K: Reachable> Reconcile for Reach<K> {
 }
 
 impl<K> Reach<K> {
-    /// Whether any of these takes connections.
+    /// Whether any of these takes connections. All are tried at once and as one call: of those that follow one that failed, the account
+    /// would let none through.
     async fn ports(&self, ctx: &Context, ports: &[(String, u16)]) -> Result<Seen, Failure> {
-        let mut failed = Failure::Invalid("there is no address".into());
-        for (host, port) in ports {
-            match ctx.read("connect", self.0.net().connect(host, *port)).await {
-                Ok(()) => {
-                    let message = format!("{host}:{port} takes connections; credentials were not tried");
-                    return Ok(Seen::connected(message));
+        let call = async {
+            let tries = ports.iter().map(|(host, port)| self.0.net().connect(host, *port));
+            // The first in their order that does is told, not the fastest: else the status would change with each look.
+            let mut tried = tries.collect::<FuturesOrdered<_>>().zip(stream::iter(ports));
+            let mut failed = Vec::new();
+            while let Some((connected, (host, port))) = tried.next().await {
+                match connected {
+                    Ok(()) => {
+                        let message = format!("{host}:{port} takes connections; credentials were not tried");
+                        return Ok(Seen::connected(message));
+                    }
+                    Err(failure) => failed.push(failure.to_string()),
                 }
-                Err(failure) => failed = failure,
             }
-        }
-        Err(failed)
+            Err(Failure::NeverSent(failed.join("; ")))
+        };
+        ctx.read("connect", call).await
     }
 
     async fn catalog(&self, ctx: &Context, url: &Url) -> Result<Seen, Failure> {
         const OPERATION: &str = "GET /v1/config";
         let call = async {
-            let (status, body) = self.0.net().get(url.clone()).await?;
+            let Some((status, body)) = self.0.net().get(url.clone()).await? else {
+                return Ok(Seen::not_checkable(UNTRUSTED));
+            };
             let answered = format!("{OPERATION} was answered {status}");
             match status {
                 200..=299 if is_config(&body) => Ok(Seen::answered("credentials were not tried")),

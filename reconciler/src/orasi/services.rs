@@ -1,12 +1,6 @@
 //! The ways to services.
 
-use std::{
-    collections::BTreeSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use concierge_shared::{
@@ -19,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::looks::Looks;
 use crate::{
-    aws::{Clients, Endpoint, Keys, Trust, TrustError},
+    aws::{self, Clients, Dial, Endpoint, Keys, Trust, TrustError},
     common::{
         clients::{self, Secrets},
         http,
@@ -35,8 +29,9 @@ pub trait Net: Send + Sync + 'static {
     /// Connects, and sends nothing.
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<(), Failure>>;
 
-    /// The status and the body with which a request is answered that says nothing of who asks.
-    fn get(&self, url: Url) -> BoxFuture<'_, Result<(u16, Vec<u8>), Failure>>;
+    /// The status and the body with which a request is answered that says nothing of who asks. `None` when the service's certificate can't
+    /// be checked with what this machine believes.
+    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<(u16, Vec<u8>)>, Failure>>;
 }
 
 /// Over sockets.
@@ -56,16 +51,18 @@ impl Net for Sockets {
         })
     }
 
-    fn get(&self, url: Url) -> BoxFuture<'_, Result<(u16, Vec<u8>), Failure>> {
+    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<(u16, Vec<u8>)>, Failure>> {
         Box::pin(async move {
-            let reply = http::send(self.http.get(url)).await?;
-            Ok((reply.status.as_u16(), reply.body))
+            let response = match self.http.get(url).send().await {
+                Ok(response) => response,
+                Err(error) if http::is_untrusted(&error) => return Ok(None),
+                Err(error) => return Err(http::failure(error)),
+            };
+            let reply = http::read(response).await?;
+            Ok(Some((reply.status.as_u16(), reply.body)))
         })
     }
 }
-
-/// Makes the clients of an endpoint.
-type Dial = dyn Fn(&Endpoint, &Keys) -> Result<Clients, TrustError> + Send + Sync;
 
 /// The ways to all services. Clones are the same.
 #[derive(Clone)]
@@ -147,9 +144,7 @@ impl Services {
             connect: self.0.connect,
             attempt: ctx.request_timeout(),
         };
-        let clients = (self.0.dial)(&endpoint, &keys);
-        let clients = clients.map_err(|error| Failure::DependencyMissing(error.to_string()))?;
-        let digest = digest((&keys.id, &keys.secret, format!("{endpoint:?}")));
+        let (clients, digest) = aws::dial(&*self.0.dial, &endpoint, &keys)?;
         Ok(Opened { s3: clients.s3, digest })
     }
 }
@@ -159,12 +154,6 @@ pub(super) fn account(key: &ObjectKey, credentials: String) -> Account {
     let service = if key.kind == Storage::NAME { "storage" } else { "connector" };
     let name = format!("{}/{}", key.namespace, key.name);
     Account::new(service, name).with_credentials(credentials).watched_by(key.clone())
-}
-
-pub(super) fn digest(what: impl Hash) -> String {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    format!("{:x}", hasher.finish())
 }
 
 fn keys(place: &S3Place<'_>, secrets: &Secrets) -> Result<Keys, Failure> {
@@ -178,12 +167,24 @@ fn keys(place: &S3Place<'_>, secrets: &Secrets) -> Result<Keys, Failure> {
         if let Some(entry) = &given.password_secret_ref {
             secrets.of(&entry.name)?.text(&entry.key)?.clone_into(&mut secret);
         }
+        if !is_key_id(&id) {
+            return Err(Failure::Invalid(format!(
+                "{}.authentication: the id of an access key has 3 to 128 letters, digits, '-' and '_'; correct username, or what \
+                 usernameSecretRef names",
+                place.field
+            )));
+        }
     }
     Ok(Keys { id, secret, session: None })
 }
 
+/// It is sent in the clear, and users say which entry of which Secret it is: nothing else is sent for it than what can be one.
+fn is_key_id(text: &str) -> bool {
+    let is_of_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (3..=128).contains(&text.len()) && text.bytes().all(is_of_id)
+}
+
 fn trust(place: &S3Place<'_>, secrets: &Secrets) -> Result<Trust, Failure> {
     let Some(ca) = place.ca else { return Ok(Trust::System) };
-    let missing = || Failure::DependencyMissing(format!("Secret {} has no key {}; add it", ca.name, ca.key));
-    Ok(Trust::Authority(secrets.of(&ca.name)?.bytes(&ca.key).ok_or_else(missing)?.to_vec()))
+    Ok(Trust::Authority(secrets.of(&ca.name)?.bytes(&ca.key)?.to_vec()))
 }

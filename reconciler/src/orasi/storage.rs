@@ -16,6 +16,8 @@ impl Reachable for Storage {
     }
 
     fn report(&self, observed: &Observed, status: &mut StorageStatus) {
-        last_look(&mut status.last_checked, observed.at, false);
+        if let Some(at) = observed.looked.at {
+            last_look(&mut status.last_checked, at, false);
+        }
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Target<'a> {
 const LOCAL: &str = "it is a path of the machines that use it, where nobody can look from here";
 const NO_SERVICE: &str = "the path names a bucket, but neither its service nor who asks there; nobody looks";
 const NO_PORT: &str = "the address names no port; nobody looks";
+const NAMESERVICE: &str =
+    "without a port the path may name a nameservice, which nobody knows but those who use it; nobody looks";
 const NO_ADDRESS: &str = "the name is no address; nobody looks";
 const OF_STORAGE: &str = "it has no address of its own; what it writes to is a Storage, which is looked at";
 
@@ -96,16 +98,17 @@ fn of_path(text: &str) -> Target<'static> {
     let Ok(FilePath { scheme, authority, .. }) = FilePath::parse(text) else {
         return Target::Nowhere(NO_ADDRESS);
     };
-    let port = match scheme.as_deref() {
-        None => return Target::Nowhere(LOCAL),
-        Some("hdfs") => 8020,
-        Some("abfs" | "abfss" | "wasb" | "wasbs") if authority.contains('@') => 443,
-        Some(_) => return Target::Nowhere(NO_SERVICE),
-    };
     let host = authority.rsplit('@').next().unwrap_or_default();
-    match ServiceAddress::parse(host) {
-        Ok(address) => Target::Ports(vec![(bare(&address.host), address.port.unwrap_or(port))]),
-        Err(_) => Target::Ports(vec![(host.to_owned(), port)]),
+    let address = ServiceAddress::parse(host).ok();
+    let address = address.and_then(|address| Some((bare(&address.host), address.port?)));
+    match (scheme.as_deref(), address) {
+        (None, _) => Target::Nowhere(LOCAL),
+        (Some("hdfs"), None) => Target::Nowhere(NAMESERVICE),
+        (Some("hdfs"), Some(address)) => Target::Ports(vec![address]),
+        (Some("abfs" | "abfss" | "wasb" | "wasbs"), address) if authority.contains('@') => {
+            Target::Ports(vec![address.unwrap_or_else(|| (host.to_owned(), 443))])
+        }
+        (Some(_), _) => Target::Nowhere(NO_SERVICE),
     }
 }
 
@@ -138,7 +141,7 @@ mod tests {
         assert_eq!(delta("file:///data/lake"), LOCAL);
         assert_eq!(delta("s3://lake/raw"), NO_SERVICE);
         assert_eq!(delta("hdfs://namenode:9000/lake"), "namenode 9000");
-        assert_eq!(delta("hdfs://namenode/lake"), "namenode 8020");
+        assert_eq!(delta("hdfs://lakes/lake"), NAMESERVICE);
         assert_eq!(delta("abfss://c@a.dfs.core.windows.net/x"), "a.dfs.core.windows.net 443");
         let hive = json!({ "storagePath": "s3://lake/raw", "catalog": "thrift://hive.data.svc" });
         assert_eq!(storage("DeltaLake", "deltaLake", hive), "hive.data.svc 9083");

@@ -114,7 +114,7 @@ status! {
     pub struct ConnectorStatus(message) {
         /// How many Pipelines refer to it.
         pub pipelines: Option<i64>,
-        /// When it was last tried to reach what it speaks to, RFC 3339.
+        /// When it was last tried to reach what it speaks to, to within an hour, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub last_check_time: Option<String>,
     }

@@ -84,7 +84,7 @@ pub struct StorageSpec {
 status! {
     /// What Concierge found out about a storage.
     pub struct StorageStatus() {
-        /// When it was last looked for, RFC 3339.
+        /// When it was last looked for, to within an hour, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub last_checked: Option<String>,
     }

@@ -52,6 +52,21 @@ impl World {
         self.published().pipelines.into_iter().map(|one| one.table).collect()
     }
 
+    /// The Deployment `bridge-api` with the ConfigMap `bridge-config`, this annotation, and so many of its two pods up to date.
+    fn deployment(&self, annotation: &str, updated: i64) {
+        let volume = json!({ "name": "config", "configMap": { "name": "bridge-config" } });
+        let template = json!({
+            "metadata": { "annotations": { "orasi.io/config-sha256": annotation } },
+            "spec": { "containers": [], "volumes": [volume] },
+        });
+        self.server.user_forces(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": "bridge-api", "namespace": "default", "generation": 1 },
+            "spec": { "replicas": 2, "selector": {}, "template": template },
+            "status": { "observedGeneration": 1, "replicas": 2, "updatedReplicas": updated, "availableReplicas": 2 },
+        }));
+    }
+
     fn message(&self, key: &ObjectKey) -> String {
         self.server.status(key)["message"].as_str().unwrap_or_default().to_owned()
     }
@@ -268,6 +283,35 @@ async fn while_a_pipeline_is_not_ready_what_was_published_stays() {
     assert_eq!(world.published().environment, "staging");
 }
 
+/// While what is new waits, a Deployment is to have what is published; and the status names no ConfigMap that is gone.
+#[tokio::test(start_paused = true)]
+async fn what_the_status_names_is_what_is_published() {
+    let world = World::with_spans();
+    let rollout = json!({ "deploymentRef": { "name": "bridge-api" } });
+    let key = world.configuration("bridge", json!({ "rollout": rollout }));
+    let _process = world.healthy().await;
+    let status = || world.server.status(&key);
+    let hash = status()["hash"].as_str().unwrap().to_owned();
+    let lake = ObjectKey::new("Storage", "default", "lake");
+    world.turns(&lake, false);
+    sleep(SOON).await;
+    let renamed =
+        json!({ "rollout": rollout, "publish": { "configMapName": "two" }, "environment": "staging" });
+    world.configuration("bridge", renamed);
+    world.deployment(&hash, 2);
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(world.server.condition(&key, "RolledOut"), "True RolledOut");
+    assert_eq!((&status()["configMap"], &status()["hash"]), (&json!("bridge-config"), &json!(hash)));
+
+    world.server.user_deletes(&ObjectKey::new("ConfigMap", "default", "bridge-config"));
+    sleep(SOON).await;
+    assert!(status()["configMap"].is_null() && status()["hash"].is_null(), "{:#}", status());
+    world.turns(&lake, true);
+    sleep(SOON).await;
+    assert_eq!(status()["configMap"], "two");
+    assert!(world.server.is_ready(&key) && world.config_map("two").is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_pipelines_and_storages_say_is_followed() {
     let world = World::with_spans();
@@ -348,28 +392,15 @@ async fn a_deployment_is_looked_at_until_its_pods_were_started_with_it() {
     assert_eq!(rolled_out(), "False DeploymentMissing");
     assert!(world.server.is_ready(&key), "it is published all the same");
     let hash = world.server.status(&key)["hash"].as_str().unwrap().to_owned();
-    let deployment = |annotation: &str, updated: i64| {
-        let volume = json!({ "name": "config", "configMap": { "name": "bridge-config" } });
-        let template = json!({
-            "metadata": { "annotations": { "orasi.io/config-sha256": annotation } },
-            "spec": { "containers": [], "volumes": [volume] },
-        });
-        world.server.user_forces(json!({
-            "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": { "name": "bridge-api", "namespace": "default", "generation": 1 },
-            "spec": { "replicas": 2, "selector": {}, "template": template },
-            "status": { "observedGeneration": 1, "replicas": 2, "updatedReplicas": updated, "availableReplicas": 2 },
-        }))
-    };
     let looked = Duration::from_secs(30);
-    deployment("old", 2);
+    world.deployment("old", 2);
     sleep(looked).await;
     assert_eq!(rolled_out(), "False Outdated");
     assert!(world.server.message(&key, "RolledOut").ends_with(&format!("of its pod template to {hash}")));
-    deployment(&hash, 1);
+    world.deployment(&hash, 1);
     sleep(looked).await;
     assert_eq!(rolled_out(), "False RollingOut");
-    deployment(&hash, 2);
+    world.deployment(&hash, 2);
     sleep(looked).await;
     assert_eq!(rolled_out(), "True RolledOut");
     let expect = json!({ "deployment": "bridge-api", "hash": hash, "replicas": 2, "updatedReplicas": 2 });

@@ -1,4 +1,4 @@
-//! The Orasi reconcilers on the engine: in one process, on paused time, against fakes.
+//! The Orasi reconcilers on the engine: on paused time against fakes, and on real time over sockets.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it finds something wrong")]
 
@@ -7,5 +7,6 @@ mod configurations;
 mod graph;
 mod pipelines;
 mod reach;
+mod sockets;
 mod wire;
 mod world;

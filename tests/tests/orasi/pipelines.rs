@@ -34,6 +34,13 @@ async fn a_pipeline_says_what_it_waits_for_and_is_woken_by_it() {
     assert_eq!(condition("Ready"), "False ReferencesMissing");
     assert_eq!(world.waiting_for(&spans), json!(["Storage default/lake"]));
     assert_eq!(world.server.status(&spans)["message"], "Storage default/lake is not ready");
+    // What breaks a rule waits for nothing.
+    let spec = json!({ "connectorRef": { "name": "hudi" }, "storageRef": { "name": "lake" }, "table": "" });
+    world.put("Pipeline", "spans", json!({}), spec);
+    sleep(SOON).await;
+    assert_eq!(condition("Ready"), "False Invalid");
+    assert!(world.waiting_for(&spans).is_null());
+    world.pipeline("spans", "lake", json!({}));
     world.turns(&lake, true);
     sleep(SOON).await;
     assert_eq!(condition("Ready"), "True Reconciled");

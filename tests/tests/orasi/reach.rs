@@ -103,6 +103,9 @@ async fn a_bucket_is_looked_for_and_what_is_wrong_is_told() {
     world.until("told", MINUTE, |_| told(&missing, text)).await;
     let text = "Secret default/none does not exist; create it";
     world.until("told", MINUTE, |_| told(&keyless, text)).await;
+    assert_eq!(world.says(&keyless)[0], "False ReferencesMissing");
+    let looked = |key: &ObjectKey| !world.server.status(key)["lastChecked"].is_null();
+    assert!(looked(&good) && looked(&missing) && !looked(&keyless), "{}", world.dump());
     world.until("refused", MINUTE, |world| world.says(&far) == ["False Refused", "False Refused"]).await;
     assert!(world.server.message(&far, "Ready").contains("eu-west-1"), "{}", world.dump());
     world
@@ -118,6 +121,64 @@ async fn a_bucket_is_looked_for_and_what_is_wrong_is_told() {
     assert!(
         world.server.message(&good, "Ready").ends_with("let the access key list bucket lake (s3:ListBucket)")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_service_refuses_to_head_without_a_word_is_told_by_the_list() {
+    let world = World::new();
+    let storage = world.storage("lake", json!({}));
+    world.store.faults().inject(Rule::on("HeadBucket"), Fault::StatusBefore(400));
+    world.store.with(|state| state.denied.extend(["ListObjectsV2"]));
+    let _process = world.healthy();
+    world.until("told", MINUTE, |world| world.says(&storage) == ["False Unauthorised", "False Denied"]).await;
+    assert!(world.server.message(&storage, "Ready").contains("let the access key list bucket lake"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_no_id_of_an_access_key_is_not_sent() {
+    let world = World::new();
+    world.credentials("-----BEGIN PRIVATE KEY-----", SECRET);
+    let storage = world.storage("lake", json!({}));
+    let _process = world.healthy();
+    world.until("told", MINUTE, |world| world.says(&storage) == ["False Refused", "False Refused"]).await;
+    let says = world.server.message(&storage, "Ready");
+    assert!(says.contains("usernameSecretRef") && !says.contains("PRIVATE"), "{says}");
+    assert_eq!(world.store.calls(), 0);
+    world.credentials(KEY, SECRET);
+    world.until("noticed", Duration::from_secs(15), |world| world.is_done(&storage)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_is_asked_for_no_more_often_than_what_is_well() {
+    let world = World::new();
+    world.wire.answers("https://web.example/v1/config?warehouse=lake", 200, "<html>");
+    let iceberg = json!({ "catalogUri": "https://web.example", "warehouse": "lake" });
+    let web = world.put("Storage", "web", json!({ "type": "Iceberg", "iceberg": iceberg }));
+    let _process = world.healthy();
+    world.until("refused", MINUTE, |world| world.says(&web)[1] == "False Refused").await;
+    let came = world.wire.came().len();
+    sleep(20 * MINUTE).await;
+    let asked = world.wire.came().len() - came;
+    assert!((8..=12).contains(&asked), "{asked} questions: one every two minutes");
+}
+
+/// What `Checked` says is of the object as it is: what was told of an earlier look goes when a run ends before its look.
+#[tokio::test(start_paused = true)]
+async fn what_ends_before_the_look_is_told_too() {
+    let world = World::new();
+    let url = "https://iceberg.example/v1/config?warehouse=lake";
+    world.wire.answers(url, 200, CONFIG);
+    let iceberg = |warehouse: &str| json!({ "type": "Iceberg", "iceberg": { "catalogUri": "https://iceberg.example", "warehouse": warehouse } });
+    let storage = world.put("Storage", "lake", iceberg("lake"));
+    let _process = world.healthy();
+    world.until_done(&storage).await;
+    world.wire.answers(url, 429, "");
+    world.until("noticed", 3 * MINUTE, |world| world.says(&storage) == [READY, "False NoAnswer"]).await;
+    world.wire.answers(url, 200, CONFIG);
+    world.until_done(&storage).await;
+    assert_eq!(world.says(&storage)[1], "True Answered");
+    world.put("Storage", "lake", iceberg(""));
+    world.until("noticed", MINUTE, |world| world.says(&storage) == ["False Invalid", "False Invalid"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,4 +263,21 @@ async fn a_port_that_is_closed_for_two_minutes_is_seen_to_be_open_again() {
     world.wire.open("hive", 9083);
     world.until("back", Duration::from_secs(10), |world| world.is_done(&storage)).await;
     assert_eq!(world.wire.came().len(), came + 1);
+}
+
+/// The account lets one call through while nothing answers: it tries all servers.
+#[tokio::test(start_paused = true)]
+async fn of_a_cluster_that_was_gone_the_server_that_comes_back_is_seen_whichever_it_is() {
+    let world = World::new();
+    let cluster = json!({ "bootstrapServers": "kafka-1:9092,kafka-2:9092" });
+    let kafka = json!({ "type": "Kafka", "kafka": { "cluster": cluster, "topic": { "name": "t" } } });
+    let key = world.put("Connector", "kafka", kafka);
+    let _process = world.healthy();
+    world.until("noticed", MINUTE, |world| world.says(&key)[1] == "False NoAnswer").await;
+    let told = "no connection to kafka-1:9092: refused; no connection to kafka-2:9092: refused";
+    assert_eq!(world.server.message(&key, "Checked"), told);
+    sleep(2 * MINUTE).await;
+    world.wire.open("kafka-2", 9092);
+    world.until("back", Duration::from_secs(10), |world| world.is_done(&key)).await;
+    assert_eq!(world.says(&key)[1], "True Connected");
 }

@@ -51,13 +51,13 @@ impl Net for Wire {
         Box::pin(std::future::ready(if open { Ok(()) } else { Err(refused()) }))
     }
 
-    fn get(&self, url: Url) -> BoxFuture<'_, Result<(u16, Vec<u8>), Failure>> {
+    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<(u16, Vec<u8>)>, Failure>> {
         let mut state = self.0.lock();
         let answer =
             state.catalogs.get(url.as_str()).map(|(status, body)| (*status, body.as_bytes().to_vec()));
         state.came.push(url.to_string());
         Box::pin(std::future::ready(
-            answer.ok_or_else(|| Failure::NeverSent("no connection: refused".into())),
+            answer.map(Some).ok_or_else(|| Failure::NeverSent("no connection: refused".into())),
         ))
     }
 }

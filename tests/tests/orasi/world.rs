@@ -22,9 +22,10 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY";
 
 pub(crate) struct World {
     pub(crate) server: Arc<Server>,
-    /// The service that keeps objects.
+    /// The service that keeps objects, unless that is a real one.
     pub(crate) store: Store,
     pub(crate) wire: Arc<Wire>,
+    over_sockets: bool,
 }
 
 impl Simulated for World {
@@ -38,9 +39,12 @@ impl Simulated for World {
 
     fn reconcilers(&self) -> Kinds {
         let (connect, transport) = (Duration::from_secs(2), self.store.transport());
-        let services = Services::by(connect, self.wire.clone(), move |endpoint, keys| {
-            Ok(Clients::over(transport.clone(), endpoint, keys))
-        });
+        let services = match self.over_sockets {
+            true => Services::over_sockets(connect).unwrap(),
+            false => Services::by(connect, self.wire.clone(), move |endpoint, keys| {
+                Ok(Clients::over(transport.clone(), endpoint, keys))
+            }),
+        };
         orasi::kinds(Kinds::default(), &services)
     }
 }
@@ -48,20 +52,30 @@ impl Simulated for World {
 impl World {
     /// A fake service with the bucket `lake`, and a Secret with the key to it.
     pub(crate) fn new() -> Self {
-        let world = Self::bare();
+        let world = Self::bare(false);
         world.store.with(|state| state.buckets.insert("lake".to_owned(), Bucket::default()));
         world.credentials(KEY, SECRET);
         world
     }
 
-    fn bare() -> Self {
+    /// Services as they really are, and the Secret `login`.
+    pub(crate) fn over_sockets() -> Self {
+        let world = Self::bare(true);
+        world.credentials(KEY, SECRET);
+        world
+    }
+
+    fn bare(over_sockets: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let server = Server::new();
+        if over_sockets {
+            server.lease_is_free();
+        }
         let store = Store::at(server.now());
         server.user_puts(
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "kube-system" } }),
         );
-        Self { server, store, wire: Arc::default() }
+        Self { server, store, wire: Arc::default(), over_sockets }
     }
 
     pub(crate) fn credentials(&self, id: &str, secret: &str) {

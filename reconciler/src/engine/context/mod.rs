@@ -412,13 +412,9 @@ impl Secret {
     /// # Errors
     /// [`Failure::DependencyMissing`] when there is none, or it is not text.
     pub fn text(&self, key: &str) -> Result<&str, Failure> {
-        let text = self.data.get(key).map(|bytes| std::str::from_utf8(bytes));
-        match text {
-            Some(Ok(text)) if !text.trim().is_empty() => Ok(text.trim()),
-            Some(_) => {
-                Err(Failure::DependencyMissing(format!("key {key} of Secret {} is not text", self.name)))
-            }
-            None => Err(Failure::DependencyMissing(format!("Secret {} has no key {key}; add it", self.name))),
+        match std::str::from_utf8(self.bytes(key)?) {
+            Ok(text) if !text.trim().is_empty() => Ok(text.trim()),
+            _ => Err(Failure::DependencyMissing(format!("key {key} of Secret {} is not text", self.name))),
         }
     }
 
@@ -428,8 +424,12 @@ impl Secret {
     }
 
     /// The bytes under `key`.
-    pub fn bytes(&self, key: &str) -> Option<&[u8]> {
-        self.data.get(key).map(Vec::as_slice)
+    ///
+    /// # Errors
+    /// [`Failure::DependencyMissing`] when there are none.
+    pub fn bytes(&self, key: &str) -> Result<&[u8], Failure> {
+        let missing = || Failure::DependencyMissing(format!("Secret {} has no key {key}; add it", self.name));
+        self.data.get(key).map(Vec::as_slice).ok_or_else(missing)
     }
 }
 

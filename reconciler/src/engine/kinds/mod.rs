@@ -178,7 +178,8 @@ fn essence(meta: &ObjectMeta) -> impl Hash {
     (meta.uid.clone(), meta.generation, deleting, meta.labels.clone(), meta.annotations.clone())
 }
 
-fn digest(what: impl Hash) -> u64 {
+/// Tells whether something is as it was, in this process.
+pub(crate) fn digest(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()

@@ -34,8 +34,8 @@ pub(super) struct Publication {
     pub(super) pipelines: usize,
     /// Why nothing new is published.
     pub(super) obstacle: Option<(ConditionReason, String)>,
-    /// The SHA-256 of what is published.
-    pub(super) hash: Option<String>,
+    /// The name of the ConfigMap that is there, and the SHA-256 of what is in it.
+    pub(super) published: Option<(String, String)>,
     /// The ConfigMap, unless it is left as it is.
     pub(super) compared: Vec<Compared>,
     /// ConfigMaps under names of before.
@@ -44,7 +44,7 @@ pub(super) struct Publication {
 
 impl Publication {
     /// Whether the ConfigMap is as it is wanted.
-    pub(super) fn is_there(&self) -> bool {
+    fn is_there(&self) -> bool {
         self.compared.iter().any(|one| matches!(one.found, FoundChild::Same { .. }))
     }
 }
@@ -52,23 +52,28 @@ impl Publication {
 pub(super) async fn look(ctx: &Context, configuration: &Configuration) -> Result<Publication, Failure> {
     let known = ctx.children(configuration)?;
     let pipelines = taken(ctx, configuration)?;
-    let published = configuration.status.as_ref().and_then(|status| status.hash.clone());
+    let status = configuration.status.as_ref();
+    let published = status.and_then(|status| Some((status.config_map.clone()?, status.hash.clone()?)));
     let (unready, rendered) = (unready(&pipelines), render(ctx, configuration, &pipelines));
     let mut publication = Publication {
         pipelines: pipelines.len(),
-        hash: published.clone(),
+        published,
         obstacle: unready.or_else(|| rendered.as_ref().err().cloned()),
         compared: Vec::new(),
         unwanted: Vec::new(),
     };
-    let may_be =
-        |rendered: &Rendered| publication.obstacle.is_none() || published.as_ref() == Some(&rendered.hash);
-    let Some(rendered) = rendered.ok().filter(may_be) else { return Ok(publication) };
+    let was = |hash: &String| publication.published.as_ref().is_some_and(|(_, published)| published == hash);
+    let may_be = |rendered: &Rendered| publication.obstacle.is_none() || was(&rendered.hash);
+    let Some(rendered) = rendered.ok().filter(may_be) else {
+        let is_known = |(name, _): &(String, String)| known.iter().any(|(key, _)| key.name == *name);
+        publication.published = publication.published.filter(is_known);
+        return Ok(publication);
+    };
     let wanted = vec![Wanted::new(configuration, &config_map(configuration, &rendered))?];
     let unwanted = unwanted_children(&known, &wanted);
     publication.compared = ctx.compare_children(configuration, wanted).await?;
     if publication.is_there() {
-        publication.hash = Some(rendered.hash);
+        publication.published = Some((configuration.config_map_name(), rendered.hash));
     }
     // Where nothing can be published, what there was is better than nothing.
     let is_free = |one: &Compared| !matches!(one.found, FoundChild::Foreign | FoundChild::Terminating);

@@ -38,11 +38,11 @@ impl Rollout {
     }
 }
 
-/// What the Deployment shows of the configuration with this hash; `None` when none is named.
+/// What the Deployment shows of what is published, the ConfigMap and its hash; `None` when no Deployment is named.
 pub(super) async fn look(
     ctx: &Context,
     configuration: &Configuration,
-    hash: Option<&str>,
+    published: Option<&(String, String)>,
 ) -> Option<Rollout> {
     let name = &configuration.spec.rollout.as_ref()?.deployment_ref.name;
     let key = ChildKey {
@@ -53,7 +53,10 @@ pub(super) async fn look(
     let found: Result<Owned<Deployment>, Failure> = ctx.child(configuration, &key).await;
     Some(match found {
         Ok(Owned::Ours(deployment) | Owned::Foreign(deployment)) => {
-            judge(&key, &deployment, &configuration.config_map_name(), hash)
+            let hash = published.map(|(_, hash)| hash.as_str());
+            let config_map =
+                published.map_or_else(|| configuration.config_map_name(), |(name, _)| name.clone());
+            judge(&key, &deployment, &config_map, hash)
         }
         Ok(Owned::Absent) => {
             let message = format!("{key} does not exist; create it, or correct spec.rollout.deploymentRef");

@@ -39,10 +39,6 @@ pub(super) fn trust(tls: Option<&Tls>, secrets: &Secrets) -> Result<Trust, Failu
         return Ok(Trust::Anyone);
     }
     let Some(ca) = &tls.ca_cert_secret_ref else { return Ok(Trust::System) };
-    let secret = secrets.of(&ca.name)?;
-    let key = ca.key.as_deref().unwrap_or("ca.crt");
-    let pem = secret.bytes(key);
-    let pem = pem
-        .ok_or_else(|| Failure::DependencyMissing(format!("Secret {} has no key {key}; add it", ca.name)))?;
+    let pem = secrets.of(&ca.name)?.bytes(ca.key.as_deref().unwrap_or("ca.crt"))?;
     Ok(Trust::Authority(pem.to_vec()))
 }

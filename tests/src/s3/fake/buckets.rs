@@ -159,7 +159,7 @@ impl State {
 
     /// The region of the bucket that the request is about, when it is signed for another one.
     fn elsewhere(&self, request: &Request, about: &About<'_>) -> Option<String> {
-        let (About::Bucket(name) | About::Part(name, _)) = about else { return None };
+        let (About::Bucket(name) | About::Part(name, _) | About::List(name)) = about else { return None };
         let region = self.buckets.get(*name)?.region.clone()?;
         (signed_for(request) != Some(&region)).then_some(region)
     }

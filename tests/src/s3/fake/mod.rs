@@ -245,6 +245,9 @@ impl Fake for State {
     fn error(&self, status: u16, request: &Request) -> Response {
         let unknown = "The access key or security token included in the request is invalid";
         match (about(request), status) {
+            (About::Buckets(_), 401) if key_id(request).is_none() => {
+                buckets::failed(403, "AccessDenied", "Access Denied")
+            }
             (About::Buckets(_), 401) => buckets::failed(403, "InvalidAccessKeyId", unknown),
             (About::Buckets(_), _) => buckets::failed(status, "InternalError", "It went wrong."),
             (_, 401) => iam::failed(403, "InvalidClientTokenId", unknown),

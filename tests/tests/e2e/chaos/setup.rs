@@ -205,7 +205,7 @@ pub(super) const GROUPS: [Group; 5] = [
         },
         wrong: || Wrong { object: lake(HOME, "twin"), rule: "orasi.storage.unique", like: "lake" },
         unneeded: "Document",
-        // ConfigMaps are not switched on here, and nothing else is made of them.
+        // Nothing is made of them at a service.
         agrees: |_, _| {},
     },
 ];
