@@ -6,14 +6,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::Hash,
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::engine::{Context, Failure, ObjectKey, Secret};
+use crate::engine::{Context, Failure, ObjectKey, Secret, digest};
 
 /// How long a Secret is believed not to have changed.
 const FRESH: Duration = Duration::from_secs(5);
@@ -136,12 +136,6 @@ fn make_room<C>(all: &mut HashMap<ObjectKey, Known<C>>) {
     if let Some(oldest) = oldest.filter(|_| all.len() >= MOST) {
         all.remove(&oldest);
     }
-}
-
-fn digest(what: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

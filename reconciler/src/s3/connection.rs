@@ -6,7 +6,6 @@ mod secrets;
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -25,7 +24,7 @@ pub(super) use known::{Refusal, Subject};
 pub(super) use secrets::secrets_of;
 
 use crate::{
-    aws::{Clients, Endpoint, Keys, Trust, TrustError},
+    aws::{self, Clients, Dial, Endpoint, Keys, Trust, TrustError},
     common::{
         clients::{self, Secrets},
         rate_limit::limits,
@@ -36,9 +35,6 @@ use known::Known;
 
 /// How long a service may take to know a new access key everywhere.
 const NEW: Duration = Duration::from_secs(60);
-
-/// Makes the clients of an endpoint.
-type Dial = dyn Fn(&Endpoint, &Keys) -> Result<Clients, TrustError> + Send + Sync;
 
 /// The ways to all providers. Clones are the same.
 #[derive(Clone)]
@@ -192,9 +188,7 @@ impl Providers {
         let keys = secrets::keys(provider, secrets)?;
         let trust = secrets::trust(provider.spec.tls.as_ref(), secrets)?;
         let endpoint = self.endpoint(ctx, provider, trust)?;
-        let clients = (self.0.dial)(&endpoint, &keys);
-        let clients = clients.map_err(|error| Failure::DependencyMissing(error.to_string()))?;
-        let digest = digest(&endpoint, &keys);
+        let (clients, digest) = aws::dial(&*self.0.dial, &endpoint, &keys)?;
         Ok(Opened { clients, id: keys.id, digest })
     }
 
@@ -250,12 +244,4 @@ fn not_in_order(provider: &Provider) -> Option<&str> {
     let ready = provider.status.as_ref()?.condition(ConditionType::Ready.as_str())?;
     let wrong = ready.status == "False" && ready.reason == ConditionReason::OwnedByOther.as_str();
     wrong.then_some(ready.message.as_str())
-}
-
-/// Changes with whatever decides where calls go and as whom.
-fn digest(endpoint: &Endpoint, keys: &Keys) -> String {
-    let mut digest = DefaultHasher::new();
-    (&keys.id, &keys.secret, &keys.session).hash(&mut digest);
-    format!("{endpoint:?}").hash(&mut digest);
-    format!("{:x}", digest.finish())
 }

@@ -18,12 +18,7 @@ pub mod transport;
 pub mod way;
 pub mod web;
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use concierge_shared::catalyst::GIT_ACCOUNT;
@@ -45,7 +40,7 @@ pub use self::{
     web::WebSecrets,
 };
 pub use crate::common::secret_text::SecretText;
-use crate::engine::{Account, Context, Failure};
+use crate::engine::{Account, Context, Failure, digest};
 
 /// How long the newest commit of a branch is believed to be that.
 const COMMIT_FRESH: Duration = Duration::from_secs(60);
@@ -198,7 +193,7 @@ impl Remotes {
     /// # Errors
     /// [`Failure::Auth`] when the registry refuses who asks, and others.
     pub async fn is_pushed(&self, ctx: &Context, team: &str, lookup: Lookup<'_>) -> Result<bool, Failure> {
-        let credentials = digest(lookup.auth);
+        let credentials = format!("{:x}", digest(lookup.auth));
         let key = format!("{team}\n{}\n{credentials}", lookup.image);
         if let Some(known) = self.0.images.get(&key).filter(|_| !ctx.is_edited()) {
             return known;
@@ -254,10 +249,4 @@ impl Remotes {
 /// The host of an address, with its port.
 fn authority(url: &Url) -> String {
     url.authority().rsplit('@').next().unwrap_or_default().to_owned()
-}
-
-fn digest(what: impl Hash) -> String {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    format!("{:x}", hasher.finish())
 }
