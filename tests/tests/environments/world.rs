@@ -47,9 +47,9 @@ impl World {
             let git = GitServer::start(plane.dir()).await?;
             let kubelet = Kubelet::start(&plane).await?;
             let (client, settings) = (plane.client().await?, SETTINGS.map(str::to_owned));
-            let own = ["--children=catalyst", "--image=local/concierge"].map(str::to_owned);
+            let own = ["--children=catalyst,orasi", "--image=local/concierge"].map(str::to_owned);
             let plan = Plan {
-                values: vec!["reconciler.children={catalyst}".into()],
+                values: vec!["reconciler.children={catalyst,orasi}".into()],
                 webhook_args: settings.to_vec(),
                 reconciler_args: [settings.to_vec(), own.to_vec()].concat(),
                 ..Plan::default()
