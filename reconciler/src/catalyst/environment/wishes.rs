@@ -83,7 +83,7 @@ fn needed(basis: &Basis<'_>, mode: DeploymentMode) -> Vec<Part> {
 async fn credentials(basis: &Basis<'_>) -> Result<Option<Secret>, Failure> {
     const TYPE: &str = "kubernetes.io/dockerconfigjson";
     let Some(found) = basis.ctx.find_secret(basis.team(), CREDENTIALS).await? else { return Ok(None) };
-    let Some(config) = found.bytes(builds::CONFIG_KEY) else { return Ok(None) };
+    let Ok(config) = found.bytes(builds::CONFIG_KEY) else { return Ok(None) };
     let data = [(builds::CONFIG_KEY.to_owned(), ByteString(config.to_vec()))].into();
     Ok(Some(Secret {
         metadata: basis.place.named(CREDENTIALS),
