@@ -14,7 +14,7 @@ mod target;
 
 use std::time::Duration;
 
-pub use services::{Net, Services};
+pub use services::{Net, Services, StatusAndBody};
 
 use crate::engine::Kinds;
 

@@ -24,14 +24,17 @@ use crate::{
 /// What a service that keeps objects bears: S3 takes thousands a second.
 const LIMITS: Limits = Limits { concurrency: 8, rate: 100.0, burst: 100 };
 
+/// The status and the body of an answer over HTTP.
+pub type StatusAndBody = (u16, Vec<u8>);
+
 /// Connections to services that are only looked at.
 pub trait Net: Send + Sync + 'static {
     /// Connects, and sends nothing.
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<(), Failure>>;
 
-    /// The status and the body with which a request is answered that says nothing of who asks. `None` when the service's certificate can't
-    /// be checked with what this machine believes.
-    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<(u16, Vec<u8>)>, Failure>>;
+    /// What a request that says nothing of who asks is answered. `None` when the service's certificate can't be checked with what this
+    /// machine believes.
+    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<StatusAndBody>, Failure>>;
 }
 
 /// Over sockets.
@@ -51,7 +54,7 @@ impl Net for Sockets {
         })
     }
 
-    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<(u16, Vec<u8>)>, Failure>> {
+    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<StatusAndBody>, Failure>> {
         Box::pin(async move {
             let response = match self.http.get(url).send().await {
                 Ok(response) => response,

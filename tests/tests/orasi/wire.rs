@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use concierge_reconciler::{engine::Failure, orasi::Net};
+use concierge_reconciler::{
+    engine::Failure,
+    orasi::{Net, StatusAndBody},
+};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use reqwest::Url;
@@ -51,7 +54,7 @@ impl Net for Wire {
         Box::pin(std::future::ready(if open { Ok(()) } else { Err(refused()) }))
     }
 
-    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<(u16, Vec<u8>)>, Failure>> {
+    fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<StatusAndBody>, Failure>> {
         let mut state = self.0.lock();
         let answer =
             state.catalogs.get(url.as_str()).map(|(status, body)| (*status, body.as_bytes().to_vec()));
