@@ -109,7 +109,13 @@ pub struct UserInfo<'a> {
     pub extra: Option<&'a str>,
 }
 
-impl UserInfo<'_> {
+impl<'a> UserInfo<'a> {
+    /// A user with this name, in these groups.
+    pub fn new(username: &'a str, groups: &'a [String]) -> Self {
+        let groups = groups.iter().map(|group| Text(group.into())).collect();
+        Self { username: username.into(), groups, ..Self::default() }
+    }
+
     /// True when `who` is the user's name, or a group that the user is in.
     pub fn is(&self, who: &str) -> bool {
         self.username == who || self.groups.iter().any(|group| group.0 == who)

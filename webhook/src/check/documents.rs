@@ -17,7 +17,7 @@ use super::{
     files::Inputs,
     fixture::{self, world},
     input::{
-        Submission, complete_namespace, display_name, known_kind, read_namespace,
+        Submission, User, complete_namespace, display_name, known_kind, read_namespace,
         slips::{is_ours, misspelt_group, no_object, without_version},
         source::{BadInput, Source},
         tree::{Node, Span},
@@ -141,6 +141,7 @@ impl<'a> Reader<'a> {
         Submission {
             kind,
             operation: Operation::Create,
+            user: None,
             applied: true,
             namespace,
             name: display_name(&object),
@@ -195,6 +196,10 @@ fn review(source: &Rc<Source>, node: &Node) -> Result<Item, BadInput> {
     Ok(Item::Submission(Submission {
         kind,
         operation,
+        user: (!request.user_info.username.is_empty()).then(|| User {
+            username: request.user_info.username.to_string(),
+            groups: request.user_info.groups.iter().map(ToString::to_string).collect(),
+        }),
         applied: false,
         namespace: request.namespace.to_string(),
         name: display_name(&judged.to_json()),

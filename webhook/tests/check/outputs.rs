@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{check, pet, program, run, write};
+use super::{SHOP, check, pet, program, run, write};
 
 const SARIF: &str = include_str!("schemas/sarif-2.1.0.json");
 const JUNIT: &str = include_str!("schemas/junit-10.xsd");
@@ -83,6 +83,14 @@ fn fingerprints_stay_when_lines_move_and_differ_between_objects() {
     assert_eq!(both.len(), 2);
     assert_ne!(both[0], both[1]);
     assert_eq!(prints(&format!("# moved\n\n{rex}---\n# moved\n{tom}")), both);
+}
+
+#[test]
+fn what_is_about_a_whole_file_is_at_its_first_line() {
+    let log = check(&["-", "nowhere.yaml", "-o", "sarif"], SHOP).json();
+    let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "nowhere.yaml");
+    assert_eq!(place["region"], json!({"startLine": 1}));
 }
 
 #[test]

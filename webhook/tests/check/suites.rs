@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{SHOP, check, pet, pet_of, program, review, run, write};
@@ -150,6 +150,29 @@ fn a_fixture_of_a_review_is_the_request_that_it_tells_of() {
     // A connection, and what is done to a part of an object, is no request that a fixture can tell of.
     let connect = check(&["--init", "-", "-"], &review("CONNECT", pet_of("rex", 7), none()).to_string());
     assert!(connect.code == 2 && connect.err.contains("about one object or review"), "{}", connect.err);
+}
+
+#[test]
+fn whoever_asks_in_a_fixture_or_review_is_whom_rules_judge() {
+    let document = |hidden: bool| {
+        let spec = json!({"content": "Hello.", "metadata": {"title": "A greeting", "author": "jane"}, "hidden": hidden});
+        let metadata = json!({"name": "hello", "namespace": "zoo"});
+        json!({"apiVersion": "orasi.io/v1alpha1", "kind": "Document", "metadata": metadata, "spec": spec})
+    };
+    let mut asked = review("UPDATE", document(false), document(true));
+    let kind = json!({"group": "orasi.io", "version": "v1alpha1", "kind": "Document"});
+    asked["request"]["kind"] = kind;
+    let named = ["-", "--orasi-document-unhiders", "admins"];
+    for (groups, code) in [(json!(["staff"]), 1), (json!(["staff", "admins"]), 0)] {
+        asked["request"]["userInfo"]["groups"] = groups;
+        let run = check(&named, &asked.to_string());
+        assert_eq!(run.code, code, "{}{}", run.out, run.err);
+        let written = check(&["--init", "-", "-", named[1], named[2]], &asked.to_string()).out;
+        assert!(written.contains("username: jane"), "{written}");
+        assert_eq!(written.contains("rule: orasi.document.unhide\n"), code == 1, "{written}");
+        let again = check(&named, &written);
+        assert_eq!(again.code, 0, "{written}{}", again.out);
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use concierge_shared::{
     field::at,
     kind::KindInfo,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::slips::known_kind;
@@ -24,11 +25,24 @@ use self::{
     tree::{Node, Span},
 };
 
+/// Who asks.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The user's name.
+    pub username: String,
+    /// The user's groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
 /// Something that would be handed to the API server.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub kind: &'static KindInfo,
     pub operation: Operation,
+    /// Who asks, where that is known.
+    pub user: Option<User>,
     /// True for an object in a file, which is applied: created, or updated when it is there.
     pub applied: bool,
     pub namespace: String,

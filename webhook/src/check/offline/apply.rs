@@ -85,6 +85,7 @@ impl Run {
         let asked = Asked {
             kind: submission.kind,
             operation: submission.operation,
+            user: submission.user.as_ref(),
             namespace: &submission.namespace,
             object: submission.object.as_ref(),
             old: submission.old.as_ref(),
@@ -139,8 +140,9 @@ impl Run {
 
     /// Clients create objects in the order of the input.
     fn add_order(&self, checked: &mut Checked, defaulted: Option<&Value>) {
-        let Submission { kind, operation, namespace, old, .. } = &checked.submission;
-        let asked = Asked { kind, operation: *operation, namespace, object: defaulted, old: old.as_ref() };
+        let Submission { kind, operation, user, namespace, old, .. } = &checked.submission;
+        let (user, old) = (user.as_ref(), old.as_ref());
+        let asked = Asked { kind, operation: *operation, user, namespace, object: defaulted, old };
         let (mut denials, later) = self.offline.decide_in_turn(&asked);
         let is_known = |denial: &Problem| {
             checked.problems.iter().any(|known| (known.rule, &known.field) == (denial.rule, &denial.field))

@@ -11,7 +11,7 @@ use std::{
 use concierge_shared::{
     admission::{
         defaults,
-        envelope::Operation,
+        envelope::{Operation, UserInfo},
         lookup::{Found, Lookup, Namespace, NamespaceFound, Query, Selection, World},
         object::Raw,
         problem::Problem,
@@ -26,7 +26,7 @@ use concierge_shared::{
 use serde_json::Value;
 
 use crate::check::{
-    input::{Submission, source::BadInput},
+    input::{Submission, User, source::BadInput},
     schema::{self, Submitted},
 };
 
@@ -35,6 +35,8 @@ use crate::check::{
 pub(crate) struct Asked<'a> {
     pub kind: &'static KindInfo,
     pub operation: Operation,
+    /// Who asks, where that is known: rules about users judge nobody else.
+    pub user: Option<&'a User>,
     pub namespace: &'a str,
     pub object: Option<&'a Value>,
     pub old: Option<&'a Value>,
@@ -151,7 +153,8 @@ impl Offline {
 
     /// The object with its defaults, as the mutating call would leave it.
     pub(crate) fn with_defaults(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Value {
-        let asked = Asked { kind, operation: Operation::Create, namespace, object: Some(object), old: None };
+        let (operation, object_given) = (Operation::Create, Some(object));
+        let asked = Asked { kind, operation, user: None, namespace, object: object_given, old: None };
         self.mutate(&asked).1.unwrap_or_else(|| object.clone())
     }
 
@@ -208,11 +211,12 @@ impl Offline {
     fn evaluate(&self, asked: &Asked<'_>, stage: Stage, lookup: &Around<'_>) -> Evaluation {
         let (object, old) = (asked.object.map(Value::to_string), asked.old.map(Value::to_string));
         let (object, old) = (object.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
+        let user = asked.user.map(|user| UserInfo::new(&user.username, &user.groups));
         let request = Request {
             stage,
             operation: asked.operation,
             namespace: asked.namespace,
-            user: None,
+            user: user.as_ref(),
             object: object.as_ref(),
             old: old.as_ref(),
         };
@@ -270,6 +274,11 @@ impl Lookup for Around<'_> {
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         self.world(kind).count(kind, key)
+    }
+
+    /// Files say nothing of rights.
+    fn may_read(&self, _kind: &'static str, _namespace: &str, _name: &str) -> Option<bool> {
+        Some(true)
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {

@@ -6,7 +6,7 @@ use concierge_shared::admission::rule::{AdmissionRule, Level};
 use serde_json::{Value, json};
 
 use super::finding::{Finding, findings};
-use crate::check::{report::Report, rules, words};
+use crate::check::{input::tree::Span, report::Report, rules, words};
 
 /// How many results a run may have: beyond that, code scanning takes none.
 const MAX_RESULTS: usize = 25_000;
@@ -67,15 +67,18 @@ fn descriptor(rule: &AdmissionRule) -> Value {
 }
 
 fn result(finding: &Finding<'_>, rules: &[&'static AdmissionRule]) -> Value {
-    let mut physical = json!({"artifactLocation": {"uri": uri(&finding.path)}});
-    if let Some(span) = finding.span {
-        let (start, end) = (span.start, span.end);
-        physical["region"] = json!({
-            "startLine": start.line.max(1), "startColumn": start.column.max(1),
-            "endLine": end.line.max(start.line).max(1), "endColumn": end.column.max(1),
-        });
-    }
-    let mut location = json!({"physicalLocation": physical});
+    // Code scanning takes no result without a line: what is about a whole file is at its first.
+    let region = finding.span.map_or_else(
+        || json!({"startLine": 1}),
+        |Span { start, end }| {
+            json!({
+                "startLine": start.line.max(1), "startColumn": start.column.max(1),
+                "endLine": end.line.max(start.line).max(1), "endColumn": end.column.max(1),
+            })
+        },
+    );
+    let artifact = json!({"uri": uri(&finding.path)});
+    let mut location = json!({"physicalLocation": {"artifactLocation": artifact, "region": region}});
     if !finding.subject.is_empty() {
         let name = format!("{} {}", finding.subject, finding.field);
         location["logicalLocations"] =
