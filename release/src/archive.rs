@@ -1,7 +1,7 @@
 //! The archives of a release, and their checksums.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -49,7 +49,7 @@ pub(crate) fn programs(arch: Arch, root: &Path, out: &Path) -> Result<PathBuf> {
     for file in TEXTS {
         fs::write(folder.join(file), with_whole_links(&fs::read_to_string(project().join(file))?))?;
     }
-    write(&folder, &format!("{name}/"), &out.join(format!("{name}.tar.gz")))
+    write(&folder, &format!("{name}/"), &out.join(format!("{name}.tar.gz")), |_| false)
 }
 
 /// `text` with its links to what is not in the archive leading to the sources of this version.
@@ -66,15 +66,39 @@ fn with_whole_links(text: &str) -> String {
 
 /// The chart, as `helm package` packs it.
 pub(crate) fn chart(out: &Path) -> Result<PathBuf> {
-    let file = out.join(format!("concierge-chart-{VERSION}.tgz"));
-    write(&project().join("charts/concierge"), "concierge/", &file)
+    let (file, chart) =
+        (out.join(format!("concierge-chart-{VERSION}.tgz")), project().join("charts/concierge"));
+    let ignored = fs::read_to_string(chart.join(".helmignore"))?;
+    write(&chart, "concierge/", &file, |name| is_ignored(&ignored, name))
 }
 
-fn write(folder: &Path, prefix: &str, file: &Path) -> Result<PathBuf> {
+/// Whether a file or folder of this name is one of .helmignore's, whose patterns are names, or `*` and how a name ends.
+fn is_ignored(patterns: &str, name: &str) -> bool {
+    let matches = |pattern: &str| {
+        let pattern = pattern.trim_end_matches('/');
+        pattern.strip_prefix('*').map_or(pattern == name, |end| !end.is_empty() && name.ends_with(end))
+    };
+    patterns.lines().any(matches)
+}
+
+fn write(
+    folder: &Path,
+    prefix: &str,
+    file: &Path,
+    left_out: impl Fn(&str) -> bool + Copy,
+) -> Result<PathBuf> {
     let mut tarball = Tarball::new(gzip(fs::File::create(file)?), time()?);
-    tarball.folder(prefix, folder)?;
+    tarball.folder_but(left_out, prefix, folder)?;
     tarball.end()?.finish()?;
     Ok(file.to_owned())
+}
+
+/// Removes the checksums of what was in `out`.
+pub(crate) fn forget_checksums(out: &Path) -> Result<()> {
+    match fs::remove_file(out.join(CHECKSUMS)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the checksums of what is in `out`, and lets sha256sum read them.
@@ -112,6 +136,29 @@ mod tests {
                 assert!(text.contains(&wanted), "{file} lacks {wanted}");
             }
         }
+    }
+
+    #[test]
+    fn what_helm_leaves_out_of_a_chart_is_left_out() {
+        let patterns = fs::read_to_string(project().join("charts/concierge/.helmignore")).unwrap();
+        for ignored in [".git", ".DS_Store", "values.yaml~", "Chart.yaml.orig", "old.tgz"] {
+            assert!(is_ignored(&patterns, ignored), "{ignored}");
+        }
+        for packed in ["Chart.yaml", "templates", "values.schema.json", "gitlab.yaml"] {
+            assert!(!is_ignored(&patterns, packed), "{packed}");
+        }
+    }
+
+    #[test]
+    fn checksums_of_another_image_are_removed() {
+        let folder = std::env::temp_dir().join(format!("checksums-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(CHECKSUMS), "").unwrap();
+        for _ in 0..2 {
+            forget_checksums(&folder).unwrap();
+            assert!(!folder.join(CHECKSUMS).exists());
+        }
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

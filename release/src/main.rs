@@ -86,7 +86,11 @@ struct Made {
 fn main() -> Result<()> {
     match Release::parse() {
         Release::Root { arch, out, profile } => programs::root(arch, &profile, &out),
-        Release::Image(made) => made.image(&made.roots()?),
+        Release::Image(made) => {
+            // They would be of another image.
+            archive::forget_checksums(&made.out)?;
+            made.image(&made.roots()?)
+        }
         Release::All { made, tag } => all(&made, tag.as_deref()),
         Release::Tools => {
             println!("{}", tools::installed()?.display());

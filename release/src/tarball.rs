@@ -36,7 +36,18 @@ impl<W: Write> Tarball<W> {
 
     /// Adds what is in `folder`, below `prefix`.
     pub(crate) fn folder(&mut self, prefix: &str, folder: &Path) -> Result<()> {
+        self.folder_but(|_| false, prefix, folder)
+    }
+
+    /// Adds what is in `folder`, below `prefix`, but what has a name that is `left_out`.
+    pub(crate) fn folder_but(
+        &mut self,
+        left_out: impl Fn(&str) -> bool + Copy,
+        prefix: &str,
+        folder: &Path,
+    ) -> Result<()> {
         let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+        entries.retain(|entry| !left_out(&entry.file_name().to_string_lossy()));
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
@@ -45,7 +56,7 @@ impl<W: Write> Tarball<W> {
                 let path = format!("{path}/");
                 let mut header = self.header(EntryType::Directory, 0o755);
                 self.builder.append_data(&mut header, &path, std::io::empty())?;
-                self.folder(&path, &entry.path())?;
+                self.folder_but(left_out, &path, &entry.path())?;
             } else {
                 let executable = data.permissions().mode() & 0o100 != 0;
                 self.file_from(&path, fs::File::open(entry.path())?, data.len(), executable)?;

@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsString,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -18,7 +18,8 @@ const PINNED: &str = "release/requirements.txt";
 pub(crate) fn installed() -> Result<PathBuf> {
     let (folder, pinned) = (project().join("target/release-tools"), project().join(PINNED));
     // Tests ask for them side by side.
-    let lock = fs::File::create(project().join("target/release-tools.lock"))?;
+    let lock = project().join("target/release-tools.lock");
+    let lock = created(&lock).with_context(|| format!("can't write {}", lock.display()))?;
     lock.lock()?;
     let (stamp, wanted) = (folder.join("requirements.txt"), fs::read_to_string(&pinned)?);
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
@@ -38,6 +39,12 @@ pub(crate) fn installed() -> Result<PathBuf> {
     run(Command::new(folder.join("bin/python")).args(pip).arg(&pinned))?;
     fs::write(stamp, wanted)?;
     Ok(folder.join("bin"))
+}
+
+/// The file, in a folder that may not be there yet.
+fn created(file: &Path) -> io::Result<fs::File> {
+    file.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::File::create(file)
 }
 
 /// PATH with `folder` before everything.

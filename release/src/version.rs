@@ -30,10 +30,11 @@ pub(crate) fn agreed() -> Result<()> {
     }
     for (file, before) in NAMED {
         let text = read(file)?;
-        let named: Vec<_> = text.split(before).skip(1).map(version_at_start).collect();
-        ensure!(!named.is_empty(), "{file} names no version behind `{before}`");
-        let other = named.iter().find(|version| **version != VERSION);
-        ensure!(other.is_none(), "{file} has `{before}{}`, the version is {VERSION}", other.unwrap_or(&""));
+        let mut named = text.split(before).skip(1).peekable();
+        ensure!(named.peek().is_some(), "{file} names no version behind `{before}`");
+        let other = named.find(|rest| !begins_with_version(rest, VERSION));
+        let other = other.and_then(|rest| rest.lines().next()).map(|rest| format!("{before}{rest}"));
+        ensure!(other.is_none(), "{file} has `{}`, the version is {VERSION}", other.unwrap_or_default());
     }
     let head = changes()?;
     let known = head == UNRELEASED || head.starts_with(&format!("{VERSION} "));
@@ -44,10 +45,12 @@ pub(crate) fn agreed() -> Result<()> {
     Ok(())
 }
 
-/// The version with which `text` begins.
-fn version_at_start(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    text[..end].trim_end_matches('.')
+/// Whether `text` begins with `version`, and not with one that goes on: 0.1.0 is neither 0.1.01 nor 0.1.0-rc.1.
+fn begins_with_version(text: &str, version: &str) -> bool {
+    text.strip_prefix(version).is_some_and(|rest| {
+        let goes_on = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+        !goes_on(rest) && !rest.strip_prefix('.').is_some_and(goes_on) && !rest.starts_with("-rc")
+    })
 }
 
 /// Whether `tag` is the version, and CHANGELOG.md has closed it.
@@ -106,9 +109,12 @@ mod tests {
 
     #[test]
     fn a_version_ends_where_a_file_name_goes_on() {
-        for (text, version) in [("0.1.0.oci.tar", "0.1.0"), ("1.20.3\n", "1.20.3"), ("VERSION", "")] {
-            assert_eq!(version_at_start(text), version);
-        }
+        let same =
+            [("0.1.0.oci.tar", "0.1.0"), ("1.20.3\n", "1.20.3"), ("0.2.0-rc.1-linux-amd64", "0.2.0-rc.1")];
+        assert!(same.iter().all(|(text, version)| begins_with_version(text, version)));
+        let others =
+            [("0.1.01", "0.1.0"), ("0.1.0.1", "0.1.0"), ("0.2.0-rc.1", "0.2.0"), ("VERSION", "0.1.0")];
+        assert!(!others.iter().any(|(text, version)| begins_with_version(text, version)));
     }
 
     #[test]

@@ -186,4 +186,8 @@ fn pre_commit_runs_the_hook_as_the_docs_show() {
     let (code, told) = pre_commit(&[]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("spec.storeRef.name") && told.contains("deploy/tim.yaml"), "{told}");
+    // What git asks besides commits and pushes is not about objects.
+    let message = ["--hook-stage", "commit-msg", "--commit-msg-filename", ".git/COMMIT_EDITMSG"];
+    let (code, told) = pre_commit(&message);
+    assert_eq!(code, Some(0), "{told}");
 }
