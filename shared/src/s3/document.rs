@@ -235,6 +235,8 @@ pub(super) struct Facts {
     pub bucket: Option<String>,
     /// The buckets that an identity policy may name.
     pub own_buckets: Option<Vec<String>>,
+    /// Whether the Provider is another namespace's.
+    pub borrowed: bool,
     /// Whether the bucket is meant to be public.
     pub allow_public: bool,
     /// Whether the bucket refuses public policies.
@@ -258,6 +260,7 @@ impl Facts {
             controller: self.account.controller.as_deref(),
             plain_http: self.account.plain_http,
             own_buckets,
+            borrowed: self.borrowed,
             allow_public: self.allow_public,
             allow_lockout: self.allow_lockout,
             ..Subject::new(kind)

@@ -230,6 +230,7 @@ pub(super) fn identity_facts<K: AtProvider>(lookup: &dyn Lookup, object: &K, tex
     let named = named_buckets(text);
     Facts {
         account: Account::at(provider_of(lookup, object).as_deref()),
+        borrowed: object.provider_ref().namespace_in(namespace) != namespace,
         own_buckets: named.map(|named| named.into_iter().take(MOST_BUCKETS).filter(is_own).collect()),
         ..Facts::default()
     }

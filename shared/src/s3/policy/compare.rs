@@ -115,6 +115,12 @@ impl Range {
         PRIVATE.iter().any(|range| range.contains(&self.0))
     }
 
+    /// Whether these hold every address of version 4 or 6 together.
+    pub(super) fn cover_everything<'a>(ranges: impl Iterator<Item = &'a str>) -> bool {
+        let ranges: Vec<_> = ranges.filter_map(Self::of).map(Self::exact).collect();
+        IpNet::aggregate(&ranges).iter().any(|range| range.prefix_len() == 0)
+    }
+
     /// Whether it is so narrow that it says who calls: at least /8, or /32 for version 6. Private ranges are.
     pub(super) fn is_narrow(self) -> bool {
         let most = if self.0.network().is_ipv4() { 8 } else { 32 };

@@ -22,7 +22,7 @@ const PERMISSIONS: &[&str] = &[
 ];
 
 /// IAM actions by which a user raises its own rights.
-const ESCALATION: &[&str] = &[
+pub(super) const ESCALATION: &[&str] = &[
     "AddUserToGroup",
     "AttachUserPolicy",
     "CreateAccessKey",

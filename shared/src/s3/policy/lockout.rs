@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Lint,
-    decide::Request,
+    Lint, Subject,
+    caller::Caller,
+    compare::Range,
+    decide::{Decision, Request, decide},
     document::{Condition, Effect, Policy, Statement},
     operator::{Comparison, Operator},
     rules::{LCK_01, LCK_03},
@@ -33,52 +35,91 @@ pub(super) fn check(lint: &mut Lint<'_>, policy: &Policy) {
 }
 
 fn check_controller(lint: &mut Lint<'_>, policy: &Policy, controller: &str) {
+    let caller = Caller::of(controller);
     let resource = format!("arn:aws:s3:::{}", lint.subject.bucket.unwrap_or("bucket"));
-    let known = context(controller, lint.subject.plain_http);
+    let known = context(&caller, lint.subject);
     for statement in policy.statements.iter().filter(|one| one.effect == Effect::Deny) {
-        let alone = Policy { version: policy.version, statements: vec![certain(statement)] };
-        let denied = NEEDED.iter().find(|action| {
+        let (certain, open) = certain(statement, &caller);
+        let alone = Policy { version: policy.version, statements: vec![certain] };
+        let denies = |face: &str, action: &str| {
             let request =
-                Request { principal: Some(controller), action, resource: &resource, context: known.clone() };
-            super::decide::decide(&alone, &request) == super::decide::Decision::Deny
-        });
-        if let Some(action) = denied {
-            let message = format!(
-                "denies {action} to Concierge ({controller}), which could not mend the policy any more; exempt it with \
-                 ArnNotLike on aws:PrincipalArn, or set allowLockout"
-            );
-            lint.add(&LCK_01, statement.span.clone(), message);
+                Request { principal: Some(face), action, resource: &resource, context: known.clone() };
+            decide(&alone, &request) == Decision::Deny
+        };
+        let is_denied = |action: &&&str| caller.faces().any(|face| denies(face, action));
+        if let Some(action) = NEEDED.iter().find(is_denied) {
+            add(lint, &caller, statement, action, open);
         }
     }
 }
 
-/// What is known of Concierge's requests: whether they are encrypted, and by whom they are. Roles have no user name.
-fn context(controller: &str, plain_http: bool) -> BTreeMap<String, Vec<String>> {
-    let account = controller.split(':').nth(4).unwrap_or_default();
-    let user = controller.split_once(":user/").map(|(_, path)| path.rsplit('/').next().unwrap_or(path));
+/// `open`: the conditions on which it depends whether the action is denied.
+fn add(lint: &mut Lint<'_>, caller: &Caller<'_>, statement: &Statement, action: &str, open: Vec<&Condition>) {
+    let whom = caller.principal_arn();
+    if open.is_empty() {
+        let message = format!(
+            "denies {action} to Concierge ({whom}), which could not mend the policy any more; exempt it with \
+             ArnNotLike on aws:PrincipalArn, or set allowLockout"
+        );
+        lint.add(&LCK_01, statement.span.clone(), message);
+    } else if let Some(condition) = open.into_iter().find(|one| !is_network(one)) {
+        let message = format!(
+            "denies {action}, perhaps to Concierge ({whom}) too, of which {} is not known here; exempt it with ArnNotLike on \
+             aws:PrincipalArn",
+            condition.key.text
+        );
+        lint.add(&LCK_03, condition.key.span.clone(), message);
+    }
+}
+
+/// What is known of Concierge's requests: by whom they are, and how they are made.
+fn context(caller: &Caller<'_>, subject: &Subject<'_>) -> BTreeMap<String, Vec<String>> {
     let known = [
-        ("aws:principalarn", Some(controller)),
-        ("aws:principalaccount", Some(account)),
-        ("aws:securetransport", Some(if plain_http { "false" } else { "true" })),
-        ("aws:username", user),
+        ("aws:principalarn", Some(caller.principal_arn())),
+        ("aws:principalaccount", Some(caller.account())),
+        ("aws:principaltype", Some(caller.kind())),
+        ("aws:principalisawsservice", Some("false")),
+        ("aws:viaawsservice", Some("false")),
+        ("aws:securetransport", Some(if subject.plain_http { "false" } else { "true" })),
+        ("aws:username", caller.user_name()),
+        ("aws:resourceaccount", subject.account),
+        ("s3:resourceaccount", subject.account),
+        ("s3:authtype", Some("REST-HEADER")),
+        ("s3:signatureversion", Some("AWS4-HMAC-SHA256")),
     ];
     known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), vec![value?.to_owned()]))).collect()
 }
 
-/// The statement without the conditions on addresses and networks, which are only a warning: nobody here knows from where
-/// Concierge calls.
-fn certain(statement: &Statement) -> Statement {
+/// Keys that requests have, with values that nobody here knows.
+const OPEN: &[&str] = &[
+    "aws:currenttime",
+    "aws:epochtime",
+    "aws:requestedregion",
+    "aws:useragent",
+    "aws:userid",
+    "s3:signatureage",
+    "s3:tlsversion",
+    "s3:x-amz-content-sha256",
+];
+
+/// The statement with the conditions that can be judged, and those that can't.
+fn certain<'a>(statement: &'a Statement, caller: &Caller<'_>) -> (Statement, Vec<&'a Condition>) {
+    let is_open = |one: &&Condition| {
+        is_network(one) && !is_everywhere(one) || OPEN.contains(&&*one.key.text.to_ascii_lowercase())
+    };
     let mut certain = statement.clone();
-    let mut by_network = false;
-    certain.conditions.retain(|condition| {
-        by_network |= is_network(condition);
-        !is_network(condition)
-    });
-    if by_network && certain.conditions.is_empty() {
-        certain.actions.items.clear();
-        certain.actions.negated = false;
-    }
-    certain
+    certain.conditions.retain(|one| !is_open(&one) && !is_everywhere(one));
+    caller.leave_out_path(&mut certain);
+    (certain, statement.conditions.iter().filter(is_open).collect())
+}
+
+/// Whether it is about an address, and every one of version 4 or 6 will do.
+fn is_everywhere(condition: &Condition) -> bool {
+    let is_in = Operator::of(&condition.operator.text)
+        .is_some_and(|operator| operator.comparison == Comparison::Ip { negated: false });
+    is_in
+        && condition.key.text.eq_ignore_ascii_case("aws:SourceIp")
+        && Range::cover_everything(condition.values.iter().map(|value| &*value.text))
 }
 
 fn is_network(condition: &Condition) -> bool {
@@ -95,7 +136,7 @@ fn check_addresses(lint: &mut Lint<'_>, policy: &Policy) {
         let denies_others = statement.conditions.iter().find(|one| {
             is_network(one)
                 && Operator::of(&one.operator.text)
-                    .is_some_and(|operator| operator.is_negated() && operator.comparison != Comparison::Null)
+                    .is_some_and(|operator| operator.is_negated() || operator.comparison == Comparison::Null)
         });
         if let Some(condition) = denies_others.filter(|_| !exempts) {
             let message = "denies whoever calls from elsewhere, perhaps Concierge too; exempt it with ArnNotLike on \

@@ -11,6 +11,7 @@
 //! a warning, and what is a misspelling of something known is an error.
 
 mod action;
+mod caller;
 mod catalogue;
 mod compare;
 mod condition;
@@ -91,6 +92,8 @@ pub struct Subject<'a> {
     pub plain_http: bool,
     /// The buckets of the namespace that an identity policy is in; `None` when it may name any.
     pub own_buckets: Option<&'a [&'a str]>,
+    /// Whether the Provider is another namespace's, so that only what S3 has may be done there.
+    pub borrowed: bool,
     /// Whether the bucket is meant to be public.
     pub allow_public: bool,
     /// Whether locking Concierge out is meant.
@@ -108,6 +111,7 @@ impl Subject<'_> {
             controller: None,
             plain_http: false,
             own_buckets: None,
+            borrowed: false,
             allow_public: false,
             allow_lockout: false,
         }

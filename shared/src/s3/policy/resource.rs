@@ -77,6 +77,15 @@ impl<'a> Arn<'a> {
         let [prefix, partition, service, region, account, resource] = parts[..] else { return None };
         (prefix == "arn").then_some(Self { partition, service, region, account, resource })
     }
+
+    /// Whether it is a pattern of services, or a variable: it may reach each of them.
+    pub(super) fn has_open_service(self) -> bool {
+        self.service.contains(['*', '?', '$'])
+    }
+
+    pub(super) fn is_s3(self) -> bool {
+        self.service.eq_ignore_ascii_case("s3")
+    }
 }
 
 /// What is wrong with the resources of a statement.
@@ -109,7 +118,10 @@ fn check_one(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
         return lint.add(&RES_01, item.span.clone(), message);
     };
     check_partition(lint, item, arn);
-    if arn.service.bytes().any(|c| c.is_ascii_uppercase()) {
+    if arn.has_open_service() {
+        let message = format!("{:?} is a pattern of services; name the service in full", arn.service);
+        lint.add(&RES_03, item.span.clone(), message);
+    } else if arn.service.bytes().any(|c| c.is_ascii_uppercase()) {
         let message = format!("the service is in lower case: {}", arn.service.to_ascii_lowercase());
         lint.add(&RES_03, item.span.clone(), message);
     }

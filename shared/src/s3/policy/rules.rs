@@ -84,7 +84,7 @@ rules! {
 
     RES_01 = Deny "s3.policy.res-01", "A resource is * or an ARN: arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE.";
     RES_02 = Deny "s3.policy.res-02", "A resource is in the provider's partition.";
-    RES_03 = Deny "s3.policy.res-03", "An ARN's service is in lower case.";
+    RES_03 = Deny "s3.policy.res-03", "An ARN's service is named in full, in lower case.";
     RES_04 = Deny "s3.policy.res-04", "The ARN of a bucket or an object has neither region nor account.";
     RES_05 = Deny "s3.policy.res-05", "The ARN of an IAM resource has no region and names its kind.";
     RES_06 = Deny "s3.policy.res-06", "An ARN's account is 12 digits, a pattern or aws.";
@@ -149,10 +149,10 @@ rules! {
     PUB_02 = Deny "s3.policy.pub-02", "A bucket policy is not public, unless allowPublic says so.";
 
     LCK_01 = Deny "s3.policy.lck-01", "A bucket policy does not deny Concierge to read and change it, unless allowLockout says so.";
-    LCK_03 = Warn "s3.policy.lck-03", "A Deny by address or endpoint exempts the callers that manage the bucket.";
+    LCK_03 = Warn "s3.policy.lck-03", "A Deny by address, endpoint or whatever else is not known of the callers that manage the bucket exempts them.";
 
     TEN_01 = Deny protects_others "s3.policy.ten-01", "An identity policy of a namespace names only buckets of that namespace.";
-    TEN_02 = Deny protects_others "s3.policy.ten-02", "An identity policy of a namespace allows neither iam:* nor sts:AssumeRole on everything nor KMS grants.";
+    TEN_02 = Deny protects_others "s3.policy.ten-02", "An identity policy of a namespace allows nothing by which users get the rights of others (iam:*, iam:CreateAccessKey, sts:AssumeRole, kms:CreateGrant and the like), and at the Provider of another namespace no action but those of S3.";
 
     SEC_01 = Warn "s3.policy.sec-01", "A policy contains nothing that looks like an access key.";
 }

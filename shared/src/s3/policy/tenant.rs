@@ -1,8 +1,36 @@
 //! What the policies of a namespace may reach.
 
-use super::{Lint, document::Statement, pattern::Pattern, resource::Arn, rules::*};
+use super::{
+    Lint,
+    document::{Item, Statement},
+    grants::ESCALATION,
+    pattern::Pattern,
+    resource::Arn,
+    rules::*,
+};
 
-const KMS_GRANTS: &[&str] = &["creategrant", "putkeypolicy"];
+/// Actions by which a user gets rights that others have, beside those of IAM that let it raise its own.
+const RAISING: &[(&str, &[&str])] = &[
+    (
+        "iam",
+        &[
+            "AttachGroupPolicy",
+            "AttachRolePolicy",
+            "CreateRole",
+            "CreateUser",
+            "DeleteRolePermissionsBoundary",
+            "DeleteUserPermissionsBoundary",
+            "PassRole",
+            "PutGroupPolicy",
+            "PutRolePermissionsBoundary",
+            "PutRolePolicy",
+            "PutUserPermissionsBoundary",
+            "UpdateAccessKey",
+        ],
+    ),
+    ("sts", &["AssumeRole", "AssumeRoot"]),
+    ("kms", &["CreateGrant", "PutKeyPolicy"]),
+];
 
 /// What a statement would give to a tenant that is not the tenant's.
 pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
@@ -10,28 +38,14 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     else {
         return;
     };
-    let patterns: Vec<_> = statement
-        .actions
-        .items
-        .iter()
-        .filter_map(|item| Pattern::of(&item.text).map(|one| (item, one)))
-        .collect();
-    let reaches_s3 = statement.actions.negated
-        || patterns.iter().any(|(_, one)| one.fits("s3", "getobject") || !one.s3_actions().is_empty());
-    if reaches_s3 {
+    let actions = &statement.actions;
+    let is_s3 = |item: &Item| Pattern::of(&item.text).is_some_and(|one| one.is_s3());
+    if actions.negated || actions.items.iter().any(is_s3) {
         check_buckets(lint, statement, own);
     }
-    let is_wide =
-        statement.resources.negated || statement.resources.items.iter().any(|item| item.text == "*");
-    for (item, pattern) in patterns {
-        let all_of_iam =
-            pattern.fits("iam", "") || pattern.fits("iam", "createuser") && pattern.name.contains('*');
-        let assumes = is_wide && pattern.fits("sts", "assumerole");
-        if all_of_iam || assumes || KMS_GRANTS.iter().any(|grant| pattern.fits("kms", grant)) {
-            let message =
-                format!("{} is not for the policies of a namespace; ask the owner of the account", item.text);
-            lint.add(&TEN_02, item.span.clone(), message);
-        }
+    match actions.negated {
+        true => check_others(lint, statement),
+        false => actions.items.iter().for_each(|item| check_action(lint, item)),
     }
 }
 
@@ -42,8 +56,11 @@ fn check_buckets(lint: &mut Lint<'_>, statement: &Statement, own: &[&str]) {
     }
     for item in &statement.resources.items {
         let bucket = match Arn::of(&item.text) {
-            Some(arn) if arn.service == "s3" => arn.resource.split('/').next().unwrap_or_default(),
-            Some(_) => continue,
+            Some(arn) if arn.has_open_service() => "*",
+            Some(arn) if !arn.is_s3() => continue,
+            // An access point, and there may be a bucket of that name.
+            Some(arn) if !arn.region.is_empty() || !arn.account.is_empty() => arn.resource,
+            Some(arn) => arn.resource.split('/').next().unwrap_or_default(),
             None => "*",
         };
         if !own.contains(&bucket) {
@@ -51,4 +68,37 @@ fn check_buckets(lint: &mut Lint<'_>, statement: &Statement, own: &[&str]) {
             lint.add(&TEN_01, item.span.clone(), message);
         }
     }
+}
+
+/// What all actions but some are allowed on.
+fn check_others(lint: &mut Lint<'_>, statement: &Statement) {
+    let resources = &statement.resources;
+    let is_of_s3 = |item: &Item| Arn::of(&item.text).is_some_and(|arn| arn.is_s3());
+    if resources.negated || !resources.items.iter().all(is_of_s3) {
+        let message = "allows whatever is not listed on more than S3; list in Action what is needed";
+        lint.add(&TEN_02, statement.actions.span.clone(), message);
+    }
+}
+
+fn check_action(lint: &mut Lint<'_>, item: &Item) {
+    let pattern = Pattern::of(&item.text);
+    let message = match &pattern {
+        Some(pattern) if raises_rights(pattern) => {
+            format!("{} is not for the policies of a namespace; ask the owner of the account", item.text)
+        }
+        _ if lint.subject.borrowed && pattern.as_ref().is_none_or(|one| one.service != "s3") => format!(
+            "{} is not for users at the Provider of another namespace, which may do what S3 has; remove it, or ask the owner of \
+             the account",
+            item.text
+        ),
+        _ => return,
+    };
+    lint.add(&TEN_02, item.span.clone(), message);
+}
+
+fn raises_rights(pattern: &Pattern) -> bool {
+    let fits = |service: &str, actions: &[&str]| {
+        actions.iter().any(|action| pattern.fits(service, &action.to_ascii_lowercase()))
+    };
+    fits("iam", ESCALATION) || RAISING.iter().any(|(service, actions)| fits(service, actions))
 }

@@ -31,7 +31,9 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
             check_type(lint, condition, operator, key);
         }
         check_values(lint, condition, operator);
-        check_value_forms(lint, condition);
+        if operator.comparison != Comparison::Null {
+            check_value_forms(lint, condition);
+        }
         check_mfa(lint, statement, condition, operator);
     }
     check_together(lint, statement);

@@ -95,6 +95,8 @@ pub(super) const ROWS: &[Row] = &[
     ("res-01", B, r#"{"Resource": "arn:aws:s3:b/*"}"#, "{}"),
     ("res-02", B, r#"{"Resource": "arn:aws-cn:s3:::b/*"}"#, "{}"),
     ("res-03", M, r#"{"Resource": "arn:aws:S3:::b/*"}"#, "{}"),
+    ("res-03", M, r#"{"Resource": "arn:aws:*:*:*:*"}"#, "{}"),
+    ("res-03", M, r#"{"Resource": "arn:aws:s?:::b/*"}"#, "{}"),
     ("res-04", B, r#"{"Resource": "arn:aws:s3:us-east-1::b/*"}"#, "{}"),
     (
         "res-04",

@@ -152,16 +152,34 @@ pub(super) const ROWS: &[Row] = &[
         r#"{"Condition": {"StringEquals": {"aws:SourceVpce": "vpce-12345678"}}}"#,
     ),
     (
+        "cnd-22",
+        B,
+        r#"{"Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}"#,
+        r#"{"Condition": {"Null": {"aws:SourceVpce": "true"}}}"#,
+    ),
+    (
         "cnd-23",
         B,
         r#"{"Condition": {"StringEquals": {"aws:SourceAccount": "1234"}}}"#,
         r#"{"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}"#,
     ),
     (
+        "cnd-23",
+        B,
+        r#"{"Condition": {"StringNotEquals": {"aws:SourceAccount": "1"}}}"#,
+        r#"{"Condition": {"Null": {"aws:SourceAccount": "true"}}}"#,
+    ),
+    (
         "cnd-24",
         B,
         r#"{"Condition": {"StringEquals": {"aws:PrincipalOrgID": "acme"}}}"#,
         r#"{"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}}"#,
+    ),
+    (
+        "cnd-24",
+        B,
+        r#"{"Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "acme"}}}"#,
+        r#"{"Condition": {"Null": {"aws:PrincipalOrgID": "true"}}}"#,
     ),
     ("cnd-26", B, r#"{"Condition": {"StringEquals": {"s3:ResourceAccount": "123456789012"}}}"#, "{}"),
     (

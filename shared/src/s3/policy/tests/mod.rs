@@ -160,6 +160,93 @@ fn who_is_no_user_has_no_user_name() {
     assert!(!of(role, "StringEquals") && !of(user, "StringNotEquals"));
 }
 
+/// Whether a Deny of everything under these conditions is found to lock out Concierge: certainly, perhaps, or not.
+fn lockout(subject: &Subject<'_>, principal: &str, condition: &Value) -> &'static str {
+    let deny = json!({
+        "Effect": "Deny", "Principal": {"AWS": principal}, "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"], "Condition": condition,
+    });
+    let found = ids(B, &deny.to_string(), subject);
+    match (found.contains("s3.policy.lck-01"), found.contains("s3.policy.lck-03")) {
+        (true, _) => "certain",
+        (false, true) => "perhaps",
+        _ => "no",
+    }
+}
+
+#[test]
+fn what_is_known_of_every_request_of_concierge_decides_whether_it_is_locked_out() {
+    for (operator, key, value, expect) in [
+        ("Bool", "aws:PrincipalIsAWSService", json!("false"), "certain"),
+        ("Bool", "aws:PrincipalIsAWSService", json!("true"), "no"),
+        ("Bool", "aws:ViaAWSService", json!("false"), "certain"),
+        ("StringEquals", "aws:PrincipalType", json!("User"), "certain"),
+        ("StringEquals", "aws:PrincipalType", json!("AssumedRole"), "no"),
+        ("StringEquals", "aws:ResourceAccount", json!("123456789012"), "certain"),
+        ("StringNotEquals", "s3:ResourceAccount", json!("123456789012"), "no"),
+        ("StringEquals", "s3:authType", json!("REST-HEADER"), "certain"),
+        ("StringNotEquals", "s3:authType", json!("REST-HEADER"), "no"),
+        ("StringEquals", "s3:signatureversion", json!("AWS4-HMAC-SHA256"), "certain"),
+        ("IpAddress", "aws:SourceIp", json!(["0.0.0.0/0", "::/0"]), "certain"),
+        ("IpAddress", "aws:SourceIp", json!(["0.0.0.0/1", "128.0.0.0/1"]), "certain"),
+        ("IpAddress", "aws:SourceIp", json!(["0.0.0.0/1", "128.0.0.0/2"]), "no"),
+        ("NotIpAddress", "aws:SourceIp", json!("203.0.113.0/24"), "perhaps"),
+        ("Null", "aws:SourceVpce", json!("true"), "perhaps"),
+        ("DateGreaterThan", "aws:CurrentTime", json!("2020-01-01T00:00:00Z"), "perhaps"),
+        ("NumericGreaterThan", "aws:EpochTime", json!("1"), "perhaps"),
+        ("StringEquals", "aws:RequestedRegion", json!("us-east-1"), "perhaps"),
+        ("NumericGreaterThan", "s3:TlsVersion", json!("1.1"), "perhaps"),
+        ("StringLike", "aws:UserAgent", json!("*"), "perhaps"),
+        ("StringLike", "aws:userid", json!("AIDA*"), "perhaps"),
+    ] {
+        let of = |more: Value| {
+            let mut condition = json!({operator: {key: value}});
+            condition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            lockout(&subject(B), "*", &condition)
+        };
+        assert_eq!(of(json!({})), expect, "{operator} {key} {value}");
+        let exempt = json!({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:user/concierge"}});
+        assert_eq!(of(exempt), "no", "{operator} {key} {value}, exempt");
+    }
+    let by_network =
+        json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "Bool": {"aws:ViaAWSService": "false"}});
+    assert_eq!(lockout(&subject(B), "*", &by_network), "perhaps");
+}
+
+#[test]
+fn a_session_is_its_role_too_whatever_the_roles_path() {
+    let session = "arn:aws:sts::123456789012:assumed-role/concierge/pod";
+    let subject = Subject { controller: Some(session), ..subject(B) };
+    let (role, in_path, other) = (
+        "arn:aws:iam::123456789012:role/concierge",
+        "arn:aws:iam::123456789012:role/teams/web/concierge",
+        "arn:aws:iam::123456789012:role/concierge/ann",
+    );
+    for (principal, expect) in [(session, "certain"), (role, "certain"), (in_path, "certain"), (other, "no")]
+    {
+        assert_eq!(lockout(&subject, principal, &json!({})), expect, "{principal}");
+    }
+    for (operator, arn, expect) in [
+        ("ArnEquals", role, "certain"),
+        ("ArnLike", in_path, "certain"),
+        ("ArnEquals", other, "no"),
+        ("ArnNotLike", role, "no"),
+        ("ArnNotEquals", in_path, "no"),
+        ("ArnNotLike", "arn:aws:iam::*:role/concierge", "no"),
+        ("ArnNotLike", other, "certain"),
+        // It is never the value of this key.
+        ("ArnNotLike", session, "certain"),
+        ("ArnEquals", session, "no"),
+    ] {
+        let condition = json!({operator: {"aws:PrincipalArn": arn}});
+        assert_eq!(lockout(&subject, "*", &condition), expect, "{operator} {arn}");
+    }
+    assert_eq!(
+        lockout(&subject, "*", &json!({"StringEquals": {"aws:PrincipalType": "AssumedRole"}})),
+        "certain"
+    );
+}
+
 #[test]
 fn wasabi_only_warns_of_listing_all_buckets() {
     let of = |profile| ids(B, r#"{"Action": ["s3:ListAllMyBuckets"]}"#, &Subject { profile, ..subject(B) });
@@ -179,6 +266,11 @@ fn a_region_is_known_where_the_providers_regions_are() {
     for key in ["aws:RequestedRegion", "s3:LocationConstraint"] {
         for (profile, known) in [(Profile::Aws, "eu-north-1"), (Profile::Wasabi, "eu-south-1")] {
             assert!(of(profile, key, "eu-nort-1"), "{key}");
+            let missing = format!(r#"{{"Condition": {{"Null": {{"{key}": "true"}}}}}}"#);
+            assert!(
+                !ids(M, &missing, &Subject { profile, ..subject(M) }).contains("s3.policy.cnd-25"),
+                "{key}"
+            );
             assert!(
                 !of(profile, key, known) && !of(profile, key, "eu-*") && !of(profile, key, "${s3:prefix}")
             );
@@ -190,7 +282,7 @@ fn a_region_is_known_where_the_providers_regions_are() {
 
 #[test]
 fn a_namespace_reaches_only_its_own_buckets() {
-    let own: &[&str] = &["b"];
+    let own: &[&str] = &["b", "accesspoint"];
     let of = |change: &str| ids(M, change, &Subject { own_buckets: Some(own), ..subject(M) });
     for foreign in [
         r#"{"Resource": "arn:aws:s3:::other/*"}"#,
@@ -200,16 +292,57 @@ fn a_namespace_reaches_only_its_own_buckets() {
         r#"{"Resource": null, "NotResource": "arn:aws:s3:::b"}"#,
         r#"{"Action": null, "NotAction": "iam:*", "Resource": "*"}"#,
         r#"{"Resource": "arn:aws:s3:::${aws:username}/*"}"#,
+        r#"{"Resource": "arn:aws:*:*:*:*"}"#,
+        r#"{"Resource": "arn:aws:s*:::b/*"}"#,
+        r#"{"Resource": "arn:aws:s?:::b"}"#,
+        r#"{"Resource": "arn:aws:S3:::other/*"}"#,
+        r#"{"Resource": "arn:aws:s3:us-east-1:123456789012:accesspoint/x/object/*"}"#,
+        r#"{"Action": "s3:SomethingNew", "Resource": "*"}"#,
     ] {
         assert!(of(foreign).contains("s3.policy.ten-01"), "{foreign}");
     }
     assert!(!of("{}").contains("s3.policy.ten-01"));
     assert!(!of(r#"{"Effect": "Deny", "Resource": "*"}"#).contains("s3.policy.ten-01"));
-    for power in ["iam:*", "*", "kms:CreateGrant", "sts:AssumeRole"] {
+    for power in ["iam:*", "*", "kms:CreateGrant", "sts:AssumeRole", "sts:*", "iam:PutUserPolicy"] {
         let change = format!(r#"{{"Action": "{power}", "Resource": "*"}}"#);
         assert!(of(&change).contains("s3.policy.ten-02"), "{power}");
     }
-    assert!(!of(r#"{"Action": "iam:GetUser", "Resource": "*"}"#).contains("s3.policy.ten-02"));
+    for named in [
+        r#"{"Action": "iam:CreateAccessKey", "Resource": "arn:aws:iam::123456789012:user/admin"}"#,
+        r#"{"Action": "iam:PassRole", "Resource": "arn:aws:iam::123456789012:role/admin"}"#,
+        r#"{"Action": "iam:putrole*", "Resource": "arn:aws:iam::123456789012:role/admin"}"#,
+        r#"{"Action": "sts:AssumeRole", "Resource": "arn:aws:iam::123456789012:role/admin"}"#,
+        r#"{"Action": "sts:*", "Resource": "arn:aws:iam::123456789012:role/*"}"#,
+        r#"{"Action": null, "NotAction": "s3:*", "Resource": "arn:aws:iam::123456789012:*"}"#,
+        r#"{"Action": null, "NotAction": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:iam::123456789012:*"]}"#,
+    ] {
+        assert!(of(named).contains("s3.policy.ten-02"), "{named}");
+    }
+    assert!(!of(r#"{"Action": null, "NotAction": "s3:DeleteObject"}"#).contains("s3.policy.ten-02"));
+    assert!(!of(r#"{"Effect": "Deny", "Action": "iam:*", "Resource": "*"}"#).contains("s3.policy.ten-02"));
+}
+
+#[test]
+fn at_the_provider_of_another_namespace_nothing_but_s3_is_allowed() {
+    let own: &[&str] = &["b"];
+    let of = |action: &str, resource: &str, borrowed| {
+        let change = format!(r#"{{"Action": "{action}", "Resource": "{resource}"}}"#);
+        let subject = Subject { own_buckets: Some(own), borrowed, ..subject(M) };
+        ids(M, &change, &subject).contains("s3.policy.ten-02")
+    };
+    for (action, resource) in [
+        ("iam:GetUser", "*"),
+        ("ec2:*", "*"),
+        ("secretsmanager:*", "*"),
+        ("kms:Decrypt", "arn:aws:kms:us-east-1:123456789012:key/x"),
+        ("s3*:GetObject", "arn:aws:s3:::b/*"),
+        ("iam Get:User", "*"),
+    ] {
+        assert!(of(action, resource, true) && !of(action, resource, false), "{action}");
+    }
+    for action in ["s3:GetObject", "S3:*"] {
+        assert!(!of(action, "arn:aws:s3:::b/*", true), "{action}");
+    }
 }
 
 #[test]
