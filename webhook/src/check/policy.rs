@@ -52,6 +52,9 @@ pub(super) struct PolicyArgs {
     /// The ARN as which Concierge calls the provider, so that a policy that locks it out is found
     #[arg(hide_short_help = true, long, value_name = "ARN", env = "CONCIERGE_CHECK_CONTROLLER", value_parser = caller, conflicts_with_all = WITHOUT_POLICY)]
     controller: Option<String>,
+    /// Concierge calls the provider without TLS, so that a policy that demands TLS locks it out
+    #[arg(hide_short_help = true, long, env = "CONCIERGE_CHECK_PLAIN_HTTP", conflicts_with_all = WITHOUT_POLICY)]
+    plain_http: bool,
     /// The bucket is meant to be public
     #[arg(hide_short_help = true, long, env = "CONCIERGE_CHECK_ALLOW_PUBLIC", conflicts_with_all = WITHOUT_POLICY)]
     allow_public: bool,
@@ -159,6 +162,7 @@ impl PolicyArgs {
             profile: self.profile,
             bucket: self.bucket.as_deref(),
             controller: self.controller.as_deref(),
+            plain_http: self.plain_http,
             allow_public: self.allow_public,
             ..Subject::new(kind)
         };

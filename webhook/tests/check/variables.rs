@@ -93,7 +93,9 @@ const CALLER: &str = "--controller=arn:aws:iam::123456789012:user/concierge";
 fn what_only_a_policy_has_is_refused_beside_files() {
     let folder = TempDir::new().unwrap();
     let rex = write(&folder, "rex.yaml", &pet("rex", "  id: 7\n  name: Rex\n"));
-    for flag in ["--kind=bucket", "--bucket=photos", "--profile=aws", CALLER, "--allow-public"] {
+    for flag in
+        ["--kind=bucket", "--bucket=photos", "--profile=aws", CALLER, "--plain-http", "--allow-public"]
+    {
         for other in [&rex, "--rules", "--explain=pets.pet.id"] {
             let run = run(program().args([flag, other]), "");
             assert!(
