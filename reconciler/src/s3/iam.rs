@@ -33,7 +33,7 @@ pub(super) fn client(to: &Connection) -> Result<&Client, Failure> {
 
 /// Whether `object` goes since so short a time that what was made for it last need not be shown yet.
 pub(super) fn is_early<K: Kind>(object: &K, now: Timestamp) -> bool {
-    object.meta().deletion_timestamp.as_ref().is_some_and(|at| now.duration_since(at.0) < LATE)
+    object.meta().deletion_timestamp.as_ref().is_some_and(|at| now.duration_since(at.0).abs() < LATE)
 }
 
 /// What people are told of what was made and is not shown.
@@ -64,4 +64,28 @@ pub(super) async fn detach(
 /// The SDK does not take a value: the spec is wrong.
 pub(super) fn unbuildable(error: impl std::fmt::Display) -> Failure {
     Failure::Invalid(format!("it can't be asked for like this: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use concierge_shared::s3::User;
+    use jiff::SignedDuration;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_goes_since_a_time_that_is_far_to_come_was_not_made_a_moment_ago() {
+        let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        let goes = |at: Timestamp| -> User {
+            let meta = json!({ "name": "web", "deletionTimestamp": at.to_string() });
+            let spec = json!({ "name": "web", "providerRef": { "name": "p" } });
+            let user = json!({ "apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "User", "metadata": meta, "spec": spec });
+            serde_json::from_value(user).unwrap()
+        };
+        for (minutes, early) in [(-11, false), (-9, true), (0, true), (9, true), (11, false)] {
+            let at = now + SignedDuration::from_mins(minutes);
+            assert_eq!(is_early(&goes(at), now), early, "{minutes}");
+        }
+    }
 }

@@ -278,7 +278,7 @@ fn check_number(review: &Review<'_, AccessKey>, user: &ObjectRef, problems: &mut
             problems.add(&IAM_09, Cause::TooMany, "spec.userRef", message);
         } else if own && other {
             let message = "is true, but the User's other AccessKey is replaced on a schedule too; let one of them be";
-            problems.add(&ONE_ROTATES, Cause::Forbidden, "spec.rotate.enabled", message);
+            problems.add(&ONE_ROTATES, Cause::TooMany, "spec.rotate.enabled", message);
         } else if !others.is_empty() && (own || other) {
             let message = "has another AccessKey: while one of them is replaced there is no room for old and new side by \
                            side; use another User for one of them";

@@ -86,6 +86,17 @@ async fn a_user_is_made_with_what_it_may_do_by_few_calls_and_then_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_user_may_not_ask_for_is_its_own_mistake_and_no_conflict() {
+    let world = shop();
+    let escalates = json!({ "effect": "Allow", "action": "iam:CreateAccessKey", "resource": "arn:aws:iam::123456789012:user/admin" });
+    let user = world.user("web", json!({ "policy": { "statement": [escalates] } }));
+    let _process = world.healthy();
+    world.until("refused", MINUTE, |world| world.server.condition(&user, "Valid") == "False Invalid").await;
+    assert!(world.server.message(&user, "Valid").contains("s3.policy.ten-02"), "{}", world.dump());
+    assert!(!exists(&world, "web"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_user_that_does_not_bear_our_path_is_left_alone_until_it_is_adopted() {
     let world = shop();
     let at = world.server.now();

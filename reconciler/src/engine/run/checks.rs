@@ -41,10 +41,14 @@ impl<R: Reconcile> Run<R> {
         }
         let told = problems.iter().map(|problem| format!("{}: {}", problem.field, explained(problem)));
         let message = listed(told);
-        // What another object has is no mistake in this one, and may be free the next time.
-        let (reason, end) = match problems.iter().all(|problem| self.is_anothers(problem)) {
-            true => (ConditionReason::Conflict, self.resync()),
-            false => (ConditionReason::Invalid, End::Requeue(Requeue::Slow)),
+        // What another object has is no mistake in this one.
+        let reason = match problems.iter().all(|problem| self.is_anothers(problem)) {
+            true => ConditionReason::Conflict,
+            false => ConditionReason::Invalid,
+        };
+        let end = match problems.iter().all(|problem| self.depends_on_others(problem)) {
+            true => self.resync(),
+            false => End::Requeue(Requeue::Slow),
         };
         self.set(ConditionType::Valid, false, reason, &message);
         self.unready(reason, &message);
@@ -96,6 +100,11 @@ impl<R: Reconcile> Run<R> {
 
     /// Whether others keep the object from what it wants, as the oldest of several keeps what only some can have.
     fn is_anothers(&self, problem: &Problem) -> bool {
+        matches!(problem.cause, Cause::Duplicate | Cause::TooMany) && self.depends_on_others(problem)
+    }
+
+    /// Whether the problem may pass without a change of the object.
+    fn depends_on_others(&self, problem: &Problem) -> bool {
         problem.rule.protects_others || !self.claims_of(problem).is_empty()
     }
 
