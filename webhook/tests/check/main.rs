@@ -595,8 +595,12 @@ fn a_policy_that_demands_tls_locks_out_who_calls_without() {
     let policy = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*",
         "Resource": ["arn:aws:s3:::photos", "arn:aws:s3:::photos/*"], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}}"#;
     let caller = "--controller=arn:aws:iam::123456789012:user/concierge";
-    let of =
-        |more: &[&str]| check(&[&["--policy", "-", "--kind", "bucket", caller][..], more].concat(), policy);
+    let of = |more: &[&str]| {
+        check(
+            &[&["--policy", "-", "--kind", "bucket", "--bucket", "photos", caller][..], more].concat(),
+            policy,
+        )
+    };
     assert_eq!(of(&[]).code, 0, "{}", of(&[]).out);
     let plain = of(&["--plain-http"]);
     assert!(plain.code == 1 && plain.out.contains("s3.policy.lck-01"), "{}{}", plain.out, plain.err);
