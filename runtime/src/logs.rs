@@ -6,7 +6,8 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{EnvFilter, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,6 +37,12 @@ pub struct LogArgs {
 /// over this one.
 const QUIET: &str = "kube_client=off,kube_runtime=off";
 
+/// Whether anybody may see this at all: below information the SDK logs whole requests and answers, with session tokens and documents in
+/// them. No filter of an operator lets that through.
+pub fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || !metadata.target().starts_with("aws_")
+}
+
 /// Starts logging to standard error.
 ///
 /// # Errors
@@ -44,7 +51,8 @@ pub fn init(args: &LogArgs) -> Result<(), Box<dyn std::error::Error + Send + Syn
     let LogArgs { filter, format } = args;
     let terminal = std::io::stderr().is_terminal();
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false);
-    let registry = tracing_subscriber::registry().with(EnvFilter::try_new(format!("{QUIET},{filter}"))?);
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))?;
+    let registry = tracing_subscriber::registry().with(filter_fn(may_be_logged)).with(filter);
     match (format, terminal) {
         (LogFormat::Json, _) | (LogFormat::Auto, false) => {
             registry.with(lines.json().flatten_event(true)).try_init()?;
@@ -97,5 +105,18 @@ mod tests {
         let before = Instant::now().checked_sub(APART).unwrap();
         seldom.0.lock().as_mut().unwrap().0 = before;
         assert_eq!([seldom.now(), seldom.now()], [Some(2), None]);
+    }
+
+    #[test]
+    fn what_the_sdk_sends_is_logged_at_no_level_whatever_the_operator_says() {
+        let layers = tracing_subscriber::registry()
+            .with(filter_fn(may_be_logged))
+            .with(EnvFilter::new("aws_sigv4=trace,trace"));
+        tracing::subscriber::with_default(layers, || {
+            assert!(tracing::enabled!(target: "aws_sigv4", Level::WARN));
+            assert!(tracing::enabled!(target: "hyper", Level::TRACE));
+            assert!(!tracing::enabled!(target: "aws_sigv4::http_request::sign", Level::TRACE));
+            assert!(!tracing::enabled!(target: "aws_smithy_runtime::client::orchestrator", Level::DEBUG));
+        });
     }
 }

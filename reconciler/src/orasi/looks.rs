@@ -21,6 +21,7 @@ pub(super) struct Looks(Mutex<HashMap<ObjectKey, Look>>);
 #[derive(Clone)]
 struct Look {
     at: Instant,
+    asked: Timestamp,
     /// The digest of where it is, and of the credentials.
     of: String,
     came: Result<Seen, Failure>,
@@ -32,7 +33,7 @@ pub(super) struct Looked {
     pub(super) seen: Seen,
     /// When it is over that nobody looks again.
     pub(super) again: Option<Duration>,
-    /// When the service was asked; `None` when it was not, now.
+    /// When the service was asked, which an earlier run may not have written; `None` when it is not asked.
     pub(super) at: Option<Timestamp>,
 }
 
@@ -47,22 +48,23 @@ impl Looks {
     ) -> Result<Looked, Failure> {
         let known = self.0.lock().get(ctx.key()).cloned();
         let known = known.filter(|known| known.of == of && known.at.elapsed() < GAP && !ctx.is_edited());
-        if let Some(Look { at, came, .. }) = known {
+        if let Some(Look { at, asked, came, .. }) = known {
             let again = Some(GAP.saturating_sub(at.elapsed()));
-            return came.map(|seen| Looked { seen, again, at: None });
+            return came.map(|seen| Looked { seen, again, at: Some(asked) });
         }
         let came = look.await;
+        let asked = ctx.now();
         if !matches!(came, Err(Failure::NeverSent(_))) {
-            self.note(ctx.key(), of, &came);
+            self.note(ctx.key(), Look { at: Instant::now(), asked, of: of.to_owned(), came: came.clone() });
         }
-        came.map(|seen| Looked { seen, again: None, at: Some(ctx.now()) })
+        came.map(|seen| Looked { seen, again: None, at: Some(asked) })
     }
 
-    fn note(&self, key: &ObjectKey, of: &str, came: &Result<Seen, Failure>) {
+    fn note(&self, key: &ObjectKey, look: Look) {
         let mut all = self.0.lock();
         if all.len() >= MOST {
             all.retain(|_, look| look.at.elapsed() < GAP);
         }
-        all.insert(key.clone(), Look { at: Instant::now(), of: of.to_owned(), came: came.clone() });
+        all.insert(key.clone(), look);
     }
 }

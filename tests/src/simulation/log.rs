@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use concierge_runtime::logs::may_be_logged;
 use parking_lot::Mutex;
 use tracing::{
     Dispatch, Event, Level, Metadata, Subscriber,
@@ -10,7 +11,7 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-/// Keeps all that is logged up to a level, by every library.
+/// Keeps all that is logged up to a level, by every library that may.
 #[derive(Clone)]
 pub struct Log {
     most: Level,
@@ -54,7 +55,7 @@ impl Visit for Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.most
+        *metadata.level() <= self.most && may_be_logged(metadata)
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
