@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use concierge_shared::kind::KINDS;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -16,7 +17,7 @@ use crate::balancer::{Backend, Balancer};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::controlplane::ControlPlane;
-use crate::kubectl::Tool;
+use crate::kubectl::{ESTABLISHED, TIMEOUT, Tool};
 use crate::process::{Process, Signal, built_program};
 use crate::wire::{Wire, server_of};
 
@@ -134,6 +135,7 @@ impl<C: Cluster> Stack<C> {
         } else {
             stack.install(&[]).await?;
         }
+        stack.wait_until_defined().await?;
         for _ in 0..webhooks {
             stack.add_webhook().await?;
         }
@@ -145,6 +147,14 @@ impl<C: Cluster> Stack<C> {
             stack.add_reconciler().await?;
         }
         Ok(stack)
+    }
+
+    /// Waits until our kinds are served. In a cluster that takes less than the start of a pod; here a program may be quicker, and say that a
+    /// kind is not installed.
+    async fn wait_until_defined(&self) -> Result<()> {
+        let names: Vec<_> = KINDS.iter().map(|kind| format!("crd/{}", kind.crd_name())).collect();
+        let args = ["wait", ESTABLISHED, TIMEOUT].into_iter().chain(names.iter().map(String::as_str));
+        self.plane.kubectl().run(&args.collect::<Vec<_>>()).await?.ok().map(drop)
     }
 
     /// Unless there is a lease, creates it as a leader leaves it that had nothing under way: one that was not there before, a
