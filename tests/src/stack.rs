@@ -149,8 +149,7 @@ impl<C: Cluster> Stack<C> {
         Ok(stack)
     }
 
-    /// Waits until our kinds are served. In a cluster that takes less than the start of a pod; here a program may be quicker, and say that a
-    /// kind is not installed.
+    /// Waits until our kinds are served. A program that starts before says that a kind is not installed, and tries again.
     async fn wait_until_defined(&self) -> Result<()> {
         let names: Vec<_> = KINDS.iter().map(|kind| format!("crd/{}", kind.crd_name())).collect();
         let args = ["wait", ESTABLISHED, TIMEOUT].into_iter().chain(names.iter().map(String::as_str));

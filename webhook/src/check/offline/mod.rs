@@ -153,8 +153,8 @@ impl Offline {
 
     /// The object with its defaults, as the mutating call would leave it.
     pub(crate) fn with_defaults(&self, kind: &'static KindInfo, namespace: &str, object: &Value) -> Value {
-        let (operation, object_given) = (Operation::Create, Some(object));
-        let asked = Asked { kind, operation, user: None, namespace, object: object_given, old: None };
+        let operation = Operation::Create;
+        let asked = Asked { kind, operation, user: None, namespace, object: Some(object), old: None };
         self.mutate(&asked).1.unwrap_or_else(|| object.clone())
     }
 
