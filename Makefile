@@ -31,7 +31,7 @@ controlplane: ## Run a Kubernetes control plane until Ctrl-C (the first time bui
 	cargo run --bin controlplane up
 
 bench: ## Measure both programs; COMPARE=FILE says what got worse since that result
-	cargo build --release --bin concierge-webhook --bin concierge-reconciler --bin controlplane --bin bench && target/release/bench run $${COMPARE:+--compare "$$COMPARE"}
+	cargo build --release --bin concierge-webhook --bin concierge-reconciler --bin controlplane --bin bench && $${CARGO_TARGET_DIR:-target}/release/bench run $${COMPARE:+--compare "$$COMPARE"}
 
 image: ## Build the image for amd64 and arm64 into target/dist, without Docker; ARCH=amd64 builds one
 	cargo run --quiet --bin release -- image $${ARCH:+--arch "$$ARCH"}
@@ -43,4 +43,4 @@ release-check: ## Say whether TAG=vX.Y.Z is the version everywhere
 	cargo run --quiet --bin release -- check "$$TAG"
 
 release-test: ## Run the image in containerd, and the reports and the hook in other programs; FULL=1: as it is published; DIST=target/dist: what is there already
-	cargo build --workspace --bins && IMAGE=1 cargo test --package concierge-tests --test release -- --include-ignored --show-output
+	cargo build --workspace --bins && cargo test --package concierge-tests --test release -- --include-ignored --show-output

@@ -232,9 +232,19 @@ fn a_rotation_goes_through_its_states_and_fails_nobody() {
 }
 
 #[test]
+fn a_crash_after_every_other_call_of_a_rotation_fails_nobody() {
+    a_crash_fails_nobody((0..48).step_by(2));
+}
+
+#[test]
+#[ignore = "soak"]
 fn a_crash_between_any_two_calls_of_a_rotation_fails_nobody() {
-    // The k-th poll of the first replica after the request is its last one.
-    for crash_at in 0..48 {
+    a_crash_fails_nobody(0..48);
+}
+
+/// Each time, so many polls of the first replica after the request are its last.
+fn a_crash_fails_nobody(polls: impl Iterator<Item = u32>) {
+    for crash_at in polls {
         let mut fleet = Fleet::new(7, 2);
         fleet.until_moved();
         fleet.world.request_rotation("please");
@@ -445,8 +455,20 @@ fn one_wrong_clock_among_replicas_fails_nobody() {
     }
 }
 
+/// A sample: replicas have a turn or two in four hours.
 #[test]
 fn without_the_servers_time_a_clock_48_hours_off_fails_nobody() {
+    without_the_servers_time(20);
+}
+
+#[test]
+#[ignore = "soak"]
+fn without_the_servers_time_a_clock_48_hours_off_fails_nobody_between_more_turns() {
+    without_the_servers_time(60);
+}
+
+/// The better part of a year, with so many ticks in each four hours.
+fn without_the_servers_time(ticks: usize) {
     for (seed, wrong) in (0..2).zip([48, -48].into_iter().cycle()) {
         let mut fleet = Fleet::new(seed, 2);
         fleet.world.lock().date_header = false;
@@ -457,7 +479,7 @@ fn without_the_servers_time_a_clock_48_hours_off_fails_nobody() {
         for step in 0..260 * 6 {
             fleet.world.advance(Duration::from_secs(4 * HOUR));
             fleet.assert_all_trusted();
-            fleet.ticks(if step % 60 == 0 { 400 } else { 60 });
+            fleet.ticks(if step % 60 == 0 { 400 } else { ticks });
         }
         assert!(fleet.world.lock().moves.contains(&State::Promoted));
     }

@@ -9,5 +9,5 @@ use concierge_runtime::help;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    help::parse::<Cli>().run()
+    help::parse::<Cli>().map_or_else(|code| code, Cli::run)
 }

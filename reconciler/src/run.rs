@@ -32,6 +32,7 @@ use crate::{
         metrics::{KindLabel, Metrics},
         seams::{SystemClock, SystemRandom},
     },
+    orasi::DocumentCounts,
 };
 
 /// Reconcile admitted objects. Of several replicas the one that holds the Lease works; the others stand by.
@@ -120,6 +121,18 @@ struct LeaseArgs {
     pod_name: String,
 }
 
+impl LeaseArgs {
+    fn settings(&self, identity: &str, request_timeout: Duration) -> LeaseSettings {
+        LeaseSettings {
+            namespace: self.lease_namespace.clone(),
+            name: self.lease_name.clone(),
+            identity: identity.to_owned(),
+            duration: self.lease_duration,
+            request_timeout,
+        }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   In a cluster, as the Helm chart starts it:
@@ -172,16 +185,11 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     let identity = identity(&lease.pod_name);
     let cluster = Arc::new(Kubernetes::new(clients.once, clients.clock, namespaces, identity.clone()));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let lease_settings = LeaseSettings {
-        namespace: lease.lease_namespace,
-        name: lease.lease_name,
-        identity: identity.clone(),
-        duration: lease.lease_duration,
-        request_timeout,
-    };
-    let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), lease_settings);
+    let of_lease = lease.settings(&identity, request_timeout);
+    let (leadership, term) = Leadership::new(cluster.clone(), clock.clone(), random.clone(), of_lease);
     let (enforcement, rules) = rules.read();
-    let kinds = kinds(request_timeout, Installed { image, role_prefix }, &rules)?;
+    let documents = DocumentCounts::default();
+    let kinds = kinds(request_timeout, Installed { image, role_prefix }, &rules, &documents)?;
     let settings = Settings {
         concurrency: concurrency.unwrap_or_else(default_concurrency),
         request_timeout,
@@ -197,7 +205,9 @@ async fn reconcile(args: RunArgs) -> anyhow::Result<()> {
     let dependencies = Dependencies { cluster, objects, children: owned, clock, random, term, hook: None };
     let engine = Engine::new(dependencies, settings, metrics.clone(), kinds);
 
-    let probes = serve_probes(admin, &metrics, (cache.clone(), children.clone()), closed.clone()).await?;
+    let probes =
+        serve_probes(admin, (&metrics, &documents), (cache.clone(), children.clone()), closed.clone())
+            .await?;
     tracing::info!(admin = %probes, identity, kinds = KINDS.len(), "serving");
     let synced = async { tokio::join!(cache.wait_synced(), children.wait_synced()) };
     tokio::select! {
@@ -262,24 +272,30 @@ async fn run_while_leading(
 }
 
 /// The reconcilers of all groups: one line for each.
-fn kinds(request_timeout: Duration, installed: Installed, rules: &group::Settings) -> anyhow::Result<Kinds> {
+fn kinds(
+    request_timeout: Duration,
+    installed: Installed,
+    rules: &group::Settings,
+    documents: &DocumentCounts,
+) -> anyhow::Result<Kinds> {
     let connect = connect_time(request_timeout);
     let kinds = Kinds::default();
     let kinds = crate::pets::add(kinds, connect)?;
     let kinds = crate::coffee::add(kinds, connect)?;
     let kinds = crate::s3::add(kinds, connect)?;
-    let kinds = crate::orasi::add(kinds, connect)?;
+    let kinds = crate::orasi::add(kinds, connect, documents)?;
     crate::catalyst::add(kinds, connect, installed, &rules.catalyst)
 }
 
 async fn serve_probes(
     address: SocketAddr,
-    metrics: &Metrics,
+    (metrics, documents): (&Metrics, &DocumentCounts),
     (cache, children): (Arc<Cache>, Arc<Children>),
     closed: CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
+    documents.register(&mut registry);
     let believed = Family::<KindLabel, Gauge>::default();
     let help = "1 while what is cached of a kind may be believed; 0 also when it can't be watched";
     registry.sub_registry_with_prefix("concierge").register("cache_believed", help, believed.clone());

@@ -49,6 +49,9 @@ enum Release {
         profile: String,
     },
     /// Make an OCI image, in one file
+    ///
+    /// It takes the place of an earlier one. The checksums of an earlier release (SHA256SUMS) are removed from the folder
+    /// once the programs are built: they would be of another image. Checksums of other files stay.
     Image(Made),
     /// Make everything that is published, and publish nothing
     ///
@@ -87,9 +90,10 @@ fn main() -> Result<()> {
     match Release::parse() {
         Release::Root { arch, out, profile } => programs::root(arch, &profile, &out),
         Release::Image(made) => {
+            let roots = made.roots()?;
             // They would be of another image.
             archive::forget_checksums(&made.out)?;
-            made.image(&made.roots()?)
+            made.image(&roots)
         }
         Release::All { made, tag } => all(&made, tag.as_deref()),
         Release::Tools => {
@@ -126,6 +130,12 @@ fn all(made_of: &Made, tag: Option<&str>) -> Result<()> {
         None => version::agreed()?,
     }
     let earlier = folder::made_before(&made_of.out, archive::is_of_release)?;
+    let are_ours = archive::are_checksums_ours(&made_of.out)?;
+    ensure!(
+        are_ours,
+        "{} has checksums of other files: name another folder with --out",
+        made_of.out.display()
+    );
     let roots = made_of.roots()?;
     folder::remove(&earlier)?;
     made_of.image(&roots)?;
@@ -183,6 +193,11 @@ mod tests {
             assert!(folder.join(stranger).exists() && folder.join("SHA256SUMS").exists(), "{stranger}");
             fs::remove_dir_all(folder).unwrap();
         }
+        let out = folder("all-sums", &["SHA256SUMS"]);
+        let made = Made { arch: vec![Arch::Amd64], out: out.clone(), profile: "release".to_owned() };
+        assert!(all(&made, None).unwrap_err().to_string().contains("checksums of other files"));
+        assert_eq!(fs::read_to_string(out.join("SHA256SUMS")).unwrap(), "kept");
+        fs::remove_dir_all(out).unwrap();
         for (name, stranger) in
             [("root-text", "thesis.txt"), ("root-bin", "usr/local/bin/sh"), ("root-file", "etc")]
         {

@@ -42,7 +42,7 @@ impl Arch {
         }
     }
 
-    fn target(self) -> &'static str {
+    pub(crate) fn target(self) -> &'static str {
         match self {
             Arch::Amd64 => "x86_64-unknown-linux-musl",
             Arch::Arm64 => "aarch64-unknown-linux-musl",
@@ -121,10 +121,8 @@ fn flags() -> Result<String> {
 
 /// Where the sources of the standard library are when they are installed, and what they are called when they are not.
 fn standard_library() -> Result<(PathBuf, String)> {
-    let rustc = |argument: &[&str]| {
-        let output = Command::new("rustc").args(argument).current_dir(project()).output()?;
-        Ok::<_, anyhow::Error>(String::from_utf8(output.stdout)?)
-    };
+    let rustc =
+        |arguments: &[&str]| tools::said(Command::new("rustc").args(arguments).current_dir(project()));
     let version = rustc(&["--version", "--verbose"])?;
     let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: "));
     let commit = commit.context("rustc does not say which commit it is of")?;
@@ -134,8 +132,8 @@ fn standard_library() -> Result<(PathBuf, String)> {
 
 /// The certificates of Mozilla's program, as certifi packs them: the reconciler trusts them when it calls a service.
 fn authorities(tools: &Path) -> Result<PathBuf> {
-    let output = Command::new(tools.join("python")).args(["-m", "certifi"]).output()?;
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+    let bundle = tools::said(Command::new(tools.join("python")).args(["-m", "certifi"]))?;
+    Ok(PathBuf::from(bundle.trim()))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

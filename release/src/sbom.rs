@@ -8,18 +8,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::{
-    programs::PROGRAMS,
+    programs::{Arch, PROGRAMS},
     project, tools,
     version::{VERSION, time},
 };
 
-/// Writes the bill of both programs for Linux.
+/// Writes the bill of both programs for Linux, of whatever architecture.
 pub(crate) fn write(out: &Path) -> Result<PathBuf> {
     let file = out.join(format!("concierge-{VERSION}.cdx.json"));
-    fs::write(&file, format!("{:#}\n", bill(&metadata()?, &checksums()?)?))?;
+    fs::write(&file, format!("{:#}\n", bill(&metadata(Arch::value_variants())?, &checksums()?)?))?;
     Ok(file)
 }
 
@@ -31,12 +32,11 @@ pub(crate) fn validate(bill: &Path) -> Result<()> {
     tools::run(Command::new(tools::installed()?.join("python")).args(["-c", judge]).arg(bill))
 }
 
-fn metadata() -> Result<Value> {
+fn metadata(architectures: &[Arch]) -> Result<Value> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["metadata", "--format-version=1", "--locked", "--filter-platform=x86_64-unknown-linux-musl"]);
-    let output = cargo.current_dir(project()).output()?;
-    ensure!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(serde_json::from_slice(&output.stdout)?)
+    cargo.args(["metadata", "--format-version=1", "--locked"]);
+    cargo.args(architectures.iter().flat_map(|arch| ["--filter-platform", arch.target()]));
+    Ok(serde_json::from_str(&tools::said(cargo.current_dir(project()))?)?)
 }
 
 /// The checksums in Cargo.lock, by name and version.
@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn what_is_linked_is_in_the_bill_and_what_only_tests_or_builds_is_not() {
-        let bill = bill(&metadata().unwrap(), &checksums().unwrap()).unwrap();
+        let metadata = metadata(Arch::value_variants()).unwrap();
+        let bill = bill(&metadata, &checksums().unwrap()).unwrap();
         let components = bill["components"].as_array().unwrap();
         let named = |name: &str| components.iter().find(|one| one["name"] == name);
         for linked in ["concierge-webhook", "rustls", "serde_json"] {
@@ -144,5 +145,16 @@ mod tests {
             assert!(named(other).is_none(), "{other}");
         }
         assert_eq!(named("rustls").unwrap()["hashes"][0]["content"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn what_only_one_architecture_is_linked_with_is_in_the_bill() {
+        let linked = |architectures: &[Arch]| {
+            let bill = bill(&metadata(architectures).unwrap(), &checksums().unwrap()).unwrap();
+            let components = bill["components"].as_array().unwrap().iter();
+            components.map(|one| one["purl"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+        };
+        let of_each = Arch::value_variants().iter().flat_map(|arch| linked(&[*arch]));
+        assert_eq!(of_each.collect::<BTreeSet<_>>(), linked(Arch::value_variants()));
     }
 }

@@ -60,3 +60,26 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     ensure!(status.success(), "{} failed ({status})", name.display());
     Ok(())
 }
+
+/// What `command` prints, which has to succeed.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_owned();
+    let output = command.output().with_context(|| format!("can't run {}", name.display()))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} failed ({}): {errors}", name.display(), output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_or_fails_is_named() {
+        for wrong in [run(&mut Command::new("no-rustc")), said(&mut Command::new("no-rustc")).map(drop)] {
+            assert!(format!("{:#}", wrong.unwrap_err()).starts_with("can't run no-rustc: No such file"));
+        }
+        let failed = said(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err().to_string();
+        assert!(failed.starts_with("sh failed") && failed.contains("why"), "{failed}");
+    }
+}

@@ -10,7 +10,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 const UNRELEASED: &str = "Unreleased";
 
 /// Files for users that name the version, and what stands before it each time.
-const NAMED: [(&str, &str); 8] = [
+const NAMED: [(&str, &str); 9] = [
     ("docs/ci/github.yaml", "version="),
     ("docs/ci/gitlab.yaml", "version="),
     ("docs/checking.md", "rev: v"),
@@ -18,6 +18,7 @@ const NAMED: [(&str, &str); 8] = [
     ("docs/install.md", "oci.tar:"),
     ("docs/install.md", "REGISTRY/concierge:"),
     ("docs/install.md", "--version "),
+    ("release/archive.md", "--version "),
     ("Dockerfile", "--build-arg VERSION="),
 ];
 

@@ -5,7 +5,7 @@
 mod children;
 mod health;
 mod kept;
-mod read;
+mod sinks;
 mod unreadable;
 mod watching;
 
@@ -15,15 +15,12 @@ use std::{
 };
 
 use concierge_shared::{
-    admission::{
-        lookup::{Found, Lookup, Namespace, NamespaceFound, Query, Selection, first_wanted},
-        rule::RULES_ANNOTATION,
-    },
+    admission::lookup::{Found, Lookup, Namespace, NamespaceFound, Query, Selection, first_wanted},
     index::{Index, Stored},
-    kind::{KINDS, Kind, Visitor, store, visit_kinds},
+    kind::{KINDS, Kind, visit_kinds},
 };
-use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{Api, Client, Resource, core::PartialObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -31,10 +28,9 @@ use tokio_util::sync::CancellationToken;
 pub use children::{ApiResourceOf, ChildChange, ChildHealth, ChildKey, ChildSeen, Children, Known, project};
 use health::{Health, Shared};
 pub use kept::Keep;
-use read::Read;
+use sinks::Watches;
 use unreadable::AllUnreadable;
 pub use unreadable::Unreadable;
-use watching::{Sink, Watching};
 
 /// How many changes a slow reader may lag behind before it has to look at everything again.
 const CHANGES: usize = 4096;
@@ -184,9 +180,8 @@ impl Cache {
         self.deleted.lock().uids.contains(uid)
     }
 
-    fn apply<K: Kind>(&self, mut object: K) {
-        self.keep.trim(&mut object);
-        let stored = store(Arc::new(object));
+    fn apply<K: Kind>(&self, object: K) {
+        let stored = self.keep.store(object);
         let change = change(K::NAME, stored.meta());
         if let Some(shelf) = self.kinds.get(K::NAME) {
             shelf.index.write().insert(stored);
@@ -288,8 +283,8 @@ impl Lookup for Cache {
         shelf.believed_in(namespace).then(|| shelf.index.read().count(key))
     }
 
-    fn edition(&self, kind: &'static str) -> Option<u64> {
-        Some(self.kinds.get(kind)?.index.read().edition())
+    fn edition_in(&self, kind: &'static str, namespace: &str) -> Option<u64> {
+        Some(self.kinds.get(kind)?.index.read().edition_in(namespace))
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
@@ -319,39 +314,6 @@ impl Deleted {
     }
 }
 
-/// Starts the watches.
-struct Watches<'a> {
-    cache: &'a Arc<Cache>,
-    client: &'a Client,
-    shutdown: &'a CancellationToken,
-}
-
-impl Visitor for Watches<'_> {
-    fn visit<K: Kind>(&mut self) {
-        for health in self.cache.kinds.get(K::NAME).into_iter().flat_map(|shelf| &shelf.watches) {
-            let api: Api<Read<K>> = match &health.namespace {
-                Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-                None => Api::all(self.client.clone()),
-            };
-            let namespace = health.namespace.clone();
-            let sink = Objects { cache: self.cache.clone(), namespace, listing: None };
-            self.spawn(Watching::new(api, sink, health.clone()).keep());
-        }
-    }
-}
-
-impl Watches<'_> {
-    fn watch_namespaces(&self) {
-        let api: Api<PartialObjectMeta<core::Namespace>> = Api::all(self.client.clone());
-        let sink = Namespaces { cache: self.cache.clone(), listed: HashMap::new() };
-        self.spawn(Watching::new(api, sink, self.cache.watch_of_namespaces.clone()).keep());
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        spawn_until(self.shutdown, task);
-    }
-}
-
 fn spawn_until(shutdown: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
     let shutdown = shutdown.clone();
     tokio::spawn(async move {
@@ -360,118 +322,6 @@ fn spawn_until(shutdown: &CancellationToken, task: impl Future<Output = ()> + Se
             () = task => {}
         }
     });
-}
-
-/// What is watched of a kind.
-struct Objects {
-    cache: Arc<Cache>,
-    namespace: Option<String>,
-    /// The list that is under way.
-    listing: Option<Listing>,
-}
-
-/// The first list of a kind finds nothing in the cache, so however large it is, no second copy of all names is made.
-struct Listing {
-    /// What was there before, and has not come again.
-    unseen: HashSet<(String, String)>,
-    /// What is not there any more, or can't be read.
-    gone: Vec<(String, String)>,
-}
-
-impl<K: Kind> Sink<Read<K>> for Objects {
-    fn begin(&mut self) {
-        self.cache.unreadable.begin(K::NAME, self.namespace.as_deref());
-        let unseen = self.cache.names(K::NAME, self.namespace.as_deref()).into_iter().collect();
-        self.listing = Some(Listing { unseen, gone: Vec::new() });
-    }
-
-    fn listed(&mut self, object: Read<K>) {
-        if let Some(listing) = self.listing.as_mut().filter(|listing| !listing.unseen.is_empty()) {
-            listing.unseen.remove(&key(object.meta()));
-        }
-        self.apply(object);
-    }
-
-    fn complete(&mut self) {
-        let Some(listing) = &mut self.listing else { return };
-        for (namespace, name) in std::mem::take(&mut listing.unseen) {
-            self.cache.forget(K::NAME, &namespace, &name);
-            listing.gone.push((namespace, name));
-        }
-    }
-
-    /// Tells of all that changed during the list: until now it was not believed, so nobody acted on it.
-    fn announce(&mut self) {
-        let Some(Listing { gone, .. }) = self.listing.take() else { return };
-        if self.cache.changes.receiver_count() == 0 {
-            return;
-        }
-        for (namespace, name) in self.cache.names(K::NAME, self.namespace.as_deref()).into_iter().chain(gone)
-        {
-            self.cache.tell(Change { kind: K::NAME, namespace, name });
-        }
-    }
-
-    /// Stores an object. One that is not of its kind's form is logged and left out.
-    fn apply(&mut self, object: Read<K>) {
-        match object.0 {
-            Ok(object) => {
-                self.cache.unreadable.note(K::NAME, object.meta(), None);
-                self.cache.apply(object);
-            }
-            Err(invalid) => {
-                let (metadata, error) = (invalid.metadata, invalid.error);
-                self.cache.unreadable.note(K::NAME, &metadata, Some(&error));
-                let (namespace, name) = key(&metadata);
-                tracing::warn!(kind = K::NAME, namespace, name, error, "a stored object can't be read");
-                self.take_out::<K>(&metadata);
-            }
-        }
-    }
-
-    fn delete(&mut self, object: Read<K>) {
-        self.cache.unreadable.note(K::NAME, object.meta(), None);
-        self.take_out::<K>(object.meta());
-    }
-}
-
-impl Objects {
-    fn take_out<K: Kind>(&mut self, meta: &ObjectMeta) {
-        self.cache.remove(K::NAME, meta);
-        if let Some(listing) = &mut self.listing {
-            listing.gone.push(key(meta));
-        }
-    }
-}
-
-/// What is watched of namespaces.
-struct Namespaces {
-    cache: Arc<Cache>,
-    listed: HashMap<String, Arc<Namespace>>,
-}
-
-impl Sink<PartialObjectMeta<core::Namespace>> for Namespaces {
-    fn begin(&mut self) {
-        self.listed.clear();
-    }
-
-    fn listed(&mut self, object: PartialObjectMeta<core::Namespace>) {
-        self.listed.insert(name_of(&object.metadata), facts(&object.metadata));
-    }
-
-    fn complete(&mut self) {
-        *self.cache.namespaces.write() = std::mem::take(&mut self.listed);
-    }
-
-    fn announce(&mut self) {}
-
-    fn apply(&mut self, object: PartialObjectMeta<core::Namespace>) {
-        self.cache.namespaces.write().insert(name_of(&object.metadata), facts(&object.metadata));
-    }
-
-    fn delete(&mut self, object: PartialObjectMeta<core::Namespace>) {
-        self.cache.namespaces.write().remove(&name_of(&object.metadata));
-    }
 }
 
 fn key(meta: &ObjectMeta) -> (String, String) {
@@ -485,12 +335,4 @@ fn name_of(meta: &ObjectMeta) -> String {
 fn change(kind: &'static str, meta: &ObjectMeta) -> Change {
     let (namespace, name) = key(meta);
     Change { kind, namespace, name }
-}
-
-fn facts(meta: &ObjectMeta) -> Arc<Namespace> {
-    let namespace = Namespace::of(meta);
-    for error in &namespace.mistakes {
-        tracing::warn!(namespace = name_of(meta), %error, "the annotation {RULES_ANNOTATION} is wrong");
-    }
-    Arc::new(namespace)
 }

@@ -1,8 +1,13 @@
 //! What `--help` prints: what fits a screen. `--help-all` and the man pages tell the rest.
 
-use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, builder::BoolishValueParser};
+use std::process::ExitCode;
 
-use crate::variables;
+use clap::{Arg, ArgAction, Command, CommandFactory, Error, FromArgMatches, builder::BoolishValueParser};
+
+use crate::{
+    printable::{is_harmless, printable_lines},
+    variables,
+};
 
 /// How many lines of `--help` fit a screen.
 pub const SCREEN: usize = 40;
@@ -11,12 +16,27 @@ const WIDTH: usize = 80;
 
 const MORE: &str = "--help-all tells of every flag and its variable, and shows examples.";
 
-/// Reads the command line of a program; ends the process with a message when it makes no sense.
-pub fn parse<T: CommandFactory + FromArgMatches>() -> T {
+/// Reads the command line of a program.
+///
+/// # Errors
+/// When it makes no sense, or asks for help. What there is to say is said, and this is how the process ends.
+pub fn parse<T: CommandFactory + FromArgMatches>() -> Result<T, ExitCode> {
     let arguments: Vec<_> = std::env::args_os().collect();
     let command = command::<T>(arguments.iter().any(|argument| argument == "--help-all"));
-    let matches = variables::matches(command, &arguments).unwrap_or_else(|error| error.exit());
-    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let matches = variables::matches(command, &arguments);
+    matches.and_then(|matches| T::from_arg_matches(&matches)).map_err(|error| print(&error))
+}
+
+/// Prints `error`, which is also how help is asked for. A message repeats arguments and variables, and CI may have taken these from a
+/// pull request.
+fn print(error: &Error) -> ExitCode {
+    let text = error.to_string();
+    match is_harmless(&text) {
+        // Who reads no more of it has heard enough.
+        true => drop(error.print()),
+        false => eprintln!("{}", printable_lines(&text)),
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// A program's commands and flags. Variables of the environment are told of when `all` is to be told.

@@ -9,6 +9,8 @@
 //! | [`admin`] | the port for probes and metrics |
 //! | [`help`] | the command line, and what `--help` tells of it |
 //! | [`logs`] | log lines for people and for machines |
+//! | [`printable`] | text that commands neither a terminal nor CI |
+//! | [`read`] | objects as the API server gives them, one by one |
 //! | [`rules`] | levels and bounds of rules on the command line |
 //! | [`shutdown`] | signals |
 //! | `variables` | flags that are set by variables of the environment |
@@ -20,6 +22,8 @@ pub mod clock;
 pub mod duration;
 pub mod help;
 pub mod logs;
+pub mod printable;
+pub mod read;
 pub mod rules;
 pub mod shutdown;
 mod variables;

@@ -147,8 +147,9 @@ fn names(path: &str) -> (String, String) {
     (parts.last().copied().unwrap_or_default().to_owned(), namespace.unwrap_or_default())
 }
 
+/// As the API server writes it: the type first.
 fn event(kind: &str, object: &Value) -> Bytes {
-    Bytes::from(format!("{}\n", json!({ "type": kind, "object": object })))
+    Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"))
 }
 
 fn status(code: u16) -> Value {
@@ -165,12 +166,26 @@ fn failure(code: u16) -> Response<Body> {
     response
 }
 
-/// There are the namespaces `a` and `b`, and the pet `rex` in `a`.
+/// A list in a list, and so on.
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(json!(1), |inner, _| json!([inner]))
+}
+
+/// There are the namespaces `a` and `b`, and in `a` the pet `rex`, the project `shop`, and one more of each.
 fn items(resource: &str, namespace: &str) -> Vec<Value> {
     let pet = json!({
         "apiVersion": "petstore.example.com/v1", "kind": "Pet", "spec": { "id": 1, "name": "rex" },
-        "metadata": { "name": "rex", "namespace": "a", "uid": "u1", "resourceVersion": "5", "generation": 1 }
+        "metadata": { "name": "rex", "namespace": "a", "uid": "u1", "resourceVersion": "5", "generation": 1,
+            // Whoever may change an object may write these as he likes.
+            "managedFields": [{ "manager": "odd", "fieldsV1": nested(200) }] }
     });
+    let project = |name: &str, monitoring: Value| {
+        json!({
+            "apiVersion": "catalyst.catalyst.dev/v1alpha1", "kind": "Project",
+            "metadata": { "name": name, "namespace": "a", "uid": name, "resourceVersion": "5" },
+            "spec": { "sources": [], "monitoring": monitoring },
+        })
+    };
     // As a definition of old may have let it in.
     let unreadable = json!({
         "apiVersion": "petstore.example.com/v1", "kind": "Pet", "spec": { "id": "seven" },
@@ -179,6 +194,7 @@ fn items(resource: &str, namespace: &str) -> Vec<Value> {
     let of_name = |name: &str| json!({ "metadata": { "name": name, "resourceVersion": "5" } });
     match (resource, namespace) {
         ("pets", "" | "a") => vec![unreadable, pet],
+        ("projects", "" | "a") => vec![project("deep", nested(200)), project("shop", nested(126))],
         ("namespaces", _) => vec![of_name("a"), of_name("b")],
         _ => vec![],
     }
@@ -450,8 +466,18 @@ async fn a_stream_without_the_mark_at_its_end_is_no_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_is_not_of_its_kinds_form_hides_no_other() {
-    let cache = synced(&Api::new(), &[]).await;
-    assert!(matches!(cache.find("Pet", "a", "odd"), Found::Absent));
-    assert_eq!((rex(&cache), cache.len("Pet")), ("present", 1));
+async fn an_object_that_cannot_be_read_hides_no_other_and_is_told_by_name() {
+    for streams in [None, Some(true)] {
+        let api = Api::new();
+        api.is(|mood| mood.streams = streams);
+        let cache = synced(&api, &[]).await;
+        assert!(matches!(cache.find("Pet", "a", "odd"), Found::Absent));
+        assert_eq!((rex(&cache), cache.len("Pet")), ("present", 1));
+        assert!(matches!(cache.find("Project", "a", "shop"), Found::Present(_)));
+        let unreadable = cache.unreadable();
+        let mut told: Vec<_> = unreadable.iter().map(|one| (one.kind, &*one.name, &*one.error)).collect();
+        told.sort_unstable();
+        let [("Pet", "odd", _), ("Project", "deep", why)] = told[..] else { panic!("{told:?}") };
+        assert!(why.starts_with("spec: recursion limit exceeded"), "{why}");
+    }
 }

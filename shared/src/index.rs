@@ -132,8 +132,17 @@ impl Stored {
 /// An index of the objects of one kind.
 #[derive(Debug, Default)]
 pub struct Index {
-    by_namespace: HashMap<Box<str>, HashSet<InNamespace>>,
+    by_namespace: HashMap<Box<str>, Objects>,
     by_key: HashMap<Arc<str>, Holders>,
+    /// How often an object was added, removed, or changed in more than its status and annotations.
+    changes: u64,
+}
+
+/// The objects of a namespace.
+#[derive(Debug, Default)]
+struct Objects {
+    by_name: HashSet<InNamespace>,
+    /// The number of the last change there, among those of all namespaces: one that is empty for a while has none that was there before.
     edition: u64,
 }
 
@@ -222,10 +231,9 @@ impl Holders {
 impl Index {
     /// Puts `object` in, in place of an older one of the same name.
     pub fn insert(&mut self, object: Stored) {
-        let before = self.edition;
+        let before = self.edition_in(object.namespace());
         let old = self.remove(object.namespace(), object.name());
         let is_like = old.as_ref().is_some_and(|old| old.is_like(&object));
-        self.edition = if is_like { before } else { before + 1 };
         let object = self.with_known_keys(object, old.filter(|_| is_like));
         for key in object.0.keys.iter() {
             match self.by_key.entry(key.clone()) {
@@ -233,7 +241,10 @@ impl Index {
                 hash_map::Entry::Occupied(mut holders) => holders.get_mut().insert(object.clone()),
             }
         }
-        self.by_namespace.entry(object.namespace().into()).or_default().insert(InNamespace(object));
+        self.changes += 1;
+        let objects = self.by_namespace.entry(object.namespace().into()).or_default();
+        objects.edition = if is_like { before } else { self.changes };
+        objects.by_name.insert(InNamespace(object));
     }
 
     /// `object` with its keys taken from `like`, or from other objects: ten thousand pets of a store share one copy of its key.
@@ -249,10 +260,11 @@ impl Index {
 
     /// Takes the object of this name out.
     pub fn remove(&mut self, namespace: &str, name: &str) -> Option<Stored> {
-        let by_name = self.by_namespace.get_mut(namespace)?;
-        let InNamespace(old) = by_name.take(name)?;
-        self.edition += 1;
-        if by_name.is_empty() {
+        let objects = self.by_namespace.get_mut(namespace)?;
+        let InNamespace(old) = objects.by_name.take(name)?;
+        self.changes += 1;
+        objects.edition = self.changes;
+        if objects.by_name.is_empty() {
             self.by_namespace.remove(namespace);
         }
         for key in old.0.keys.iter() {
@@ -265,7 +277,7 @@ impl Index {
 
     /// The object of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Stored> {
-        self.by_namespace.get(namespace)?.get(name).map(|InNamespace(object)| object)
+        self.by_namespace.get(namespace)?.by_name.get(name).map(|InNamespace(object)| object)
     }
 
     /// The objects with this key in `namespace`, or in all when it is empty, by namespace and name; first those that are not being deleted.
@@ -287,19 +299,19 @@ impl Index {
         self.by_key.get(key).map_or(0, Holders::len)
     }
 
-    /// A number that changes whenever an object is added, removed, or changed in more than its status and annotations.
-    pub fn edition(&self) -> u64 {
-        self.edition
+    /// A number that changes whenever an object of a namespace is added, removed, or changed in more than its status and annotations.
+    pub fn edition_in(&self, namespace: &str) -> u64 {
+        self.by_namespace.get(namespace).map_or(0, |objects| objects.edition)
     }
 
     /// All objects, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Stored> {
-        self.by_namespace.values().flatten().map(|InNamespace(object)| object)
+        self.by_namespace.values().flat_map(|objects| &objects.by_name).map(|InNamespace(object)| object)
     }
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        self.by_namespace.values().map(HashSet::len).sum()
+        self.by_namespace.values().map(|objects| objects.by_name.len()).sum()
     }
 
     /// True when there are none.
@@ -351,11 +363,11 @@ mod tests {
     #[test]
     fn what_is_derived_from_objects_holds_until_more_than_a_status_has_changed() {
         let mut index = Index::default();
-        let mut editions = vec![index.edition()];
+        let mut editions = vec![index.edition_in("zoo")];
         let mut change = |index: &mut Index, what: &str, is_new: bool| {
-            let known = editions.contains(&index.edition());
+            let known = editions.contains(&index.edition_in("zoo"));
             assert_eq!(known, !is_new, "{what}");
-            editions.push(index.edition());
+            editions.push(index.edition_in("zoo"));
         };
         index.insert(pet("zoo", "a", "shop"));
         change(&mut index, "came", true);
@@ -370,5 +382,10 @@ mod tests {
         change(&mut index, "another came", true);
         index.remove("zoo", "a");
         change(&mut index, "went", true);
+        index.insert(pet("bar", "a", "shop"));
+        change(&mut index, "elsewhere", false);
+        index.remove("zoo", "b");
+        index.insert(pet("zoo", "a", "shop"));
+        change(&mut index, "all went, and one came", true);
     }
 }

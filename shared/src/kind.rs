@@ -29,7 +29,7 @@ use crate::{
     assemble::Assemble,
     child::Child,
     index::{Facts, Stored},
-    status::Conditions,
+    status::{ConditionReason, Conditions},
 };
 
 /// The annotations that rules of every kind read. A change of one is judged like a change of the spec.
@@ -81,6 +81,8 @@ pub trait Kind:
     const READ_LABELS: &'static [&'static str] = &[];
     /// The annotations that the rules read beside [`COMMON_ANNOTATIONS`], alike.
     const READ_ANNOTATIONS: &'static [&'static str] = &[];
+    /// The reasons of conditions that rules read. Whoever caches objects for rules keeps no other condition.
+    const READ_REASONS: &'static [ConditionReason] = &[];
     /// The fields that [`fill_defaults`](Self::fill_defaults) fills in or tidies up. The API server asks to have defaults
     /// filled in only when one of them is not as it should be, so a field that is missing here stays as it is.
     const FILLS: &'static [Filled] = &[];
@@ -106,6 +108,12 @@ pub trait Kind:
 
     /// Fills in defaults, no more than [`FILLS`](Self::FILLS) says. Runs twice with the effect of once; removes nothing.
     fn fill_defaults(&mut self, fill: &mut Fill);
+
+    /// The Namespaces that may be among its [children](Self::CHILDREN), which all the others are in. Where it names none, it is every one
+    /// that bears its mark, and its own.
+    fn child_namespaces(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Adds all problems of the object under review (creation and update).
     fn check(review: &Review<'_, Self>, problems: &mut Problems);
@@ -184,6 +192,8 @@ pub struct KindInfo {
     pub is_selected: fn(&Stored, &ObjectMeta) -> bool,
     /// The object in this JSON, as an index stores it.
     pub store: fn(serde_json::Value) -> Result<Stored, serde_json::Error>,
+    /// The same, abridged: for caches that know kinds as data alone, as those of a simulation.
+    pub keep: fn(serde_json::Value) -> Result<Stored, serde_json::Error>,
 }
 
 impl KindInfo {
@@ -213,6 +223,11 @@ impl KindInfo {
             selects: K::SELECTS,
             is_selected: |object, other| object.get::<K>().is_some_and(|one| one.selects(other)),
             store: |json| Ok(store(Arc::new(serde_json::from_value::<K>(json)?))),
+            keep: |json| {
+                let mut object = serde_json::from_value::<K>(json)?;
+                object.abridge();
+                Ok(store(Arc::new(object)))
+            },
         }
     }
 

@@ -61,9 +61,10 @@ pub fn write() -> Result<()> {
 /// When a rule's id stands in no file, or more than one, of `shared/src`.
 pub fn rules() -> Result<String> {
     let sources = sources()?;
+    let declared = declared(&sources);
     let mut files: BTreeMap<&str, Vec<(&AdmissionRule, Vec<&str>)>> = BTreeMap::new();
     for (rule, kinds) in all_rules() {
-        files.entry(declared_in(rule, &sources)?).or_default().push((rule, kinds));
+        files.entry(declared_in(rule, &declared)?).or_default().push((rule, kinds));
     }
     let (mut contents, mut text) = (Vec::new(), String::new());
     let mut titles = BTreeSet::new();
@@ -131,17 +132,27 @@ fn anchor(title: &str) -> String {
     title.to_lowercase().replace(' ', "-").replace([',', '.'], "")
 }
 
-/// The file of `sources` in which a rule's id stands as the second word of its declaration.
-fn declared_in<'a>(rule: &AdmissionRule, sources: &'a [(String, String)]) -> Result<&'a str> {
-    let declaration = |text: &str| {
-        ["Deny", "Warn", "Off", "protects_others"]
-            .iter()
-            .any(|word| text.contains(&format!("{word} \"{}\"", rule.id)))
-    };
-    let mut files = sources.iter().filter(|(_, text)| declaration(text));
-    let file = files.next().with_context(|| format!("no file declares {}", rule.id))?;
-    anyhow::ensure!(files.next().is_none(), "several files declare {}", rule.id);
-    Ok(&file.0)
+/// The files of `sources` by the ids of the rules that they declare. An id is the second word of a declaration.
+fn declared(sources: &[(String, String)]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut files = BTreeMap::<_, BTreeSet<_>>::new();
+    for (file, text) in sources {
+        for word in ["Deny \"", "Warn \"", "Off \"", "protects_others \""] {
+            for id in text.split(word).skip(1).filter_map(|rest| rest.split('"').next()) {
+                files.entry(id).or_default().insert(file.as_str());
+            }
+        }
+    }
+    files
+}
+
+/// The one file that declares a rule.
+fn declared_in<'a>(rule: &AdmissionRule, declared: &BTreeMap<&str, BTreeSet<&'a str>>) -> Result<&'a str> {
+    let files: Vec<_> = declared.get(rule.id).into_iter().flatten().copied().collect();
+    match files[..] {
+        [file] => Ok(file),
+        [] => anyhow::bail!("no file declares {}", rule.id),
+        _ => anyhow::bail!("several files declare {}", rule.id),
+    }
 }
 
 /// The Rust files below `shared/src`, as paths from the project's folder, and their text.

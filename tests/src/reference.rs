@@ -22,9 +22,11 @@ const GENERATED: &str =
 /// When a fixture can't be read, or a kind has no fixture that is admitted, or none that is refused.
 pub fn pages() -> Result<Vec<(String, String)>> {
     let fixtures = Fixture::load_all(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"))?;
-    let mut pages = vec![("README.md".to_owned(), index())];
-    for kind in KINDS {
-        pages.push((file(kind), page(kind, &fixtures).with_context(|| kind.name)?));
+    let crds = KINDS.iter().map(|kind| Ok((kind, serde_json::to_value((kind.crd)())?)));
+    let crds = crds.collect::<Result<Vec<_>>>()?;
+    let mut pages = vec![("README.md".to_owned(), index(&crds))];
+    for (kind, crd) in &crds {
+        pages.push((file(kind), page(kind, crd, &fixtures).with_context(|| kind.name)?));
     }
     Ok(pages)
 }
@@ -33,23 +35,22 @@ fn file(kind: &KindInfo) -> String {
     format!("{}.md", kind.name.to_lowercase())
 }
 
-fn index() -> String {
+fn index(crds: &[(&KindInfo, Value)]) -> String {
     let mut text = format!("{GENERATED}\n# All kinds and their fields\n\n| kind | what it is |\n|---|---|\n");
-    for kind in KINDS {
-        let schema = schema(kind);
+    for (kind, crd) in crds {
         // Writing to a String can't fail.
-        let _ = writeln!(text, "| [{}]({}) | {} |", kind.name, file(kind), described(&schema));
+        let _ = writeln!(text, "| [{}]({}) | {} |", kind.name, file(kind), described(schema(crd)));
     }
     text
 }
 
-fn page(kind: &KindInfo, fixtures: &[Fixture]) -> Result<String> {
-    let schema = schema(kind);
+fn page(kind: &KindInfo, crd: &Value, fixtures: &[Fixture]) -> Result<String> {
+    let schema = schema(crd);
     let group = GROUPS.iter().find(|group| kind.rules.iter().any(|rule| rule.id.starts_with(group.name)));
-    let mut text = format!("{GENERATED}\n# {}\n\n{}\n\n", kind.name, described(&schema));
-    let names = (kind.crd)().spec.names;
-    let short = names.short_names.filter(|names| !names.is_empty()).map(|names| names.join("`, `"));
-    let short = short.map(|names| format!(" (`{names}`)")).unwrap_or_default();
+    let mut text = format!("{GENERATED}\n# {}\n\n{}\n\n", kind.name, described(schema));
+    let short = crd["spec"]["names"]["shortNames"].as_array().into_iter().flatten();
+    let short = short.filter_map(Value::as_str).collect::<Vec<_>>().join("`, `");
+    let short = if short.is_empty() { short } else { format!(" (`{short}`)") };
     writeln!(text, "`apiVersion: {}`, `kubectl get {}`{short}.", kind.api_version(), (kind.plural)())?;
     let rules = kind.rules.len();
     writeln!(text, "[{rules} rules](../rules.md#{}) belong to it.", kind.name.to_lowercase())?;
@@ -77,10 +78,8 @@ fn page(kind: &KindInfo, fixtures: &[Fixture]) -> Result<String> {
     Ok(text)
 }
 
-fn schema(kind: &KindInfo) -> Value {
-    let version = (kind.crd)().spec.versions.into_iter().next();
-    let schema = version.and_then(|version| version.schema?.open_api_v3_schema);
-    serde_json::to_value(schema).unwrap_or_default()
+fn schema(crd: &Value) -> &Value {
+    &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 }
 
 /// A description on one line, fit for a table.

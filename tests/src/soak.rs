@@ -1,6 +1,7 @@
 //! How much `make soak` plays.
 
-fn is_full() -> bool {
+/// Whether nothing is left out: `FULL=1`.
+pub fn is_full() -> bool {
     std::env::var_os("FULL").is_some_and(|full| !full.is_empty())
 }
 

@@ -1093,7 +1093,9 @@ catalyst-runner{{- end }}
 {{- end }}
 
 {{- define "concierge.generated.ruleArguments" -}}
+{{- if hasKey .Values.rules.coffee "maxQuantity" }}
 - --coffee-max-quantity={{ int64 .Values.rules.coffee.maxQuantity }}
+{{- end }}
 {{- if .Values.rules.coffee.strictVariantIds }}
 - --coffee-strict-variant-ids
 {{- end }}
@@ -1117,6 +1119,9 @@ catalyst-runner{{- end }}
 {{- end }}
 {{- with .Values.rules.catalyst.previewDomain }}
 - --catalyst-preview-domain={{ . }}
+{{- end }}
+{{- with .Values.rules.catalyst.reservedHosts }}
+- --catalyst-reserved-hosts={{ join "," . }}
 {{- end }}
 {{- with .Values.rules.catalyst.ingressClass }}
 - --catalyst-ingress-class={{ . }}
@@ -1157,16 +1162,36 @@ catalyst-runner{{- end }}
 {{- with .Values.rules.catalyst.deployImage }}
 - --catalyst-deploy-image={{ . }}
 {{- end }}
+{{- if hasKey .Values.rules.catalyst "buildMinutes" }}
 - --catalyst-build-minutes={{ int64 .Values.rules.catalyst.buildMinutes }}
+{{- end }}
+{{- if hasKey .Values.rules.catalyst "deployMinutes" }}
 - --catalyst-deploy-minutes={{ int64 .Values.rules.catalyst.deployMinutes }}
+{{- end }}
 {{- with .Values.rules.catalyst.runnerNetworks }}
 - --catalyst-runner-networks={{ join "," . }}
 {{- end }}
+{{- if hasKey .Values.rules.catalyst "maxTtlDays" }}
 - --catalyst-max-ttl-days={{ int64 .Values.rules.catalyst.maxTtlDays }}
+{{- end }}
+{{- if hasKey .Values.rules.catalyst "maxQuotaCpu" }}
 - --catalyst-max-quota-cpu={{ int64 .Values.rules.catalyst.maxQuotaCpu }}
+{{- end }}
+{{- if hasKey .Values.rules.catalyst "maxQuotaMemoryGib" }}
 - --catalyst-max-quota-memory-gib={{ int64 .Values.rules.catalyst.maxQuotaMemoryGib }}
+{{- end }}
+{{- if hasKey .Values.rules.catalyst "maxVolumes" }}
+- --catalyst-max-volumes={{ int64 .Values.rules.catalyst.maxVolumes }}
+{{- end }}
+{{- if hasKey .Values.rules.catalyst "maxStorageGib" }}
+- --catalyst-max-storage-gib={{ int64 .Values.rules.catalyst.maxStorageGib }}
+{{- end }}
+{{- if hasKey .Values.rules.orasi "maxContentBytes" }}
 - --orasi-max-content-bytes={{ int64 .Values.rules.orasi.maxContentBytes }}
+{{- end }}
+{{- if hasKey .Values.rules.orasi "maxTags" }}
 - --orasi-max-tags={{ int64 .Values.rules.orasi.maxTags }}
+{{- end }}
 {{- with .Values.rules.orasi.documentUnhiders }}
 - --orasi-document-unhiders={{ join "," . }}
 {{- end }}

@@ -256,6 +256,7 @@ securityContext:
 {{- end }}
 {{- end }}
 {{ include "concierge.generated.ruleArguments" . }}
+- --catalyst-reserved-namespaces={{ .Release.Namespace }}
 {{- end }}
 
 {{/* The RoleBindings that give the reconciler rights in single namespaces: NAMESPACE/NAME,... */}}

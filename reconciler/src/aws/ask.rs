@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::future::BoxFuture;
 
 use super::{Answered, another_document};
-use crate::engine::{Context, Failure};
+use crate::engine::{Context, Failure, Guard};
 
 /// What a service answered when it was asked for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +100,30 @@ where
     Box::pin(ctx.read(operation, call))
 }
 
+/// Makes a call that changes something: that it is not allowed, or not known, is told and no failure.
+pub(crate) fn try_write<'a, T, E>(
+    guard: &'a Guard,
+    operation: &'static str,
+    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+    failure: impl FnOnce(&SdkError<E, HttpResponse>) -> Failure + Send + 'a,
+) -> Answer<'a, Found<T>>
+where
+    T: Send + 'a,
+    E: ProvideErrorMetadata + Send + Sync + 'a,
+{
+    let call: Sent<'a, T, E> = Box::pin(call);
+    let call = async move {
+        let error = match call.await {
+            Ok(value) => return Ok(Found::Present(value)),
+            Err(error) => error,
+        };
+        told(failure(&error), Answered::of(&error).is_some_and(|answered| answered.is_denied()))
+    };
+    Box::pin(guard.write(operation, call))
+}
+
 /// What concerns this operation alone is told; everything else went wrong.
-pub(crate) fn told<T>(why: Failure, denied: bool) -> Result<Found<T>, Failure> {
+fn told<T>(why: Failure, denied: bool) -> Result<Found<T>, Failure> {
     match why {
         Failure::Unsupported(why) => Ok(Found::Unsupported(why)),
         // Of the credentials as a whole, whatever the status.

@@ -1,6 +1,6 @@
 //! The SDK's requests over our own HTTP client: one TLS library, no redirects, no retries.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, mem, sync::Arc, time::Duration};
 
 use ::http::{Request, Response, header::CONTENT_LENGTH};
 use aws_smithy_runtime_api::client::{
@@ -11,6 +11,8 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::trust::{Trust, TrustError};
 use crate::{common::http, engine::note_status};
@@ -24,6 +26,11 @@ const KEPT: usize = 4;
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends `request`.
     fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Broken>>;
+
+    /// The same on a connection of its own: one that is kept may be dead, and nobody has said so.
+    fn send_afresh(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Broken>> {
+        self.send(request)
+    }
 }
 
 /// Why a call has no answer.
@@ -45,26 +52,56 @@ pub enum Broken {
 pub(super) struct Http {
     kept: reqwest::Client,
     fresh: reqwest::Client,
+    /// Until when no connection is believed that was kept before.
+    doubted: Mutex<Option<Instant>>,
+}
+
+/// Doubts the kept connections unless the answer to a call on one of them came.
+struct Awaited<'a>(&'a Http);
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        *self.0.doubted.lock() = Some(Instant::now() + http::IDLE);
+    }
 }
 
 impl Http {
     pub(super) fn new(trust: &Trust, connect: Duration) -> Result<Self, TrustError> {
-        Ok(Self { kept: trust.client(connect, KEPT)?, fresh: trust.client(connect, 0)? })
+        let doubted = Mutex::default();
+        Ok(Self { kept: trust.client(connect, KEPT)?, fresh: trust.client(connect, 0)?, doubted })
     }
 
     /// On a kept connection that the service is just closing, a request that never arrived looks the same as one that was lost
     /// half-way. So what must not be sent twice gets a connection of its own: IAM's calls that change something.
-    fn client(&self, body: &[u8]) -> &reqwest::Client {
+    ///
+    /// When a call on a kept connection has no answer, the others may be dead too, as after a restart of the service that nobody told us of,
+    /// and each would cost another time-out. None of them is used again until they are closed for having been idle.
+    fn is_kept(&self, body: &[u8]) -> bool {
         let changes = body.starts_with(b"Action=")
             && ![&b"Action=Get"[..], b"Action=List"].iter().any(|read| body.starts_with(read));
-        if changes { &self.fresh } else { &self.kept }
+        !changes && self.doubted.lock().is_none_or(|until| until < Instant::now())
+    }
+
+    async fn send_on_kept(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Broken> {
+        let awaited = Awaited(self);
+        let answer = exchange(self.kept.clone(), request).await;
+        if !matches!(answer, Err(Broken::Lost(_))) {
+            mem::forget(awaited);
+        }
+        answer
     }
 }
 
 impl Transport for Http {
     fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Broken>> {
-        let client = self.client(request.body()).clone();
-        Box::pin(exchange(client, request))
+        match self.is_kept(request.body()) {
+            true => Box::pin(self.send_on_kept(request)),
+            false => self.send_afresh(request),
+        }
+    }
+
+    fn send_afresh(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Broken>> {
+        Box::pin(exchange(self.fresh.clone(), request))
     }
 }
 
@@ -103,15 +140,45 @@ async fn call(transport: Arc<dyn Transport>, request: HttpRequest) -> Result<Htt
     let (parts, body) = request.into_parts();
     // All that is sent here is in memory.
     let body = body.bytes().ok_or_else(|| ConnectorError::user("the body is a stream".into()))?.to_vec();
+    let is_iam = body.starts_with(b"Action=");
     let answer = transport.send(Request::from_parts(parts, body)).await.map_err(|broken| match broken {
         Broken::TooLong => ConnectorError::other(broken.into(), None),
         _ => ConnectorError::io(broken.into()),
     })?;
     note_status(answer.status().as_u16());
+    if is_iam && is_anothers(&answer) {
+        let broken = Broken::Lost("something else answered in the service's place".to_owned());
+        return Err(ConnectorError::io(broken.into()));
+    }
     let answer = as_s3_calls_it(answer);
     // The SDK logs answers on the level trace, and what it has in memory with its contents: that may be a secret key.
     let unshown = |body: Vec<u8>| SdkBody::from_body_1_x(reqwest::Body::from(body));
     HttpResponse::try_from(answer.map(unshown)).map_err(|error| ConnectorError::other(error.into(), None))
+}
+
+/// Whether what looks like a success is none of IAM's, but a page for people. The SDK does not look into most of them, and a key that is
+/// said to be deleted is looked for no more. Services that are no AWS call their documents as they like; all are answers or results.
+fn is_anothers(answer: &Response<Vec<u8>>) -> bool {
+    let body = answer.body();
+    let is_answer = |root: &str| ["Response", "Result"].iter().any(|last| root.ends_with(last));
+    let tells_of_errors =
+        ["<Error", "<Fault"].iter().any(|mark| String::from_utf8_lossy(body).contains(mark));
+    // To what returns something, the SDK takes nothing for no answer.
+    let is_said = body.is_empty() || root(body).is_some_and(is_answer) && !tells_of_errors;
+    answer.status().is_success() && !is_said
+}
+
+/// The name of an XML document's root element, without the prefix of its namespace.
+fn root(body: &[u8]) -> Option<&str> {
+    let mut rest = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim_start();
+    for (opens, closes) in [("<?", "?>"), ("<!--", "-->")] {
+        while let Some(inside) = rest.strip_prefix(opens) {
+            rest = inside.split_once(closes)?.1.trim_start();
+        }
+    }
+    let name =
+        rest.strip_prefix('<')?.split(|char: char| char.is_whitespace() || "/>".contains(char)).next()?;
+    name.rsplit(':').next()
 }
 
 /// Roots of answers that services call otherwise than S3 does; what is in them is the same. The SDK would take them for other documents.

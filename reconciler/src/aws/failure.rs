@@ -15,12 +15,19 @@ use crate::{
     engine::Failure,
 };
 
+/// The code in an error of a form that the SDK does not expect: Ceph's gateway writes those of IAM as S3 does.
+fn code_in(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.contains("<Error>"))?;
+    let (_, rest) = text.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code).filter(|code| !code.is_empty())
+}
+
 /// What a service answered without success. A call that has no answer has none of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// The service's word for it: `NoSuchBucket`. Answers to HEAD have none.
+    /// The service's word for it: `NoSuchBucket`. Answers to HEAD have none; where they say that nothing is there, the SDK's is `NotFound`.
     pub code: Option<&'a str>,
 }
 
@@ -28,12 +35,24 @@ impl<'a> Answered<'a> {
     /// What the service answered, if it did.
     pub fn of<E: ProvideErrorMetadata>(error: &'a SdkError<E, HttpResponse>) -> Option<Self> {
         let SdkError::ServiceError(service) = error else { return None };
-        Some(Self { status: service.raw().status().as_u16(), code: service.err().code() })
+        let code = service.err().code().or_else(|| code_in(service.raw().body().bytes()?));
+        Some(Self { status: service.raw().status().as_u16(), code })
     }
 
-    /// What was asked for is not there: 404, with one of these codes or with none.
+    /// What was asked for is not there: 404, with one of these codes.
     pub fn is_missing(&self, codes: &[&str]) -> bool {
-        self.status == 404 && self.code.is_none_or(|code| codes.contains(&code))
+        self.status == 404 && self.code.is_some_and(|code| codes.contains(&code))
+    }
+
+    /// Something else answers in the service's place, such as an ingress without the service behind it, or sends us elsewhere. That nothing
+    /// is there is not known then.
+    fn is_anothers(&self) -> bool {
+        matches!(self.status, 300..=399 | 404) && self.code.is_none_or(|code| code == "NotFound")
+    }
+
+    /// What was asked for is elsewhere. In the service's own words, if there are any.
+    pub fn is_redirect(&self) -> bool {
+        matches!(self.status, 301 | 307)
     }
 
     /// The service answered with success and another document than asked for: it does not know the sub-resource. Ceph's gateway
@@ -114,7 +133,7 @@ where
             let said = service.err().message();
             let message = told(operation, &answered, said, raw);
             match answered.names_nobody(said) {
-                true => Failure::DependencyMissing(message),
+                true => Failure::NotKnownYet(message),
                 false => class(&answered, message, retry_after(raw, now)),
             }
         }
@@ -140,7 +159,9 @@ fn class(answered: &Answered<'_>, message: String, retry_after: Option<Duration>
         _ if answered.is_unauthorised() => Failure::Auth(message),
         _ if answered.is_throttled() => Failure::Throttled { message, retry_after },
         _ if answered.is_unsupported() => Failure::Unsupported(message),
-        _ if answered.is_ambiguous() || answered.is_another_document() => Failure::Ambiguous(message),
+        _ if answered.is_ambiguous() || answered.is_another_document() || answered.is_anothers() => {
+            Failure::Ambiguous(message)
+        }
         404 => Failure::DependencyMissing(message),
         // A number of users, keys or versions that is full does not become smaller by itself.
         409 if answered.code == Some("LimitExceeded") => Failure::Invalid(message),
@@ -161,6 +182,9 @@ fn told(operation: &str, answered: &Answered<'_>, said: Option<&str>, raw: &Http
     }
     if let Some(region) = raw.headers().get("x-amz-bucket-region").filter(|_| answered.status == 301) {
         return format!("{operation}: the bucket is in the region {}", Redaction::default().apply(region));
+    }
+    if answered.is_anothers() {
+        return format!("{operation} was answered {}, and not in the words of the service", answered.status);
     }
     let code = answered.code.map_or_else(|| answered.status.to_string(), str::to_owned);
     let said = said.map(|said| format!(": {}", Redaction::default().apply(said))).unwrap_or_default();

@@ -23,7 +23,7 @@ mod failure;
 mod identity;
 mod trust;
 
-pub(crate) use ask::{Answer, Found, Sent, ask, told};
+pub(crate) use ask::{Answer, Found, Sent, ask, try_write};
 pub use connector::{Broken, Transport};
 pub use failure::{Answered, another_document, failure, region_of};
 pub use identity::{Caller, Sts};
@@ -79,6 +79,11 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     /// Where these are, and in which region.
     at: (Url, String),
+    /// Where users are, where the provider has them.
+    iam_at: Option<Url>,
+    /// Where it is told whose keys these are, where the provider tells.
+    sts_at: Option<Url>,
+    transport: Arc<dyn Transport>,
     /// Users, their keys and policies, where the provider has them.
     pub iam: Option<aws_sdk_iam::Client>,
     /// Whose keys these are, where the provider tells.
@@ -126,9 +131,36 @@ impl Clients {
         Self {
             s3: aws_sdk_s3::Client::from_conf(s3.build()),
             at: (endpoint.s3.clone(), endpoint.region.clone()),
+            iam_at: endpoint.iam.clone(),
+            sts_at: endpoint.sts.clone(),
+            transport: transport.clone(),
             iam: iam.map(aws_sdk_iam::Client::from_conf),
             sts: sts.map(|url| Sts::new(transport, url, endpoint.region.clone(), credentials)),
         }
+    }
+
+    /// Whether S3 answers at all, whatever it says.
+    pub(crate) async fn probe(&self) -> bool {
+        self.probe_at(Some(&self.at.0)).await
+    }
+
+    /// The same of IAM.
+    pub(crate) async fn probe_iam(&self) -> bool {
+        self.probe_at(self.iam_at.as_ref()).await
+    }
+
+    /// The same of STS.
+    pub(crate) async fn probe_sts(&self) -> bool {
+        self.probe_at(self.sts_at.as_ref()).await
+    }
+
+    /// Without a signature: it asks for nothing that would need one.
+    async fn probe_at(&self, url: Option<&Url>) -> bool {
+        let request = url.map(|url| http::Request::head(url.as_str()).body(Vec::new()));
+        let Some(Ok(request)) = request else { return false };
+        let answer = self.transport.send_afresh(request).await;
+        // What stands before a service that is not there answers with one of these.
+        answer.is_ok_and(|answer| !matches!(answer.status().as_u16(), 404 | 500 | 502..=504))
     }
 
     /// The same for buckets of another region. Signatures name it; so does the address, where that of the provider names its own.

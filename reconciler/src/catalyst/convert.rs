@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use concierge_shared::catalyst::{EnvVar, Quantity, Resources, VolumeClaim};
+use concierge_shared::catalyst::{EnvVar, Quantity, Resources, VolumeClaim, bounds::Amounts};
 use k8s_openapi::{
     api::core::v1::{
         self as core, EnvVarSource, PersistentVolumeClaimSpec, ResourceFieldSelector, ResourceRequirements,
@@ -28,6 +28,15 @@ pub(super) fn resources(resources: &Resources) -> ResourceRequirements {
         requests: amounts(resources.requests.as_ref()),
         claims: resources.claims.clone(),
     }
+}
+
+/// What a container asks for and may use that says nothing itself.
+pub(super) fn needs(requests: Amounts, limits: Amounts) -> ResourceRequirements {
+    let amounts = |Amounts { cpu, memory }: Amounts| {
+        let all = [("cpu", cpu), ("memory", memory)];
+        Some(all.map(|(name, amount)| (name.to_owned(), resource::Quantity(amount.to_owned()))).into())
+    };
+    ResourceRequirements { requests: amounts(requests), limits: amounts(limits), claims: None }
 }
 
 pub(super) fn variable(variable: &EnvVar) -> core::EnvVar {

@@ -8,6 +8,7 @@
 //! | `source`, `builds` | which commits, and the images that are built of them |
 //! | `deploy` | the Job that deploys what a source says |
 //! | `configured`, `workload`, `service` | what runs where the configuration alone says so |
+//! | `checkout` | the source in mode development |
 //! | `wishes`, `basis` | all that is wanted, in order |
 //! | `observe` | what there is of it |
 //! | `part` | the parts of an environment, with a condition for each |
@@ -17,6 +18,7 @@
 
 mod basis;
 mod builds;
+mod checkout;
 mod configured;
 mod deploy;
 mod expiry;
@@ -42,7 +44,7 @@ use concierge_shared::{
 use jiff::Timestamp;
 
 use self::{
-    expiry::{Done, EXPIRING, Expiry, Stage},
+    expiry::{EXPIRING, Expiry, Stage, Told},
     part::Parts,
 };
 use super::means::Means;
@@ -57,12 +59,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(20);
 /// Makes environments real.
 pub(super) struct EnvironmentReconciler {
     means: Means,
-    done: Done,
+    told: Told,
 }
 
 impl EnvironmentReconciler {
     pub(super) fn new(means: Means) -> Self {
-        Self { means, done: Done::default() }
+        Self { means, told: Told::default() }
     }
 }
 
@@ -74,8 +76,10 @@ pub(super) enum Observed {
 }
 
 /// What there is of an environment that stays.
+#[derive(Default)]
 pub(super) struct Here {
-    namespace: String,
+    /// Its namespace; none while another of this name is not gone, and that of before while it moves.
+    namespace: Option<String>,
     url: Option<String>,
     /// By container.
     images: BTreeMap<String, String>,
@@ -85,8 +89,6 @@ pub(super) struct Here {
     expiry: Option<Expiry>,
     /// Whether people are still to be told of the end.
     tell: bool,
-    /// Whether it is still to be deleted, since its ttl is over.
-    expire: bool,
 }
 
 /// One thing to do.
@@ -94,8 +96,6 @@ pub(super) enum Step {
     Child(ChildStep),
     /// Tell people that it ends soon.
     Tell(Expiry),
-    /// Delete it, since its ttl is over.
-    Expire(Expiry),
 }
 
 impl fmt::Display for Step {
@@ -103,7 +103,6 @@ impl fmt::Display for Step {
         match self {
             Step::Child(step) => step.fmt(f),
             Step::Tell(_) => f.write_str("tell that it ends soon"),
-            Step::Expire(_) => f.write_str("delete the Environment, whose ttl is over"),
         }
     }
 }
@@ -129,9 +128,7 @@ impl Reconcile for EnvironmentReconciler {
         let mut here = observe::here(ctx, &self.means, environment).await?;
         here.expiry = Expiry::of(environment, ctx.now());
         if let Some(expiry) = &here.expiry {
-            let known = self.done.is_told(environment, expiry);
-            here.tell = expiry.stage == Stage::Soon && !known;
-            here.expire = expiry.stage == Stage::Over && !expiry.kept && !self.done.is_over(environment);
+            here.tell = expiry.stage == Stage::Soon && !self.told.has(environment, expiry);
         }
         Ok(Observed::Here(Box::new(here)))
     }
@@ -153,15 +150,15 @@ impl Reconcile for EnvironmentReconciler {
         match step {
             Step::Child(step) => guard.take_child_step(environment, step).await,
             Step::Tell(expiry) => {
-                self.done.note_told(environment, expiry);
+                self.told.note(environment, expiry);
                 Ok(Outcome::new(ConditionReason::Deleting, expiry.message()))
             }
-            Step::Expire(expiry) => {
-                guard.delete_owned(environment).await?;
-                self.done.note_over(environment);
-                Ok(Outcome::new(ConditionReason::Deleted, format!("its ttl was over at {}", expiry.text())))
-            }
         }
+    }
+
+    /// One that is kept does not end.
+    fn ends_at(&self, environment: &Environment) -> Option<Timestamp> {
+        Expiry::end_of(environment).filter(|_| !environment.is_kept())
     }
 
     fn note_place(&self, (): &(), step: &Step, _: &EnvironmentStatus, noted: &mut EnvironmentStatus) -> bool {
@@ -187,7 +184,7 @@ impl Reconcile for EnvironmentReconciler {
 
     fn report(&self, _: &Environment, observed: &Observed, status: &mut EnvironmentStatus) {
         let Observed::Here(here) = observed else { return };
-        status.namespace = Some(here.namespace.clone());
+        status.namespace = here.namespace.clone();
         status.namespace_uid = here.parts.namespace_uid().map(str::to_owned);
         status.url = here.url.clone();
         status.images = (!here.images.is_empty()).then(|| here.images.clone());
@@ -201,8 +198,8 @@ impl Reconcile for EnvironmentReconciler {
         }
     }
 
-    fn phase(&self, _: &Environment, _: &Checks, status: &mut EnvironmentStatus) {
-        status.phase = Some(phase::of(status));
+    fn phase(&self, environment: &Environment, _: &Checks, status: &mut EnvironmentStatus) {
+        status.phase = Some(phase::of(environment, status));
     }
 
     /// That it is there is enough: what it says is judged with the Environment.
@@ -238,11 +235,9 @@ impl Here {
             Stage::Soon => told(plan).at(expiry.due()),
             Stage::Later => plan.at(expiry.due()),
         };
-        match (self.tell, self.expire) {
-            (true, _) => plan.with(Planned { independent: true, ..Planned::new(Step::Tell(expiry.clone())) }),
-            // Nothing is made for what is about to go.
-            (_, true) => Plan { steps: vec![Planned::new(Step::Expire(expiry.clone()))], ..plan },
-            _ => plan,
+        if !self.tell {
+            return plan;
         }
+        plan.with(Planned { independent: true, ..Planned::new(Step::Tell(expiry.clone())) })
     }
 }

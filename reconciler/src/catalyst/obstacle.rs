@@ -1,7 +1,5 @@
 //! What keeps that which is deployed from running, and what to do about it: in the same words, whoever looked.
 
-use std::process::ExitCode;
-
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
 /// The longest text of another program that is passed on, in characters.
@@ -42,8 +40,8 @@ const CODES: [(Obstacle, u8, &str); 9] = [
 ];
 
 impl Obstacle {
-    pub(super) fn exit_code(self) -> ExitCode {
-        CODES.iter().find(|(one, ..)| *one == self).map_or(ExitCode::FAILURE, |(_, code, _)| (*code).into())
+    pub(super) fn exit_code(self) -> u8 {
+        CODES.iter().find(|(one, ..)| *one == self).map_or(1, |(_, code, _)| *code)
     }
 
     pub(super) fn of_exit_code(code: i32) -> Self {
@@ -56,6 +54,10 @@ impl Obstacle {
     }
 }
 
+/// How the names of the chart's policies for environments end, by which the API server names the one that refuses.
+const POLICIES: [&str; 3] =
+    ["-environment-services'", "-environment-persistentvolumeclaims'", "-environment-pods'"];
+
 /// What `words` mean with which the API server refused something, and what to do.
 pub(super) fn of_refusal(words: &str) -> Option<(Obstacle, &'static str)> {
     let has = |part: &str| words.contains(part);
@@ -63,6 +65,14 @@ pub(super) fn of_refusal(words: &str) -> Option<(Obstacle, &'static str)> {
         Some((
             Obstacle::PodRefused,
             "pods of an environment may not be privileged, nor use the host's folders, network and ports; take that out",
+        ))
+    } else if has("exceeded quota") && (has("requests.storage=") || has("persistentvolumeclaims=")) {
+        let remedy = "ask for less storage and fewer volumes, or an operator raises rules.catalyst.maxStorageGib and maxVolumes";
+        Some((Obstacle::QuotaExceeded, remedy))
+    } else if POLICIES.iter().any(|policy| has(policy)) {
+        Some((
+            Obstacle::Forbidden,
+            "an environment has Services of type ClusterIP without externalIPs alone, new volumes, and none of other servers in pods, such as nfs and csi; change that, or an operator allows a type that a webhook adds (reconciler.podVolumes)",
         ))
     } else if has("exceeded quota") || has("failed quota") {
         Some((Obstacle::QuotaExceeded, "ask for less, or raise resources.defaultQuota in the Project"))
@@ -122,7 +132,7 @@ fn not_pulled(one: &ContainerStatus, reason: &str) -> String {
 }
 
 /// How a container went wrong that does not run, or ended too often before.
-fn ended(one: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+pub(super) fn ended(one: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     let runs = one.state.as_ref().is_some_and(|state| state.running.is_some());
     if one.ready || (runs && one.restart_count < RESTARTS) {
         return None;
@@ -253,6 +263,23 @@ mod tests {
                 "take that out",
             ),
             ("exceeded quota: default-quota", Obstacle::QuotaExceeded, "raise resources.defaultQuota"),
+            (
+                "exceeded quota: default-quota, requested: requests.storage=99Gi, used: requests.storage=0",
+                Obstacle::QuotaExceeded,
+                "rules.catalyst.maxStorageGib",
+            ),
+            (
+                "services \"web\" is forbidden: ValidatingAdmissionPolicy 'concierge-environment-services' with binding \
+                 'concierge-environment-services' denied request: a Service is of type ClusterIP",
+                Obstacle::Forbidden,
+                "of type ClusterIP without externalIPs alone",
+            ),
+            (
+                "pods \"web-1\" is forbidden: ValidatingAdmissionPolicy 'concierge-environment-pods' with binding \
+                 'concierge-environment-pods' denied request: a Pod has no volumes of other types than",
+                Obstacle::Forbidden,
+                "none of other servers",
+            ),
             ("no", Obstacle::Forbidden, "change"),
         ] {
             let (obstacle, message) = not_created(words);

@@ -209,7 +209,8 @@ impl Reconcile for AccountReconciler {
     fn implicit_users(&self, ctx: &Context, account: &TerminalAccount) -> Option<ImplicitUsers> {
         let (settings, (namespace, name)) = (&ctx.rules().coffee, name_of(account));
         let key = implicit_users_key(settings, namespace, name)?;
-        Some(ImplicitUsers { key, everywhere: serves_the_cluster(settings, namespace, name) })
+        let everywhere = serves_the_cluster(settings, namespace, name);
+        Some(ImplicitUsers { key, everywhere, all: !everywhere })
     }
 
     fn is_used_by(&self, ctx: &Context, account: &TerminalAccount, user: &Stored) -> bool {
@@ -227,8 +228,9 @@ impl Reconcile for AccountReconciler {
         account.status.as_ref().and_then(|status| status.user_id.clone()).into_iter().collect()
     }
 
-    fn wakes(&self, ctx: &Context, account: &TerminalAccount) -> Vec<ObjectKey> {
-        let Some(ImplicitUsers { key, .. }) = self.implicit_users(ctx, account) else { return Vec::new() };
+    fn wakes(&self, ctx: &Context, versions: &[&TerminalAccount]) -> Vec<ObjectKey> {
+        let implicit = versions.last().and_then(|account| self.implicit_users(ctx, account));
+        let Some(ImplicitUsers { key, .. }) = implicit else { return Vec::new() };
         let users = KINDS.iter().flat_map(|kind| ctx.lookup().select(kind.name, &key).objects);
         users.map(|user| ObjectKey::from(&user)).collect()
     }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use super::{
     client::{Address, operation},
-    connection::{Connection, Shops, account_to_wake},
+    connection::{Connection, Shops, accounts_to_wake},
     placing::{addresses, place_of, postal},
 };
 use crate::common::recorded::by_others;
@@ -196,8 +196,8 @@ impl Reconcile for AddressReconciler {
         address.status.as_ref().and_then(|status| status.address_id.clone()).into_iter().collect()
     }
 
-    fn wakes(&self, ctx: &Context, address: &CoffeeAddress) -> Vec<ObjectKey> {
-        account_to_wake(ctx, address)
+    fn wakes(&self, ctx: &Context, versions: &[&CoffeeAddress]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     client::{App, NewApp, operation},
-    connection::{Connection, Shops, account_to_wake},
+    connection::{Connection, Shops, accounts_to_wake},
 };
 use crate::common::{
     minted::{self, Observed, Step},
@@ -153,8 +153,8 @@ impl Reconcile for AppReconciler {
         minted::policy()
     }
 
-    fn wakes(&self, ctx: &Context, app: &CoffeeApp) -> Vec<ObjectKey> {
-        account_to_wake(ctx, app)
+    fn wakes(&self, ctx: &Context, versions: &[&CoffeeApp]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::{
     client::{Card, Error, SecretText, operation},
-    connection::{Connection, Shops, account_to_wake, failure},
+    connection::{Connection, Shops, accounts_to_wake, failure},
 };
 use crate::common::recorded::by_others;
 use crate::common::standing::{PRESENT, SOON, Standing, is_gone, standing, trouble};
@@ -199,8 +199,8 @@ impl Reconcile for CardReconciler {
         card.status.as_ref().and_then(|status| status.card_id.clone()).into_iter().collect()
     }
 
-    fn wakes(&self, ctx: &Context, card: &CoffeeCard) -> Vec<ObjectKey> {
-        account_to_wake(ctx, card)
+    fn wakes(&self, ctx: &Context, versions: &[&CoffeeCard]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }
 

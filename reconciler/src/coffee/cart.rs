@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use super::{
     client::{NewOrder, Order},
-    connection::{Connection, Shops, account_to_wake},
+    connection::{Connection, Shops, accounts_to_wake},
     placing::{self, PLACED, Placeable, REFUSALS},
 };
 use crate::common::{
@@ -222,8 +222,8 @@ impl Reconcile for CartReconciler {
         cart.spec.convert_to_order == Some(true) && !cart.is_final()
     }
 
-    fn wakes(&self, ctx: &Context, cart: &CoffeeCart) -> Vec<ObjectKey> {
-        account_to_wake(ctx, cart)
+    fn wakes(&self, ctx: &Context, versions: &[&CoffeeCart]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }
 

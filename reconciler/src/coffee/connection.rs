@@ -235,14 +235,14 @@ pub(super) fn account_of<K: UsesAccount>(ctx: &Context, object: &K) -> Result<Ob
     }
 }
 
-/// The account to wake when an object that uses it changes or goes: one that is being deleted may be waiting for that. An object
+/// The accounts to wake when an object that uses them changes or goes: one that is being deleted may be waiting for that. An object
 /// that never got our finalizer goes without being seen to be deleted.
-pub(super) fn account_to_wake<K: UsesAccount>(ctx: &Context, object: &K) -> Vec<ObjectKey> {
+pub(super) fn accounts_to_wake<K: UsesAccount>(ctx: &Context, versions: &[&K]) -> Vec<ObjectKey> {
     let is_leaving = |key: &ObjectKey| match ctx.lookup().find(key.kind, &key.namespace, &key.name) {
         Found::Present(account) => account.meta().deletion_timestamp.is_some(),
         Found::Absent | Found::Unknown => false,
     };
-    account_of(ctx, object).into_iter().filter(is_leaving).collect()
+    versions.iter().flat_map(|object| account_of(ctx, *object)).filter(is_leaving).collect()
 }
 
 /// Whose token it is was checked, and it is not the account's user's.

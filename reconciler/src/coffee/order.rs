@@ -19,7 +19,7 @@ use self::{
 };
 use super::{
     address, card,
-    connection::{Connection, Shops, account_to_wake},
+    connection::{Connection, Shops, accounts_to_wake},
     placing::{self, REFUSALS},
 };
 use crate::common::{recorded::by_others, standing::is_asked};
@@ -187,8 +187,8 @@ impl Reconcile for OrderReconciler {
         !order.is_placed() && !order.is_final()
     }
 
-    fn wakes(&self, ctx: &Context, order: &CoffeeOrder) -> Vec<ObjectKey> {
-        account_to_wake(ctx, order)
+    fn wakes(&self, ctx: &Context, versions: &[&CoffeeOrder]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     client::{User, operation},
-    connection::{Connection, Shops, account_to_wake},
+    connection::{Connection, Shops, accounts_to_wake},
 };
 use crate::common::standing::{Standing, last_look, standing, trouble};
 use crate::engine::{
@@ -104,8 +104,8 @@ impl Reconcile for ProfileReconciler {
         false
     }
 
-    fn wakes(&self, ctx: &Context, profile: &CoffeeProfile) -> Vec<ObjectKey> {
-        account_to_wake(ctx, profile)
+    fn wakes(&self, ctx: &Context, versions: &[&CoffeeProfile]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }
 

@@ -19,7 +19,7 @@ use self::{
 };
 use super::{
     client::{Subscription, operation},
-    connection::{Connection, Shops, account_to_wake},
+    connection::{Connection, Shops, accounts_to_wake},
     placing::{self, REFUSALS},
 };
 use crate::common::standing::{PRESENT, Standing, is_target_ready, last_look, standing, trouble, written};
@@ -204,7 +204,7 @@ impl Reconcile for SubscriptionReconciler {
         !subscription.is_final()
     }
 
-    fn wakes(&self, ctx: &Context, subscription: &CoffeeSubscription) -> Vec<ObjectKey> {
-        account_to_wake(ctx, subscription)
+    fn wakes(&self, ctx: &Context, versions: &[&CoffeeSubscription]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     client::{Token, operation},
-    connection::{Connection, Shops, account_to_wake},
+    connection::{Connection, Shops, accounts_to_wake},
 };
 use crate::common::{
     minted::{self, Observed, Step},
@@ -159,8 +159,8 @@ impl Reconcile for TokenReconciler {
         minted::policy()
     }
 
-    fn wakes(&self, ctx: &Context, token: &TerminalToken) -> Vec<ObjectKey> {
-        account_to_wake(ctx, token)
+    fn wakes(&self, ctx: &Context, versions: &[&TerminalToken]) -> Vec<ObjectKey> {
+        accounts_to_wake(ctx, versions)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::engine::{Failure, note_status, retry::LONGEST_PAUSE};
 /// The largest answer that is read.
 const LARGEST: usize = 8 << 20;
 /// A service that closes idle connections sooner than this makes calls ambiguous that were merely unlucky.
-const IDLE: Duration = Duration::from_secs(15);
+pub(crate) const IDLE: Duration = Duration::from_secs(15);
 
 /// A client that sends each request once: no retries, no redirects, and no proxy of the environment, which would see the keys and could
 /// answer in the service's place. Time-outs of whole calls are the engine's. A connection that does not

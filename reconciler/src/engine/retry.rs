@@ -12,8 +12,8 @@ use super::{cluster::objects::ObjectKey, schedule::queue::Lane, seams::Random};
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// The longest wait of an object, whoever asks for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 3600);
-/// After how many failures in a row what makes no progress is tried after hours only.
-const PATIENT_AFTER: u32 = 6;
+/// After how many times, some minutes, what makes no progress is tried after hours only.
+const PATIENT_AFTER: u32 = 10;
 /// The middle of what counts as slow.
 const SLOW: Duration = Duration::from_secs(2 * 3600);
 
@@ -50,6 +50,9 @@ pub enum Failure {
     /// Something that the object needs is not there: a Secret, a key in it, another remote thing. Retried with back-off.
     #[error("{0}")]
     DependencyMissing(String),
+    /// The service does not know something that the call names; it may be too new. Retried with back-off a few times, then after hours.
+    #[error("{0}")]
+    NotKnownYet(String),
     /// The API server does not let us do what has to be done. Retried with back-off: the right may be given at any time.
     #[error("{0}")]
     Forbidden(String),
@@ -70,7 +73,7 @@ impl Failure {
             Failure::Conflict(_) => ConditionReason::Conflict,
             Failure::Invalid(_) => ConditionReason::Refused,
             Failure::Unsupported(_) => ConditionReason::Unsupported,
-            Failure::DependencyMissing(_) => ConditionReason::ReferencesMissing,
+            Failure::DependencyMissing(_) | Failure::NotKnownYet(_) => ConditionReason::ReferencesMissing,
             Failure::Forbidden(_) => ConditionReason::Forbidden,
             Failure::Ambiguous(_) => ConditionReason::Ambiguous,
         }
@@ -81,6 +84,7 @@ impl Failure {
         match self {
             Failure::Throttled { retry_after: Some(wait), .. } => Requeue::NotBefore(*wait),
             Failure::Invalid(_) | Failure::Unsupported(_) => Requeue::Slow,
+            Failure::NotKnownYet(_) => Requeue::Stalled,
             _ => Requeue::BackOff,
         }
     }
@@ -164,7 +168,7 @@ impl Requeue {
             Requeue::BackOff => Some(failed()),
             Requeue::Stalled => {
                 let wait = failed();
-                let patient = back_off.count(key) > PATIENT_AFTER;
+                let patient = back_off.stalled(key) > PATIENT_AFTER;
                 Some(if patient { spread(SLOW, 0.5, random) } else { wait })
             }
             Requeue::NotBefore(least) => Some(least.min(LONGEST_PAUSE) + failed()),
@@ -199,6 +203,8 @@ pub struct BackOff(Mutex<HashMap<ObjectKey, Failures>>);
 struct Failures {
     generation: Option<i64>,
     count: u32,
+    /// How many of them were [`Requeue::Stalled`]: an outage before them is no reason to wait for hours.
+    stalled: u32,
 }
 
 impl BackOff {
@@ -207,15 +213,19 @@ impl BackOff {
         let mut all = self.0.lock();
         let failures = all.entry(key.clone()).or_default();
         if failures.generation != generation {
-            *failures = Failures { generation, count: 0 };
+            *failures = Failures { generation, ..Failures::default() };
         }
         let most = BASE.saturating_mul(1 << failures.count.min(20)).min(CAP);
         failures.count = failures.count.saturating_add(1);
         most.mul_f64(random.unit())
     }
 
-    fn count(&self, key: &ObjectKey) -> u32 {
-        self.0.lock().get(key).map_or(0, |failures| failures.count)
+    /// Notes that the last failure of `key` was one without progress; how many were.
+    fn stalled(&self, key: &ObjectKey) -> u32 {
+        let mut all = self.0.lock();
+        let failures = all.entry(key.clone()).or_default();
+        failures.stalled = failures.stalled.saturating_add(1);
+        failures.stalled
     }
 
     /// Forgets the failures of `key`: it went well, or is gone, or somebody asked for it.

@@ -16,7 +16,6 @@ pub trait Random: Send + Sync + 'static {
     /// A number from 0 up to, but not including, 1.
     fn unit(&self) -> f64;
 
-    /// 128 bits.
     fn bits(&self) -> u128;
 
     /// An id that nothing else has: 32 hexadecimal digits.

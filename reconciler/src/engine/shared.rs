@@ -1,6 +1,10 @@
 //! What all runs share.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use concierge_shared::{
     admission::{lookup::Found, rule::Enforcement},
@@ -13,7 +17,8 @@ use super::{
     account::Accounts,
     children::{ChildCache, Remembered},
     cluster::{
-        Cluster, Target,
+        Cluster, ClusterError, Target,
+        lists::{Lists, Visit},
         objects::{Newer, ObjectKey, ObjectReader, Objects},
     },
     lease::Term,
@@ -80,8 +85,11 @@ pub(crate) struct Shared {
     /// What is known of children.
     pub(crate) remembered: Remembered,
     pub(crate) calls: Calls,
+    pub(crate) lists: Lists,
     /// Held while an object lets its Secrets go: of two that share one and go together, one has to be the last.
     pub(crate) releasing: tokio::sync::Mutex<()>,
+    /// What tells this cluster from any other, once it is known.
+    pub(crate) cluster_uid: OnceLock<String>,
     /// The kinds that this engine reconciles.
     pub(crate) kinds: HashMap<&'static str, Arc<dyn ObjectReader>>,
 }
@@ -97,6 +105,23 @@ impl Shared {
     pub(crate) fn target(&self, key: &ObjectKey) -> Option<Target> {
         let resource = self.kinds.get(key.kind)?.resource();
         Some(Target { resource, namespace: key.namespace.clone(), name: key.name.clone() })
+    }
+
+    /// Shows `visit` each object of a kind as it is stored now, in `namespace` or in all when it is empty.
+    ///
+    /// # Errors
+    /// When the API server does not tell. Of a kind that is not installed there are no objects.
+    pub(crate) async fn list(
+        &self,
+        kind: &'static str,
+        namespace: &str,
+        visit: Visit,
+    ) -> Result<(), ClusterError> {
+        let Some(reader) = self.kinds.get(kind) else { return Ok(()) };
+        match self.lists.read(&self.cluster, (kind, reader), namespace, visit).await {
+            Err(ClusterError::NotFound) => Ok(()),
+            read => read,
+        }
     }
 
     /// Whether an object is ready; `None` when that can't be told, or its kind is not reconciled here.

@@ -1,9 +1,11 @@
-//! Orasi: storages and connectors are looked at, as far as anybody can from here; pipelines are as ready as what they refer to, and
-//! configurations are published.
+//! Orasi: documents are put where their Storages say; storages and connectors are looked at, as far as anybody can from here; pipelines
+//! are as ready as what they refer to, and configurations are published.
 
 mod bucket;
 mod configuration;
 mod connector;
+mod counts;
+mod document;
 mod looks;
 mod pipeline;
 mod reach;
@@ -14,6 +16,7 @@ mod target;
 
 use std::time::Duration;
 
+pub use counts::DocumentCounts;
 pub use services::{Net, Services, StatusAndBody};
 
 use crate::engine::Kinds;
@@ -22,13 +25,18 @@ use crate::engine::Kinds;
 ///
 /// # Errors
 /// When there is no HTTP client.
-pub fn add(kinds: Kinds, connect_timeout: Duration) -> anyhow::Result<Kinds> {
-    Ok(self::kinds(kinds, &Services::over_sockets(connect_timeout)?))
+pub fn add(kinds: Kinds, connect_timeout: Duration, counts: &DocumentCounts) -> anyhow::Result<Kinds> {
+    Ok(counted(kinds, &Services::over_sockets(connect_timeout)?, counts))
 }
 
 /// Adds them with services that are reached in another way.
 pub fn kinds(kinds: Kinds, services: &Services) -> Kinds {
+    counted(kinds, services, &DocumentCounts::default())
+}
+
+fn counted(kinds: Kinds, services: &Services, counts: &DocumentCounts) -> Kinds {
     within_the_cluster(kinds)
+        .with(document::DocumentReconciler { services: services.clone(), counts: counts.clone() })
         .with(storage::StorageReconciler::new(services))
         .with(connector::ConnectorReconciler::new(services))
 }

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, marker::PhantomData, time::Duration};
 
 use concierge_shared::{
+    index::Stored,
     kind::Kind,
     status::{ConditionReason, ConditionType, Conditions},
 };
@@ -22,7 +23,8 @@ use super::{
     target::Target,
 };
 use crate::engine::{
-    Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile, digest,
+    Account, Checks, Context, Deletion, Failure, Guard, ImplicitUsers, ObjectKey, Outcome, Plan, Reconcile,
+    digest,
 };
 
 /// How often it is looked at while nothing changes.
@@ -43,6 +45,16 @@ pub(super) trait Reachable: Kind<Status: Conditions + Clone + Send + Sync> {
     /// When that can't be told now.
     fn users(&self, _ctx: &Context) -> Result<Option<usize>, Failure> {
         Ok(None)
+    }
+
+    /// Those that use it without naming it.
+    fn implicit_users(&self) -> Option<ImplicitUsers> {
+        None
+    }
+
+    /// Whether `user` is one of them, as far as it may be.
+    fn is_used_by(&self, _user: &Stored) -> bool {
+        true
     }
 
     /// Fills its own fields of the status.
@@ -150,6 +162,14 @@ impl<K: Reachable> Reconcile for Reach<K> {
     /// What was put there through it is its referrers' matter, and they are waited for.
     fn needs_finalizer(&self, _: &K, _: Option<&Observed>) -> bool {
         false
+    }
+
+    fn implicit_users(&self, _: &Context, object: &K) -> Option<ImplicitUsers> {
+        object.implicit_users()
+    }
+
+    fn is_used_by(&self, _: &Context, object: &K, user: &Stored) -> bool {
+        object.is_used_by(user)
     }
 
     fn secrets(&self, object: &K) -> Vec<(String, String)> {

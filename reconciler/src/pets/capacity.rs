@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 /// For how many overfull stores it is remembered which pets came too late.
 const REMEMBERED: usize = 1000;
 
-/// Pets are counted for each run. Only when a store is overfull they are put in order, and only once until pets or stores change.
+/// Pets are counted for each run. Only when a store is overfull they are put in order, and only once until pets or stores of its namespace
+/// change.
 #[derive(Default)]
 pub(super) struct Capacity(Mutex<HashMap<String, Overfull>>);
 
@@ -41,7 +42,8 @@ impl Capacity {
             return false;
         }
         let uid = store.metadata.uid.clone().unwrap_or_default();
-        let editions = [Pet::NAME, PetStore::NAME].map(|kind| lookup.edition(kind));
+        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+        let editions = [Pet::NAME, PetStore::NAME].map(|kind| lookup.edition_in(kind, namespace));
         let of_pet = seniority(&pet.metadata);
         if let Some(known) = self.0.lock().get(&uid)
             && known.editions == editions

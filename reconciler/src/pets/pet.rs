@@ -296,8 +296,9 @@ impl Reconcile for PetReconciler {
     }
 
     /// The store counts its pets.
-    fn wakes(&self, ctx: &Context, pet: &Pet) -> Vec<ObjectKey> {
-        store_of(ctx, pet).1.map(|store| ObjectKey::of(&*store)).into_iter().collect()
+    fn wakes(&self, ctx: &Context, versions: &[&Pet]) -> Vec<ObjectKey> {
+        let stores = versions.iter().filter_map(|pet| store_of(ctx, pet).1);
+        stores.map(|store| ObjectKey::of(&*store)).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use concierge_shared::{
     admission::{review::abridged_of, seen::FEW},
     kind::Kind,
-    pets::{Pet, PetStore, PetStorePhase, PetStoreStatus, Stores, free_pets_key},
+    pets::{Pet, PetStore, PetStorePhase, PetStoreSpec, PetStoreStatus, Stores, free_pets_key},
     status::{ConditionType, Conditions},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -132,14 +132,28 @@ impl Reconcile for PetStoreReconciler {
         key.map(|key| (namespace, key.name.clone())).into_iter().collect()
     }
 
-    /// The pets that name no store may belong to another one now, which then counts them.
-    fn wakes(&self, ctx: &Context, store: &PetStore) -> Vec<ObjectKey> {
+    /// The pets that name no store may belong to another one now, which then counts them. There may be ten thousand: nobody asks them
+    /// because of a description.
+    fn wakes(&self, ctx: &Context, versions: &[&PetStore]) -> Vec<ObjectKey> {
+        let store = match versions {
+            [old, new] if seen_by_pets(old) == seen_by_pets(new) => return Vec::new(),
+            [.., store] => store,
+            [] => return Vec::new(),
+        };
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
         let pets = ctx.lookup().select_in(Pet::NAME, namespace, &free_pets_key(namespace)).objects;
         let stores = Stores::of(ctx.lookup(), namespace);
         let others = stores.iter().filter(|other| other.name() != store.name());
         pets.iter().map(ObjectKey::from).chain(others.map(ObjectKey::of)).collect()
     }
+}
+
+/// What matters of a store to pets: whether it is there and they may be in it, and the service that keeps them.
+fn seen_by_pets(store: &PetStore) -> impl PartialEq {
+    let PetStoreSpec { endpoints, security, rate_limit, .. } = &store.spec;
+    let meta = (&store.metadata.uid, store.metadata.deletion_timestamp.is_some());
+    let room = (store.allowed_tags(), store.requires_tag(), store.max_pets());
+    (meta, room, (endpoints, security, rate_limit))
 }
 
 /// How many pets have tags that the store does not allow, and the first of them. They are looked for only when there are any.

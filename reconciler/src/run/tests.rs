@@ -36,13 +36,17 @@ async fn the_lease_is_given_up_after_the_last_run() {
 #[test]
 fn the_kinds_that_say_so_have_a_reconciler_and_no_others() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let registered: BTreeSet<_> =
-        kinds(Duration::from_secs(5), Installed::default(), &group::Settings::default())
-            .unwrap()
-            .readers
-            .keys()
-            .copied()
-            .collect();
+    let registered: BTreeSet<_> = kinds(
+        Duration::from_secs(5),
+        Installed::default(),
+        &group::Settings::default(),
+        &DocumentCounts::default(),
+    )
+    .unwrap()
+    .readers
+    .keys()
+    .copied()
+    .collect();
     let declared = KINDS.iter().filter(|kind| kind.reconciled).map(|kind| kind.name);
     assert_eq!(registered, declared.collect());
 }

@@ -202,7 +202,7 @@ impl Reconcile for AccessKeyReconciler {
                 "the User does not exist, or does not allow references from namespace {namespace}"
             ))
         })?;
-        let (account, to) = self.providers.connect(ctx, key).await?;
+        let (account, to) = self.providers.connect_to_iam(ctx, key).await?;
         Ok((account, Remote { to, user, user_id }))
     }
 
@@ -225,7 +225,7 @@ impl Reconcile for AccessKeyReconciler {
             Step::Reserve => minted::reserve(guard, key, &secret_name(key)).await,
             Step::Make => self.make(guard, remote, key).await,
             Step::Delete(id) => {
-                self.delete(guard, remote, id, plan::may_be_late(key, guard.now())).await?;
+                self.delete(guard, remote, id, plan::may_be_late(key, id, guard.now())).await?;
                 let message = format!("deleted access key {id} of user {}", remote.user);
                 Ok(Outcome::new(ConditionReason::Deleted, message))
             }
@@ -244,7 +244,10 @@ impl Reconcile for AccessKeyReconciler {
         let before = status.access_key_id.replace(id.to_owned());
         status.previous_access_key_id = before.filter(|before| before != id);
         status.created = Some(true);
-        status.last_rotate_time = intent.created_at.parse().ok().map(written);
+        // A key that is taken over after a restore is as old as the service says, and not listed late.
+        if intent.operation == CREATE {
+            status.last_rotate_time = intent.created_at.parse().ok().map(written);
+        }
         status.last_rotate_request = status.rotate_request.take().or(status.last_rotate_request.take());
     }
 

@@ -18,7 +18,11 @@ use std::{collections::BTreeMap, fmt};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
 use concierge_shared::{
     admission::{reference::Reference, rule::AdmissionRule},
-    s3::{Bucket, BucketStatus, CHILDREN, DeletionPolicy, Tags, policy::Profile},
+    index::Stored,
+    s3::{
+        Bucket, BucketStatus, CHILDREN, DeletionPolicy, Tags, naming_users, needs_bucket, policy::Profile,
+        users_key,
+    },
     status::{ConditionReason, ConditionType, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
@@ -35,8 +39,8 @@ use crate::{
     aws::{Answered, failure},
     common::standing::last_look,
     engine::{
-        Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, Outcome, Owner, Plan,
-        Reconcile, UnknownPolicy,
+        Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ImplicitUsers, ObjectKey,
+        Outcome, Owner, Plan, Reconcile, UnknownPolicy,
     },
     s3::iam::unbuildable,
 };
@@ -66,6 +70,7 @@ pub(super) struct Observed {
     place: Place,
     mark: Mark,
     profile: Profile,
+    service: Option<String>,
     deletion: DeletionPolicy,
     children: Children,
     at: Timestamp,
@@ -267,10 +272,33 @@ impl Reconcile for BucketReconciler {
         !bucket.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
     }
 
-    /// Its policy is woken when it can be reached again.
+    /// Its policy is woken when it can be reached again, and those of users when it is there.
     fn exports(&self, bucket: &Bucket) -> Vec<String> {
         let status = bucket.status.clone().unwrap_or_default();
-        vec![status.is_true(ConditionType::Synced.as_str()).to_string()]
+        let told =
+            [status.is_true(ConditionType::Synced.as_str()), bucket.is_recorded(), bucket.is_anothers()];
+        told.map(|told| told.to_string()).into()
+    }
+
+    /// Those that name the bucket, when it comes, is made, goes, or is another's or no more. Also those that do not wait for it: a run that is under way may have
+    /// seen it as it was before, and has not said yet that it waits.
+    fn onlookers(&self, ctx: &Context, versions: &[&Bucket]) -> Vec<ObjectKey> {
+        let seen = |bucket: &Bucket| (bucket.is_recorded(), bucket.is_anothers());
+        match versions {
+            [before, bucket] if seen(before) == seen(bucket) => Vec::new(),
+            [.., bucket] => naming_users(ctx.lookup(), bucket).iter().map(ObjectKey::from).collect(),
+            [] => Vec::new(),
+        }
+    }
+
+    /// Those of other namespaces have rights only where the operator lets them, and are looked for in the cache: to read all of the
+    /// cluster for each bucket that goes would cost the more, the more there is.
+    fn implicit_users(&self, _: &Context, bucket: &Bucket) -> Option<ImplicitUsers> {
+        Some(ImplicitUsers { key: users_key(bucket), everywhere: false, all: false })
+    }
+
+    fn is_used_by(&self, _: &Context, bucket: &Bucket, user: &Stored) -> bool {
+        needs_bucket(user, bucket)
     }
 }
 

@@ -6,7 +6,7 @@ use concierge_shared::{
     admission::reference::Reference,
     s3::{
         Bucket, BucketPolicy, BucketPolicyStatus,
-        policy::{PolicyKind, document::Policy, equal, parse},
+        policy::{PolicyKind, same},
     },
     status::{ConditionReason, ConditionType, Conditions},
 };
@@ -246,7 +246,5 @@ fn was_applied(policy: &BucketPolicy) -> bool {
 
 /// Whether the bucket's policy says what the spec says; services rewrite what they are given.
 fn says_the_same(policy: &BucketPolicy, found: &str) -> bool {
-    let read = |text: &str| -> Option<Policy> { parse(text, PolicyKind::Bucket).ok() };
-    let wanted = policy.spec.document();
-    wanted.as_deref().and_then(read).zip(read(found)).is_some_and(|(wanted, found)| equal(&wanted, &found))
+    policy.spec.document().is_some_and(|wanted| same(&wanted, found, PolicyKind::Bucket))
 }

@@ -4,11 +4,7 @@ mod ask;
 mod known;
 mod secrets;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use concierge_shared::{
     s3::{AtProvider, Provider, policy::Profile},
@@ -35,6 +31,8 @@ use known::Known;
 
 /// How long a service may take to know a new access key everywhere.
 const NEW: Duration = Duration::from_secs(60);
+/// How long it is believed that S3 answers while IAM or STS does not: a service that does not answer is asked as often.
+const HEARD: Duration = Duration::from_secs(30);
 
 /// The ways to all providers. Clones are the same.
 #[derive(Clone)]
@@ -46,10 +44,20 @@ struct Inner {
     clients: clients::Clients<Opened>,
     /// The digest of the credentials with which each Provider was last seen to be in order.
     proven: Mutex<HashMap<String, String>>,
+    /// What S3 last answered each Provider.
+    heard: Mutex<HashMap<String, Heard>>,
     known: Known,
     /// The ids of the access keys that were made a moment ago.
     new_keys: Mutex<HashMap<String, Instant>>,
-    cluster: OnceLock<String>,
+}
+
+/// That S3 answered and took the key.
+struct Heard {
+    at: Instant,
+    /// Of the credentials and the address.
+    digest: String,
+    /// Whose the buckets are.
+    owner: Option<String>,
 }
 
 /// The clients of a provider, and of what they were made.
@@ -70,6 +78,10 @@ pub(super) struct Connection {
     pub(super) cluster: String,
     /// `namespace/name` of the Provider.
     pub(super) name: String,
+    /// What is done at IAM, as an account of its own: either of IAM and S3 may be out of reach while the other is not.
+    pub(super) iam: Account,
+    /// The same for STS.
+    pub(super) sts: Account,
     /// The id of the access key.
     key: String,
     /// Of the credentials and the address.
@@ -93,9 +105,9 @@ impl Providers {
             connect,
             clients: clients::Clients::default(),
             proven: Mutex::default(),
+            heard: Mutex::default(),
             known: Known::default(),
             new_keys: Mutex::default(),
-            cluster: OnceLock::new(),
         }))
     }
 
@@ -130,6 +142,19 @@ impl Providers {
         }
     }
 
+    /// The provider of `object`, all of which is at IAM.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub(super) async fn connect_to_iam<K: AtProvider>(
+        &self,
+        ctx: &Context,
+        object: &K,
+    ) -> Result<(Account, Connection), Failure> {
+        let (_, connection) = self.connect(ctx, object).await?;
+        Ok((connection.iam.clone(), connection))
+    }
+
     /// The provider that `provider` says.
     ///
     /// # Errors
@@ -150,9 +175,10 @@ impl Providers {
             .with_limits(limits(provider.spec.rate_limit.as_ref(), Limits::default()))
             .with_credentials(digest.clone())
             .watched_by(key);
-        let cluster = self.cluster(ctx).await?;
+        let cluster = ctx.cluster_uid().await?;
         let (provider, providers) = (provider.clone(), self.clone());
-        Ok((account, Connection { clients, provider, cluster, name, key: id, digest, providers }))
+        let (iam, sts) = (account.part("IAM"), account.part("STS"));
+        Ok((account, Connection { clients, provider, cluster, name, iam, sts, key: id, digest, providers }))
     }
 
     fn endpoint(&self, ctx: &Context, provider: &Provider, trust: Trust) -> Result<Endpoint, Failure> {
@@ -192,18 +218,10 @@ impl Providers {
         Ok(Opened { clients, id: keys.id, digest })
     }
 
-    /// Nobody uses the Provider of this name any more.
+    /// Nobody is to use the Provider of this name, or uses it any more.
     pub(super) fn forget(&self, name: &str) {
         self.0.proven.lock().remove(name);
-    }
-
-    /// The uid of the namespace kube-system, by which clusters are commonly told apart.
-    async fn cluster(&self, ctx: &Context) -> Result<String, Failure> {
-        if let Some(known) = self.0.cluster.get() {
-            return Ok(known.clone());
-        }
-        let uid = ctx.cluster_uid().await?;
-        Ok(self.0.cluster.get_or_init(|| uid).clone())
+        self.0.heard.lock().remove(name);
     }
 }
 
@@ -220,6 +238,24 @@ impl Connection {
     pub(super) fn prove(&self) {
         let mut proven = self.providers.0.proven.lock();
         proven.insert(self.name.clone(), self.digest.clone());
+    }
+
+    /// From now on nobody may, whatever becomes of the condition that says so.
+    pub(super) fn disprove(&self) {
+        self.providers.forget(&self.name);
+    }
+
+    /// Keeps in mind that S3 answered, and whose the buckets are.
+    pub(super) fn note_heard(&self, owner: Option<String>) {
+        let heard = Heard { at: Instant::now(), digest: self.digest.clone(), owner };
+        self.providers.0.heard.lock().insert(self.name.clone(), heard);
+    }
+
+    /// Whose the buckets are, when S3 answered so short a time ago that it is not asked again for the sake of IAM or STS.
+    pub(super) fn heard(&self) -> Option<Option<String>> {
+        let all = self.providers.0.heard.lock();
+        let is_fresh = |heard: &&Heard| heard.digest == self.digest && heard.at.elapsed() < HEARD;
+        all.get(&self.name).filter(is_fresh).map(|heard| heard.owner.clone())
     }
 
     /// Keeps in mind that the service may not know this access key everywhere yet.

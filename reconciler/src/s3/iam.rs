@@ -7,10 +7,10 @@ mod refusals;
 mod tags;
 
 use aws_sdk_iam::Client;
-use concierge_shared::{kind::Kind, status::ConditionReason};
+use concierge_shared::{admission::review::abridged, kind::Kind, status::ConditionReason};
 use jiff::Timestamp;
 
-pub(super) use document::says_the_same;
+pub(super) use document::{named_buckets, says_the_same};
 pub(super) use pages::{Page, all};
 pub(super) use path::Place;
 pub(super) use refusals::{Refusals, note};
@@ -39,6 +39,15 @@ pub(super) fn is_early<K: Kind>(object: &K, now: Timestamp) -> bool {
 /// What people are told of what was made and is not shown.
 pub(super) fn may_show(what: &str) -> String {
     format!("{what} was made and never shown by the provider; it is waited for ten minutes")
+}
+
+/// What people are told of a policy that waits for what these Buckets stand for, while rights on the buckets `kept` are set.
+pub(super) fn waits_for(buckets: &[String], kept: &[String]) -> String {
+    let waits = format!("waits for {} to make, or take over, what the policy names", abridged(buckets));
+    match kept {
+        [] => waits,
+        kept => format!("{waits}; until then the rights on {} stay, and so do these buckets", abridged(kept)),
+    }
 }
 
 /// That something is gone already is as good as that it went just now.

@@ -9,7 +9,7 @@ use std::fmt;
 
 use concierge_shared::{
     admission::reference::Reference,
-    s3::{IAMPolicy, IAMPolicyStatus, Tags},
+    s3::{IAMPolicy, IAMPolicyStatus, Tags, waiting_buckets},
     status::{ConditionReason, ConditionType, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
@@ -21,8 +21,8 @@ use super::{
 use crate::{
     common::standing::last_look,
     engine::{
-        Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, Outcome, Owner, Plan,
-        Reconcile, UnknownPolicy,
+        Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Outcome, Owner,
+        Plan, Reconcile, UnknownPolicy,
     },
 };
 
@@ -34,6 +34,8 @@ pub(super) struct IAMPolicyReconciler(pub(super) Providers);
 
 pub(super) struct Observed {
     state: State,
+    /// The buckets that it names and may not have yet.
+    not_held: Vec<String>,
     at: Timestamp,
 }
 
@@ -108,7 +110,7 @@ impl Reconcile for IAMPolicyReconciler {
     const LEGACY_FINALIZERS: &'static [&'static str] = super::LEGACY_FINALIZERS;
 
     async fn connect(&self, ctx: &Context, policy: &IAMPolicy) -> Result<(Account, Connection), Failure> {
-        self.0.connect(ctx, policy).await
+        self.0.connect_to_iam(ctx, policy).await
     }
 
     async fn observe(&self, ctx: &Context, to: &Connection, policy: &IAMPolicy) -> Result<Observed, Failure> {
@@ -192,9 +194,15 @@ impl Reconcile for IAMPolicyReconciler {
         !policy.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
     }
 
-    /// Users attach the policy by its ARN.
+    /// Users attach the policy by its ARN, and buckets wait until it has no rights on them any more.
     fn exports(&self, policy: &IAMPolicy) -> Vec<String> {
-        policy.status.iter().filter_map(|status| status.policy_arn.clone()).collect()
+        let status = policy.status.iter();
+        status.flat_map(|status| status.policy_arn.iter().chain(&status.buckets)).cloned().collect()
+    }
+
+    fn onlookers(&self, ctx: &Context, versions: &[&IAMPolicy]) -> Vec<ObjectKey> {
+        let waiting = versions.iter().flat_map(|policy| waiting_buckets(ctx.lookup(), *policy));
+        waiting.map(|bucket| ObjectKey::from(&bucket)).collect()
     }
 }
 

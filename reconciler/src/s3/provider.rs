@@ -10,7 +10,11 @@ use concierge_shared::{
 };
 use jiff::Timestamp;
 
-use super::connection::{Connection, Found, Providers, secrets_of};
+use super::{
+    connection::{Connection, Found, Providers, secrets_of, unanswered},
+    iam,
+};
+use crate::aws::another_document;
 use crate::common::standing::last_look;
 use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
@@ -23,8 +27,10 @@ const AUTH: &str = "AuthValid";
 const REACHABLE: &str = "EndpointReachable";
 /// How often it is looked at while nothing changes: a key that is withdrawn is noticed at the next look.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(120);
-/// The longest wait while the service does not answer: the end of an outage is seen within ten seconds.
-const WAIT: std::time::Duration = std::time::Duration::from_secs(4);
+/// The longest wait while the service does not answer. With a call that it leaves hanging, the end of an outage is seen within ten seconds.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
+/// The call that tells whether the service answers.
+const LIST: &str = "ListBuckets";
 /// How soon Secrets that were not accepted are looked at again. The service is not asked for it.
 const MENDED: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -92,7 +98,7 @@ impl Reconcile for ProviderReconciler {
             Some(Err(message)) => return Ok(Observed::NotAsked(message.clone())),
             Some(Ok(connection)) => connection,
         };
-        let mut open = match ask(ctx, connection).await {
+        let mut open = match look(ctx, connection).await {
             Ok(open) => open,
             Err(Failure::Auth(_)) => return Ok(Observed::Refused),
             Err(failure) => return Err(failure),
@@ -101,8 +107,12 @@ impl Reconcile for ProviderReconciler {
             Some(elsewhere) => Some(elsewhere),
             None => other_service(ctx, provider)?,
         };
-        if open.elsewhere.is_none() {
-            connection.prove();
+        match open.elsewhere {
+            Some(_) => connection.disprove(),
+            None => connection.prove(),
+        }
+        if provider.status.as_ref().is_none_or(|status| status.connected != Some(true)) {
+            connection.known().forget_service(&connection.digest);
         }
         Ok(Observed::Open(open))
     }
@@ -189,17 +199,64 @@ impl Reconcile for ProviderReconciler {
     }
 }
 
-/// One call tells whether the service answers and takes the key; whose it is, is told by another where there is STS.
-async fn ask(ctx: &Context, connection: &Connection) -> Result<Open, Failure> {
+/// Whether S3 answers and takes the key, whose that is, and whether IAM answers where others wait for it. While IAM or STS alone
+/// is away, that is probed every few seconds, and S3 is asked no oftener than in an outage.
+async fn look(ctx: &Context, connection: &Connection) -> Result<Open, Failure> {
     let clients = &connection.clients;
-    // Whoever may not list buckets is known all the same.
-    let listed = connection.ask(ctx, "ListBuckets", &[], clients.s3.list_buckets().send()).await?;
-    let owner = match &listed {
-        Found::Present(listed) => listed.owner().and_then(|owner| owner.id()).map(str::to_owned),
-        _ => None,
+    let part = |account| ctx.elsewhere(account).probe_if_edited();
+    let (iam, sts) = (part(&connection.iam), part(&connection.sts));
+    let is_quiet = (iam.is_silent() || sts.is_silent()) && !ctx.is_silent();
+    let heard = connection.heard().filter(|_| is_quiet && !ctx.is_edited());
+    let owner = match heard {
+        Some(owner) => owner,
+        None => or_probe(ctx, clients.probe(), || owner(ctx, connection)).await?,
     };
+    if iam.is_silent() {
+        or_probe(&iam, clients.probe_iam(), || iam_answers(&iam, connection)).await?;
+    }
+    or_probe(&sts, clients.probe_sts(), || open(&sts, connection, owner.clone())).await
+}
+
+/// What `ask` finds out. While the service does not answer the account's calls, it is probed too, which tells sooner than the next of
+/// them that it is back.
+async fn or_probe<T, A: Future<Output = Result<T, Failure>>>(
+    ctx: &Context,
+    probe: impl Future<Output = bool> + Send,
+    ask: impl Fn() -> A,
+) -> Result<T, Failure> {
+    match tokio::join!(ask(), ctx.probe(probe)) {
+        (Err(Failure::NeverSent(_) | Failure::Transient(_)), true) => ask().await,
+        (asked, _) => asked,
+    }
+}
+
+/// Any answer will do, but one that IAM is not there.
+async fn iam_answers(ctx: &Context, connection: &Connection) -> Result<(), Failure> {
+    let Some(iam) = &connection.clients.iam else { return Ok(()) };
+    match connection.ask(ctx, "GetUser", iam::MISSING, iam.get_user().send()).await {
+        Err(failure @ (Failure::NeverSent(_) | Failure::Transient(_))) => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+/// One call tells whether the service answers and takes the key, and whose the buckets are.
+async fn owner(ctx: &Context, connection: &Connection) -> Result<Option<String>, Failure> {
+    let owner = match connection.ask(ctx, LIST, &[], connection.clients.s3.list_buckets().send()).await? {
+        Found::Present(listed) => listed.owner().and_then(|owner| owner.id()).map(str::to_owned),
+        // A page that something shows in the service's place is no answer of the service's.
+        Found::Unsupported(why) if why == another_document(LIST) => return Err(Failure::Transient(why)),
+        // Whoever may not list buckets is known all the same.
+        Found::Missing | Found::Unsupported(_) | Found::Denied(_) => None,
+    };
+    connection.note_heard(owner.clone());
+    Ok(owner)
+}
+
+/// Whose the key is, is told by another call where there is STS.
+async fn open(ctx: &Context, connection: &Connection, owner: Option<String>) -> Result<Open, Failure> {
+    let clients = &connection.clients;
     let caller = match &clients.sts {
-        Some(sts) => ctx.read("GetCallerIdentity", sts.caller()).await?,
+        Some(sts) => ctx.read("GetCallerIdentity", sts.caller()).await.map_err(unanswered)?,
         None => None,
     };
     let owner = owner.filter(|id| is_account(connection.provider.spec.profile(), id));

@@ -8,7 +8,7 @@ use std::fmt;
 
 use concierge_shared::{
     admission::reference::Reference,
-    s3::{Tags, User, UserStatus},
+    s3::{Tags, User, UserStatus, waiting_buckets},
     status::{ConditionReason, ConditionType, Conditions, intent::Intent},
 };
 use jiff::Timestamp;
@@ -23,8 +23,8 @@ use super::{
 use crate::{
     common::standing::last_look,
     engine::{
-        Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, Outcome, Owner, Plan,
-        Reconcile, UnknownPolicy,
+        Account, Context, Deletion, Effect, Failure, Guard, IfFound, IfNotFound, ObjectKey, Outcome, Owner,
+        Plan, Reconcile, UnknownPolicy,
     },
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Observed {
     state: State,
     /// The ARN of the policy that the user is to have, where the spec names one and it is there.
     policy: Option<String>,
+    /// The buckets that its own policy names and may not have yet.
+    not_held: Vec<String>,
     /// Whether the provider has tags of users.
     has_tags: bool,
     at: Timestamp,
@@ -110,7 +112,7 @@ impl Reconcile for UserReconciler {
     const LEGACY_FINALIZERS: &'static [&'static str] = super::LEGACY_FINALIZERS;
 
     async fn connect(&self, ctx: &Context, user: &User) -> Result<(Account, Connection), Failure> {
-        self.0.connect(ctx, user).await
+        self.0.connect_to_iam(ctx, user).await
     }
 
     async fn observe(&self, ctx: &Context, to: &Connection, user: &User) -> Result<Observed, Failure> {
@@ -202,11 +204,16 @@ impl Reconcile for UserReconciler {
         !user.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
     }
 
-    /// Its access keys are woken when it is another user, or can be reached again.
+    /// Its access keys are woken when it is another user, or can be reached again, and buckets when it has no rights on them any more.
     fn exports(&self, user: &User) -> Vec<String> {
         let status = user.status.clone().unwrap_or_default();
         let synced = status.is_true(ConditionType::Synced.as_str()).to_string();
-        vec![synced, status.user_id.unwrap_or_default()]
+        [vec![synced, status.user_id.unwrap_or_default()], status.buckets].concat()
+    }
+
+    fn onlookers(&self, ctx: &Context, versions: &[&User]) -> Vec<ObjectKey> {
+        let waiting = versions.iter().flat_map(|user| waiting_buckets(ctx.lookup(), *user));
+        waiting.map(|bucket| ObjectKey::from(&bucket)).collect()
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 
 use concierge_shared::child::{Child, OWNER_UID_LABEL};
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     core::{ApiResource, DynamicObject},
 };
 use parking_lot::RwLock;
@@ -29,6 +29,7 @@ use super::{
     spawn_until,
     watching::{Sink, Watching},
 };
+use crate::read::Read;
 
 /// How many changes a slow reader may lag behind before it has to look at everything again.
 const CHANGES: usize = 4096;
@@ -111,7 +112,7 @@ impl Children {
     ) -> Arc<Self> {
         let children = Arc::new(Self::new(resources));
         for (resource, health) in &children.watches {
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource.api_resource());
+            let api: Api<Read<DynamicObject>> = Api::all_with(client.clone(), &resource.api_resource());
             let sink = OfResource { resource: *resource, all: children.clone(), unseen: HashSet::new() };
             let watching = Watching::new(api, sink, health.clone()).labelled(OWNER_UID_LABEL);
             spawn_until(shutdown, watching.keep());
@@ -200,25 +201,25 @@ struct OfResource {
 }
 
 impl OfResource {
-    fn put(&self, object: DynamicObject) -> Option<ChildKey> {
-        let (key, seen) = project(self.resource, &serde_json::to_value(object).ok()?)?;
+    fn put(&self, object: Read<DynamicObject>) -> Option<ChildKey> {
+        let (key, seen) = project(self.resource, &object.into_json())?;
         self.all.put(key.clone(), seen);
         Some(key)
     }
 
-    fn key(&self, object: &DynamicObject) -> ChildKey {
-        let (namespace, name) = super::key(&object.metadata);
+    fn key(&self, object: &Read<DynamicObject>) -> ChildKey {
+        let (namespace, name) = super::key(object.meta());
         ChildKey { resource: self.resource, namespace, name }
     }
 }
 
-impl Sink<DynamicObject> for OfResource {
+impl Sink<Read<DynamicObject>> for OfResource {
     fn begin(&mut self) {
         let known = self.all.known.read();
         self.unseen = known.children.keys().filter(|key| key.resource == self.resource).cloned().collect();
     }
 
-    fn listed(&mut self, object: DynamicObject) {
+    fn listed(&mut self, object: Read<DynamicObject>) {
         if let Some(key) = self.put(object) {
             self.unseen.remove(&key);
         }
@@ -233,11 +234,11 @@ impl Sink<DynamicObject> for OfResource {
     /// Each was told of as it came: what it means is read from the API server where this watch is not believed.
     fn announce(&mut self) {}
 
-    fn apply(&mut self, object: DynamicObject) {
+    fn apply(&mut self, object: Read<DynamicObject>) {
         self.put(object);
     }
 
-    fn delete(&mut self, object: DynamicObject) {
+    fn delete(&mut self, object: Read<DynamicObject>) {
         self.all.take_out(&self.key(&object));
         self.unseen.remove(&self.key(&object));
     }

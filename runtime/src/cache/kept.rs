@@ -1,9 +1,12 @@
 //! What of an object is kept in memory.
 
+use std::sync::Arc;
+
 use concierge_shared::{
     admission::object::LAST_APPLIED_ANNOTATION,
-    kind::{Kind, reads_label},
-    status::Conditions,
+    index::Stored,
+    kind::{Kind, reads_label, store},
+    status::{Condition, ConditionReason, Conditions},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -15,14 +18,20 @@ const OURS: &str = "concierge.dev/";
 pub enum Keep {
     /// Everything else.
     Objects,
-    /// What rules read: no conditions, no finalizers, no owners but those of the kind's own group, no labels and annotations but those
+    /// What rules read: no conditions but those with a reason that rules read, no finalizers, no owners but those of the kind's own group, no labels and annotations but those
     /// that mean something.
     ForRules,
 }
 
 impl Keep {
+    /// What is kept of `object`, as an index stores it.
+    pub fn store<K: Kind>(self, mut object: K) -> Stored {
+        self.trim(&mut object);
+        store(Arc::new(object))
+    }
+
     /// Takes the rest out of `object`.
-    pub(super) fn trim<K: Kind>(self, object: &mut K) {
+    fn trim<K: Kind>(self, object: &mut K) {
         object.abridge();
         let meta = object.meta_mut();
         meta.managed_fields = None;
@@ -31,11 +40,16 @@ impl Keep {
             Keep::ForRules => {
                 trim_meta(meta, K::READ_LABELS, &K::group(&()));
                 if let Some(status) = object.status_mut() {
-                    *status.conditions_mut() = Vec::new();
+                    trim_conditions(status.conditions_mut(), K::READ_REASONS);
                 }
             }
         }
     }
+}
+
+fn trim_conditions(conditions: &mut Vec<Condition>, reasons: &[ConditionReason]) {
+    conditions.retain(|one| reasons.iter().any(|reason| reason.as_str() == one.reason));
+    conditions.shrink_to_fit();
 }
 
 fn trim_meta(meta: &mut ObjectMeta, labels: &[&str], group: &str) {
@@ -61,7 +75,7 @@ fn retain(texts: &mut Option<std::collections::BTreeMap<String, String>>, wanted
 
 #[cfg(test)]
 mod tests {
-    use concierge_shared::s3::User;
+    use concierge_shared::s3::{Bucket, User};
     use serde_json::{Value, json};
 
     use super::*;
@@ -77,6 +91,33 @@ mod tests {
         let kept = user.metadata.owner_references;
         assert_ne!(kept, Some(Vec::new()));
         kept.unwrap_or_default().into_iter().map(|owner| owner.name).collect()
+    }
+
+    #[test]
+    fn rules_can_tell_whose_a_bucket_is() {
+        let condition = |kind: &str, reason: &str| {
+            json!({"type": kind, "status": "False", "reason": reason, "message": "",
+                   "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let bucket = json!({
+            "apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "Bucket", "metadata": { "name": "photos" },
+            "spec": { "name": "photos", "providerRef": { "name": "p" } },
+            "status": { "conditions": [condition("Synced", "Transient"), condition("Valid", "Conflict")] },
+        });
+        let mut bucket: Bucket = serde_json::from_value(bucket).unwrap();
+        Keep::ForRules.trim(&mut bucket);
+        assert!(bucket.is_anothers());
+        let mut status = bucket.status.unwrap();
+        assert_eq!(status.conditions.len(), 1);
+        (status.conditions, status.owned_by_other) = (Vec::new(), Some(true));
+        bucket.status = Some(status);
+        Keep::ForRules.trim(&mut bucket);
+        assert!(bucket.is_anothers());
+        let before =
+            json!({ "conditions": [condition("Synced", "Transient"), condition("Ready", "OwnedByOther")] });
+        bucket.status = serde_json::from_value(before).unwrap();
+        Keep::ForRules.trim(&mut bucket);
+        assert!(bucket.is_anothers(), "as it was written before there was a field");
     }
 
     #[test]

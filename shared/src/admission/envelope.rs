@@ -84,10 +84,8 @@ pub struct GroupVersionKind<'a> {
     /// The API group.
     #[serde(borrow, default)]
     pub group: Cow<'a, str>,
-    /// The version.
     #[serde(borrow)]
     pub version: Cow<'a, str>,
-    /// The kind.
     #[serde(borrow)]
     pub kind: Cow<'a, str>,
 }

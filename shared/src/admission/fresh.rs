@@ -115,8 +115,10 @@ impl Lookup for Fresh<'_> {
         let is_read = |object: &Stored| {
             self.objects.contains_key(&(kind, object.namespace().to_owned(), object.name().to_owned()))
         };
-        let unread = |object: &Stored| wanted(object) && !is_read(object);
-        let mut selection = self.behind.first(query, limit, &unread);
+        // So many more that enough are left: a cache that is asked again takes out four times as many.
+        let more = limit.saturating_add(self.read(kind).count());
+        let mut selection = self.behind.first(query, more, wanted);
+        selection.objects.retain(|object| !is_read(object));
         let read = self.read(kind).filter_map(|(.., object)| object);
         let read = read.filter(|object| object.has_key(key) && query.finds(object) && wanted(object));
         selection.objects.extend(read.cloned());

@@ -136,9 +136,9 @@ pub trait Lookup: Send + Sync {
         self.count(kind, key)
     }
 
-    /// A number that changes whenever an object of this kind is created, deleted, or changed in more than its status and annotations;
-    /// `None` when nobody here can tell.
-    fn edition(&self, _kind: &'static str) -> Option<u64> {
+    /// A number that changes whenever an object of this kind and namespace is created, deleted, or changed in more than its status and
+    /// annotations; `None` when nobody here can tell.
+    fn edition_in(&self, _kind: &'static str, _namespace: &str) -> Option<u64> {
         None
     }
 
@@ -287,8 +287,8 @@ impl Lookup for World {
         Some(self.kinds.get(kind).map_or(0, |index| index.count(key)))
     }
 
-    fn edition(&self, kind: &'static str) -> Option<u64> {
-        Some(self.kinds.get(kind).map_or(0, Index::edition))
+    fn edition_in(&self, kind: &'static str, namespace: &str) -> Option<u64> {
+        Some(self.kinds.get(kind).map_or(0, |index| index.edition_in(namespace)))
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {
@@ -311,6 +311,35 @@ pub(super) fn shorten(objects: &mut Vec<Stored>, limit: usize) {
     objects.truncate(limit);
 }
 
+/// What was found among the first objects of a query.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Those that are wanted.
+    pub found: Vec<Stored>,
+    /// How many were looked at.
+    pub count: usize,
+    /// Whether there are more, which nobody looked at although too few were found.
+    pub unseen: bool,
+}
+
+impl Extend<Looked> for Looked {
+    fn extend<T: IntoIterator<Item = Looked>>(&mut self, all: T) {
+        for Looked { found, count, unseen } in all {
+            self.found.extend(found);
+            self.count += count;
+            self.unseen |= unseen;
+        }
+    }
+}
+
+impl FromIterator<Looked> for Looked {
+    fn from_iter<T: IntoIterator<Item = Looked>>(all: T) -> Self {
+        let mut looked = Self::default();
+        looked.extend(all);
+        looked
+    }
+}
+
 /// The first `limit` objects that are `wanted`, where `first` gives the first of all, as many as it is asked for. For caches behind a lock:
 /// `wanted` may look up other objects, which must not happen while the lock is held.
 pub fn first_wanted(
@@ -318,15 +347,29 @@ pub fn first_wanted(
     wanted: &dyn Fn(&Stored) -> bool,
     first: impl Fn(usize) -> Vec<Stored>,
 ) -> Vec<Stored> {
-    let mut many = limit.max(FIRST_LOOK);
+    look(limit, usize::MAX, wanted, first).found
+}
+
+/// The same of no more than the first `among`.
+fn look(
+    limit: usize,
+    among: usize,
+    wanted: &dyn Fn(&Stored) -> bool,
+    first: impl Fn(usize) -> Vec<Stored>,
+) -> Looked {
+    let mut many = limit.max(FIRST_LOOK).min(among);
     loop {
-        let some = first(many);
-        let are_all = some.len() < many;
+        // With one more, which tells whether there are others.
+        let mut some = first(many.saturating_add(1));
+        let are_more = some.len() > many;
+        some.truncate(many);
+        let count = some.len();
         let found: Vec<_> = some.into_iter().filter(wanted).take(limit).collect();
-        if are_all || found.len() == limit {
-            return found;
+        let are_enough = found.len() == limit;
+        if are_enough || !are_more || many == among {
+            return Looked { found, count, unseen: are_more && !are_enough };
         }
-        many = many.saturating_mul(4);
+        many = many.saturating_mul(4).min(among);
     }
 }
 
@@ -340,6 +383,16 @@ pub trait LookupExt {
 
     /// The first `limit` of them by name that are not being deleted.
     fn first_as<K: Kind>(&self, namespace: &str, key: &str, limit: usize) -> Vec<Arc<K>>;
+
+    /// The first `limit` objects that are `wanted` of the first `among` that a query finds: whoever stores thousands that are not wanted
+    /// makes no request and no run dear that looks for others.
+    fn first_among(
+        &self,
+        query: Query<'_>,
+        among: usize,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Looked;
 }
 
 impl LookupExt for dyn Lookup + '_ {
@@ -350,6 +403,16 @@ impl LookupExt for dyn Lookup + '_ {
     fn first_as<K: Kind>(&self, namespace: &str, key: &str, limit: usize) -> Vec<Arc<K>> {
         let query = Query::alive(K::NAME, namespace, key);
         self.first(query, limit, &|_| true).objects.iter().filter_map(Stored::get).collect()
+    }
+
+    fn first_among(
+        &self,
+        query: Query<'_>,
+        among: usize,
+        limit: usize,
+        wanted: &dyn Fn(&Stored) -> bool,
+    ) -> Looked {
+        look(limit, among, wanted, |many| self.first(query, many, &|_| true).objects)
     }
 }
 

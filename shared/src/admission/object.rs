@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::problem::{Cause, Problem};
 use super::quick;
-use super::rule::SCHEMA;
+use super::rule::{NESTING, SCHEMA};
 use super::scan;
 use super::steering::steers;
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// What every annotation begins with that a rule reads. No other is built.
 pub const OURS: &str = "concierge.dev/";
+/// How deep a spec may be nested. Programs that read JSON give up at some depth, serde_json at 128, and they find specs within
+/// objects, lists and events. The deepest kind has 11 levels without what is in values of any form.
+pub const DEPTH: u32 = 50;
 
 /// An object as it came in, taken apart in one pass over its bytes: its metadata is read as far as rules look at
 /// it, its spec and status stay raw until somebody does, and the rest is skipped.
@@ -58,6 +61,7 @@ impl<'a> Raw<'a> {
 impl Raw<'_> {
     /// The object without its status; what is wrong with it as a problem.
     pub fn decode<K: Kind>(&self) -> Result<K, Problem> {
+        self.spec.map_or(Ok(()), check_depth)?;
         self.assemble(None)
     }
 
@@ -113,6 +117,12 @@ impl Raw<'_> {
         annotations
     }
 
+    /// Whether its spec is nested deeper than it may be and than that of `other`.
+    pub(super) fn is_deeper_than(&self, other: &Raw<'_>) -> bool {
+        let depth = |raw: &Raw<'_>| raw.spec.map_or(DEPTH, |spec| scan::depth(spec.as_bytes(), DEPTH));
+        depth(self) > depth(other)
+    }
+
     fn assemble<K: Kind>(&self, status: Option<<K as HasStatus>::Status>) -> Result<K, Problem> {
         if let Some(problem) = &self.shapeless {
             return Err(problem.clone());
@@ -122,6 +132,25 @@ impl Raw<'_> {
         let spec = from_str::<<K as HasSpec>::Spec>(self.spec.ok_or_else(missing)?, at("spec"))?;
         Ok(K::assemble(metadata, spec, status))
     }
+}
+
+/// Refuses a spec that is nested too deep. One that is stored already, from before there was a limit, is read as far as a decoder goes.
+fn check_depth(spec: &str) -> Result<(), Problem> {
+    if !scan::is_deeper(spec.as_bytes(), DEPTH) {
+        return Ok(());
+    }
+    let mut field = at("spec");
+    scan::fields(spec.as_bytes(), |key, json| {
+        let (value, rest) = scan::value(json)?;
+        if scan::is_deeper(value, DEPTH - 1) {
+            field = at("spec").field(std::str::from_utf8(key).ok()?);
+        }
+        Some(rest)
+    });
+    let message = format!(
+        "makes the spec more than {DEPTH} levels deep; take levels out of it, or write what is in them as text"
+    );
+    Err(Problem { field, rule: &NESTING, cause: Cause::Invalid, message })
 }
 
 fn from_str<'a, T: Deserialize<'a>>(json: &'a str, root: FieldPath) -> Result<T, Problem> {

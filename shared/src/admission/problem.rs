@@ -62,8 +62,8 @@ pub struct Problem {
 
 /// The longest message of a problem, in bytes.
 pub const MESSAGE_LENGTH: usize = 1024;
-/// How many problems of one object are kept. Only an object that its schema refuses anyway has more, and each is
-/// compared, sorted and answered.
+/// How many problems of one object are kept: each is compared, sorted and answered. That there are more is a problem of its own, whose
+/// rule no namespace can lower.
 const MOST: usize = 2000;
 
 /// Collects all problems of an object. Rules add to it and go on.
@@ -194,14 +194,9 @@ impl Problems {
         if self.dropped > 0 {
             let message = format!("has {} more problems; mend those that are told first", self.dropped);
             let field = FieldPath::default();
-            self.found.push(Problem { rule: &SCHEMA, field, cause: Cause::TooMany, message });
+            self.found.push(Problem { rule: &SCHEMA, field, cause: Cause::Invalid, message });
         }
         (self.found, self.unresolved, self.needs)
-    }
-
-    /// True when nothing was found.
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.unresolved.is_empty()
     }
 }
 

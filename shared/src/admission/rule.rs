@@ -91,9 +91,11 @@ pub const fn joined<const N: usize>(lists: &[&[&'static AdmissionRule]]) -> [&'s
     all
 }
 
+// A namespace that could lower the first three could hide from the rules that protect others what they judge.
 rules! {
-    SCHEMA = Deny "object.schema", "The object has the fields and types that its CRD's schema demands.";
-    LOOKUP = Deny "object.lookup", "What the rules have to look up could be looked up.";
+    SCHEMA = Deny protects_others "object.schema", "The object has the fields and types that its CRD's schema demands.";
+    NESTING = Deny protects_others "object.nesting", "Maps and lists of a spec are nested at most 50 levels deep.";
+    LOOKUP = Deny protects_others "object.lookup", "What the rules have to look up could be looked up.";
     RESYNC = Deny "object.resync", "The annotation concierge.dev/resync is a time from 10s to 24h.";
     ANNOTATIONS = Warn "object.annotations", "The annotations that steer one object have values that have an effect.";
     NAMESPACE_RULES = Warn "object.namespace-rules", "The annotation concierge.dev/rules of a namespace names rules and levels that exist.";

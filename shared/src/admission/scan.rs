@@ -112,6 +112,38 @@ fn container(text: &[u8]) -> Option<usize> {
     None
 }
 
+/// Whether objects and arrays are nested more than `most` levels deep in `text`, which is JSON.
+pub(super) fn is_deeper(text: &[u8], most: u32) -> bool {
+    depth(text, most) > most
+}
+
+/// How deep they are nested in it, but not less than `least`.
+pub(super) fn depth(text: &[u8], least: u32) -> u32 {
+    let (mut depth, mut carry) = (0_u32, Carry::default());
+    blocks(text).fold(least, |most, block| {
+        let quotes = block.quotes & !carry.escaped(block.backslashes);
+        let outside = !carry.strings(quotes);
+        let (opening, closing) = (block.opening & outside, block.closing & outside);
+        // Nearly always that is enough to know.
+        let at_most = depth + opening.count_ones();
+        let most = if at_most > most { most.max(deepest(depth, opening, closing)) } else { most };
+        depth = at_most.saturating_sub(closing.count_ones());
+        most
+    })
+}
+
+/// How deep it gets in a block that begins at `depth`.
+fn deepest(mut depth: u32, opening: u64, closing: u64) -> u32 {
+    let (mut brackets, mut deepest) = (opening | closing, depth);
+    while brackets != 0 {
+        let opens = opening >> brackets.trailing_zeros() & 1 == 1;
+        depth = if opens { depth + 1 } else { depth.saturating_sub(1) };
+        deepest = deepest.max(depth);
+        brackets &= brackets - 1;
+    }
+    deepest
+}
+
 /// The length of the string that `text` begins with, quotes included, and whether anything in it is escaped.
 #[inline]
 fn string(text: &[u8]) -> Option<(usize, bool)> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    lookup::{Found, Lookup, Namespace, NamespaceFound, Need, Query, Selection},
+    lookup::{Found, Looked, Lookup, Namespace, NamespaceFound, Need, Query, Selection},
     problem::Problems,
     rule::AdmissionRule,
 };
@@ -102,6 +102,8 @@ pub struct Users {
     other_count: usize,
     /// Whether there are more than were counted.
     more: bool,
+    /// Whether there are objects that nobody looked at, and that may be users.
+    unseen: bool,
 }
 
 /// How many users are counted. Looking at all of them would cost the more, the more there are.
@@ -110,25 +112,33 @@ const COUNTED: usize = 500;
 impl Users {
     /// Those of `users` that are not being deleted; `first` finds the first few of them in a namespace, or in all
     /// when it is empty.
-    pub(super) fn of(own: &str, first: impl Fn(&str, usize) -> Vec<Stored>) -> Self {
-        let mut all = first("", COUNTED + 1);
+    pub(super) fn of(own: &str, first: impl Fn(&str, usize) -> Looked) -> Self {
+        let Looked { found: mut all, unseen, .. } = first("", COUNTED + 1);
         let more = all.len() > COUNTED;
         all.truncate(COUNTED);
         let (mut owned, mut others): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|user| user.namespace() == own);
         // Those of other namespaces may come first.
-        if more && owned.len() < FEW {
-            owned = first(own, FEW);
+        if (more || unseen) && owned.len() < FEW {
+            owned = first(own, FEW).found;
         }
         let (own_count, other_count) = (owned.len(), others.len());
         owned.truncate(FEW);
         others.truncate(FEW);
-        Self { own: owned, others, own_count, other_count, more }
+        Self { own: owned, others, own_count, other_count, more, unseen }
     }
 
     /// True when nobody uses it.
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.others.is_empty()
+        self.is_any_known() == Some(false)
+    }
+
+    /// Whether somebody uses it; `None` when nobody was found among those that were looked at, and there are others.
+    pub fn is_any_known(&self) -> Option<bool> {
+        match self.own.is_empty() && self.others.is_empty() {
+            true if self.unseen => None,
+            is_none => Some(!is_none),
+        }
     }
 }
 
@@ -141,6 +151,9 @@ impl fmt::Display for Users {
         match (unnamed, self.other_count) {
             _ if self.more && parts.is_empty() => {
                 parts.push(format!("more than {COUNTED} objects in other namespaces"))
+            }
+            _ if self.is_any_known().is_none() => {
+                parts.push("objects that are too many to be looked at".to_owned())
             }
             _ if self.more => parts.push(format!("more than {} others", COUNTED - self.own.len())),
             (0, 0) => {}

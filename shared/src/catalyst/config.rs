@@ -233,7 +233,7 @@ rules! {
     MOUNTS = Deny "catalyst.config.mounts", "A mount has an absolute path without '..', each once, and names one of the volumes.";
     RESOURCES = Deny "catalyst.config.resources", "Amounts are written as Kubernetes does, and no request is above its limit.";
     PROBE = Deny "catalyst.config.probe", "A probe has one of exec, httpGet, tcpSocket and grpc, and sensible times.";
-    STORAGE = Deny "catalyst.config.storage", "A volume asks for storage and has an access mode.";
+    STORAGE = Deny "catalyst.config.storage", "A volume is a new one, asks for storage and has an access mode.";
     DATABASE = Warn "catalyst.config.database", "A database is made in services of PostgreSQL only.";
     ENV_VARS = Warn "catalyst.config.env-vars", "Environment variables stand in env; envVars is no longer used.";
 }

@@ -83,9 +83,9 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// How much of `resource` it may come to use: its limit, else what it asks for.
-    pub(super) fn most(&self, resource: &str) -> u128 {
+    /// How much of `resource` it may come to use: its limit, else `usual`, or what it asks for if that is more.
+    pub(super) fn most(&self, resource: &str, usual: u128) -> u128 {
         let of = |amounts: &Option<BTreeMap<String, Quantity>>| amounts.as_ref()?.get(resource)?.nanos();
-        of(&self.limits).or_else(|| of(&self.requests)).unwrap_or(0)
+        of(&self.limits).unwrap_or_else(|| of(&self.requests).unwrap_or_default().max(usual))
     }
 }

@@ -42,6 +42,7 @@ mod deletion;
 mod id;
 mod identity;
 mod mode;
+mod needed;
 mod of_project;
 mod target;
 
@@ -199,6 +200,7 @@ rules! {
     TARGET_FREE = Deny protects_others "catalyst.environment.target-free", "The namespace of an Environment is not there yet, or was made for it.";
     TARGET_UNIQUE = Deny protects_others "catalyst.environment.target-unique", "No two Environments have the same namespace.";
     HOST = Deny "catalyst.environment.host", "A host has up to 63 small letters, digits and '-'.";
+    HOST_FREE = Deny protects_others "catalyst.environment.host-free", "A host is none that an operator reserves.";
     HOST_UNIQUE = Deny protects_others "catalyst.environment.host-unique", "No two Environments have the same host.";
     PROJECT_EXISTS = Deny protects_others "catalyst.environment.project-exists", "The Project of an Environment exists in the team's namespace, and whoever asks may read it there.";
     PROJECT_FULL = Deny "catalyst.environment.project-full", "A Project has no more Environments than its environments.max. Those that are created at the same instant may pass.";
@@ -272,6 +274,13 @@ impl Kind for Environment {
 
     fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
         deletion::check(review, problems);
+    }
+
+    /// Also where it was before somebody took its labels away.
+    fn child_namespaces(&self) -> Vec<String> {
+        let target = self.hierarchy().and_then(|of| of.target_namespace());
+        let made = self.status.as_ref().and_then(|status| status.namespace.clone());
+        target.into_iter().chain(made).collect()
     }
 
     fn references(&self) -> Vec<Reference> {

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest, Sha256};
 
+use super::Settings;
 use crate::common::{
     names::{MAX_NAMESPACE, is_namespace},
     words::hex,
@@ -84,9 +85,10 @@ pub fn namespace_of(parts: &[&str]) -> String {
 /// Namespaces of the cluster and of what is usually installed in it.
 const RESERVED: [&str; 5] = ["default", "catalyst-system", "cert-manager", "ingress-nginx", "concierge"];
 
-/// True for a namespace that no environment may have: the cluster's own, and those that an operator names.
-pub(super) fn is_reserved(namespace: &str, named: &[String]) -> bool {
+/// True for a namespace that no environment may have: the cluster's own, the ingress controller's, and those that an operator names.
+pub(super) fn is_reserved(namespace: &str, settings: &Settings) -> bool {
     namespace.starts_with("kube-")
         || RESERVED.contains(&namespace)
-        || named.iter().any(|reserved| reserved == namespace)
+        || namespace == settings.ingress_namespace
+        || settings.reserved_namespaces.iter().any(|reserved| reserved == namespace)
 }

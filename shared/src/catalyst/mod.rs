@@ -3,6 +3,7 @@
 //! Field names, labels and the names of namespaces are those of the operator that served this group before, so that its
 //! objects go on; what is new is optional.
 
+pub mod bounds;
 mod config;
 mod container;
 mod environment;
@@ -36,9 +37,9 @@ pub const SECRET_PREFIXES: &[&str] = &["ghp_", "ghs_", "github_pat_", "glpat-"];
 
 crate::settings! {
     reserved_namespaces: Names,
-        "Namespaces that no Environment may have as its own, beside default, kube-* and those that exist already";
+        "Namespaces that no Environment may have as its own, beside default, kube-*, the ingress controller's and those that exist already";
     environment_id_setters: Names,
-        "Users and groups that may set the annotation catalyst.dev/environment-id; anybody may, with a warning, unless it is set";
+        "Users and groups that may set the annotation catalyst.dev/environment-id; unless it is set, anybody may, with a warning, and no secrets come of it";
     allow_internal_repositories: Switch,
         "Let repositories be at addresses inside the cluster and its network";
     allow_ssh_repositories: Switch,
@@ -47,6 +48,8 @@ crate::settings! {
         "Let githubInstallationId be pat, a personal access token of the web application's";
     preview_domain: Text { default: "" },
         "The domain below which environments have their addresses; none has an address unless it is set";
+    reserved_hosts: Names,
+        "Hosts that no Environment may have, as its first part, such as www, or as a whole address";
     ingress_class: Text { default: "nginx" },
         "The IngressClass of environments";
     ingress_namespace: Text { default: "ingress-nginx" },
@@ -85,6 +88,10 @@ crate::settings! {
         "The most CPUs in a Project's defaultQuota";
     max_quota_memory_gib: Number { least: 1, default: 256 },
         "The most memory in a Project's defaultQuota, in GiB";
+    max_volumes: Number { least: 0, default: 10 },
+        "The most volumes of an Environment";
+    max_storage_gib: Number { least: 0, default: 50 },
+        "The most storage that the volumes of an Environment ask for together, in GiB";
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Kind for Project {
             let message = "is kept, and nothing comes of it: Concierge sets up no monitoring; remove it, or set that up beside Concierge";
             problems.add(&MONITORING, Cause::NotSupported, "spec.monitoring", message);
         }
-        if is_reserved(review.namespace, &review.settings.catalyst.reserved_namespaces) {
+        if is_reserved(review.namespace, &review.settings.catalyst) {
             let message = "is one of the cluster's own; move the Project to its team's namespace";
             problems.add(&NAMESPACE, Cause::Invalid, "metadata.namespace", message);
         }

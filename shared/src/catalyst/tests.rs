@@ -278,6 +278,13 @@ fn namespaces_that_an_operator_names_are_reserved() {
         asked.denied(&environment("acme", "shop", "pr-1"), None),
         ["catalyst.environment.target-name"]
     );
+    let mut asked = Asked::of(&world);
+    asked.settings.ingress_namespace = "acme-shop-pr-1".into();
+    assert_eq!(
+        asked.denied(&environment("acme", "shop", "pr-1"), None),
+        ["catalyst.environment.target-name"],
+        "the ingress controller's"
+    );
     let kube = [project("kube", "node")];
     let refused = Asked::of(&self::world(&kube)).denied(&environment("kube", "node", "lease"), None);
     assert_eq!(refused, ["catalyst.environment.target-name"]);
@@ -291,4 +298,57 @@ fn the_namespace_of_an_environment_is_its_host_and_nobody_elses() {
     assert_eq!(Asked::of(&world(&around)).denied(&other, None), ["catalyst.environment.host-unique"]);
     other["spec"]["host"] = json!("acme-shop-pr-11");
     assert!(Asked::of(&world(&around)).denied(&other, None).is_empty());
+}
+
+#[test]
+fn hosts_that_an_operator_reserves_are_nobodys() {
+    let world = world(&[project("acme", "shop")]);
+    let mut asked = Asked::of(&world);
+    asked.settings.preview_domain = "example.com".into();
+    asked.settings.reserved_hosts = vec!["www".into(), "Login.example.com.".into(), "acme-shop-pr-1".into()];
+    let with = |host: &str| {
+        let mut environment = environment("acme", "shop", "pr-1");
+        environment["spec"]["host"] = json!(host);
+        environment
+    };
+    for host in ["www", "login", "acme-shop-pr-1"] {
+        assert_eq!(asked.denied(&with(host), None), ["catalyst.environment.host-free"], "{host}");
+    }
+    for host in ["www2", "example", "login-example-com"] {
+        assert!(asked.denied(&with(host), None).is_empty(), "{host}");
+    }
+    // It is the host that it has without another one.
+    let found = asked.evaluate(&environment("acme", "shop", "pr-1"), None);
+    assert_eq!(found.denials.len(), 1, "{:?}", found.denials);
+    assert!(found.denials[0].message.contains("rules.catalyst.reservedHosts"), "{:?}", found.denials);
+}
+
+/// Also where it names none, or calls the only one by another name.
+#[test]
+fn a_source_is_needed_by_what_the_template_takes_from_it() {
+    let project = |template: Value| -> ProjectSpec {
+        let source = |name: &str| json!({"name": name, "branch": "main", "repositoryUrl": "https://github.com/acme/shop"});
+        serde_json::from_value(
+            json!({"sources": [source("app"), source("lib")], "templates": {"development": template}}),
+        )
+        .unwrap()
+    };
+    let needed = |template: Value, more: Value| -> Vec<String> {
+        let mut spec = json!({"projectRef": {"name": "shop"}, "type": "development"});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let spec: EnvironmentSpec = serde_json::from_value(spec).unwrap();
+        spec.needed_sources(&project(template)).into_iter().map(str::to_owned).collect()
+    };
+    let mounted =
+        json!({"volumeMounts": [{"name": "code", "mountPath": "/code"}], "volumes": [{"name": "code"}]});
+    let builds = json!([{"name": "web", "sourceRef": "lib"}]);
+    assert!(needed(json!({"type": ""}), json!({})).is_empty());
+    assert_eq!(needed(json!({"type": "", "config": mounted}), json!({})), ["app"]);
+    assert_eq!(needed(json!({"type": "", "sourceRef": "lib"}), json!({"config": mounted})), ["lib"]);
+    assert_eq!(
+        needed(json!({"type": "helm", "sourceRef": "app", "builds": builds}), json!({})),
+        ["app", "lib"]
+    );
+    let workspace = json!({"deploymentMode": "workspace"});
+    assert!(needed(json!({"type": "helm", "sourceRef": "app", "builds": builds}), workspace).is_empty());
 }

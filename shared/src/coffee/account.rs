@@ -1,5 +1,7 @@
 //! An account at the shop.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -164,16 +166,25 @@ impl Kind for TerminalAccount {
     }
 }
 
-/// The objects that name no account and so use this one: as their namespace's default, or as the cluster's.
 /// The key of the accounts that were seen to be this user's, at the shop with this base URL.
 pub fn user_key(base_url: &str, user: &str) -> String {
     format!("user-of:{base_url}#{user}")
 }
 
+/// The objects that name no account and so use this one: as their namespace's default, or as the cluster's.
 fn implicit_users(review: &Review<'_, TerminalAccount>) -> Option<Seen<Users>> {
     let (namespace, name) = (review.namespace, review.object.metadata.name.as_deref().unwrap_or_default());
     let key = implicit_users_key(&review.settings.coffee, namespace, name)?;
-    Some(review.users(&key, |lookup, user| uses_implicitly(lookup, namespace, name, user)))
+    let asked = RefCell::new(HashMap::<String, bool>::new());
+    Some(review.users(&key, |lookup, user| {
+        let (mut asked, its) = (asked.borrow_mut(), user.namespace());
+        if let Some(uses) = asked.get(its) {
+            return *uses;
+        }
+        let uses = uses_implicitly(lookup, namespace, name, user);
+        asked.insert(its.to_owned(), uses);
+        uses
+    }))
 }
 
 /// The index key of a namespace's objects that name no account and so belong to its default one.

@@ -1,7 +1,11 @@
 //! Secrets that stand in the clear, as far as they can be told by their looks. No message repeats one.
 
+mod assigned;
+
+pub use assigned::{in_setting, places};
+
 /// What names of secrets contain, without '_' and '-'.
-const SECRET_WORDS: [&str; 11] = [
+const SECRET_WORDS: [&str; 12] = [
     "password",
     "passwd",
     "passphrase",
@@ -12,27 +16,55 @@ const SECRET_WORDS: [&str; 11] = [
     "accesskey",
     "accountkey",
     "sharedkey",
+    "accesssignature",
     "credential",
 ];
 /// What names of things contain that only tell of a secret where it is.
-const HARMLESS_ENDS: [&str; 7] = ["name", "ref", "file", "path", "url", "enabled", "ttl"];
+const HARMLESS_ENDS: [&str; 17] = [
+    "name", "ref", "file", "path", "url", "uri", "arn", "enabled", "ttl", "seconds", "lifetime", "expiry",
+    "type", "class", "encoding", "callback", "provider",
+];
 
 /// Whether `value` looks as if it were a secret: by its name, or since it is an address with a password.
 pub fn is_secret(name: &str, value: &str) -> bool {
-    let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    let by_name = SECRET_WORDS.iter().any(|secret| word.contains(secret))
-        && !HARMLESS_ENDS.iter().any(|end| word.ends_with(end));
     // `$(NAME)` stands for another variable's value.
     let is_elsewhere = value.trim().is_empty() || (value.starts_with("$(") && value.ends_with(')'));
-    !is_elsewhere && (by_name || has_password(value))
+    !is_elsewhere && (is_secret_name(name, value) || has_password(value))
 }
 
-/// `scheme://user:password@host`
+fn is_secret_name(name: &str, value: &str) -> bool {
+    let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let is_harmless = HARMLESS_ENDS.iter().any(|end| word.ends_with(end)) || value.starts_with("arn:");
+    let is_word = SECRET_WORDS.iter().any(|secret| word.contains(secret)) && !is_harmless;
+    // The shell's own PWD is a folder.
+    let is_folder =
+        value.starts_with(['/', '.', '$']) || value.get(1..).is_some_and(|rest| rest.starts_with(":\\"));
+    is_word || (word.ends_with("pwd") && !is_folder)
+}
+
+/// `scheme://user:password@host`, also where another address has it in its query, its signs written as `%40`.
 fn has_password(value: &str) -> bool {
-    let Some((_, rest)) = value.split_once("://") else { return false };
-    let user = rest.split(['/', '?', '#']).next().and_then(|authority| authority.rsplit_once('@'));
+    let has = |text: &str, ends: &str| {
+        let mut found = text.match_indices("://");
+        found.any(|(at, mark)| begins_with_password(&text[at + mark.len()..], ends))
+    };
+    // An address in a query ends where the next of the query begins.
+    has(value, "/?#\"'") || (value.contains('%') && has(&with_signs(value), "/?#\"'&"))
+}
+
+/// Whether the address that goes on with `rest`, up to a space or one of `ends`, has a password.
+fn begins_with_password(rest: &str, ends: &str) -> bool {
+    let authority = rest.split(|c: char| c.is_whitespace() || ends.contains(c)).next();
+    let user = authority.and_then(|authority| authority.rsplit_once('@'));
     let password = user.and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
-    password.is_some_and(|password| !password.is_empty() && !password.starts_with("$("))
+    let stands_for = |password: &str| ["$(", "${", "<"].iter().any(|begin| password.starts_with(begin));
+    password.is_some_and(|password| !password.is_empty() && !stands_for(password))
+}
+
+/// `text` with those signs as they are that part an address.
+fn with_signs(text: &str) -> String {
+    let signs = [("%3A", ":"), ("%3a", ":"), ("%2F", "/"), ("%2f", "/"), ("%40", "@")];
+    signs.iter().fold(text.to_owned(), |text, (written, sign)| text.replace(written, sign))
 }
 
 /// How tokens of well-known services begin.
@@ -61,7 +93,7 @@ pub fn secret_in(text: &str) -> Option<&'static str> {
         () if words().any(is_access_key) => Some("an access key"),
         () if words().any(is_token) => Some("a token"),
         () if words().any(has_password) => Some("an address with a password"),
-        () if text.lines().any(is_assignment) => Some("a password, token or key"),
+        () if assigned::in_prose(text) => Some("a password, token or key"),
         () => None,
     }
 }
@@ -100,20 +132,6 @@ fn is_jwt(value: &str) -> bool {
         && parts.iter().all(|part| part.len() >= 8 && part.chars().all(usual))
 }
 
-/// `password: hunter22`, as configuration files have it. A sentence, and what stands for a value, is none.
-fn is_assignment(line: &str) -> bool {
-    let Some((name, value)) = line.split_once([':', '=']) else { return false };
-    let quotes = ['"', '\'', ',', ';'];
-    let (name, value) = (name.trim().trim_matches(quotes), value.trim().trim_matches(quotes));
-    let name = name.strip_prefix("export ").unwrap_or(name);
-    let stands_for = |c: char| "$<{*%".contains(c);
-    !name.contains(char::is_whitespace)
-        && value.len() >= 6
-        && !value.contains(char::is_whitespace)
-        && !value.starts_with(stands_for)
-        && is_secret(name, value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +144,14 @@ mod tests {
             ("STRIPE_API_KEY", "x"),
             ("NEXTAUTH_SECRET", "x"),
             ("DATABASE_URL", "postgres://u:p@db/x"),
+            ("snowflake.pwd", "x"),
+            ("MYSQL_PWD", "x"),
+            ("DATABASE_URL", "postgres://u%3Ap%40db/x"),
+            ("DATABASE_URL", "postgres://u%3ap@db/x"),
+            ("PROXIED", "https://example.com/?to=postgres%3A%2F%2Fu%3Ap%40db%2Fx"),
+            ("MIRRORS", "https://example.com/x,https://u:p@example.org/x"),
+            ("MIRRORS", "https://example.com https://u:p@example.org"),
+            ("PROXIED", "https://login/?to=https%3A%2f%2Fu%3Ap%40app&login_hint=jane%40example.com"),
         ] {
             assert!(is_secret(name, value), "{name}");
         }
@@ -136,8 +162,22 @@ mod tests {
             ("PASSWORD_FILE", "/run/x"),
             ("DATABASE_URL", "postgres://u@db/x"),
             ("DATABASE_URL", "postgres://u:$(PASSWORD)@db/x"),
+            ("DATABASE_URL", "postgres://u:${PASSWORD}@db/x"),
+            ("DATABASE_URL", "postgres://u%40example.com@db%3A5432/x"),
+            ("LINK", "https://example.com/a%3Ab%40c"),
+            ("LINKS", "https://a.example/x or https://b.example:8443 mail ops@example.com"),
+            ("LINKS", "'https://b.example:8443', \"ops@example.com\""),
+            ("LOGIN", "https://login/?redirect=https%3A%2F%2Fapp:8443&login_hint=jane%40example.com"),
             ("NODE_ENV", "development"),
             ("TOKEN_TTL", "1h"),
+            ("OLDPWD", "/app"),
+            ("APP_PWD", "C:\\app"),
+            ("PWD", "${HOME}"),
+            ("secretArn", "arn:aws:secretsmanager:eu-central-1:1:secret:lake"),
+            ("token_uri", "https://oauth2.googleapis.com/token"),
+            ("passwordCharacterEncoding", "UTF-8"),
+            ("tokenExpirySeconds", "3600"),
+            ("fs.s3a.aws.credentials.provider", "x.Y"),
         ] {
             assert!(!is_secret(name, value), "{name}={value}");
         }
@@ -156,6 +196,9 @@ mod tests {
             ("see postgres://jane:hunter2@db/x", "an address with a password"),
             ("first\n  password: hunter22\nlast", "a password, token or key"),
             ("export API_KEY=\"0123456\"", "a password, token or key"),
+            ("see postgres://jane%3Ahunter2%40db/x", "an address with a password"),
+            ("see postgres://jane:hunter2%40db/x", "an address with a password"),
+            ("with password = hunter2xyz", "a password, token or key"),
         ] {
             assert_eq!(secret_in(text), Some(found), "{text}");
         }
@@ -174,6 +217,8 @@ mod tests {
             "a ghp_short one, and dapifications",
             "AKIA, ASIA and ASIAPACIFICCUSTOMERS1",
             "https://example.com/a:b@c",
+            "https://example.com/?to=jane%3Ax%40example.org",
+            "postgres://jane:<password>@db and postgres://jane:${PASSWORD}@db",
             "eyJ.a.b",
         ] {
             assert_eq!(secret_in(text), None, "{text}");

@@ -1,5 +1,6 @@
 //! Credentials are kept in Secrets: where else they may have been written they are refused, and nothing repeats them.
 
+use serde_json::Value;
 use url::Url;
 
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
         problem::{Cause, Problems},
         rule::AdmissionRule,
     },
-    common::secret::{is_secret, secret_in},
+    common::secret::{in_setting, is_secret, secret_in},
     field::FieldPath,
 };
 
@@ -15,6 +16,10 @@ use crate::{
 pub(super) const CONTAINERS: [&str; 4] = ["abfs", "abfss", "wasb", "wasbs"];
 /// What queries call a signature, which opens what it signs to everybody.
 const SIGNATURES: [&str; 5] = ["sig", "signature", "x-amz-signature", "x-amz-credential", "x-goog-signature"];
+
+/// What is wrong with credentials in the clear, and what to do. Pipelines have no field for any.
+pub(super) const IN_THE_CLEAR: &str = "looks like a credential in the clear, or has one in it; remove it: where one is needed, a field of the \
+     Storage, Connector or Configuration whose name ends with SecretRef names the Secret that has it";
 
 /// Adds a problem when an address, or another short text, has credentials in it.
 pub(super) fn check_text(
@@ -24,9 +29,7 @@ pub(super) fn check_text(
     problems: &mut Problems,
 ) {
     if has_credentials(text) {
-        let message = "has what looks like credentials in it; remove them, keep them in a Secret, and name that where the \
-             authentication stands";
-        problems.add(rule, Cause::Forbidden, field, message);
+        problems.add(rule, Cause::Forbidden, field, IN_THE_CLEAR);
     }
 }
 
@@ -49,7 +52,17 @@ pub(super) fn refuse_inline(
 /// Whether `text` has credentials in it, as an address or by its form.
 pub(super) fn has_credentials(text: &str) -> bool {
     let in_url = || Url::parse(text).is_ok_and(|url| has_user(&url) || has_signature(&url));
-    secret_in(text).is_some() || in_url()
+    secret_in(text).is_some() || in_setting(text) || in_url()
+}
+
+/// Whether a value of this name, or what is inside of it, is a credential by its name or has one in it.
+pub(super) fn is_credential(name: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_secret(name, text) || has_credentials(text),
+        Value::Array(items) => items.iter().any(|item| is_credential(name, item)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| is_credential(name, value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn has_user(url: &Url) -> bool {
@@ -65,7 +78,20 @@ fn has_signature(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn credentials_are_found_inside_of_values() {
+        for value in [json!("Bearer x"), json!(["a", "pwd=x"]), json!({ "all": [{ "api_key": "x" }] })] {
+            assert!(is_credential("when", &value), "{value}");
+        }
+        assert!(is_credential("password", &json!(["x"])));
+        for value in [json!(null), json!(1), json!({ "secretName": "x", "max_tokens": 100 })] {
+            assert!(!is_credential("when", &value), "{value}");
+        }
+    }
 
     #[test]
     fn credentials_are_found_in_addresses() {
@@ -78,6 +104,11 @@ mod tests {
             "https://b.s3.amazonaws.com/x?X-Amz-Signature=0f",
             "https://example.com/?password=hunter2",
             "thrift://jane:hunter2@hive:9083",
+            "jdbc:hive2://hive:10000/lake;user=jane;password=x",
+            "Bearer x",
+            "https://example.com/?to=https%3A%2F%2Fjane%3Ahunter2%40example.org",
+            "thrift://jane%3Ahunter2%40hive:9083",
+            "UID=jane;PWD={s3cr;et}",
         ] {
             assert!(has_credentials(text), "{text}");
         }
@@ -88,6 +119,7 @@ mod tests {
             "s3://bucket/a@b",
             "https://example.com/?tokenName=a&sig=",
             "abfss://container@account.dfs.core.windows.net/x",
+            "abfss://container%40account.dfs.core.windows.net/x",
             "thrift://hive:9083",
         ] {
             assert!(!has_credentials(text), "{text}");

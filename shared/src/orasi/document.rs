@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::{Content, Storage};
+use super::{Content, Storage, storage::left_in_key};
 use crate::{
     admission::{
         defaults::{Fill, Filled, lower_case, missing},
@@ -89,6 +89,9 @@ pub struct Delivered {
     /// The Storage, `namespace/name`.
     #[schemars(length(max = 320))]
     pub storage: String,
+    /// The service that the Storage led to.
+    #[schemars(length(max = 320))]
+    pub service: String,
     /// The bucket.
     #[schemars(length(max = 63))]
     pub bucket: String,
@@ -98,6 +101,10 @@ pub struct Delivered {
     /// The SHA-256 of the content.
     #[schemars(length(max = 64))]
     pub sha256: String,
+    /// The service's own digest of the object; absent until it has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub etag: Option<String>,
 }
 
 status! {
@@ -132,7 +139,6 @@ rules! {
 impl Kind for Document {
     const NAME: &'static str = "Document";
     const RULES: &'static [&'static AdmissionRule] = RULES;
-    const RECONCILED: bool = false;
     const READ_ANNOTATIONS: &'static [&'static str] = &[FROZEN_ANNOTATION];
     const SECRET_FIELDS: &'static [&'static str] = &["spec.content"];
     /// Documents are there to be read; what is no text for readers is warned about.
@@ -167,8 +173,27 @@ impl Kind for Document {
         storage.into_iter().collect()
     }
 
+    fn index_keys(&self) -> Vec<String> {
+        self.left_in().map(|(namespace, name)| left_in_key(namespace, name)).into_iter().collect()
+    }
+
     fn abridge(&mut self) {
         self.spec.content.iter_mut().for_each(Content::abridge);
+    }
+}
+
+impl Document {
+    /// The namespace and the name of the Storage that it is still in, when its spec names another or none.
+    pub fn left_in(&self) -> Option<(&str, &str)> {
+        let (namespace, name) = self.status.as_ref()?.delivered.as_ref()?.storage.split_once('/')?;
+        let own = self.metadata.namespace.as_deref().unwrap_or_default();
+        let named = self.spec.storage_ref.as_ref().map(|one| (one.namespace_in(own), &*one.name));
+        (named != Some((namespace, name))).then_some((namespace, name))
+    }
+
+    /// Whether there need be no object of it where it is put.
+    pub fn is_away(&self) -> bool {
+        self.spec.is_hidden() || self.metadata.deletion_timestamp.is_some()
     }
 }
 

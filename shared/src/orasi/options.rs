@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::credentials::has_credentials;
+use super::credentials::{IN_THE_CLEAR, has_credentials};
 use crate::{
     admission::{
         problem::{Cause, Problems},
@@ -46,9 +46,7 @@ pub(super) fn check(
             problems.add(form, Cause::Invalid, at(field).key(key), message);
         }
         if is_secret(key, value) || has_credentials(value) {
-            let message = "looks like a credential in the clear; remove it, keep it in a Secret, and name that where the \
-                           authentication stands";
-            problems.add(credentials, Cause::Forbidden, at(field).key(key), message);
+            problems.add(credentials, Cause::Forbidden, at(field).key(key), IN_THE_CLEAR);
         }
     }
 }

@@ -116,7 +116,7 @@ rules! {
     STORAGE_EXISTS = Deny protects_others "orasi.pipeline.storage-exists", "The Storage that a Pipeline names exists and permits its namespace.";
     CONNECTOR_TYPE = Deny "orasi.pipeline.connector-type", "A Pipeline's Connector is of its Storage's type or of Kafka, and its Storage holds tables.";
     TABLE = Deny "orasi.pipeline.table", "A table's name has from 1 to 255 characters, without '/', white space around it and what does not print.";
-    UNIQUE = Deny protects_others "orasi.pipeline.unique", "No two Pipelines write the same table of a Storage.";
+    UNIQUE = Deny protects_others "orasi.pipeline.unique", "No two Pipelines write the same table of a Storage, whatever the case of its letters.";
     BATCH_SIZE = Deny "orasi.pipeline.batch-size", "A Pipeline writes from 1 to 10000 records at a time.";
     FLUSH_INTERVAL = Deny "orasi.pipeline.flush-interval", "A Pipeline writes what it has every 100 to 60000 milliseconds.";
     BUFFER_SIZE = Deny "orasi.pipeline.buffer-size", "From 1000 to 100000 records may wait.";
@@ -179,7 +179,9 @@ impl Kind for Pipeline {
     fn claims(&self) -> Vec<Claim> {
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
         let storage = &self.spec.storage_ref;
-        let key = format!("{}/{}#{}", storage.namespace_in(namespace), storage.name, self.spec.table);
+        // Many catalogs and databases, Snowflake among them, take a name for the same in whatever letters.
+        let table = self.spec.table.to_lowercase();
+        let key = format!("{}/{}#{table}", storage.namespace_in(namespace), storage.name);
         let taken = "another Pipeline writes this table of the Storage; choose another table, or change that Pipeline";
         vec![Claim { field: at("spec.table"), rule: &UNIQUE, key, taken: Some(taken) }]
     }

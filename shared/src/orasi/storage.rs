@@ -16,12 +16,15 @@ use crate::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
         problem::Problems,
+        reference::permits,
         review::Review,
         rule::AdmissionRule,
     },
     field::at,
+    index::Stored,
     kind::Kind,
     rules, status,
+    status::{ConditionReason, ConditionType, Conditions},
 };
 
 pub use parts::*;
@@ -137,6 +140,9 @@ impl Kind for Storage {
     );
     /// What is in these fields is refused.
     const CONFIDENTIAL: bool = false;
+    /// The service refuses it, or what it takes is not there.
+    const READ_REASONS: &'static [ConditionReason] =
+        &[ConditionReason::Unauthorised, ConditionReason::ReferencesMissing];
     const FILLS: &'static [Filled] = &[
         missing("spec.deltaLake.enableTransactions"),
         missing("spec.iceberg.enableSchemaEvolution"),
@@ -179,6 +185,10 @@ impl Kind for Storage {
         }
     }
 
+    fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
+        checks::check_left(review, problems);
+    }
+
     fn claims(&self) -> Vec<Claim> {
         let taken = "is the place of another Storage; choose another, or refer to that one";
         let claim = |place: Location| Claim {
@@ -208,7 +218,31 @@ fn inside_key(place: &str) -> String {
     format!("inside:{place}")
 }
 
+/// The index key of the Documents that are still in a Storage, and name another by now, or none.
+pub(super) fn left_in_key(namespace: &str, storage: &str) -> String {
+    format!("left-in:{namespace}/{storage}")
+}
+
 impl Storage {
+    /// The index key of the Documents that are still in it, and name another by now, or none.
+    pub fn left_key(&self) -> String {
+        let of = |text: &Option<String>| text.clone().unwrap_or_default();
+        left_in_key(&of(&self.metadata.namespace), &of(&self.metadata.name))
+    }
+
+    /// Whether `user` may refer to it: what is left in it by others does not keep it.
+    pub fn permits(&self, user: &Stored) -> bool {
+        self.metadata.namespace.as_deref() == Some(user.namespace())
+            || permits(self.metadata.annotations.as_ref(), user.namespace())
+    }
+
+    /// Whether its service has refused it.
+    fn is_refused(&self) -> bool {
+        let ready = self.status.as_ref().and_then(|status| status.condition(ConditionType::Ready.as_str()));
+        let refuses = |reason: &str| Self::READ_REASONS.iter().any(|one| one.as_str() == reason);
+        ready.is_some_and(|ready| ready.status == "False" && refuses(&ready.reason))
+    }
+
     fn place(&self) -> Option<Location> {
         Location::of(&self.spec, self.metadata.namespace.as_deref().unwrap_or_default())
     }

@@ -11,7 +11,7 @@ use std::{
 use super::{Pet, PetStore, STORE_LABEL};
 use crate::{
     admission::{
-        lookup::{Found, Lookup, LookupExt, Query},
+        lookup::{Found, Looked, Lookup, LookupExt, Query},
         reference::referrers_key,
     },
     field::{FieldPath, at},
@@ -60,6 +60,9 @@ const STORES: usize = 100;
 
 /// Among how many of a store's pets those are looked for whose tags it refuses.
 const LOOKED_AT: usize = 100;
+
+/// Among how many pets that name no store those are looked for that come to a store which takes whatever tags are left.
+const WALKED: usize = 500;
 
 /// The first stores of a namespace, ordered by name.
 #[derive(Debug)]
@@ -135,10 +138,16 @@ impl Stores {
     /// How many pets belong to `store`, without a look at one of them.
     pub fn count_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> usize {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
+        let named = referrers_key(PetStore::NAME, namespace, store.name());
+        let named = lookup.count_in(Pet::NAME, namespace, &named).unwrap_or_default();
+        named + self.count_free_pets(lookup, store)
+    }
+
+    fn count_free_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> usize {
+        let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
         let count = |key: &str| lookup.count_in(Pet::NAME, namespace, key).unwrap_or_default();
-        let named = count(&referrers_key(PetStore::NAME, namespace, store.name()));
         if !self.are_several() {
-            return named + count(&free_pets_key(namespace));
+            return count(&free_pets_key(namespace));
         }
         let share = self.share(store);
         let with = |tag: Option<&str>| count(&free_pets_tag_key(namespace, tag));
@@ -154,7 +163,7 @@ impl Stores {
                 own.difference(&share.taken).map(|tag| with(Some(tag))).sum()
             }
         };
-        named + untagged + tagged
+        untagged + tagged
     }
 
     /// How many of the pets that belong to `store` have a tag that it does not allow, without a look at one of them. A pet that
@@ -201,34 +210,45 @@ impl Stores {
 
     /// The pets that name no store and belong to `store`.
     pub fn free_pets(&self, lookup: &dyn Lookup, store: &PetStore) -> Vec<Stored> {
-        self.free(lookup, store, true, usize::MAX)
+        self.free(lookup, store, true, usize::MAX, usize::MAX).found
     }
 
-    /// The first `limit` of them that are not being deleted.
-    pub fn first_free_pets(&self, lookup: &dyn Lookup, store: &PetStore, limit: usize) -> Vec<Stored> {
-        self.free(lookup, store, false, limit)
+    /// The first `limit` of them that are not being deleted, as far as they are found without a look at all pets of other stores.
+    pub fn first_free_pets(&self, lookup: &dyn Lookup, store: &PetStore, limit: usize) -> Looked {
+        self.free(lookup, store, false, WALKED, limit)
     }
 
-    fn free(&self, lookup: &dyn Lookup, store: &PetStore, terminating: bool, limit: usize) -> Vec<Stored> {
+    fn free(
+        &self,
+        lookup: &dyn Lookup,
+        store: &PetStore,
+        terminating: bool,
+        among: usize,
+        limit: usize,
+    ) -> Looked {
         let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
-        let first = |key: &str, limit, wanted: &dyn Fn(&Stored) -> bool| {
+        let all = |key: &str, limit| {
             let query = Query { kind: Pet::NAME, namespace, key, terminating };
-            lookup.first(query, limit, wanted).objects
+            lookup.first(query, limit, &|_| true).objects
         };
+        let of = |found: Vec<Stored>| Looked { count: found.len(), found, unseen: false };
         if !self.are_several() {
-            return first(&free_pets_key(namespace), limit, &|_| true);
+            return of(all(&free_pets_key(namespace), limit));
         }
         let share = self.share(store);
         if let Some(tags) = share.tags() {
             // By tag, so that nobody looks at those of the other stores.
-            return tags.into_iter().fold(Vec::new(), |mut pets, tag| {
-                pets.extend(first(&free_pets_tag_key(namespace, tag), limit - pets.len(), &|_| true));
+            return of(tags.into_iter().fold(Vec::new(), |mut pets, tag| {
+                pets.extend(all(&free_pets_tag_key(namespace, tag), limit - pets.len()));
                 pets
-            });
+            }));
         }
         let belongs = |stored: &Stored| stored.get::<Pet>().is_some_and(|pet| share.has(&pet));
-        let is_any = self.count_pets(lookup, store) > 0;
-        if is_any { first(&free_pets_key(namespace), limit, &belongs) } else { Vec::new() }
+        let count = self.count_free_pets(lookup, store);
+        let query = Query { kind: Pet::NAME, namespace, key: &free_pets_key(namespace), terminating };
+        // Without any, or once all are found, nobody looks further.
+        let looked = lookup.first_among(query, if count > 0 { among } else { 0 }, limit.min(count), &belongs);
+        Looked { unseen: looked.unseen && looked.found.len() < count, ..looked }
     }
 
     fn share<'a>(&'a self, store: &'a PetStore) -> Share<'a> {
@@ -327,6 +347,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_store_that_takes_what_is_left_is_not_empty_because_the_pets_of_others_come_first() {
+        let mut world = World::default();
+        let rest = pet_store("rest", &[], false);
+        world.insert(store(Arc::new(pet_store("cats", &["cat"], true))));
+        world.insert(store(Arc::new(rest.clone())));
+        for id in 0..WALKED + 100 {
+            world.insert(store(Arc::new(pet(id, Some("cat")))));
+        }
+        let look = |world: &World| Stores::of(world, "zoo").first_free_pets(world, &rest, 10);
+        assert_eq!(
+            (look(&world).count, look(&world).unseen),
+            (0, false),
+            "the counts tell that there is none"
+        );
+        world.insert(store(Arc::new(pet(999, Some("dog")))));
+        let Looked { found, count, unseen } = look(&world);
+        assert_eq!((found.len(), count, unseen), (0, WALKED, true), "it comes last");
+        let stores = Stores::of(&world, "zoo");
+        assert_eq!(stores.free_pets(&world, &rest).len(), 1);
+        world.remove(Pet::NAME, "zoo", "pet-999");
+        world.insert(store(Arc::new(pet(0, Some("dog")))));
+        assert_eq!((look(&world).found.len(), look(&world).unseen), (1, false), "it comes first, and is all");
     }
 
     #[test]

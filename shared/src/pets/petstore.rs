@@ -372,7 +372,7 @@ fn first_pets(lookup: &dyn Lookup, stores: &Stores, store: &PetStore) -> Vec<Sto
     let namespace = store.metadata.namespace.as_deref().unwrap_or_default();
     let key = referrers_key(PetStore::NAME, namespace, store.name());
     let mut pets = lookup.first(Query::alive(Pet::NAME, namespace, &key), LOOKED_AT, &|_| true).objects;
-    pets.extend(stores.first_free_pets(lookup, store, LOOKED_AT));
+    pets.extend(stores.first_free_pets(lookup, store, LOOKED_AT).found);
     pets
 }
 

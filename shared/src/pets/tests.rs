@@ -1,3 +1,8 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -5,7 +10,7 @@ use crate::{
     admission::{
         defaults,
         envelope::Operation,
-        lookup::{Lookup, Namespace, Nothing, World},
+        lookup::{Found, Lookup, Namespace, Nothing, Selection, World},
         object::Raw,
         reference::{ALLOWED_NAMESPACES_ANNOTATION, DELETE_IN_USE_ANNOTATION},
         resync::RESYNC_ANNOTATION,
@@ -204,6 +209,52 @@ fn items_of_a_list_are_kept_wherever_they_come_to_stand() {
     check(&["a/b"], &["g", "a/b"], &[]);
     check(&["a/b"], &["a/c"], &["0"]);
     check(&["a/b", "c"], &["a/b", "a/c"], &["1"]);
+    // One problem excuses one; the other is that the tag is there twice.
+    check(&["a/b"], &["a/b", "a/b"], &["1", "1"]);
+    // However many there are.
+    let many: Vec<_> = (0..1000).map(|nth| format!("{nth}/ä")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    check(&many, &many[100..], &[]);
+    let reversed: Vec<_> = many.iter().rev().copied().collect();
+    check(&many, &reversed, &[]);
+}
+
+/// Counts the lists that it is asked for.
+struct Counting {
+    behind: World,
+    asked: AtomicUsize,
+}
+
+impl Lookup for Counting {
+    fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
+        self.behind.find(kind, namespace, name)
+    }
+
+    fn select(&self, kind: &'static str, key: &str) -> Selection {
+        self.asked.fetch_add(1, Relaxed);
+        self.behind.select(kind, key)
+    }
+
+    fn namespace(&self, name: &str) -> Arc<Namespace> {
+        self.behind.namespace(name)
+    }
+}
+
+#[test]
+fn the_stored_object_is_examined_only_when_something_would_be_refused() {
+    let asked = |annotation, name: &str| {
+        let mut counting = Counting { behind: world(&[]), asked: AtomicUsize::new(0) };
+        counting.behind.insert_namespace("zoo", Namespace::read(annotation, false));
+        let old = pet("rex", json!({"id": 7, "name": "a/b"}));
+        let new = pet("rex", json!({"id": 7, "name": name}));
+        let found = evaluate(&counting, Operation::Update, Some(&new), Some(&old));
+        let told = found.denials.iter().chain(&found.warnings).map(|one| one.rule.id.to_owned());
+        (told.collect::<Vec<_>>(), counting.asked.into_inner())
+    };
+    let (nothing, once) = asked(None, "Rex");
+    assert!(nothing.is_empty() && once > 0);
+    assert_eq!(asked(Some("nonsense"), "Rex"), (vec!["object.namespace-rules".to_owned()], once));
+    assert_eq!(asked(None, "a/c"), (vec!["pets.pet.name".to_owned()], 2 * once));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
-        lookup::Query,
+        lookup::{LookupExt, Query},
         problem::{Cause, Problems},
         reference::{Reference, referrers_key},
         review::Review,
@@ -102,6 +102,8 @@ status! {
         pub access_key_id: Option<String>,
         /// The id of the key that was there before, while it is kept for programs that still have it.
         pub previous_access_key_id: Option<String>,
+        /// Those of the two that the provider has listed: one that it does not find is gone, and not merely new.
+        pub seen_key_ids: Vec<String>,
         /// When the key that was there before is deleted, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub previous_key_delete_time: Option<String>,
@@ -253,6 +255,8 @@ fn check_user(review: &Review<'_, AccessKey>, problems: &mut Problems) {
 
 /// How many keys a user has room for.
 const SLOTS: usize = 2;
+/// How many AccessKeys that name a user are looked at. More there are only where no rule was asked; then the service refuses them.
+const LOOKED_AT: usize = 50;
 
 /// Of those that are there all the same, the older ones keep their place.
 fn check_number(review: &Review<'_, AccessKey>, user: &ObjectRef, problems: &mut Problems) {
@@ -267,7 +271,7 @@ fn check_number(review: &Review<'_, AccessKey>, user: &ObjectRef, problems: &mut
             return Vec::new();
         }
         let other = |one: &Stored| !review.is_self(one) && review.gives_way(one.meta(), keeps);
-        lookup.first(Query::alive(AccessKey::NAME, "", &key), SLOTS, &other).objects
+        lookup.first_among(Query::alive(AccessKey::NAME, "", &key), LOOKED_AT, SLOTS, &other).found
     });
     let rules = [&IAM_09, &ONE_ROTATES, &ROOM];
     others.by_name().check(problems, "spec.userRef", &rules, |others, problems| {

@@ -8,7 +8,7 @@ use super::{
     iam,
     provider::DeletionPolicy,
     provider_ref::{self, AtProvider, PROVIDER_IMMUTABLE, check_provider, provider_reference},
-    rotation,
+    quota, rotation,
 };
 use crate::{
     access::Access,
@@ -17,13 +17,15 @@ use crate::{
         defaults::{Fill, Filled, missing},
         problem::Problems,
         reference::Reference,
-        review::Review,
+        review::{Review, check_in_use},
         rule::AdmissionRule,
     },
     common::ObjectRef,
     field::at,
+    index::Stored,
     kind::Kind,
     rules, status,
+    status::{ConditionReason, ConditionType, Conditions},
 };
 
 mod checks;
@@ -31,6 +33,7 @@ mod children;
 mod cors;
 mod lifecycle;
 mod name;
+pub(super) mod named;
 mod parts;
 
 use checks::*;
@@ -131,6 +134,10 @@ status! {
         pub arn: Option<String>,
         /// Whether it exists.
         pub exists: Option<bool>,
+        /// True when the bucket of this name was last seen to be somebody else's. No outage makes that unknown.
+        pub owned_by_other: Option<bool>,
+        /// The service where it was looked for: Providers may lead to the same one.
+        pub service: Option<String>,
         /// The region where it was found, when spec.region says none and that is not the Provider's.
         pub region: Option<String>,
         /// When it was last seen to agree, RFC 3339.
@@ -145,7 +152,7 @@ status! {
 }
 
 rules! {
-    use name::RULES, lifecycle::RULES, cors::RULES, provider_ref::RULES, rotation::RULES, iam::name::RULES;
+    use name::RULES, lifecycle::RULES, cors::RULES, provider_ref::RULES, quota::RULES, rotation::RULES, iam::name::RULES;
     BKT_19 = Deny "s3.bucket.bkt-19", "A Bucket's name, Provider and region never change.";
     REGION = Deny "s3.bucket.region", "A Bucket's region has up to 64 lower-case letters, digits and '-'.";
     UNIQUE = Deny protects_others "s3.bucket.unique", "No two Buckets have the same name at the same Provider.";
@@ -164,7 +171,8 @@ rules! {
     CHILDREN = Deny "s3.bucket.children", "The names of what is made for a Bucket are free, or taken by what was made for it.";
     FORCE_DELETE = Warn "s3.bucket.force-delete", "A Bucket with forceDelete has deletionPolicy: Delete, and is emptied once concierge.dev/empty confirms it.";
     EMPTY = Deny "s3.bucket.empty", "The annotation concierge.dev/empty is BUCKET/COUNT, with the Bucket's own name.";
-    IN_USE = Deny protects_others "s3.bucket.in-use", "A Bucket is deleted after the BucketPolicies that others made for it.";
+    RIGHTS = Deny protects_others "s3.bucket.rights", "No Bucket is made of a name on which Users and IAMPolicies of other namespaces have rights at the Provider.";
+    IN_USE = Deny protects_others "s3.bucket.in-use", "A Bucket is deleted after the BucketPolicies that others made for it, and after the Users and IAMPolicies whose policies name it.";
 }
 
 /// Objects that are made for a bucket.
@@ -178,6 +186,8 @@ impl Kind for Bucket {
     const IN_USE: Option<&'static AdmissionRule> = Some(&IN_USE);
     const ACCESS: &'static [Access] = &[made("users"), made("accesskeys"), made("bucketpolicies")];
     const READ_ANNOTATIONS: &'static [&'static str] = &[EMPTY_ANNOTATION];
+    const READ_REASONS: &'static [ConditionReason] =
+        &[ConditionReason::OwnedByOther, ConditionReason::Conflict];
     /// An origin may be written with a password in it.
     const SECRET_FIELDS: &'static [&'static str] = &["spec.cors.rules[].allowedOrigins[]"];
     const CONFIDENTIAL: bool = false;
@@ -231,10 +241,22 @@ impl Kind for Bucket {
         check_auto_manage(review, problems);
         check_at_provider(review, problems);
         check_same_endpoint(review, problems);
+        quota::check(review, problems);
+        named::check_rights(review, problems);
         check_deletion(review, problems);
         if let Some(old) = review.old {
             check_change(&old.spec, spec, problems);
         }
+    }
+
+    fn check_deletion(review: &Review<'_, Self>, problems: &mut Problems) {
+        let bucket = &**review.object;
+        let needs = |user: &Stored| named::needs_bucket(user, bucket) && !review.is_child(user);
+        check_in_use::<Self>(
+            &IN_USE,
+            review.users(&named::users_key(bucket), |_, user| needs(user)),
+            problems,
+        );
     }
 
     fn references(&self) -> Vec<Reference> {
@@ -248,7 +270,10 @@ impl Kind for Bucket {
     }
 
     fn index_keys(&self) -> Vec<String> {
-        vec![named_key(&self.spec.name), held_key(&self.provider_key(), &self.spec.name)]
+        let service = self.status.as_ref().and_then(|status| status.service.as_deref());
+        let named = service
+            .map_or_else(|| new_key(&self.spec.name), |service| at_service_key(service, &self.spec.name));
+        vec![named, held_key(&self.provider_key(), &self.spec.name)]
     }
 }
 
@@ -262,9 +287,14 @@ fn bucket_key(provider: &str, name: &str) -> String {
     format!("{provider}/{name}")
 }
 
-/// The index key of all Buckets with this name.
-fn named_key(name: &str) -> String {
-    format!("bucket-name:{name}")
+/// The index key of the Buckets with this name that were not looked for yet.
+fn new_key(name: &str) -> String {
+    format!("bucket-new:{name}")
+}
+
+/// The index key of the Buckets with this name that were looked for at a service, by whichever Provider.
+fn at_service_key(service: &str, name: &str) -> String {
+    format!("bucket-at:{service}/{name}")
 }
 
 /// The index key of the Bucket with this name at a Provider.
@@ -285,6 +315,19 @@ impl Bucket {
             one.exists == Some(true) && one.bucket_name.as_ref() == Some(&self.spec.name)
         };
         self.status.as_ref().is_some_and(has)
+    }
+
+    /// Whether the status says that the bucket at the provider, or its name, is another's.
+    pub fn is_anothers(&self) -> bool {
+        let Some(status) = &self.status else { return false };
+        let says = |kind: ConditionType, reason: ConditionReason| {
+            let condition = status.condition(kind.as_str());
+            condition.is_some_and(|one| one.status == "False" && one.reason == reason.as_str())
+        };
+        status.owned_by_other == Some(true)
+            // What was written before that field was.
+            || says(ConditionType::Ready, ConditionReason::OwnedByOther)
+            || says(ConditionType::Valid, ConditionReason::Conflict)
     }
 }
 

@@ -7,16 +7,21 @@ use serde::{Deserialize, Serialize};
 use validator::Validate;
 
 use super::{
-    Bucket,
+    Bucket, User,
     document::{self, Document, Facts, PolicyFields},
-    policy::{self, PolicyKind, Profile, is_public},
-    provider_ref::{Account, provider_of},
+    policy::{
+        Finding, PolicyKind, Profile,
+        document::{Item, Policy},
+        is_public,
+    },
+    provider_ref::{Account, AtProvider, provider_of},
+    user_key,
 };
 use crate::{
     admission::{
         claim::Claim,
         defaults::{Fill, Filled, missing},
-        lookup::Lookup,
+        lookup::{Lookup, LookupExt},
         problem::{Cause, Problems},
         reference::Reference,
         review::Review,
@@ -82,6 +87,7 @@ rules! {
     MISSING = Deny "s3.bucketpolicy.missing", "A BucketPolicy has a policy or a policyDocument.";
     IMMUTABLE = Deny "s3.bucketpolicy.immutable", "A BucketPolicy's bucketRef never changes.";
     DUP_01 = Deny protects_others "s3.bucketpolicy.dup-01", "A Bucket has one BucketPolicy.";
+    PRN_15 = Warn "s3.bucketpolicy.prn-15", "A BucketPolicy names a User by the ARN that the User has: providers refuse whom they do not know.";
     PUB_01 = Deny "s3.bucketpolicy.pub-01", "A Bucket that blocks public policies has none.";
     PUB_03 = Warn "s3.bucketpolicy.pub-03", "A Bucket with a public policy does not restrict it to its account.";
     PUB_04 = Warn "s3.bucketpolicy.pub-04", "A public policy at Wasabi is for accounts to which Wasabi opened public access.";
@@ -110,8 +116,13 @@ impl Kind for BucketPolicy {
         }
         let document = Document::given(spec.policy.as_ref(), spec.policy_document.as_deref(), problems);
         let Some(document) = document else { return };
+        let parsed = document.parsed(PolicyKind::Bucket);
         let facts = review.look_up(|lookup| facts(lookup, review.object));
-        document.check(PolicyKind::Bucket, facts, check_public, &[&PUB_01, &PUB_03, &PUB_04], problems);
+        let rules = [&PUB_01, &PUB_03, &PUB_04];
+        document.check(PolicyKind::Bucket, &parsed, facts, check_public, &rules, problems);
+        if let Some(policy) = parsed.policy() {
+            check_users(review, &document, policy, problems);
+        }
     }
 
     fn references(&self) -> Vec<Reference> {
@@ -152,13 +163,47 @@ fn facts(lookup: &dyn Lookup, object: &BucketPolicy) -> Facts {
     }
 }
 
-/// Adds what is wrong with a public policy of this bucket. That it is public at all is one of the language's rules.
-fn check_public(
-    policy: &policy::document::Policy,
-    facts: &Facts,
-    field: &FieldPath,
+/// The most principals that are looked up. No valid policy has room for many more.
+const MOST_PRINCIPALS: usize = 500;
+
+/// The Users of the namespace that a policy names by an ARN that they do not have: most often by one without the path under which they
+/// are made.
+fn misnamed(lookup: &dyn Lookup, object: &BucketPolicy, policy: &Policy) -> Vec<Finding> {
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let bucket: Option<Arc<Bucket>> = object.spec.bucket_ref.visible(lookup, namespace);
+    let Some(provider) = bucket.map(|bucket| bucket.provider_key()) else { return Vec::new() };
+    let finding = |item: &Item| {
+        let (account, path) = item.text.strip_prefix("arn:aws:iam::")?.split_once(":user/")?;
+        let key = user_key(&provider, path.rsplit('/').next()?);
+        let user = lookup.first_as::<User>(namespace, &key, 1).pop()?;
+        let arn = user.status.as_ref()?.arn.as_deref()?;
+        let is_of_account = arn.split(':').nth(4) == Some(account);
+        let message = format!("the User of this name has the ARN {arn}; write that");
+        (is_of_account && arn != item.text).then(|| Finding {
+            rule: &PRN_15,
+            span: item.span.clone(),
+            message,
+        })
+    };
+    let principals = policy.statements.iter().filter_map(|statement| statement.principals.as_ref());
+    let of_aws = principals.flat_map(|all| &all.items).filter(|(key, _)| key == "AWS");
+    of_aws.take(MOST_PRINCIPALS).filter_map(|(_, item)| finding(item)).collect()
+}
+
+fn check_users(
+    review: &Review<'_, BucketPolicy>,
+    document: &Document,
+    policy: &Policy,
     problems: &mut Problems,
 ) {
+    let misnamed = review.look_up(|lookup| misnamed(lookup, review.object, policy));
+    misnamed.check(problems, document.field(), &[&PRN_15], |misnamed, problems| {
+        document.add(&misnamed, problems);
+    });
+}
+
+/// Adds what is wrong with a public policy of this bucket. That it is public at all is one of the language's rules.
+fn check_public(policy: &Policy, facts: &Facts, field: &FieldPath, problems: &mut Problems) {
     if facts.bucket.is_none() || !is_public(policy) {
         return;
     }

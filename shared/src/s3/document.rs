@@ -9,9 +9,8 @@ use serde_json::Value;
 use super::{
     iam,
     policy::{
-        self, Finding, PolicyKind, Subject,
+        self, Finding, Parsed, PolicyKind, Subject,
         document::{Effect, Span},
-        lint,
     },
     provider_ref::Account,
 };
@@ -151,32 +150,28 @@ impl Document {
         Self { text: writer.text, places: Some(writer.places) }
     }
 
-    /// The policy as JSON.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// The policy, read as one of this kind.
+    pub(super) fn parsed(&self, kind: PolicyKind) -> Parsed<'_> {
+        Parsed::of(&self.text, kind)
     }
 
-    /// Adds what is wrong with the policy where `facts` are what is known around it.
+    /// Adds what is wrong with the policy that was read where `facts` are what is known around it.
     pub(super) fn check(
         &self,
         kind: PolicyKind,
+        parsed: &Parsed<'_>,
         facts: Seen<Facts>,
         further: impl FnOnce(&policy::document::Policy, &Facts, &FieldPath, &mut Problems),
         rules: &[&'static AdmissionRule],
         problems: &mut Problems,
     ) {
-        let parsed = policy::parse(&self.text, kind);
         // What is wrong with the shape is so whatever stands around it.
-        for finding in parsed.as_ref().err().into_iter().flatten() {
-            self.add(finding, problems);
-        }
+        self.add(parsed.errors(), problems);
         let all: Vec<_> = policy::rules::RULES.iter().chain(rules).copied().collect();
         facts.check(problems, self.field(), &all, |facts, problems| {
             let own = facts.own();
-            for finding in lint(&self.text, &facts.subject(kind, own.as_deref())) {
-                self.add(&finding, problems);
-            }
-            if let Ok(policy) = &parsed {
+            self.add(&parsed.lint(&facts.subject(kind, own.as_deref())), problems);
+            if let Some(policy) = parsed.policy() {
                 further(policy, &facts, &self.field(), problems);
             }
         });
@@ -187,31 +182,29 @@ impl Document {
         let usual = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}');
         if let Some((offset, c)) = self.text.char_indices().find(|(_, c)| !usual(*c)) {
             let message = format!("{c:?} is a character that IAM does not take in policies; remove it");
-            self.add(
-                &Finding { rule: &iam::CHARACTERS, span: offset..offset + c.len_utf8(), message },
-                problems,
-            );
+            let span = offset..offset + c.len_utf8();
+            self.add(&[Finding { rule: &iam::CHARACTERS, span, message }], problems);
         }
     }
 
-    fn field(&self) -> FieldPath {
+    pub(super) fn field(&self) -> FieldPath {
         at(if self.places.is_some() { "spec.policy" } else { FIELD_OF_TEXT })
     }
 
-    fn add(&self, finding: &Finding, problems: &mut Problems) {
-        let Finding { rule, span, message } = finding;
-        match &self.places {
-            None => {
-                let (line, column) = position(&self.text, span.start);
-                let message = format!("line {line}, column {column}: {message}");
-                problems.add(rule, Cause::Invalid, FIELD_OF_TEXT, message);
-            }
-            Some(places) => {
-                let around =
-                    |place: &&(Span, FieldPath)| place.0.start <= span.start && span.end <= place.0.end;
-                let smallest = places.iter().filter(around).min_by_key(|(place, _)| place.len());
-                let field = smallest.map_or_else(|| self.field(), |(_, field)| field.clone());
-                problems.add(rule, Cause::Invalid, field, message.as_str());
+    /// Adds findings, which are in the order of the text.
+    pub(super) fn add<'f>(&self, findings: impl IntoIterator<Item = &'f Finding>, problems: &mut Problems) {
+        let mut cursor = Cursor::of(&self.text);
+        for Finding { rule, span, message } in findings {
+            match &self.places {
+                None => {
+                    let (line, column) = cursor.at(span.start);
+                    let message = format!("line {line}, column {column}: {message}");
+                    problems.add(rule, Cause::Invalid, FIELD_OF_TEXT, message);
+                }
+                Some(places) => {
+                    let field = smallest(places, span).map_or_else(|| self.field(), FieldPath::clone);
+                    problems.add(rule, Cause::Invalid, field, message.as_str());
+                }
             }
         }
     }
@@ -219,11 +212,37 @@ impl Document {
 
 const FIELD_OF_TEXT: &str = "spec.policyDocument";
 
-/// Line and column of a place in `text`, both from 1; columns are characters.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(offset)];
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
+/// The smallest field around a place. Fields are in the order of their ends, so that what is in a field stands before it.
+fn smallest<'p>(places: &'p [(Span, FieldPath)], span: &Span) -> Option<&'p FieldPath> {
+    let from = places.partition_point(|(place, _)| place.end < span.end);
+    places[from..].iter().find(|(place, _)| place.start <= span.start).map(|(_, field)| field)
+}
+
+/// A place in a text, which goes on from place to place.
+#[derive(Debug)]
+pub struct Cursor<'t> {
+    text: &'t str,
+    offset: usize,
+    /// From 1; columns are characters.
+    line_and_column: (usize, usize),
+}
+
+impl<'t> Cursor<'t> {
+    /// The beginning of a text.
+    pub fn of(text: &'t str) -> Self {
+        Self { text, offset: 0, line_and_column: (1, 1) }
+    }
+
+    /// Line and column of a place in the text that is not before the last.
+    pub fn at(&mut self, offset: usize) -> (usize, usize) {
+        let offset = self.text.floor_char_boundary(offset).max(self.offset);
+        for c in self.text[self.offset..offset].chars() {
+            let (line, column) = self.line_and_column;
+            self.line_and_column = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        self.offset = offset;
+        self.line_and_column
+    }
 }
 
 /// What is known around a policy.
@@ -388,7 +407,7 @@ mod tests {
             r#"{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Principal":{"AWS":["1","2"]},"#,
             r#""Action":"s3:*","NotResource":["r"],"Condition":{"Bool":{"aws:SecureTransport":true}}}]}"#
         );
-        assert_eq!(Document::of(&policy).text(), expect);
+        assert_eq!(Document::of(&policy).text, expect);
     }
 
     #[test]
@@ -403,18 +422,19 @@ mod tests {
             ("\"aws:Nonsense\"", "spec.policy.statement[0].condition[Bool][aws:Nonsense]"),
             ("[{", "spec.policy.statement"),
         ] {
-            let start = document.text().find(text).unwrap();
+            let start = document.text.find(text).unwrap();
             let span = start..start + text.len();
             let mut problems = Problems::default();
-            document.add(&Finding { rule: &ONE, span, message: String::new() }, &mut problems);
+            document.add(&[Finding { rule: &ONE, span, message: String::new() }], &mut problems);
             assert_eq!(problems.into_sorted()[0].field.to_string(), expect);
         }
     }
 
     #[test]
     fn places_are_counted_in_characters_from_one() {
-        assert_eq!(position("", 0), (1, 1));
-        assert_eq!(position("a\n\u{e4}b", 4), (2, 2));
-        assert_eq!(position("a\n", 99), (2, 1));
+        assert_eq!(Cursor::of("").at(0), (1, 1));
+        let mut cursor = Cursor::of("a\n\u{e4}b");
+        assert_eq!([0, 2, 4, 99].map(|offset| cursor.at(offset)), [(1, 1), (2, 1), (2, 2), (2, 3)]);
+        assert_eq!(Cursor::of("a\n").at(99), (2, 1));
     }
 }

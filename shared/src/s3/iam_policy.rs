@@ -1,22 +1,24 @@
 //! A policy of its own that users have.
 
-use std::collections::BTreeSet;
-
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
 use super::{
     Bucket,
-    bucket::held_key,
+    bucket::{
+        held_key,
+        named::{self, NamesBuckets},
+    },
     document::{self, Document, Facts, PolicyFields},
     iam::{self, MOST_OF_POLICY, check_immutable, check_path, check_tags},
-    policy::{self, PolicyKind},
+    policy::{self, Parsed, PolicyKind},
     provider_ref::{
         self, Account, AtProvider, PROVIDER_IMMUTABLE, check_iam_endpoint, check_provider,
         iam_endpoint::{self, IAM_ENDPOINT},
         provider_of, provider_reference,
     },
+    quota,
     tags::{self, Tags},
 };
 use crate::{
@@ -31,6 +33,7 @@ use crate::{
     },
     common::ObjectRef,
     field::at,
+    index::Stored,
     kind::Kind,
     rules, status,
 };
@@ -96,6 +99,8 @@ status! {
         pub policy_id: Option<String>,
         /// Whether the provider has it.
         pub applied: Option<bool>,
+        /// The buckets that it names at the provider.
+        pub buckets: Vec<String>,
         /// The users that have it, the first hundred by name.
         pub attached_users: Vec<String>,
         /// The keys of the tags that Concierge has set. One that the spec says no more is taken away if it is here.
@@ -107,7 +112,7 @@ status! {
 }
 
 rules! {
-    use document::RULES, iam::RULES, iam::name::RULES, provider_ref::RULES, iam_endpoint::RULES;
+    use document::RULES, iam::RULES, iam::name::RULES, provider_ref::RULES, iam_endpoint::RULES, quota::RULES;
     MISSING = Deny "s3.iampolicy.missing", "An IAMPolicy has a policy or a policyDocument.";
     IAM_16 = Deny "s3.iampolicy.iam-16", "An IAMPolicy has not the name of one of the provider's own policies.";
     SUPPORTED = Warn "s3.iampolicy.supported", "IAMPolicies are for providers that have policies of their own; others have only those of users.";
@@ -148,6 +153,7 @@ impl Kind for IAMPolicy {
         check_path(spec.path.as_deref(), problems);
         check_tags(review, spec.tags.as_ref(), problems);
         check_at_provider(review, field, problems);
+        quota::check(review, problems);
         if spec.policy.is_none() && spec.policy_document.is_none() {
             let message = "is required, unless there is a policyDocument; give one of them";
             problems.add(&MISSING, Cause::Required, "spec.policy", message);
@@ -159,8 +165,9 @@ impl Kind for IAMPolicy {
         let document = Document::given(spec.policy.as_ref(), spec.policy_document.as_deref(), problems);
         let Some(document) = document else { return };
         document.check_characters(problems);
-        let facts = review.look_up(|lookup| identity_facts(lookup, object, document.text()));
-        document.check(PolicyKind::Managed, facts, |_, _, _, _| {}, &[], problems);
+        let parsed = document.parsed(PolicyKind::Managed);
+        let facts = review.look_up(|lookup| identity_facts(lookup, object, &parsed));
+        document.check(PolicyKind::Managed, &parsed, facts, |_, _, _, _| {}, &[], problems);
     }
 
     fn references(&self) -> Vec<Reference> {
@@ -174,11 +181,25 @@ impl Kind for IAMPolicy {
         let taken = "another IAMPolicy of the Provider has this name, upper and lower case aside; choose another policyName";
         vec![Claim { field: at(field), rule: &iam::UNIQUE, key, taken: Some(taken) }]
     }
+
+    fn index_keys(&self) -> Vec<String> {
+        named::index_keys(self)
+    }
 }
 
 impl AtProvider for IAMPolicy {
     fn provider_ref(&self) -> &ObjectRef {
         &self.spec.provider_ref
+    }
+}
+
+impl NamesBuckets for IAMPolicy {
+    fn document(&self) -> Option<String> {
+        self.spec.document()
+    }
+
+    fn recorded(&self) -> &[String] {
+        self.status.as_ref().map(|status| status.buckets.as_slice()).unwrap_or_default()
     }
 }
 
@@ -214,32 +235,27 @@ fn check_at_provider(review: &Review<'_, IAMPolicy>, field: &'static str, proble
     });
 }
 
-/// The most buckets of a policy that are looked up. No valid policy has room for more.
+/// The most buckets of a policy that are looked up: each may be read live before a refusal, and a document that is much too long, which is
+/// refused for that, names thousands. No valid policy has room for more.
 const MOST_BUCKETS: usize = 500;
 
 /// What is known around the policy of `object`, which says what a user may do: the namespace's own buckets may be named,
 /// and of those only the ones that it names are looked up.
-pub(super) fn identity_facts<K: AtProvider>(lookup: &dyn Lookup, object: &K, text: &str) -> Facts {
+pub(super) fn identity_facts<K: AtProvider>(lookup: &dyn Lookup, object: &K, parsed: &Parsed<'_>) -> Facts {
     let namespace = object.meta().namespace.as_deref().unwrap_or_default();
     let provider = object.provider_key();
+    // One that nobody has looked at yet is, for what names it may be stored with it; the reconciler judges again.
+    let may_be_own = |bucket: &Stored| bucket.get::<Bucket>().is_some_and(|bucket| !bucket.is_anothers());
     let is_own = |name: &String| {
         let key = held_key(&provider, name);
         // Also one whose deletion waits: its name is free when it is gone.
-        !lookup.first(Query::all(Bucket::NAME, namespace, &key), 1, &|_| true).objects.is_empty()
+        !lookup.first(Query::all(Bucket::NAME, namespace, &key), 1, &may_be_own).objects.is_empty()
     };
-    let named = named_buckets(text);
+    let named = named::of(parsed.statements()).into_iter().take(MOST_BUCKETS);
     Facts {
         account: Account::at(provider_of(lookup, object).as_deref()),
         borrowed: object.provider_ref().namespace_in(namespace) != namespace,
-        own_buckets: named.map(|named| named.into_iter().take(MOST_BUCKETS).filter(is_own).collect()),
+        own_buckets: Some(named.filter(is_own).collect()),
         ..Facts::default()
     }
-}
-
-/// The buckets that a policy names in full; `None` when its shape is wrong, for which it is refused.
-fn named_buckets(text: &str) -> Option<BTreeSet<String>> {
-    let policy = policy::parse(text, PolicyKind::Managed).ok()?;
-    let resources = policy.statements.iter().flat_map(|statement| &statement.resources.items);
-    let buckets = resources.filter_map(|item| item.text.splitn(6, ':').nth(5)?.split('/').next());
-    Some(buckets.filter(|name| !name.contains(['*', '?'])).map(str::to_owned).collect())
 }

@@ -12,19 +12,23 @@ mod iam_policy;
 pub mod policy;
 mod provider;
 mod provider_ref;
+mod quota;
 mod region;
 mod rotation;
 mod tags;
 mod user;
 
 pub use access_key::{AccessKey, AccessKeySpec, AccessKeyStatus};
+pub use bucket::named::{
+    NamesBuckets, named_buckets, naming_users, needs_bucket, not_held, users_key, waiting_buckets,
+};
 pub use bucket::{
     AccessLevel, Algorithm, AutoManage, Bucket, BucketSpec, BucketStatus, CHILDREN, ChildNames, Cors,
     CorsRule, EMPTY_ANNOTATION, Encryption, Lifecycle, LifecycleRule, Method, PublicAccess, RuleStatus,
     TagPolicy, Tagging, Versioning,
 };
 pub use bucket_policy::{BucketPolicy, BucketPolicySpec, BucketPolicyStatus};
-pub use document::{PolicyFields, StatementFields};
+pub use document::{Cursor, PolicyFields, StatementFields};
 pub use iam::OWN_PATH;
 pub use iam_policy::{IAMPolicy, IAMPolicySpec, IAMPolicyStatus};
 pub use provider::{

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     admission::{
         envelope::Operation,
-        lookup::World,
+        lookup::{Namespace, World},
         object::Raw,
         review::{Context, Evaluation, Request, Stage},
         rule::Enforcement,
@@ -53,11 +53,19 @@ fn review(world: &[Value], new: Option<&Value>, old: Option<&Value>) -> Evaluati
 }
 
 fn evaluate(world: &[Value], operation: Operation, new: Option<&Value>, old: Option<&Value>) -> Evaluation {
+    evaluate_in(around(world), operation, new, old)
+}
+
+fn around(world: &[Value]) -> World {
     let mut lookup = World::default();
     for object in world {
         let kind = by_name(object["kind"].as_str().unwrap()).unwrap();
         lookup.insert((kind.store)(object.clone()).unwrap());
     }
+    lookup
+}
+
+fn evaluate_in(lookup: World, operation: Operation, new: Option<&Value>, old: Option<&Value>) -> Evaluation {
     let kind = by_name(new.or(old).unwrap()["kind"].as_str().unwrap()).unwrap();
     let (new, old) = (new.map(Value::to_string), old.map(Value::to_string));
     let (new, old) = (new.as_deref().map(Raw::from), old.as_deref().map(Raw::from));
@@ -82,6 +90,17 @@ fn broken(world: &[Value], object: &Value) -> Vec<&'static str> {
     denied(&evaluate(world, Operation::Update, Some(object), None))
 }
 
+/// A user that may read the objects of a bucket.
+fn reader(bucket: &str) -> Value {
+    let statement = json!({"effect": "Allow", "action": ["s3:GetObject"], "resource": [format!("arn:aws:s3:::{bucket}/*")]});
+    let policy = json!({"version": "2012-10-17", "statement": [statement]});
+    object("User", "ann", json!({"providerRef": {"name": "wasabi"}, "name": "ann", "policy": policy}))
+}
+
+fn condition(kind: &str, reason: &str) -> Value {
+    json!({"type": kind, "status": "False", "reason": reason, "message": "", "lastTransitionTime": "2026-01-01T12:00:00Z"})
+}
+
 fn created(minute: usize, mut object: Value) -> Value {
     object["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T12:{minute:02}:00Z"));
     object
@@ -102,16 +121,151 @@ fn of_two_buckets_of_one_name_that_raced_the_older_keeps_it() {
 
 #[test]
 fn a_policy_may_name_a_bucket_whose_deletion_waits() {
-    let statement =
-        json!({"effect": "Allow", "action": ["s3:GetObject"], "resource": ["arn:aws:s3:::photos/*"]});
-    let policy = json!({"version": "2012-10-17", "statement": [statement]});
-    let user =
-        object("User", "ann", json!({"providerRef": {"name": "wasabi"}, "name": "ann", "policy": policy}));
+    let user = reader("photos");
     let mut going = bucket();
     going["metadata"]["deletionTimestamp"] = json!("2026-01-01T12:00:00Z");
     going["metadata"]["finalizers"] = json!(["concierge.dev/finalizer"]);
     assert_eq!(broken(&[provider(), going], &user), [""; 0]);
     assert_eq!(broken(&[provider()], &user), ["s3.policy.ten-01"]);
+}
+
+#[test]
+fn a_policy_names_no_bucket_that_is_anothers() {
+    let of = |status: Value| {
+        let mut bucket = bucket();
+        bucket["status"] = status;
+        broken(&[provider(), bucket], &reader("photos"))
+    };
+    let anothers = ["s3.policy.ten-01"];
+    assert_eq!(
+        of(json!({"ownedByOther": true, "conditions": [condition("Ready", "OwnedByOther")]})),
+        anothers
+    );
+    assert_eq!(
+        of(json!({"conditions": [condition("Ready", "OwnedByOther")]})),
+        anothers,
+        "it was written before there was that field"
+    );
+    assert_eq!(
+        of(json!({"ownedByOther": true, "conditions": [condition("Ready", "Transient")]})),
+        anothers,
+        "an outage since then has the last word in the conditions alone"
+    );
+    assert_eq!(
+        of(json!({"conditions": [condition("Ready", "Conflict"), condition("Valid", "Conflict")]})),
+        anothers,
+        "another Bucket has the name at the same service"
+    );
+    for own in ["Reconciling", "Transient", "Conflict", "ReferencesMissing"] {
+        assert_eq!(of(json!({"conditions": [condition("Ready", own)]})), [""; 0], "{own}");
+    }
+    assert_eq!(of(json!({})), [""; 0], "nobody has looked at it yet");
+}
+
+#[test]
+fn no_number_of_namesakes_elsewhere_hides_the_one_at_the_same_service() {
+    let at = |name: &str, endpoint: &str| {
+        let mut provider = provider();
+        provider["metadata"]["name"] = json!(name);
+        provider["spec"]["endpoint"] = json!(endpoint);
+        provider
+    };
+    let namesake = |provider: &str, service: Option<&str>| {
+        let spec = json!({"providerRef": {"name": provider}, "name": "photos"});
+        let mut bucket = created(0, object("Bucket", provider, spec));
+        service.iter().for_each(|service| bucket["status"]["service"] = json!(service));
+        bucket
+    };
+    let usual = provider();
+    let service = serde_json::from_value::<super::Provider>(usual.clone()).unwrap().spec.service().unwrap();
+    let mut world = vec![usual];
+    for number in 100..200 {
+        let (name, host) = (format!("a{number}"), format!("s3.a{number}.example.com"));
+        world.extend([at(&name, &format!("https://{host}")), namesake(&name, Some(&host))]);
+    }
+    world.push(at("same", "https://s3.de-1.wasabisys.com"));
+    let asks = created(1, bucket());
+    assert_eq!(denied(&review(&world, Some(&asks), None)), [""; 0]);
+    for known in [Some(&*service), None] {
+        let world = [world.clone(), vec![namesake("same", known)]].concat();
+        assert_eq!(denied(&review(&world, Some(&asks), None)), ["s3.bucket.same-endpoint"], "{known:?}");
+    }
+}
+
+#[test]
+fn an_account_has_room_for_so_many() {
+    let warned = |profile: &str, object: &Value, others: usize| {
+        let mut at = provider();
+        at["spec"]["type"] = json!(profile);
+        let mut world = vec![at];
+        for number in 0..others {
+            let mut other = object.clone();
+            other["metadata"]["name"] = json!(format!("other-{number}"));
+            world.push(other);
+        }
+        let told = |found: Evaluation| -> Vec<_> {
+            let rules = found.warnings.iter().map(|problem| problem.rule.id);
+            rules.filter(|rule| rule.starts_with("s3.quota.")).collect()
+        };
+        let stays = told(evaluate(&world, Operation::Update, Some(object), None));
+        assert_eq!(stays, [""; 0], "what is there needs no room");
+        told(review(&world, Some(object), None))
+    };
+    let policy =
+        object("IAMPolicy", "readers", json!({"providerRef": {"name": "wasabi"}, "policyDocument": "{}"}));
+    for (profile, object, room, rule) in [
+        ("wasabi", bucket(), 1_000, "s3.quota.iam-13"),
+        ("wasabi", policy.clone(), 1_000, "s3.quota.iam-13"),
+        ("aws", policy, 1_500, "s3.quota.iam-12"),
+        ("aws", reader("photos"), 5_000, "s3.quota.iam-12"),
+    ] {
+        assert_eq!(warned(profile, &object, room), [rule], "{profile} {room}");
+        assert_eq!(warned(profile, &object, room - 1), [""; 0], "{profile} {room}");
+    }
+    assert_eq!(warned("ceph", &bucket(), 1_000), [""; 0]);
+}
+
+/// What a provider may read otherwise than it is read here.
+#[test]
+fn a_namespace_that_lowers_every_rule_gets_no_bucket_by_what_is_hard_to_read() {
+    let own = r#""Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::photos/*""#;
+    let all = r#""Resource": "arn:aws:s3:::others/*""#;
+    let statements = |text: &str| format!(r#"{{"Version": "2012-10-17", "Statement": [{text}]}}"#);
+    let mut texts = vec![
+        statements(&format!("{{{own}, {all}}}")),
+        statements(&format!("{{{own}, {}}}", all.replace("Resource", "resource"))),
+        statements(&format!("{{{own}, {}}}", all.replace("Resource", "Re\\u017fource"))),
+        statements(&format!("{{{own}, {}}}", all.replace("Resource", "NotResource"))),
+        statements(&format!("{{{own}}}, {{{own}, {}}}", all.replace("Resource", "NotResource"))),
+        statements(&format!("{{{}}}", own.replace("Allow", "allow").replace("photos", "others"))),
+        statements(&format!(
+            "{{{}}}",
+            own.replace("\"s3:*\"", "\"s3:Get:Object\"").replace("photos", "others")
+        )),
+        statements(&format!("{{{own}}}, [{{{own}}}]")),
+        statements(&format!("{{{own}}},")),
+        format!(
+            r#"{{"Id": "x", "Version": "2012-10-17", "Statement": {{{}}}}}"#,
+            own.replace("photos", "others")
+        ),
+        format!(r#"{{"Statement": {{{}}}}}"#, own.replace("photos", "others")),
+        format!(r#"{{"Version": "2012-10-17", "Statement": {{{own}}}, "statement": {{{own}, {all}}}}}"#),
+        format!("\u{feff}{}", statements(&format!("{{{own}}}"))),
+    ];
+    // More that is wrong than is kept, and what matters behind it.
+    let repeated = vec![r#""arn:aws:s3:::photos/*""#; 3000].join(", ");
+    let noise = own.replace(r#""arn:aws:s3:::photos/*""#, &format!("[{repeated}]"));
+    texts.push(statements(&format!("{{{noise}}}, {{{}}}", own.replace("photos", "others"))));
+    for text in texts {
+        let mut user = reader("photos");
+        let spec = user["spec"].as_object_mut().unwrap();
+        spec.remove("policy");
+        spec.insert("policyDocument".to_owned(), json!(text));
+        let mut lookup = around(&[provider(), bucket()]);
+        lookup.insert_namespace("data", Namespace::read(Some("s3=off,object=off"), false));
+        let found = evaluate_in(lookup, Operation::Create, Some(&user), None);
+        assert!(!found.denials.is_empty(), "{}", &text[..text.len().min(400)]);
+    }
 }
 
 #[test]

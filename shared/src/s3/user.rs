@@ -6,6 +6,7 @@ use validator::Validate;
 
 use super::{
     IAMPolicy,
+    bucket::named::{self, NamesBuckets},
     document::{self, Document, PolicyFields},
     iam::{self, MOST_OF_USER, check_immutable, check_path, check_tags},
     iam_policy::identity_facts,
@@ -16,6 +17,7 @@ use super::{
         iam_endpoint::{self, IAM_ENDPOINT},
         provider_of, provider_reference,
     },
+    quota,
     tags::{self, Tags},
 };
 use crate::{
@@ -98,6 +100,8 @@ status! {
         pub created: Option<bool>,
         /// What Concierge has set at the user: `policy`, `attached:ARN`, `tag:KEY`. What the spec says no more is taken away if it is here.
         pub applied: Vec<String>,
+        /// The buckets that its own policy names at the provider.
+        pub buckets: Vec<String>,
         /// When it was last seen to agree, RFC 3339.
         #[schemars(extend("format" = "date-time"))]
         pub last_sync_time: Option<String>,
@@ -105,7 +109,7 @@ status! {
 }
 
 rules! {
-    use document::RULES, iam::RULES, iam::name::RULES, provider_ref::RULES, iam_endpoint::RULES;
+    use document::RULES, iam::RULES, iam::name::RULES, provider_ref::RULES, iam_endpoint::RULES, quota::RULES;
     POLICY_EXISTS = Deny "s3.user.policy-exists", "The IAMPolicy that a User names exists and permits its namespace.";
     ONE_POLICY = Deny "s3.user.one-policy", "A User has a policy of its own or a policyRef, not both.";
     NO_POLICY = Warn "s3.user.no-policy", "A User has a policy, without which it may do nothing.";
@@ -131,6 +135,7 @@ impl Kind for User {
         check_provider(review, &IMMUTABLE, problems);
         check_iam_endpoint(review, &IAM_ENDPOINT, "spec.providerRef", problems);
         iam::name::check("spec.name", &spec.name, MOST_OF_USER, problems);
+        quota::check(review, problems);
         check_caller(review, problems);
         check_path(spec.path.as_deref(), problems);
         check_tags(review, spec.tags.as_ref(), problems);
@@ -150,6 +155,10 @@ impl Kind for User {
 
     fn claims(&self) -> Vec<Claim> {
         vec![claim(&self.provider_key(), &self.spec.name)]
+    }
+
+    fn index_keys(&self) -> Vec<String> {
+        named::index_keys(self)
     }
 }
 
@@ -175,6 +184,16 @@ impl UserSpec {
 impl AtProvider for User {
     fn provider_ref(&self) -> &ObjectRef {
         &self.spec.provider_ref
+    }
+}
+
+impl NamesBuckets for User {
+    fn document(&self) -> Option<String> {
+        self.spec.document()
+    }
+
+    fn recorded(&self) -> &[String] {
+        self.status.as_ref().map(|status| status.buckets.as_slice()).unwrap_or_default()
     }
 }
 
@@ -215,6 +234,7 @@ fn check_policy(review: &Review<'_, User>, problems: &mut Problems) {
     let document = Document::given(spec.policy.as_ref(), spec.policy_document.as_deref(), problems);
     let Some(document) = document else { return };
     document.check_characters(problems);
-    let facts = review.look_up(|lookup| identity_facts(lookup, &**review.object, document.text()));
-    document.check(PolicyKind::Inline, facts, |_, _, _, _| {}, &[], problems);
+    let parsed = document.parsed(PolicyKind::Inline);
+    let facts = review.look_up(|lookup| identity_facts(lookup, &**review.object, &parsed));
+    document.check(PolicyKind::Inline, &parsed, facts, |_, _, _, _| {}, &[], problems);
 }

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 const AT_ONCE: usize = 64;
 /// How many pets a store may hold, and so how many are in one namespace.
 pub const IN_NAMESPACE: usize = 10_000;
+/// The store of each namespace.
+pub const STORE: &str = "crowd";
 /// When everything was made.
 const CREATED: &str = "2026-01-01T00:00:00Z";
 

@@ -5,16 +5,19 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use concierge_shared::pets::{Pet, PetStore};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::crowd::{Database, IN_NAMESPACE, name_of, namespace_of};
+use super::among::{self, Requests};
+use super::crowd::{Database, IN_NAMESPACE, STORE, name_of, namespace_of};
 use super::figures::Spread;
-use super::machine::cpu_time;
-use super::through;
+use super::machine::{cpu_time, peak_kib, resident_kib};
+use super::servers::Server;
+use super::{payload, through};
 use crate::process::Signal;
 use crate::stack::{Plan, Stack, get};
 
@@ -54,6 +57,8 @@ pub struct Curve {
     pub webhook_kib: u64,
     /// Its resident memory in a cluster without objects, in KiB.
     pub webhook_empty_kib: u64,
+    /// What requests cost it.
+    pub requests: Requests,
     /// From the start of the reconciler to readiness, in seconds.
     pub reconciler_ready_s: f64,
     /// A pass over objects of which each is as it should be.
@@ -81,20 +86,16 @@ pub struct Pass {
     pub writes: u64,
 }
 
-/// Draws the curves for these numbers of objects, each on a control plane of its own.
+/// Both programs among so many objects, on a control plane of their own.
 ///
 /// # Errors
 /// When something does not start, or does not come to rest.
-pub async fn draw(sizes: &[usize]) -> Result<Vec<Curve>> {
-    let mut curves = Vec::new();
-    for objects in sizes {
-        eprintln!("curves: {objects} objects");
-        let crowd = Crowd::gather(*objects).await?;
-        let curve = crowd.measure().await.with_context(|| format!("with {objects} objects"))?;
-        eprintln!("{curve:?}");
-        curves.push(curve);
-    }
-    Ok(curves)
+pub async fn draw(objects: usize) -> Result<Curve> {
+    eprintln!("curves: {objects} objects");
+    let crowd = Crowd::gather(objects).await?;
+    let curve = crowd.measure().await.with_context(|| format!("with {objects} objects"))?;
+    eprintln!("{curve:?}");
+    Ok(curve)
 }
 
 /// A control plane with many objects.
@@ -130,6 +131,7 @@ impl Crowd {
             let namespace = namespace_of(first);
             stack.plane.kubectl().run(&["create", "namespace", &namespace]).await?.ok()?;
             let mut store = through::store(0);
+            store["metadata"]["name"] = STORE.into();
             store["spec"] = json!({ "name": "Crowd", "config": { "maxPets": IN_NAMESPACE } });
             through::create(&client, &namespace, store).await?;
         }
@@ -139,27 +141,29 @@ impl Crowd {
     async fn measure(&self) -> Result<Curve> {
         let first_pass_objects = self.objects.min(FIRST_PASS);
         let mut curve = Curve { objects: self.objects, first_pass_objects, ..Curve::default() };
-        curve.webhook_empty_kib = kib(self.stack.webhook(0, |it| it.process.pid()), "VmRSS:")?;
+        curve.webhook_empty_kib = resident_kib(self.stack.webhook(0, |it| it.process.pid()))?;
         self.first_pass(&mut curve).await?;
-        self.fill_up().await?;
         let webhook = self.start_webhook().await?;
         curve.webhook_ready_s = webhook.ready_s;
         curve.webhook_cpu_s = cpu_time(webhook.pid)?.as_secs_f64();
-        curve.webhook_kib = kib(webhook.pid, "VmRSS:")?;
+        curve.webhook_kib = resident_kib(webhook.pid)?;
+        curve.requests = self.requests(&webhook).await?;
         self.restart(&mut curve).await?;
         Ok(curve)
     }
 
-    /// The reconciler, and then objects that it has never seen.
+    /// The reconciler, and then objects that it has never seen, beside all the others.
     async fn first_pass(&self, curve: &mut Curve) -> Result<()> {
         let reconciler = self.start_reconciler().await?;
         let stores = self.objects.div_ceil(IN_NAMESPACE) as u64;
         self.settled(&reconciler, stores).await?;
-        curve.reconciler_empty_kib = kib(reconciler.pid, "VmRSS:")?;
+        curve.reconciler_empty_kib = resident_kib(reconciler.pid)?;
+        let others = self.objects - curve.first_pass_objects;
+        self.fill_up(&reconciler, others).await?;
         let (before, cpu) = (done(&reconciler).await?, cpu_time(reconciler.pid)?);
         let began = Instant::now();
-        self.database.store_pets(0..curve.first_pass_objects, |_| None).await?;
-        curve.edit_ms[0] = Some(self.edits(curve.first_pass_objects - 1, 1).await?);
+        self.database.store_pets(others..self.objects, |_| None).await?;
+        curve.edit_ms[0] = Some(self.edits(self.objects - 1, 1).await?);
         let end = self.settled(&reconciler, before.runs + curve.first_pass_objects as u64).await?;
         curve.first_pass = Pass {
             seconds: end.duration_since(began).as_secs_f64(),
@@ -169,13 +173,26 @@ impl Crowd {
         self.stop(&reconciler).await
     }
 
-    /// Further objects, with a status as the first have it.
-    async fn fill_up(&self) -> Result<()> {
-        if self.objects <= FIRST_PASS {
+    /// So many objects that the reconciler has nothing to do for: they have a status as it gave it to the first.
+    async fn fill_up(&self, reconciler: &Started, count: usize) -> Result<()> {
+        if count == 0 {
             return Ok(());
         }
+        let before = done(reconciler).await?.runs;
+        self.database.store_pets(0..1, |_| None).await?;
+        self.settled(reconciler, before + 1).await?;
         let like = serde_json::to_value(self.pets(0).get(&name_of(0)).await?)?["status"].clone();
-        self.database.store_pets(FIRST_PASS..self.objects, |_| Some(like.clone())).await
+        self.database.store_pets(1..count, |_| Some(like.clone())).await?;
+        self.settled(reconciler, before + count as u64).await.map(drop)
+    }
+
+    /// What requests cost this webhook.
+    async fn requests(&self, webhook: &Started) -> Result<Requests> {
+        let store: Api<DynamicObject> = self.api::<PetStore>(0);
+        let pet = serde_json::to_value(self.pets(0).get(&name_of(0)).await?)?;
+        let store = serde_json::to_value(store.get(STORE).await?)?;
+        let server = Server::webhook(&self.stack, webhook.number).await?;
+        among::ask(&server, &payload::cases_among(&pet, &store)).await
     }
 
     /// A reconciler that finds everything as it should be.
@@ -191,8 +208,8 @@ impl Crowd {
         };
         sleep(REST).await;
         curve.writes_at_rest = done(&reconciler).await?.writes - after.writes;
-        curve.reconciler_kib = kib(reconciler.pid, "VmRSS:")?;
-        curve.reconciler_peak_kib = kib(reconciler.pid, "VmHWM:")?;
+        curve.reconciler_kib = resident_kib(reconciler.pid)?;
+        curve.reconciler_peak_kib = peak_kib(reconciler.pid)?;
         curve.edit_ms[1] = Some(self.edits(0, EDITS).await?);
         self.stop(&reconciler).await
     }
@@ -212,8 +229,12 @@ impl Crowd {
     }
 
     fn pets(&self, number: usize) -> Api<DynamicObject> {
-        let resource = ApiResource::erase::<concierge_shared::pets::Pet>(&());
-        Api::namespaced_with(self.client.clone(), &namespace_of(number), &resource)
+        self.api::<Pet>(number)
+    }
+
+    /// The objects of a kind beside the pet with this number.
+    fn api<K: Resource<DynamicType = ()>>(&self, number: usize) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &namespace_of(number), &ApiResource::erase::<K>(&()))
     }
 
     async fn start_webhook(&self) -> Result<Started> {
@@ -288,11 +309,9 @@ async fn until(what: &str, mut done: impl AsyncFnMut() -> Result<bool>) -> Resul
     Ok(())
 }
 
-/// What the kernel says of the memory of a process.
-fn kib(pid: u32, what: &str) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).context("no such figure")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+/// A figure that is wanted to be within a goal.
+fn within(figure: String, is_within: bool) -> String {
+    if is_within { figure } else { format!("MISSED {figure}") }
 }
 
 /// The curves as a table.
@@ -304,7 +323,7 @@ pub fn table(f: &mut fmt::Formatter<'_>, curves: &[Curve]) -> fmt::Result {
         return Ok(());
     }
     let row = |f: &mut fmt::Formatter<'_>, title: &str, figure: &dyn Fn(&Curve) -> String| {
-        write!(f, "{title:<46}")?;
+        write!(f, "{title:<52}")?;
         curves.iter().try_for_each(|curve| write!(f, " {:>16}", figure(curve)))?;
         writeln!(f)
     };
@@ -321,6 +340,15 @@ pub fn table(f: &mut fmt::Formatter<'_>, curves: &[Curve]) -> fmt::Result {
     row(f, "  CPU until then", &|it| format!("{:.2} s", it.webhook_cpu_s))?;
     row(f, "  memory", &|it| mib(it.webhook_kib))?;
     row(f, "  memory for each pet", &|it| each(it.webhook_kib, it.webhook_empty_kib, it))?;
+    for (number, (case, _)) in curves[0].requests.cpu_ms.iter().enumerate() {
+        row(f, &format!("  CPU of {case}"), &|it| format!("{:.2} ms", it.requests.cpu_ms[number].1))?;
+    }
+    row(f, &format!("  the dearest of those below 1 MiB, goal {} ms", among::GOAL_MS), &|it| {
+        within(format!("{:.2} ms", it.requests.dearest_ms), it.requests.dearest_ms < among::GOAL_MS)
+    })?;
+    row(f, &format!("  memory: none adds more than, goal {}", mib(among::GOAL_KIB)), &|it| {
+        within(mib(it.requests.growth_kib), it.requests.growth_kib <= among::GOAL_KIB)
+    })?;
     row(f, "reconciler: start to ready", &|it| format!("{:.2} s", it.reconciler_ready_s))?;
     row(f, "  start to the end of a pass without work", &|it| format!("{:.1} s", it.restart.seconds))?;
     row(f, "  CPU of that", &|it| format!("{:.2} s", it.restart.cpu_s))?;

@@ -56,8 +56,28 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
 /// # Errors
 /// When there is no such process.
 pub fn resident_kib(pid: u32) -> Result<u64> {
+    kib(pid, "VmRSS:")
+}
+
+/// The most of it that there was since the process began, or since [`forget_peak`].
+///
+/// # Errors
+/// As of [`resident_kib`].
+pub fn peak_kib(pid: u32) -> Result<u64> {
+    kib(pid, "VmHWM:")
+}
+
+/// Lets [`peak_kib`] begin anew.
+///
+/// # Errors
+/// When the system refuses.
+pub fn forget_peak(pid: u32) -> Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").context("can't reset the peak of a process's memory")
+}
+
+fn kib(pid: u32, what: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).context("no such figure")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 

@@ -9,14 +9,15 @@
 //! |---|---|
 //! | [`payload`] | the reviews |
 //! | [`generator`] | calls a server as the API server's client does |
-//! | [`floor`], [`peer`] | the servers to compare with |
+//! | [`floor`], [`peer`], [`servers`] | the servers to compare with, and how all are started |
 //! | [`inside`] | the webhook's pure stages alone |
 //! | [`through`] | creates through the API server |
-//! | [`curves`], [`crowd`] | what grows with the number of objects |
+//! | [`curves`], [`crowd`], [`among`] | what grows with the number of objects |
 //! | [`machine`] | cores, CPU time, memory |
 //! | [`figures`], [`report`] | from latencies to tables |
 //! | [`compare`] | a run beside an earlier one |
 
+pub mod among;
 pub mod compare;
 pub mod crowd;
 pub mod curves;
@@ -28,29 +29,28 @@ pub mod machine;
 pub mod payload;
 pub mod peer;
 pub mod report;
+pub mod servers;
 pub mod through;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use kube::Api;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use serde_json::Value;
+use serde::Serialize;
 
+use self::compare::{Raw, Saved};
 use self::figures::Percentiles;
-use self::generator::{Load, Target};
+use self::generator::Load;
 use self::machine::{Cores, Machine, cpu_time, resident_kib};
 use self::payload::Case;
 use self::report::{Capacity, Memory, Pair, Report, Tail, Through};
-use crate::process::{Process, built_program};
-use crate::stack::{NAMESPACE, Plan, RELEASE, Stack, get};
+use self::servers::{Server, on_server_core, start_floor, start_peer, start_webhook};
+use crate::process::Process;
+use crate::stack::{Plan, Stack, get};
 
 /// What to measure, and how thoroughly.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, Serialize, clap::Args)]
 pub struct BenchArgs {
     /// How often each measurement is repeated
     #[arg(long, default_value_t = 3)]
@@ -88,13 +88,13 @@ pub struct BenchArgs {
     /// A result file of an earlier run to compare with
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
-    /// Where the raw results go, as JSON
+    /// Where the raw results go, as JSON, after each part
     #[arg(long, default_value = "target/bench/latest.json", value_name = "FILE")]
     pub out: PathBuf,
 }
 
 /// A part of the benchmark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 pub enum Part {
     /// Answers per second at most.
     Throughput,
@@ -122,13 +122,16 @@ impl Part {
 /// When something does not start, or a server answers otherwise than it must.
 pub async fn run(args: BenchArgs) -> Result<()> {
     // First, so that a file that is none costs nobody ten minutes.
-    let earlier = args.compare.as_deref().map(compare::read).transpose()?;
+    let earlier = args.compare.as_deref().map(Saved::read).transpose()?;
     let cores = Cores::available();
     let mut report =
         Report { before: Machine::now(), cores, connections: args.connections, ..Report::default() };
     // Before anything is moved: what is drawn is both programs with all cores, as in a cluster.
     if args.parts.contains(&Part::Curves) {
-        report.curves = curves::draw(&args.curve).await?;
+        for objects in &args.curve {
+            report.curves.push(curves::draw(*objects).await?);
+            save(&args, &mut report)?;
+        }
     }
     if let Some(cores) = cores {
         Cores::move_to(cores.others)?;
@@ -137,29 +140,30 @@ pub async fn run(args: BenchArgs) -> Result<()> {
     cases.retain(|case| case.name.contains(&args.only));
     if args.parts.contains(&Part::Inside) {
         report.inside = inside::costs(&cases)?;
+        save(&args, &mut report)?;
     }
     if args.parts.iter().any(|part| !matches!(part, Part::Inside | Part::Curves)) {
         Bench::start(args.clone(), cores).await?.measure(&cases, &mut report).await?;
     }
-    report.after = Machine::now();
-    if let Some(dir) = args.out.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    let saved = compare::Saved::of(&report);
-    std::fs::write(&args.out, serde_json::to_vec_pretty(&saved)?)
-        .with_context(|| format!("can't write {}", args.out.display()))?;
+    let saved = save(&args, &mut report)?;
     println!("{report}");
     if let Some(earlier) = earlier {
-        println!("{}", compare::table(&earlier, &saved.figures));
+        println!("{}", earlier.table(&saved));
     }
     println!("Raw results are in {}", args.out.display());
     Ok(())
 }
 
-/// A server under load.
-struct Server {
-    target: Target,
-    pid: u32,
+/// Writes what was measured so far, which is not lost when a later part fails.
+fn save(args: &BenchArgs, report: &mut Report) -> Result<Saved> {
+    report.after = Machine::now();
+    if let Some(dir) = args.out.parent() {
+        std::fs::create_dir_all(dir)?;
+    }
+    let result = Raw { report, args, saved: Saved::of(report, args) };
+    std::fs::write(&args.out, serde_json::to_vec_pretty(&result)?)
+        .with_context(|| format!("can't write {}", args.out.display()))?;
+    Ok(result.saved)
 }
 
 struct Bench {
@@ -197,19 +201,18 @@ impl Bench {
     }
 
     async fn measure(&self, cases: &[Case], report: &mut Report) -> Result<()> {
-        let has = |part| self.args.parts.contains(&part);
-        if has(Part::Throughput) {
-            report.throughput = self.throughput(cases).await?;
-        }
-        if has(Part::Latency) {
-            report.latency = self.latency(cases).await?;
-            report.storm = self.storm(cases).await?;
-        }
-        if has(Part::Through) {
-            report.through = self.through().await?;
-        }
-        if has(Part::Memory) {
-            self.memory(report).await?;
+        for part in &self.args.parts {
+            match part {
+                Part::Throughput => report.throughput = self.throughput(cases).await?,
+                Part::Latency => {
+                    report.latency = self.latency(cases).await?;
+                    report.storm = self.storm(cases).await?;
+                }
+                Part::Through => report.through = self.through().await?,
+                Part::Memory => self.memory(report).await?,
+                Part::Inside | Part::Curves => continue,
+            }
+            save(&self.args, report)?;
         }
         Ok(())
     }
@@ -332,80 +335,10 @@ fn pair_of<T>(case: &Case) -> Pair<T> {
     Pair { case: name, body_bytes, goal, floor: Vec::new(), webhook: Vec::new(), peer: Vec::new() }
 }
 
-/// Does `start` on the servers' core, so that what it starts stays there.
-async fn on_server_core<T>(cores: Option<Cores>, start: impl Future<Output = Result<T>>) -> Result<T> {
-    let Some(cores) = cores else { return start.await };
-    Cores::move_to(cores.server)?;
-    let started = start.await;
-    Cores::move_to(cores.others)?;
-    started
-}
-
-/// Starts one more webhook; how long it took to get ready.
-async fn start_webhook(stack: &Stack, cores: Option<Cores>) -> Result<(Duration, Server)> {
-    let started = Instant::now();
-    let number = on_server_core(cores, stack.add_webhook()).await?;
-    let (pid, admin, address) = stack.webhook(number, |it| (it.process.pid(), it.admin, it.address));
-    machine::wait_ready(admin).await?;
-    let ready = started.elapsed();
-    let address = address.context("the webhook does not listen")?;
-    let name = format!("{RELEASE}.{NAMESPACE}.svc");
-    Ok((ready, Server { target: Target::new(address, &name, trusted(stack).await?)?, pid }))
-}
-
 /// How many objects a webhook with these metrics holds.
 fn cached_objects(metrics: &str) -> usize {
     let lines = metrics.lines().filter(|line| line.starts_with("concierge_cached_objects{"));
     lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok()).sum()
-}
-
-/// What the API server trusts the webhook by.
-async fn trusted(stack: &Stack) -> Result<Vec<CertificateDer<'static>>> {
-    let api: Api<ValidatingWebhookConfiguration> = Api::all(stack.plane.client().await?);
-    let webhooks = api.get(RELEASE).await?.webhooks.unwrap_or_default();
-    let bundle =
-        webhooks.into_iter().next().and_then(|it| it.client_config.ca_bundle).context("no caBundle")?;
-    Ok(CertificateDer::pem_slice_iter(&bundle.0).collect::<Result<_, _>>()?)
-}
-
-async fn start_floor(stack: &Stack) -> Result<(Process, Server)> {
-    let dir = stack.plane.dir();
-    floor::write_certificate(dir)?;
-    let log = dir.join("floor.log");
-    let args = ["floor".as_ref(), dir.as_os_str()];
-    let none: [(&str, &str); 0] = [];
-    let process = Process::spawn("floor", built_program("bench")?, args, none, &log)?;
-    serving(stack, process, &log).await
-}
-
-/// The peer shows the floor's certificate.
-async fn start_peer(stack: &Stack, program: &Path) -> Result<(Process, Server)> {
-    let dir = stack.plane.dir();
-    let log = dir.join("peer.log");
-    let process =
-        peer::start(program, &dir.join(floor::CERTIFICATE), &dir.join(floor::KEY), &dir.join("peer"), &log)?;
-    serving(stack, process, &log).await
-}
-
-/// Waits until a server with the floor's certificate says in its log where it listens.
-async fn serving(stack: &Stack, process: Process, log: &Path) -> Result<(Process, Server)> {
-    let end = Instant::now() + Duration::from_secs(10);
-    let address: SocketAddr = loop {
-        let said = std::fs::read_to_string(log).ok().and_then(|text| {
-            let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.find_map(|line| line["address"].as_str()?.parse().ok())
-        });
-        match said {
-            Some(address) => break address,
-            None if Instant::now() > end => {
-                anyhow::bail!("a server to compare with does not serve:\n{}", process.log_tail(20))
-            }
-            None => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    };
-    let root = CertificateDer::from_pem_file(stack.plane.dir().join(floor::CERTIFICATE))?;
-    let pid = process.pid();
-    Ok((process, Server { target: Target::new(address, floor::NAME, vec![root])?, pid }))
 }
 
 /// Namespaces, rights, the webhooks of the floor, and the store that pets refer to.

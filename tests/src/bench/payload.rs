@@ -1,6 +1,7 @@
 //! The reviews that the load is made of, written as the API server writes them: the envelope's fields in the
 //! order of Go's struct, the objects' keys sorted.
 
+use concierge_shared::admission::envelope::Operation;
 use concierge_shared::admission::review::Stage;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,6 +12,12 @@ pub const NAMESPACE: &str = "bench";
 pub const STORE: &str = "shop";
 /// A tag that [`STORE`] allows.
 const TAG: &str = "dog";
+/// As many tags as a store may allow.
+const MOST_TAGS: usize = 1000;
+/// About as many annotations as an object may have: 256 KiB of them.
+const MOST_ANNOTATIONS: usize = 3000;
+/// About as large as etcd lets an object be: 1.5 MiB, in bytes.
+const MOST_BYTES: usize = 1_450_000;
 
 /// A kind of request, and what must come of it.
 #[derive(Clone, Debug)]
@@ -53,7 +60,7 @@ pub fn cases() -> Vec<Case> {
     };
     let (untidy, wrong) = (with_name(" Corner shop "), with_name("Corner shop / garden"));
     let [small, large] = [pet_of_about(4_800, 40), pet_of_about(54_500, 500)];
-    let tags = store_with_tags(1_360);
+    let tags = store_with_tags(MOST_TAGS);
     vec![
         case("PetStore create", Stage::Validate, &new_store, create(&new_store), ADMITTED)
             .goal(0.72, Some(10.0)),
@@ -62,6 +69,31 @@ pub fn cases() -> Vec<Case> {
         case("PetStore update, large spec", Stage::Validate, &tags, update(&tags), ADMITTED).goal(0.40, None),
         case("PetStore create, refused", Stage::Validate, &wrong, create(&wrong), REFUSED),
         case("PetStore create, trimmed", Stage::Mutate, &untidy, create(&untidy), "patchType"),
+    ]
+}
+
+/// Requests about a stored pet and its store, among however many others. Rules look up what there is for them to look up, and what is
+/// refused is read live.
+pub fn cases_among(pet: &Value, store: &Value) -> Vec<Case> {
+    let mut twin = as_new(pet.clone());
+    twin["metadata"]["name"] = "twin".into();
+    let mut strict = store.clone();
+    strict["spec"]["config"]["allowedTags"] = json!(["none"]);
+    let mut annotated = pet.clone();
+    annotate(&mut annotated, MOST_ANNOTATIONS);
+    let mut largest = pet.clone();
+    let one = manager(1, &pet["spec"]).to_string().len() + 1;
+    let managers = (0..MOST_BYTES / one).map(|number| manager(number, &pet["spec"]));
+    largest["metadata"]["managedFields"] = managers.collect();
+    let of = |name, about: &Value, body, expect| case(name, Stage::Validate, about, body, expect);
+    let tightened = review(Operation::Update, Some(&strict), Some(store));
+    vec![
+        of("an update of a Pet", pet, update(pet), ADMITTED),
+        of("the same with 250 KB of annotations", pet, update(&annotated), ADMITTED),
+        of("the same as large as any, 2.9 MB", &largest, update(&largest), ADMITTED),
+        of("a create of a Pet, its id taken: refused", pet, create(&twin), REFUSED),
+        of("a change of a store's tags, warned of", store, tightened, "\"warnings\""),
+        of("a deletion of a store with pets: refused", store, delete(store), REFUSED),
     ]
 }
 
@@ -118,7 +150,7 @@ impl Case {
 }
 
 fn create(new: &Value) -> String {
-    review(new, None)
+    review(Operation::Create, Some(new), None)
 }
 
 /// An update of one field of the spec.
@@ -127,14 +159,19 @@ fn update(old: &Value) -> String {
     let field = if old["kind"] == "Pet" { "tag" } else { "description" };
     new["spec"][field] = TAG.into();
     new["metadata"]["generation"] = 2.into();
-    review(&new, Some(old))
+    review(Operation::Update, Some(&new), Some(old))
 }
 
-fn review(object: &Value, old: Option<&Value>) -> String {
+fn delete(old: &Value) -> String {
+    review(Operation::Delete, None, Some(old))
+}
+
+fn review(operation: Operation, object: Option<&Value>, old: Option<&Value>) -> String {
+    let about = object.or(old).unwrap_or(&Value::Null);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (group, version, kind) = ("petstore.example.com", "v1", text(&object["kind"]));
-    let (name, plural) = (text(&object["metadata"]["name"]), kind.to_lowercase() + "s");
-    let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+    let (group, version, kind) = ("petstore.example.com", "v1", text(&about["kind"]));
+    let (name, namespace) = (text(&about["metadata"]["name"]), text(&about["metadata"]["namespace"]));
+    let plural = kind.to_lowercase() + "s";
     let gvk = json!({"group": group, "version": version, "kind": kind});
     let gvr = json!({"group": group, "version": version, "resource": plural});
     let user = json!({
@@ -142,11 +179,17 @@ fn review(object: &Value, old: Option<&Value>) -> String {
         "groups": ["developers", "system:authenticated"],
         "extra": {"authentication.kubernetes.io/credential-id": ["X509SHA256=6d1d3a0e4d9d4ac5b6d8c2a7"]},
     });
+    let written = r#","fieldManager":"kubectl-client-side-apply","fieldValidation":"Strict""#;
+    let (options, more) = match operation {
+        Operation::Create => ("CreateOptions", written),
+        Operation::Update => ("UpdateOptions", written),
+        Operation::Delete | Operation::Other => ("DeleteOptions", ""),
+    };
     format!(
-        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","kind":{gvk},"resource":{gvr},"requestKind":{gvk},"requestResource":{gvr},"name":"{name}","namespace":"{NAMESPACE}","operation":"{operation}","userInfo":{user},"object":{},"oldObject":{},"dryRun":false,"options":{{"kind":"{}Options","apiVersion":"meta.k8s.io/v1","fieldManager":"kubectl-client-side-apply","fieldValidation":"Strict"}}}}}}"#,
-        object,
+        r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","kind":{gvk},"resource":{gvr},"requestKind":{gvk},"requestResource":{gvr},"name":"{name}","namespace":"{namespace}","operation":"{}","userInfo":{user},"object":{},"oldObject":{},"dryRun":false,"options":{{"kind":"{options}","apiVersion":"meta.k8s.io/v1"{more}}}}}}}"#,
+        operation.as_str(),
+        object.unwrap_or(&Value::Null),
         old.unwrap_or(&Value::Null),
-        if old.is_some() { "Update" } else { "Create" },
     )
 }
 
@@ -177,7 +220,7 @@ pub fn shop() -> Value {
 }
 
 fn store_spec(tags: usize) -> Value {
-    let tags: Vec<_> = (0..tags).map(|number| format!("department {number:04}")).collect();
+    let tags: Vec<_> = (0..tags).map(|number| format!("department of pets {number:03}")).collect();
     json!({
         "name": "Corner shop",
         "description": "Small animals, food for them, and advice; open on working days from nine to six.",
@@ -205,14 +248,18 @@ fn as_new(mut object: Value) -> Value {
 fn padded(kind: &str, name: &str, spec: &Value, annotations: usize, bytes: usize) -> Value {
     let of = |managers| {
         let mut object = object(kind, name, spec, managers);
-        for number in 0..annotations {
-            let text = "what one of many controllers wrote down for itself";
-            object["metadata"]["annotations"][format!("controller-{number}.example.com/note")] = text.into();
-        }
+        annotate(&mut object, annotations);
         object
     };
     let managers = (1..).find(|managers| of(*managers).to_string().len() >= bytes);
     of(managers.unwrap_or_default())
+}
+
+fn annotate(object: &mut Value, annotations: usize) {
+    for number in 0..annotations {
+        let text = "what one of many controllers wrote down for itself";
+        object["metadata"]["annotations"][format!("controller-{number}.example.com/note")] = text.into();
+    }
 }
 
 fn object(kind: &str, name: &str, spec: &Value, managers: usize) -> Value {

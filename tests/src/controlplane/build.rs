@@ -1,7 +1,7 @@
 //! Finds the control plane's programs and other Go programs of the tests, or fetches or builds them, once per machine.
 
 use std::fs::{File, TryLockError};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use super::tools;
+use super::{say, tools};
 use crate::process::Process;
 use crate::python::cache;
 
@@ -276,12 +276,6 @@ async fn show(of: &str, process: &Process) -> Result<()> {
     }
     say(&format!("{clear}built {of} in {} s\n", start.elapsed().as_secs()));
     Ok(())
-}
-
-/// Writes to standard error itself: the test harness would hold back what `eprint!` writes.
-pub(super) fn say(text: &str) {
-    let mut stderr = std::io::stderr();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// Takes the lock of the cache; the system frees it when this process ends.

@@ -10,6 +10,7 @@ mod start;
 mod tools;
 mod user;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -220,4 +221,10 @@ fn file_name(parts: &[&str]) -> String {
         |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("_{:x}_", u32::from(c)) };
     let part = |part: &&str| part.chars().map(plain).collect::<String>();
     parts.iter().map(part).collect::<Vec<_>>().join("-")
+}
+
+/// Writes to standard error itself: the test harness would hold back what `eprint!` writes.
+fn say(text: &str) {
+    let mut stderr = std::io::stderr();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

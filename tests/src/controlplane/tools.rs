@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::build::say;
+use super::say;
 
 const KUBERNETES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane");
 /// The programs that may come from elsewhere.

@@ -1,8 +1,8 @@
 //! The chapters about preview environments.
 
-use super::script::{Chapter, Step};
+use super::script::{Chapter, Event, Step};
 
-/// What another team has. The user may not even look at it.
+/// What another team has, which the user may not even look at; and what holds up a namespace that is being deleted.
 pub(super) const OTHERS: &str = "
 apiVersion: catalyst.catalyst.dev/v1alpha1
 kind: Project
@@ -10,7 +10,21 @@ metadata: {name: vault, namespace: concierge-demo-bank}
 spec:
   sources: [{name: main, repositoryUrl: 'https://github.com/concierge-demo-bank/vault', branch: main}]
   templates: {development: {type: manifest, config: {image: 'nginx:1.29'}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: held, namespace: concierge-demo-shop-pr-7, finalizers: [example.com/held]}
 ";
+
+/// What lets go of that namespace, by kubectl.
+pub(super) const LET_GO: [&str; 6] = [
+    "patch",
+    "configmap",
+    "held",
+    "--namespace=concierge-demo-shop-pr-7",
+    "--type=merge",
+    r#"--patch={"metadata":{"finalizers":null}}"#,
+];
 
 /// What someone who needs a preview of a branch sees.
 pub const CHAPTERS: &[Chapter] = &[
@@ -18,20 +32,34 @@ pub const CHAPTERS: &[Chapter] = &[
         title: "Catalyst: a preview environment that comes up",
         steps: &[
             Step::well(
-                "A project says what runs, here the container of an image; an environment is one of it that runs. A watch shows its phases:",
-                "kubectl get environments -n concierge-demo-shop --watch & trap \"kill $!\" EXIT\n  \
-                 sed s#nginx:1.29#{image}# examples/catalyst/1-project.yaml | kubectl apply -f - && \\\n  \
+                "An administrator deletes a namespace that somebody made by hand. Something in it holds it up:",
+                "kubectl --kubeconfig {admin} delete namespace concierge-demo-shop-pr-7 --wait=false && \\\n  \
+                 kubectl --kubeconfig {admin} get namespace concierge-demo-shop-pr-7",
+                &["Terminating"],
+            ),
+            Step::well(
+                "A project says what runs, here the container of an image; an environment is one of it that runs. This one will have a namespace of that very \
+                 name. It is Pending until the other one is gone, and says so:",
+                "sed s#nginx:1.29#{image}# examples/catalyst/1-project.yaml | kubectl apply -f - && \\\n  \
                  kubectl wait project shop --for=condition=Ready --timeout=20s && \\\n  \
                  kubectl apply -f examples/catalyst/2-environment.yaml && \\\n  \
-                 kubectl wait environment pr-7 -n concierge-demo-shop --for=condition=Ready --timeout=120s",
+                 kubectl wait environment pr-7 -n concierge-demo-shop --for=jsonpath='{.status.phase}'=Pending --timeout=20s && \\\n  \
+                 kubectl get environment pr-7 -n concierge-demo-shop \\\n    \
+                 -o jsonpath='{.status.conditions[?(@.type==\"NamespaceReady\")].message}{\"\\n\"}'",
                 &[
                     "project.catalyst.catalyst.dev/shop created",
                     "environment.catalyst.catalyst.dev/pr-7 created",
-                    "Provisioning",
-                    "Deploying",
                     "pr-7 condition met",
+                    "concierge-demo-shop-pr-7, which is being deleted, is gone",
                 ],
             ),
+            Step::well(
+                "Then it comes up. A watch shows its phases:",
+                "kubectl get environments -n concierge-demo-shop --watch & trap \"kill $!\" EXIT\n  \
+                 kubectl wait environment pr-7 -n concierge-demo-shop --for=condition=Ready --timeout=120s",
+                &["Pending", "Provisioning", "Deploying", "pr-7 condition met"],
+            )
+            .meanwhile(2, Event::NamespaceGoes),
             Step::well(
                 "It says where it is, and until when:",
                 "kubectl get environment pr-7 -n concierge-demo-shop -o wide",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::show::{prompt, say};
+use super::terminal::{prompt, say};
 use super::{catalyst, coffee};
 use crate::catalyst::kubelet::Kubelet;
 use crate::cluster::{Cluster, Existing, Site};
@@ -32,8 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What both programs are told about environments.
 const ENVIRONMENTS: &str = "--catalyst-preview-domain=example.com";
-/// Those of a project's environments, of another team, and one that somebody made by hand.
-const MORE_NAMESPACES: [&str; 3] = ["concierge-demo-shop", "concierge-demo-bank", "concierge-demo-shop-live"];
+/// Those of a project's environments, of another team, and two that were made by hand: one stays, the other one will be deleted.
+const MORE_NAMESPACES: [&str; 4] =
+    ["concierge-demo-shop", "concierge-demo-bank", "concierge-demo-shop-live", "concierge-demo-shop-pr-7"];
 
 /// The user, with the rights that every user with the role `edit` has.
 const VISITOR: &str = "
@@ -190,6 +191,12 @@ impl DemoCluster {
         self.set.as_ref().context("the cluster is not set")?.stack.signal_webhook(number, signal)
     }
 
+    /// Runs `kubectl ARGS` as whoever may do all.
+    pub(super) async fn run_as_administrator(&self, args: &[&str]) -> Result<()> {
+        let set = self.set.as_ref().context("the cluster is not set")?;
+        set.stack.plane.kubectl().run(args).await?.ok().map(drop)
+    }
+
     /// The shop hands all that is ordered to the carrier.
     pub(super) fn ship(&self) -> Result<()> {
         let shop = &self.set.as_ref().context("the cluster is not set")?.shop;
@@ -326,6 +333,8 @@ async fn remove(cluster: &Existing, before: Before, set: Option<Set>) -> Result<
         let args = [&["delete", "--ignore-not-found", "--timeout=60s"], args].concat();
         kubectl.run(&args).await?.ok().map(drop)
     };
+    // It may be gone, or have let go.
+    kubectl.run(&catalyst::LET_GO).await?;
     // First of all environments, since their project waits for them.
     delete(&[&["namespace"][..], &MORE_NAMESPACES].concat()).await?;
     delete(&["namespace", HOME]).await?;

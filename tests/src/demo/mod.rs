@@ -5,7 +5,8 @@
 //! | [`script`] | what a show is made of: chapters, their steps, and what each step has to show |
 //! | [`pets`], [`coffee`], [`s3`], [`catalyst`] | the chapters about each group |
 //! | `cluster` | the cluster, Concierge in it, and the ordinary user who types |
-//! | `show` | the performance on the terminal |
+//! | `show` | a show that is on |
+//! | `terminal` | how what is said looks |
 //!
 //! A new chapter is a constant in a module of its own and its place in [`CHAPTERS`]. What runs beside it (a
 //! service that it calls) is started in `cluster`, which also names it for the steps' `{...}`.
@@ -17,6 +18,7 @@ pub mod pets;
 pub mod s3;
 pub mod script;
 mod show;
+mod terminal;
 
 use std::process::ExitCode;
 use std::time::Instant;

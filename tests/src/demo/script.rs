@@ -51,6 +51,8 @@ pub enum Event {
     WebhookEnds(usize, Signal),
     /// The shop hands all that is ordered to the carrier.
     ShopShips,
+    /// What holds up a namespace that is being deleted lets go of it.
+    NamespaceGoes,
 }
 
 impl Step {

@@ -1,6 +1,5 @@
-//! The performance on the terminal.
+//! A show that is on: its chapters played, and what did not go as told.
 
-use std::io::{IsTerminal, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,17 +7,11 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use super::catalyst;
 use super::cluster::DemoCluster;
 use super::script::{Chapter, Event, Meanwhile, Step};
+use super::terminal::{Style, prompt, say, styled};
 use crate::process::Signal;
-
-/// Which of the terminal's styles to use, if it is one.
-#[derive(Clone, Copy)]
-pub(super) enum Style {
-    Heading,
-    Command,
-    Astray,
-}
 
 /// A show that is on.
 pub(super) struct Show<'a> {
@@ -75,22 +68,32 @@ impl<'a> Show<'a> {
         let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().context("the shell has no output")?;
         let (mut lines, mut output, mut count) = (BufReader::new(stdout).split(b'\n'), String::new(), 0);
-        self.happens(step, count)?;
+        self.happens(step, count).await?;
         while let Some(line) = lines.next_segment().await? {
             let line = String::from_utf8_lossy(&line);
             say(&format!("{line}\n"));
             output.push_str(&format!("{line}\n"));
             count += 1;
-            self.happens(step, count)?;
+            self.happens(step, count).await?;
         }
         Ok((child.wait().await?.success(), output))
     }
 
     /// Lets happen what is due after `lines` lines of output.
-    fn happens(&self, step: &Step, lines: usize) -> Result<()> {
+    async fn happens(&self, step: &Step, lines: usize) -> Result<()> {
         match step.meanwhile.filter(|meanwhile| meanwhile.after_lines == lines) {
             Some(Meanwhile { event: Event::WebhookEnds(number, signal), .. }) => self.strike(number, signal),
             Some(Meanwhile { event: Event::ShopShips, .. }) => self.cluster.ship(),
+            Some(Meanwhile { event: Event::NamespaceGoes, .. }) => {
+                let quoted =
+                    |word: &str| if word.contains('{') { format!("'{word}'") } else { word.to_owned() };
+                let words = catalyst::LET_GO.map(quoted).join(" ");
+                say(&format!(
+                    "{}\n",
+                    prompt(&format!("kubectl {words}    # an administrator, in another terminal"))
+                ));
+                self.cluster.run_as_administrator(&catalyst::LET_GO).await
+            }
             None => Ok(()),
         }
     }
@@ -106,33 +109,4 @@ impl<'a> Show<'a> {
         say(&format!("{}\n", prompt(&format!("{command} {pid}    # in another terminal"))));
         self.cluster.signal_webhook(webhook, signal)
     }
-}
-
-/// A command as it looks where it is typed.
-pub(super) fn prompt(command: &str) -> String {
-    styled(Style::Command, &format!("$ {command}"))
-}
-
-/// Writes to standard output at once.
-pub(super) fn say(text: &str) {
-    let mut stdout = std::io::stdout();
-    // Nobody who closed it misses anything.
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-}
-
-/// `text` in a style, on a terminal whose user has nothing against colours.
-pub(super) fn styled(style: Style, text: &str) -> String {
-    if !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-    {
-        return match style {
-            Style::Heading => format!("== {text} =="),
-            Style::Command | Style::Astray => text.to_owned(),
-        };
-    }
-    let code = match style {
-        Style::Heading => "1;4;36",
-        Style::Command => "1",
-        Style::Astray => "1;31",
-    };
-    format!("\x1b[{code}m{text}\x1b[0m")
 }

@@ -216,6 +216,7 @@ impl<F: Fake> Host<F> {
     /// What comes back when a fault keeps the fake from handling a request.
     fn instead(&self, fault: &Fault, request: &Request) -> Option<Reply> {
         match fault {
+            Fault::Page(status) => Some(Reply::Answer(page(*status, request))),
             Fault::Echo(status) => Some(Reply::Answer(echo(*status, request))),
             Fault::DropBefore => Some(Reply::Dropped),
             Fault::StatusBefore(status) => Some(Reply::Answer(self.status(*status, request))),
@@ -251,6 +252,12 @@ impl<F: Fake> Host<F> {
             _ => self.fake.lock().error(status, request),
         }
     }
+}
+
+/// What an ingress shows when the service behind it is not there.
+fn page(status: u16, request: &Request) -> Response {
+    let body: &[u8] = if request.method == "HEAD" { b"" } else { b"<html>no service here</html>" };
+    Response { status, headers: Vec::new(), body: body.to_vec() }
 }
 
 /// An answer in the form of an error, each of its words being all that was sent.

@@ -36,6 +36,8 @@ pub enum Fault {
     StatusBefore(u16),
     /// It is done; an error status comes back.
     StatusAfter(u16),
+    /// What stands before the service answers in its place, with this status and a page for people; nothing is done.
+    Page(u16),
     /// A status comes back whose words repeat everything that was sent, also the credentials; nothing is done.
     Echo(u16),
     /// 429, with this many seconds of `Retry-After` if any; nothing is done.

@@ -135,7 +135,8 @@ pub fn endpoint(s3: &str, iam: &str) -> Result<Endpoint> {
         path_style: true,
         trust: Trust::System,
         connect: Duration::from_secs(2),
-        attempt: Duration::from_secs(10),
+        // A late answer is no wrong one.
+        attempt: crate::PATIENCE,
     })
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::process::{MINUTE, Process, ProcessOptions, Simulated};
+use super::MINUTE;
+use super::process::{Process, ProcessOptions, Simulated};
 
 /// How long a process that is frozen stands still: longer than its lease.
 const FROZEN: Duration = MINUTE;

@@ -21,7 +21,6 @@
 pub mod actors;
 pub mod condition;
 pub mod log;
-mod native;
 pub mod process;
 pub mod scenarios;
 pub mod server;
@@ -29,6 +28,11 @@ mod trouble;
 mod users;
 pub mod view;
 
+use std::time::Duration;
+
 pub use actors::{Actors, Interruption};
-pub use process::{Chance, LEASE, MINUTE, Process, ProcessOptions, REQUEST, ServerClock, Simulated};
+pub use process::{Chance, LEASE, Process, ProcessOptions, REQUEST, ServerClock, Simulated};
 pub use server::{Connection, Server};
+
+/// Sixty seconds.
+pub const MINUTE: Duration = Duration::from_secs(60);

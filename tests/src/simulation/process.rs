@@ -17,14 +17,13 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    MINUTE,
     server::{Connection, Server},
     view::View,
 };
 
 /// How long a lease lasts.
 pub const LEASE: Duration = Duration::from_secs(15);
-/// Sixty seconds.
-pub const MINUTE: Duration = Duration::from_secs(60);
 /// How long a call to a remote service may take.
 pub const REQUEST: Duration = Duration::from_secs(6);
 
@@ -66,7 +65,7 @@ pub struct ProcessOptions {
     pub concurrency: usize,
     /// How long its lease lasts, which it renews three times as often.
     pub lease: Duration,
-    /// How many changes that come together it is told of one by one.
+    /// How many changes that come together it is told of one by one: as many as a real cache.
     pub changes: usize,
 }
 
@@ -81,7 +80,7 @@ impl Default for ProcessOptions {
             observe_only: false,
             concurrency: 4,
             lease: LEASE,
-            changes: 65536,
+            changes: 4096,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What goes wrong at the API server.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// How a write fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Trouble {
     pub read_only: BTreeSet<String>,
     /// Kinds whose status may not be written.
     pub read_only_status: BTreeSet<String>,
+    /// How long it takes to list all objects of a kind. What is stored meanwhile is not in the list.
+    pub slow_lists: BTreeMap<String, Duration>,
     /// Kinds whose caches are not believed.
     pub blind: BTreeSet<String>,
 }

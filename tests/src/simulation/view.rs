@@ -112,7 +112,7 @@ impl Seen {
             |one: &Unreadable| (one.kind, &one.namespace, &one.name) == (kind.name, &namespace, &name);
         self.unreadable.retain(|one| !is_it(one));
         let uid = |object: &Value| object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-        match entry.object.map(|object| (uid(&object), (kind.store)(object))) {
+        match entry.object.map(|object| (uid(&object), (kind.keep)(object))) {
             Some((_, Ok(object))) => self.world.insert(object),
             Some((uid, Err(error))) => {
                 self.world.remove(kind.name, &namespace, &name);
@@ -170,8 +170,8 @@ impl Lookup for View {
         self.seen.lock().world.count(kind, key)
     }
 
-    fn edition(&self, kind: &'static str) -> Option<u64> {
-        self.seen.lock().world.edition(kind)
+    fn edition_in(&self, kind: &'static str, namespace: &str) -> Option<u64> {
+        self.seen.lock().world.edition_in(kind, namespace)
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {

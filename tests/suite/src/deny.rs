@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::report::project;
+use crate::command::project;
 
 /// Advisories are left out: their list comes from the network, and changes while the code does not.
 pub(crate) const CHECK: [&str; 6] = ["--log-level", "error", "check", "bans", "licenses", "sources"];

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::report::{as_by_hand, cargo, project, test_threads};
+use crate::command::{as_by_hand, cargo, project, test_threads};
 
 /// The programs that start control planes; what waits longest is first.
 const WITH_CLUSTERS: [&str; 7] =

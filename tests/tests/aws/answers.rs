@@ -53,6 +53,19 @@ async fn class_of(answer: &'static str) -> Failure {
     failure("GetBucketEncryption", &error, Timestamp::UNIX_EPOCH)
 }
 
+/// Ceph's gateway writes errors of IAM as S3 does; of what is not there it has to be known.
+#[tokio::test]
+async fn an_error_of_iam_in_the_form_of_s3_has_its_code() {
+    let answer = head_and_body!(
+        "404 Not Found",
+        "content-type: application/xml\r\n",
+        "<?xml version=\"1.0\"?><Error><Code>NoSuchEntity</Code><Message></Message></Error>"
+    );
+    let (url, _requests) = fake(answer).await;
+    let error = clients(&url).iam.unwrap().get_user().user_name("alice").send().await.unwrap_err();
+    assert!(Answered::of(&error).unwrap().is_missing(&["NoSuchEntity"]), "{error:?}");
+}
+
 #[tokio::test]
 async fn another_document_than_asked_for_is_known_and_never_taken_for_an_answer() {
     // What Ceph's gateway answers for sub-resources that it does not know; a DELETE of them deletes the bucket.
@@ -92,7 +105,7 @@ async fn refusals_fall_into_classes() {
         "",
         "<Error><Code>MalformedPolicy</Code><Message>Invalid principal in policy</Message></Error>"
     );
-    assert!(matches!(class_of(nobody).await, Failure::DependencyMissing(_)), "a new user is known later");
+    assert!(matches!(class_of(nobody).await, Failure::NotKnownYet(_)), "a new user is known later");
     let malformed = head_and_body!(
         "400 Bad Request",
         "",
@@ -133,6 +146,116 @@ async fn a_closed_port_means_never_sent_and_no_answer_in_time_is_ambiguous() {
     let error = Clients::new(&hasty, &keys()).unwrap().s3.list_buckets().send().await.unwrap_err();
     let late = failure("ListBuckets", &error, Timestamp::UNIX_EPOCH);
     assert_eq!(late, Failure::Ambiguous("ListBuckets was not answered in time".to_owned()));
+}
+
+/// A service that answers the first request on each of its first two connections, when it has both, and nothing more there. On others it
+/// answers everything.
+async fn half_open() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let both = std::sync::Arc::new(tokio::sync::Barrier::new(2));
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let both = both.clone();
+            tokio::spawn(async move {
+                let (mut request, mut first) = (vec![0; 16 << 10], true);
+                while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
+                    if number < 2 && first {
+                        both.wait().await;
+                    }
+                    if number >= 2 || first {
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    }
+                    first = false;
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn one_kept_connection_that_is_dead_costs_one_time_out_however_many_there_are() {
+    let url = half_open().await;
+    let hasty = Endpoint { attempt: Duration::from_secs(1), ..endpoint(&url, &url).unwrap() };
+    let s3 = Clients::new(&hasty, &keys()).unwrap().s3;
+    let head = || s3.head_bucket().bucket("b").send();
+    let (one, other) = tokio::join!(head(), head());
+    assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+    let lost = head().await.unwrap_err();
+    assert!(matches!(failure("HeadBucket", &lost, Timestamp::UNIX_EPOCH), Failure::Ambiguous(_)), "{lost:?}");
+    for _ in 0..2 {
+        head().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_answers_in_the_place_of_a_service_does_not_say_that_nothing_is_there() {
+    for page in [
+        head_and_body!("404 Not Found", "content-type: text/html\r\n", "<html>no service here</html>"),
+        head_and_body!("404 Not Found", "", ""),
+        head_and_body!("302 Found", "location: https://login.example/\r\n", ""),
+    ] {
+        let (url, _requests) = fake(page).await;
+        let error = clients(&url).s3.get_bucket_policy().bucket("b").send().await.unwrap_err();
+        assert!(!Answered::of(&error).unwrap().is_missing(&["NoSuchBucketPolicy"]), "{error:?}");
+        let failed = failure("GetBucketPolicy", &error, Timestamp::UNIX_EPOCH);
+        assert!(matches!(failed, Failure::Ambiguous(_)), "{failed:?}");
+        let error = clients(&url).iam.unwrap().get_user().user_name("jane").send().await.unwrap_err();
+        assert!(!Answered::of(&error).unwrap().is_missing(&["NoSuchEntity"]), "{error:?}");
+        assert!(matches!(failure("GetUser", &error, Timestamp::UNIX_EPOCH), Failure::Ambiguous(_)));
+    }
+}
+
+async fn deleted(answer: &'static str) -> Result<(), Failure> {
+    let (url, _requests) = fake(answer).await;
+    let iam = clients(&url).iam.unwrap();
+    let done = iam.delete_access_key().access_key_id("AKIDEXAMPLE").send().await;
+    done.map(drop).map_err(|error| failure("DeleteAccessKey", &error, Timestamp::UNIX_EPOCH))
+}
+
+#[tokio::test]
+async fn a_page_for_people_is_no_answer_that_a_key_is_deleted() {
+    for page in [
+        head_and_body!("200 OK", "content-type: text/html\r\n", "<html>no service here</html>"),
+        head_and_body!(
+            "200 OK",
+            "",
+            "<?xml version=\"1.0\"?><!-- x --><html><b>DeleteAccessKeyResponse</b></html>"
+        ),
+        head_and_body!("200 OK", "", "<!DOCTYPE html><html>DeleteAccessKeyResponse</html>"),
+        head_and_body!("200 OK", "", "<ErrorResponse><Error><Code>Oops</Code></Error></ErrorResponse>"),
+        head_and_body!("200 OK", "", "DeleteAccessKeyResponse"),
+    ] {
+        let failed = deleted(page).await.unwrap_err();
+        assert!(matches!(failed, Failure::Ambiguous(_)), "{page}: {failed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_counts_whatever_a_service_calls_its_answer() {
+    for answer in [
+        head_and_body!("200 OK", "", "<DeleteAccessKeyResponse></DeleteAccessKeyResponse>"),
+        head_and_body!(
+            "200 OK",
+            "",
+            "<?xml version=\"1.0\"?>\n<!-- lenient -->\n<iam:Response xmlns:iam=\"urn:x\"/>"
+        ),
+        head_and_body!("200 OK", "", "<DeleteAccessKeyResult/>"),
+        head_and_body!("200 OK", "", ""),
+        head_and_body!("204 No Content", "", ""),
+    ] {
+        deleted(answer).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_no_answer_to_what_returns_something() {
+    let (url, _requests) = fake(head_and_body!("200 OK", "", "")).await;
+    let error = clients(&url).iam.unwrap().create_user().user_name("jane").send().await.unwrap_err();
+    let failed = failure("CreateUser", &error, Timestamp::UNIX_EPOCH);
+    assert!(matches!(failed, Failure::Ambiguous(_)), "{failed:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! However things go, an environment that is deleted goes, with its namespace, and with nothing else.
 
 use concierge_reconciler::engine::ObjectKey;
-use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Simulated, server::finalizers};
+use concierge_tests::simulation::{LEASE, MINUTE, ProcessOptions, Simulated, scenarios, server::finalizers};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -52,7 +52,7 @@ impl World {
 /// After which of the four the controller is killed, and another one started.
 const KILLS: [&[usize]; 6] = [&[], &[0], &[1], &[2], &[3], &[0, 1, 2, 3]];
 
-async fn play(order: [Taken; 4], kills: &[usize]) {
+async fn play((order, kills): ([Taken; 4], &'static [usize])) {
     let world = World::new();
     world.server.user_puts_whole(json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
@@ -82,15 +82,21 @@ async fn play(order: [Taken; 4], kills: &[usize]) {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn in_whichever_order_things_are_taken_away_and_whenever_the_controller_is_killed_all_goes() {
-    let all = orders();
-    assert_eq!(all.len(), 24);
-    for order in all {
-        for kills in KILLS {
-            play(order, kills).await;
-        }
-    }
+/// A sample: each of the 24 orders once, in which the kills take turns, so that each of them meets each thing that is taken away first.
+/// Every order with every kill is 144, in `make soak`.
+#[test]
+fn in_each_order_in_which_things_are_taken_away_and_with_some_kills_all_goes() {
+    let sample: Vec<_> = orders().into_iter().zip(KILLS.into_iter().cycle()).collect();
+    assert_eq!(sample.len(), 24);
+    scenarios::play_all(&sample, play);
+}
+
+#[test]
+#[ignore = "soak"]
+fn in_each_order_and_with_each_of_the_kills_all_goes() {
+    let all: Vec<_> = orders().into_iter().flat_map(|order| KILLS.map(|kills| (order, kills))).collect();
+    assert_eq!(all.len(), 144);
+    scenarios::play_all(&all, play);
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,11 +104,7 @@ async fn the_finalizer_goes_after_the_namespace() {
     let world = World::new();
     let _process = world.healthy().await;
     let key = world.workspace().await;
-    // Something in it that takes its time.
-    world.server.user_puts(json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": { "name": "slow", "namespace": HOME, "finalizers": ["somebody.else/finalizer"] },
-    }));
+    let slow = world.hold_up();
     world.server.user_deletes(&key);
     sleep(10 * MINUTE).await;
     assert_eq!(world.phase(&key), "Terminating");
@@ -112,7 +114,7 @@ async fn the_finalizer_goes_after_the_namespace() {
         world.server.message(&key, "Deleting")
     );
     assert!(!finalizers(&world.server.read(&key).unwrap()).is_empty());
-    world.server.user_removes(&ObjectKey::new("ConfigMap", HOME, "slow"));
+    world.server.user_removes(&slow);
     world.server.user_removes(&ObjectKey::new("Namespace", "", HOME));
     sleep(MINUTE).await;
     assert_eq!(world.server.read(&key), None);
@@ -131,4 +133,70 @@ async fn a_namespace_that_somebody_took_over_stays() {
     sleep(10 * MINUTE).await;
     assert!(world.namespace().is_some());
     assert_eq!(world.server.read(&key), None);
+}
+
+/// Somebody makes an object with the mark of `owner`.
+fn forge(
+    world: &World,
+    owner: &ObjectKey,
+    (kind, namespace, name): (&'static str, &str, &str),
+) -> serde_json::Value {
+    world.server.user_puts(json!({
+        "apiVersion": if kind == "Job" { "batch/v1" } else { "v1" }, "kind": kind,
+        "metadata": {
+            "name": name, "namespace": namespace, "finalizers": ["mallory/stays"],
+            "labels": { "concierge.dev/owner-uid": world.server.read(owner).unwrap()["metadata"]["uid"] },
+            "annotations": { "concierge.dev/owner": owner.to_string() },
+        },
+    }))
+}
+
+/// Whoever may label anything anywhere could keep the reconciler busy.
+#[tokio::test(start_paused = true)]
+async fn marks_that_somebody_forges_elsewhere_wake_nobody() {
+    let world = World::new();
+    let process = world.healthy().await;
+    let key = world.workspace().await;
+    world.run("Deployment", "workspace");
+    sleep(2 * MINUTE).await;
+    assert!(world.server.is_ready(&key), "{}", world.server.status(&key));
+    let runs = || process.metrics.runs_of("Environment", "ok");
+    let before = runs();
+    let second = LEASE / 15;
+    for name in
+        [("Secret", "mallory", "forged"), ("ConfigMap", "acme-shop", "forged"), ("Namespace", "", "forged")]
+    {
+        forge(&world, &key, name);
+        sleep(second).await;
+        assert_eq!(runs(), before, "{name:?}");
+    }
+    forge(&world, &key, ("ConfigMap", HOME, "forged"));
+    sleep(second).await;
+    assert!(runs() > before, "in its own namespace it is looked at");
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_that_somebody_forges_elsewhere_hold_nothing_up() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.services.push("acme/shop.git", "main", crate::world::COMMIT);
+    world.project(
+        json!({ "templates": { "development": { "type": "helm", "sourceRef": "main", "path": "chart" } } }),
+    );
+    let key = world.environment(json!({}));
+    // In the namespace of another team, in that of the Environment, and a Namespace.
+    let names = [
+        ("Job", "mallory", "runner-forged-1"),
+        ("Job", "acme-shop", "runner-forged-1"),
+        ("Namespace", "", "forged"),
+    ];
+    let before = names.map(|name| forge(&world, &key, name));
+    sleep(MINUTE).await;
+    assert!(world.job("runner-").is_some(), "no forged Job is waited for: {}", world.server.status(&key));
+    world.server.user_deletes(&key);
+    sleep(MINUTE).await;
+    assert_eq!((world.server.read(&key), world.namespace()), (None, None));
+    for ((kind, namespace, name), object) in names.into_iter().zip(before) {
+        assert_eq!(world.server.read(&ObjectKey::new(kind, namespace, name)), Some(object), "{namespace}");
+    }
 }

@@ -65,3 +65,26 @@ async fn what_is_kept_outlives_its_ttl_and_says_why() {
         assert_eq!(world.server.read(&key).is_none(), !protects);
     }
 }
+
+/// Whoever may edit it can raise its ttl, and not have it without.
+#[tokio::test(start_paused = true)]
+async fn no_annotation_and_nothing_that_is_missing_outlives_a_ttl() {
+    for annotation in ["paused", "observe-only", ""] {
+        let world = World::new();
+        let _process = world.healthy().await;
+        let project = world.project(json!({}));
+        let key = world.environment(json!({ "deploymentMode": "workspace", "ttl": "2h" }));
+        sleep(MINUTE).await;
+        assert!(world.namespace().is_some(), "{}", world.server.status(&key));
+        match annotation {
+            // It refers to nothing that there is.
+            "" => world.server.user_removes(&project),
+            _ => world.server.user_annotates(&key, json!({ format!("concierge.dev/{annotation}"): "true" })),
+        }
+        sleep(2 * HOUR - 5 * MINUTE).await;
+        assert!(world.server.read(&key).is_some() && world.namespace().is_some(), "{annotation:?}");
+        sleep(10 * MINUTE).await;
+        assert_eq!((world.server.read(&key), world.namespace()), (None, None), "{annotation:?}");
+        assert!(world.told().iter().any(|told| told.contains("the time is over")), "{:?}", world.told());
+    }
+}

@@ -1,6 +1,7 @@
 //! What becomes of an environment, for each way to deploy: how it stands, and what people are told to do. What the cluster would say is played;
 //! at a real API server: `tests/tests/runner/fates.rs`, `tests/tests/environments`.
 
+use concierge_reconciler::catalyst::runner::said_of;
 use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::simulation::MINUTE;
 use serde_json::{Value, json};
@@ -71,21 +72,43 @@ fn play_deployment(world: &World, key: &ObjectKey, name: &str, fate: Fate) {
     }
 }
 
+/// What the runner's own program says of a Deployment and its pod to which this happens, with its exit code.
+fn said(fate: Fate) -> (u8, String) {
+    let state = match fate {
+        Fate::ImageNotPulled => json!({ "waiting": { "reason": "ImagePullBackOff" } }),
+        Fate::Exits => json!({ "terminated": { "exitCode": 1 } }),
+        _ => json!({ "running": {} }),
+    };
+    let owner = json!({ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app", "uid": "u" });
+    let container = json!({ "name": "app", "image": "shop:1", "imageID": "", "ready": false, "restartCount": 0, "state": state });
+    let pod = json!({
+        "metadata": { "name": "app-1", "namespace": HOME, "ownerReferences": [owner] },
+        "status": { "containerStatuses": [container] },
+    });
+    let refused =
+        json!({ "type": "ReplicaFailure", "status": "True", "message": "exceeded quota: default-quota" });
+    let conditions = if fate == Fate::QuotaTooSmall { vec![refused] } else { Vec::new() };
+    let deployment = json!({
+        "metadata": { "name": "app", "generation": 1 }, "spec": { "selector": {}, "template": {} },
+        "status": { "observedGeneration": 1, "replicas": 1, "conditions": conditions },
+    });
+    let [pods, deployments] = [json!([pod]), json!([deployment])];
+    said_of(serde_json::from_value(pods).unwrap(), serde_json::from_value(deployments).unwrap()).unwrap()
+}
+
 /// What the runner says of what it deployed.
 fn play_runner(world: &World, mode: &str, fate: Fate) {
     let Some(job) = world.job("runner-") else { return };
     let labels = json!({ "batch.kubernetes.io/job-name": job["metadata"]["name"] });
-    let ended = |container: &str, code: i32, words: &str| {
+    let ended = |container: &str, code: u8, words: &str| {
         pod(world, &labels, container, &json!({ "terminated": { "exitCode": code, "message": words } }));
         world.end_job("runner-", "Failed", json!("BackoffLimitExceeded"));
     };
     match fate {
         Fate::Ready => world.end_job("runner-", "Complete", json!({})),
-        Fate::ImageNotPulled => ended("wait", 11, "the image can't be pulled; correct its name"),
-        Fate::Exits => ended("wait", 12, "container app ended; see why with: kubectl logs"),
-        Fate::Hangs => ended("wait", 10, "Deployment app is not ready; does its readiness probe succeed?"),
-        Fate::QuotaTooSmall => {
-            ended("wait", 15, "exceeded quota; raise resources.defaultQuota in the Project")
+        Fate::ImageNotPulled | Fate::Exits | Fate::Hangs | Fate::QuotaTooSmall => {
+            let (code, words) = said(fate);
+            ended("wait", code, &words);
         }
         Fate::Wrong if mode == "helm" => ended("deploy", 1, "Error: template: bad"),
         Fate::Wrong => ended("compose", 1, "compose.yaml:1:1: is not as compose files have it"),
@@ -135,6 +158,7 @@ async fn play(mode: &str, fate: Fate) {
     }
     let message = world.server.message(&key, "Ready");
     assert!(message.contains(remedy), "{case}: {message}");
+    assert!(world.told().iter().any(|told| told.contains(remedy)), "{case}: {:?}", world.told());
 }
 
 /// A test for each fate of a mode.

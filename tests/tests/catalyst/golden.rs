@@ -73,6 +73,7 @@ async fn what_is_made_for_a_workspace() {
 async fn what_is_made_for_a_development_environment() {
     let mut world = World::new();
     world.rules.catalyst.ingress_issuer = "letsencrypt".into();
+    world.services.push("acme/shop.git", "main", crate::world::COMMIT);
     let _process = world.healthy().await;
     let volume =
         json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });

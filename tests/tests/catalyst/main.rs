@@ -5,12 +5,14 @@
 mod builds;
 mod deletion;
 mod deployed;
+mod development;
 mod ending;
 mod fates;
 mod golden;
 mod outages;
 mod place;
 mod remote;
+mod scale;
 mod web_secrets;
 mod workloads;
 mod world;

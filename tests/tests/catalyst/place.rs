@@ -22,6 +22,11 @@ async fn a_workspace_goes_from_pending_to_ready_and_away_with_its_namespace() {
     sleep(MINUTE).await;
     assert!(world.server.is_ready(&key), "{}", world.server.status(&key));
     assert_eq!(world.phases(), ["Pending", "Provisioning", "Deploying", "Ready"]);
+    // Of each an event tells.
+    let told = world.told();
+    for word in ["ReferencesMissing", "made Namespace", "made Deployment", "Reconciled"] {
+        assert!(told.iter().any(|told| told.contains(word)), "{word}: {told:?}");
+    }
 
     let status = world.server.status(&key);
     assert_eq!(status["namespace"], HOME);
@@ -37,6 +42,7 @@ async fn a_workspace_goes_from_pending_to_ready_and_away_with_its_namespace() {
     world.server.user_deletes(&key);
     sleep(MINUTE).await;
     assert_eq!((world.server.read(&key), world.namespace()), (None, None));
+    assert!(world.told().iter().any(|told| told.contains("deleted Namespace")), "{:?}", world.told());
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,12 +111,95 @@ async fn a_namespace_of_its_name_that_is_going_is_waited_for() {
     }));
     let _process = world.healthy().await;
     let key = world.workspace().await;
-    assert_eq!(world.phase(&key), "Provisioning", "{}", world.server.status(&key));
+    assert_eq!(world.phase(&key), "Pending", "{}", world.server.status(&key));
+    assert!(world.server.message(&key, "NamespaceReady").contains("which is being deleted"));
+    assert_eq!(world.server.status(&key)["namespace"], json!(null));
     assert_eq!(world.child("LimitRange", "default-limits"), None);
     world.server.user_removes(&ObjectKey::new("Namespace", "", HOME));
     sleep(MINUTE).await;
     assert_eq!(world.phase(&key), "Deploying", "{}", world.server.status(&key));
     assert_ne!(world.namespace().unwrap()["metadata"]["uid"], "old");
+    assert_eq!(world.phases(), ["Pending", "Provisioning", "Deploying"]);
+}
+
+/// Past the webhook, the environment gets labels that make the namespace acme-store-pr-1.
+fn relabel(world: &World, key: &ObjectKey) {
+    // A label that is not the Project's name is a warning; elsewhere than in `acme-store` the Project has to permit it.
+    let project = ObjectKey::new("Project", "acme", "shop");
+    let permit = json!({ "concierge.dev/allow-references-from": "acme-shop" });
+    world.server.user_annotates(&project, permit);
+    let mut environment = world.server.read(key).unwrap();
+    environment["metadata"]["labels"]["catalyst.dev/project"] = "store".into();
+    world.server.user_puts_whole(environment);
+}
+
+/// Its name in the status is the only way to it: the mark alone may be forged.
+#[tokio::test(start_paused = true)]
+async fn the_namespace_of_other_labels_goes_before_another_is_made() {
+    for deleted_meanwhile in [false, true] {
+        let world = World::new();
+        let _process = world.healthy().await;
+        let key = world.workspace().await;
+        let slow = world.hold_up();
+        let images = world.server.status(&key)["images"].clone();
+        relabel(&world, &key);
+        sleep(HOUR).await;
+        let other = ObjectKey::new("Namespace", "", "acme-store-pr-1");
+        let leaving = world.namespace().unwrap()["metadata"]["deletionTimestamp"].clone();
+        assert!(leaving.is_string(), "{}", world.server.status(&key));
+        assert_eq!(world.server.read(&other), None);
+        assert_eq!(world.server.status(&key)["namespace"], HOME);
+        assert!(images.is_object() && world.server.status(&key)["images"] == images, "{images}");
+        assert_eq!(world.phase(&key), "Pending");
+        let message = world.server.message(&key, "NamespaceReady");
+        assert_eq!(message, "waits until Namespace acme-shop-pr-1, which it had under other labels, is gone");
+        if deleted_meanwhile {
+            world.server.user_deletes(&key);
+            sleep(HOUR).await;
+            assert!(world.server.read(&key).is_some(), "it waits for the namespace of before");
+        }
+        world.server.user_removes(&slow);
+        world.server.user_removes(&ObjectKey::new("Namespace", "", HOME));
+        sleep(MINUTE).await;
+        assert_eq!(world.server.read(&key).is_none(), deleted_meanwhile);
+        assert_eq!(world.server.read(&other).is_none(), deleted_meanwhile);
+        if !deleted_meanwhile {
+            assert_eq!(world.server.status(&key)["namespace"], "acme-store-pr-1");
+            world.server.user_deletes(&key);
+            sleep(MINUTE).await;
+            assert_eq!((world.server.read(&key), world.server.read(&other)), (None, None));
+        }
+    }
+}
+
+/// Its volumes would go with it, and it would get no other.
+#[tokio::test(start_paused = true)]
+async fn the_namespace_of_other_labels_stays_while_the_new_name_is_another_s() {
+    let world = World::new();
+    let other = ObjectKey::new("Namespace", "", "acme-store-pr-1");
+    let theirs = world.server.user_puts(json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "acme-store-pr-1" },
+    }));
+    let _process = world.healthy().await;
+    let key = world.workspace().await;
+    let (home, before) = (world.namespace(), world.server.status(&key));
+    relabel(&world, &key);
+    sleep(HOUR).await;
+    let status = world.server.status(&key);
+    assert!(world.server.condition(&key, "NamespaceReady").starts_with("False OwnedByOther"), "{status}");
+    assert!(world.server.message(&key, "NamespaceReady").contains("acme-store-pr-1"), "{status}");
+    assert_eq!(world.server.condition(&key, "DeploymentReady"), "False Waiting");
+    assert_eq!((world.namespace(), world.server.read(&other)), (home, Some(theirs)));
+    assert!(world.child("Deployment", "workspace").is_some());
+    for field in ["namespace", "images", "url"] {
+        assert_eq!(status[field], before[field], "{field}");
+    }
+    // Once the name is free, it moves.
+    world.server.user_removes(&other);
+    sleep(HOUR).await;
+    assert_eq!(world.namespace(), None);
+    assert!(world.server.read(&other).is_some(), "{}", world.server.status(&key));
+    assert_eq!(world.server.status(&key)["namespace"], "acme-store-pr-1");
 }
 
 #[tokio::test(start_paused = true)]

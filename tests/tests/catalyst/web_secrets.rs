@@ -12,6 +12,7 @@ use crate::world::{HOUR, WEB, World};
 fn world() -> World {
     let mut world = World::new();
     world.rules.catalyst.web_url = WEB.into();
+    world.rules.catalyst.environment_id_setters = vec!["web".into()];
     world.services.keep_secrets("own", "e-1", json!({ "API_KEY": "s3cret" }));
     world
 }
@@ -83,6 +84,22 @@ async fn without_them_nothing_starts_and_with_the_last_ones_all_goes_on() {
     world.services.faults().clear();
     sleep(12 * MINUTE).await;
     assert_eq!(world.server.condition(&key, "SecretsReady"), "True Ready");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_anybody_may_write_the_id_of_another_environment_nobody_is_asked() {
+    let mut world = world();
+    world.rules.catalyst.environment_id_setters = Vec::new();
+    let _process = world.healthy().await;
+    let key = begin(&world).await;
+    assert_eq!(world.server.condition(&key, "SecretsReady"), "False NotConfigured");
+    let message = world.server.message(&key, "Ready");
+    assert!(
+        message.contains("an operator names in rules.catalyst.environmentIdSetters who may"),
+        "{message}"
+    );
+    assert_eq!((world.services.count(SECRETS), world.child("Secret", "catalyst-secrets")), (0, None));
+    assert_eq!((world.child("Deployment", "web"), world.phase(&key)), (None, "Failed".into()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,6 +108,15 @@ impl World {
         ObjectKey::new("Environment", "acme-shop", "pr-1")
     }
 
+    /// Puts something into its namespace that takes its time to go.
+    pub(crate) fn hold_up(&self) -> ObjectKey {
+        self.server.user_puts(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "slow", "namespace": HOME, "finalizers": ["somebody.else/finalizer"] },
+        }));
+        ObjectKey::new("ConfigMap", HOME, "slow")
+    }
+
     /// The workspace `pr-1`, a minute after it was made.
     pub(crate) async fn workspace(&self) -> ObjectKey {
         self.project(json!({}));

@@ -49,17 +49,24 @@ impl Helm {
         self.run(&["template", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &file]).await
     }
 
-    /// The objects of these values, which several tests look at.
-    pub(crate) async fn render(&self, values: &Value) -> Result<Arc<Vec<Value>>> {
-        static RENDERED: Mutex<BTreeMap<String, Arc<Vec<Value>>>> = Mutex::const_new(BTreeMap::new());
+    /// What comes of these values, which several tests look at.
+    pub(crate) async fn render(&self, values: &Value) -> Result<Arc<Rendered>> {
+        static RENDERED: Mutex<BTreeMap<String, Arc<Rendered>>> = Mutex::const_new(BTreeMap::new());
         let mut rendered = RENDERED.lock().await;
         if let Some(known) = rendered.get(&values.to_string()) {
             return Ok(known.clone());
         }
-        let objects = Arc::new(documents(&self.template(values).await?.ok()?)?);
-        rendered.insert(values.to_string(), objects.clone());
-        Ok(objects)
+        let yaml = self.template(values).await?.ok()?;
+        let new = Arc::new(Rendered { objects: documents(&yaml)?, yaml });
+        rendered.insert(values.to_string(), new.clone());
+        Ok(new)
     }
+}
+
+/// What helm makes of the chart.
+pub(crate) struct Rendered {
+    pub(crate) yaml: String,
+    pub(crate) objects: Vec<Value>,
 }
 
 pub(crate) fn path(path: &Path) -> String {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::helm::{Helm, by_id, documents, path};
-use crate::shared::{CONFIGURATIONS, Turn, field, helm, settled};
+use crate::shared::{CONFIGURATIONS, DEFINED, Turn, field, helm, settled};
 
 /// The chart of a release before, whose CRDs have another column.
 fn older_chart() -> Result<TempDir> {
@@ -115,9 +115,7 @@ async fn a_release_lives_through_upgrades_and_leaves_what_users_own() -> Result<
     let (old, new) = (older_chart()?, path(&chart()));
     helm(plane, "install", &[&path(old.path())]).await?;
     pods_run(plane, "webhook", 2).await?;
-    let column = ".spec.versions[*].additionalPrinterColumns[*].name";
-    let crd = ["crd", "claims.concierge.dev"];
-    ensure!(field(plane, &crd, column).await?.contains("Since"));
+    ensure!(columns(plane).await?.contains("Since"));
     let drifted = drift(plane).await?;
     ensure!(drifted.is_empty(), "the API server adds to\n{}", drifted.join("\n"));
     // Our own namespace is not looked at, so it needs no webhook that answers.
@@ -126,6 +124,26 @@ async fn a_release_lives_through_upgrades_and_leaves_what_users_own() -> Result<
     );
     admin.apply_text(&pet).await?.ok()?;
 
+    upgrades_and_a_rollback_leave_the_bundles(plane, &new).await?;
+    nothing_but_what_users_own_is_left(plane).await?;
+    helm(plane, "install", &[&new]).await?;
+    ensure!(columns(plane).await?.contains("Age"));
+    helm(plane, "uninstall", &[]).await?;
+    let other = ["install", "door", &*new, "--namespace", NAMESPACE];
+    let refused = plane.helm(&other).await?;
+    ensure!(refused.stderr.contains("invalid ownership metadata"), "{refused:?}");
+    plane.helm(&[&other[..], &["--take-ownership"]].concat()).await?.ok()?;
+    Ok(())
+}
+
+/// The columns of a CRD.
+async fn columns(plane: &ControlPlane) -> Result<String> {
+    let names = ".spec.versions[*].additionalPrinterColumns[*].name";
+    field(plane, &["crd", "claims.concierge.dev"], names).await
+}
+
+/// Upgrades from the older chart in all ways, and rolls back.
+async fn upgrades_and_a_rollback_leave_the_bundles(plane: &ControlPlane, new: &str) -> Result<()> {
     let bundle = write_bundles(plane).await?;
     let mut last = String::new();
     for (timeout, args) in [
@@ -133,11 +151,17 @@ async fn a_release_lives_through_upgrades_and_leaves_what_users_own() -> Result<
         ("6", &["--reuse-values"]),
         // As Helm 3 did, and back again.
         ("7", &["--set", "webhook.validating.timeoutSeconds=7", "--server-side=false"]),
-        ("8", &["--set", "webhook.validating.timeoutSeconds=8", "--server-side=true"]),
-        ("5", &["--set", "reconciler.placement=deployment"]),
+        (
+            "8",
+            &[
+                "--set",
+                "webhook.validating.timeoutSeconds=8,reconciler.placement=deployment",
+                "--server-side=true",
+            ],
+        ),
         ("5", &["--set", "reconciler.placement=sidecar,crds.install=false"]),
     ] {
-        helm(plane, "upgrade", &[&[&*new], args].concat()).await?;
+        helm(plane, "upgrade", &[&[new], args].concat()).await?;
         ensure!(bundles(plane).await? == bundle, "{args:?} changed a bundle");
         let validating = [CONFIGURATIONS[1], RELEASE];
         ensure!(field(plane, &validating, ".webhooks[0].timeoutSeconds").await? == timeout, "{args:?}");
@@ -147,38 +171,26 @@ async fn a_release_lives_through_upgrades_and_leaves_what_users_own() -> Result<
         let generation = field(plane, &validating, ".metadata.generation").await?;
         ensure!(args != ["--reuse-values"] || generation == last, "an upgrade of nothing wrote something");
         last = generation;
-        ensure!(field(plane, &crd, column).await?.contains("Age"), "{args:?}: the CRDs are the old ones");
+        ensure!(columns(plane).await?.contains("Age"), "{args:?}: the CRDs are the old ones");
     }
     helm(plane, "rollback", &["1"]).await?;
     ensure!(bundles(plane).await? == bundle, "a rollback changed a bundle");
-    ensure!(field(plane, &crd, column).await?.contains("Since"), "a rollback kept the new CRDs");
+    ensure!(columns(plane).await?.contains("Since"), "a rollback kept the new CRDs");
+    Ok(())
+}
 
+/// Uninstalls the release.
+async fn nothing_but_what_users_own_is_left(plane: &ControlPlane) -> Result<()> {
     helm(plane, "uninstall", &[]).await?;
-    let left = admin
-        .run(&[
-            "get",
-            "all,clusterroles,clusterrolebindings,roles,rolebindings,flowschemas",
-            "-A",
-            "-o",
-            "name",
-            "-l",
-            "app.kubernetes.io/part-of=concierge",
-        ])
-        .await?
-        .ok()?;
+    let admin = plane.kubectl();
+    let kinds = "all,clusterroles,clusterrolebindings,roles,rolebindings,flowschemas";
+    let get = ["get", kinds, "-A", "-o", "name", "-l", "app.kubernetes.io/part-of=concierge"];
+    let left = admin.run(&get).await?.ok()?;
     ensure!(left.is_empty(), "left behind: {left}");
     let gone = admin.run(&["get", CONFIGURATIONS[1], RELEASE]).await?;
     ensure!(gone.stderr.contains("not found"), "{gone:?}");
     let name = field(plane, &["pet", "rex", "-n", NAMESPACE], ".spec.name").await?;
     ensure!(name == "Rex", "the pet is gone");
-
-    helm(plane, "install", &[&new]).await?;
-    ensure!(field(plane, &crd, column).await?.contains("Age"));
-    helm(plane, "uninstall", &[]).await?;
-    let other = ["install", "door", &*new, "--namespace", NAMESPACE];
-    let refused = plane.helm(&other).await?;
-    ensure!(refused.stderr.contains("invalid ownership metadata"), "{refused:?}");
-    plane.helm(&[&other[..], &["--take-ownership"]].concat()).await?.ok()?;
     Ok(())
 }
 
@@ -187,13 +199,13 @@ async fn a_certificate_from_elsewhere_takes_over_once_conflicts_are_forced() -> 
     let (turn, helm_home) = tokio::try_join!(Turn::take(), Helm::new())?;
     let plane = turn.plane;
     let chart = path(&chart());
-    helm(plane, "install", &[&chart, "--create-namespace"]).await?;
+    helm(plane, "install", &[&chart, DEFINED]).await?;
     let ours = write_bundles(plane).await?;
 
     let issuer = rcgen::generate_simple_self_signed(["issuer".to_owned()])?.cert.pem();
     let certificates = json!({"mode": "directory", "secretName": "tls", "caBundle": issuer});
     let file = helm_home.file(&json!({"certificates": certificates}))?;
-    let upgrade = ["upgrade", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &file];
+    let upgrade = ["upgrade", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &file, DEFINED];
     let refused = plane.helm(&upgrade).await?;
     ensure!(refused.stderr.contains("conflict with \"concierge-certs\""), "{refused:?}");
     ensure!(bundles(plane).await? == ours, "the refused upgrade wrote a bundle");
@@ -206,10 +218,10 @@ async fn a_certificate_from_elsewhere_takes_over_once_conflicts_are_forced() -> 
         ensure!(bundle.0 == issuer.as_bytes(), "{kind}");
     }
 
-    helm(plane, "upgrade", &[&chart, "--reset-values"]).await?;
+    helm(plane, "upgrade", &[&chart, "--reset-values", DEFINED]).await?;
     ensure!(bundles(plane).await.is_err(), "the issuer is still trusted");
     let again = write_bundles(plane).await?;
-    helm(plane, "upgrade", &[&chart]).await?;
+    helm(plane, "upgrade", &[&chart, DEFINED]).await?;
     ensure!(bundles(plane).await? == again);
     Ok(())
 }
@@ -217,7 +229,8 @@ async fn a_certificate_from_elsewhere_takes_over_once_conflicts_are_forced() -> 
 #[tokio::test]
 async fn what_the_notes_say_to_try_works() -> Result<()> {
     let turn = Turn::take().await?;
-    let stack = Stack::start_on(turn.plane, Plan { reconcilers: 0, ..Plan::default() }).await?;
+    let values = vec!["crds.install=false".to_owned()];
+    let stack = Stack::start_on(turn.plane, Plan { reconcilers: 0, values, ..Plan::default() }).await?;
     let notes = stack.plane.helm(&["get", "notes", RELEASE, "--namespace", NAMESPACE]).await?.ok()?;
     let example = notes.split_once("<<END\n").and_then(|(_, rest)| rest.split_once("END"));
     let (example, _) = example.with_context(|| format!("no example:\n{notes}"))?;

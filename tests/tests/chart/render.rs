@@ -5,17 +5,16 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use concierge_shared::group::GROUPS;
-use concierge_tests::stack::chart;
+use concierge_tests::stack::{NAMESPACE, chart};
 use concierge_webhook::manifests::{Names, objects};
 use serde_json::{Value, json};
 
 use crate::helm::{Helm, by_id, of_kind};
 use crate::values::{combinations, elsewhere};
 
-#[tokio::test]
-async fn values_that_make_no_sense_are_refused() -> Result<()> {
-    let helm = Helm::new().await?;
-    for (values, complaint) in [
+/// Values that make no sense, each with what is said of it.
+fn nonsense() -> Vec<(Value, &'static str)> {
+    vec![
         (json!({"replicas": 2}), "additional properties 'replicas' not allowed"),
         (json!({"webhook": {"replcas": 2}}), "at '/webhook': additional properties 'replcas' not allowed"),
         (json!({"webhook": {"replicas": 0}}), "at '/webhook/replicas': minimum: got 0, want 1"),
@@ -28,6 +27,7 @@ async fn values_that_make_no_sense_are_refused() -> Result<()> {
         (json!({"reconciler": {"placement": "daemonset"}}), "'sidecar', 'deployment'"),
         (json!({"reconciler": {"namespaces": "cafe"}}), "got string, want array"),
         (json!({"reconciler": {"secretNamespaces": ["a", "a"]}}), "are equal"),
+        (json!({"reconciler": {"podVolumes": ["csi) || has(v.nfs"]}}), "does not match pattern"),
         (json!({"rules": {"enforcement": "pets=maybe"}}), "does not match pattern"),
         (json!({"rules": {"enforcement": "pets"}}), "does not match pattern"),
         (json!({"rules": {"coffee": {"maxQuantity": 0}}}), "minimum: got 0, want 1"),
@@ -69,7 +69,13 @@ async fn values_that_make_no_sense_are_refused() -> Result<()> {
             json!({"reconciler": {"placement": "deployment", "serviceAccount": {"name": "concierge"}}}),
             "must differ from serviceAccount.name",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn values_that_make_no_sense_are_refused() -> Result<()> {
+    let helm = Helm::new().await?;
+    for (values, complaint) in nonsense() {
         let output = helm.template(&values).await?;
         ensure!(!output.status.success(), "{values} is accepted");
         ensure!(output.stderr.contains(complaint), "{values} is refused with\n{}", output.stderr);
@@ -140,7 +146,7 @@ async fn the_chart_installs_what_the_command_prints() -> Result<()> {
         let names = Names { reconciler_service_account: apart, ..Names::default() };
         let printed = by_id(&objects(None, &names)?);
         let values = json!({"reconciler": {"placement": placement}});
-        let installed = by_id(&helm.render(&values).await?);
+        let installed = by_id(&helm.render(&values).await?.objects);
         let groups =
             ["apiextensions.k8s.io/v1", "admissionregistration.k8s.io/v1", "rbac.authorization.k8s.io/v1"];
         for (id, object) in &installed {
@@ -165,8 +171,9 @@ async fn the_webhook_understands_its_arguments_and_has_time_to_leave() -> Result
     let helm = Helm::new().await?;
     let more = [0, 10, 300].map(|delay| ("delay", json!({"webhook": {"shutdownDelaySeconds": delay}})));
     for (name, values) in combinations().into_iter().chain(more) {
-        let objects = helm.render(&values).await?;
-        let deployments = of_kind(&objects, "Deployment");
+        let rendered = helm.render(&values).await?;
+        let objects = &rendered.objects;
+        let deployments = of_kind(objects, "Deployment");
         let Some(spec) = deployments
             .iter()
             .map(|it| &it["spec"]["template"]["spec"])
@@ -186,7 +193,7 @@ async fn the_webhook_understands_its_arguments_and_has_time_to_leave() -> Result
         let delay: i64 = delay.context("no delay")?.parse()?;
         let grace = spec["terminationGracePeriodSeconds"].as_i64().context("no grace period")?;
         let timeouts =
-            of_kind(&objects, "ValidatingWebhookConfiguration")[0]["webhooks"][0]["timeoutSeconds"].as_i64();
+            of_kind(objects, "ValidatingWebhookConfiguration")[0]["webhooks"][0]["timeoutSeconds"].as_i64();
         ensure!(grace >= delay + timeouts.context("no timeout")? + 5, "{name}: {delay} s of {grace} s");
     }
     Ok(())
@@ -196,9 +203,9 @@ async fn the_webhook_understands_its_arguments_and_has_time_to_leave() -> Result
 async fn both_programs_understand_their_arguments_and_judge_alike() -> Result<()> {
     let helm = Helm::new().await?;
     for (name, values) in combinations() {
-        let objects = helm.render(&values).await?;
+        let rendered = helm.render(&values).await?;
         let mut rules = BTreeSet::new();
-        for container in of_kind(&objects, "Deployment").into_iter().flat_map(containers) {
+        for container in of_kind(&rendered.objects, "Deployment").into_iter().flat_map(containers) {
             let args: Vec<_> =
                 container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let line = container["command"][0].as_str().into_iter().chain(args.iter().copied());
@@ -215,7 +222,43 @@ async fn both_programs_understand_their_arguments_and_judge_alike() -> Result<()
             );
         }
         ensure!(rules.len() <= 1, "{name}: {rules:?}");
-        ensure!(rules.iter().all(|rules| !rules.is_empty()), "{name}: {rules:?}");
+        // No environment takes the namespace of the release.
+        let own = format!("--catalyst-reserved-namespaces={NAMESPACE}");
+        ensure!(rules.iter().all(|rules| rules.contains(&own)), "{name}: {rules:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_leads_out_of_environments_is_refused_where_there_are_environments() -> Result<()> {
+    let helm = Helm::new().await?;
+    for (children, expect) in [(json!([]), 0), (json!(["catalyst"]), 3)] {
+        let rendered = helm.render(&json!({"reconciler": {"children": children}})).await?;
+        for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+            ensure!(of_kind(&rendered.objects, kind).len() == expect, "{children}: {kind}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn pods_of_environments_have_volumes_of_the_types_that_are_named() -> Result<()> {
+    let helm = Helm::new().await?;
+    for (further, csi) in [(json!([]), false), (json!(["csi"]), true)] {
+        let values = json!({"reconciler": {"children": ["catalyst"], "podVolumes": further}});
+        let rendered = helm.render(&values).await?;
+        let policies = of_kind(&rendered.objects, "ValidatingAdmissionPolicy");
+        let of_pods = policies
+            .iter()
+            .find(|it| it["spec"]["matchConstraints"]["resourceRules"][0]["resources"][0] == "pods");
+        let rules = &of_pods.context("no policy for pods")?["spec"]["validations"];
+        let rule = rules[0]["expression"].as_str().unwrap_or_default();
+        // A pod that is there is left alone.
+        let start = "oldObject != null || !has(object.spec.volumes) || object.spec.volumes.all(v, has(v.configMap) || ";
+        ensure!(rule.contains(start), "{rule}");
+        ensure!(!rule.contains("has(v.nfs)") && rule.contains("has(v.csi)") == csi, "{further}: {rule}");
+        let told = rules[0]["message"].as_str().unwrap_or_default();
+        ensure!(told.contains("csi") == csi, "{further}: {told}");
     }
     Ok(())
 }
@@ -227,17 +270,17 @@ fn containers(deployment: &Value) -> Vec<&Value> {
 #[tokio::test]
 async fn nothing_is_deployed_for_binaries_that_run_elsewhere() -> Result<()> {
     let helm = Helm::new().await?;
-    let values = elsewhere(12345);
-    let objects = helm.render(&values).await?;
+    let rendered = helm.render(&elsewhere(12345)).await?;
+    let objects = &rendered.objects;
     for kind in ["Deployment", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor"] {
-        ensure!(of_kind(&objects, kind).is_empty(), "{kind}");
+        ensure!(of_kind(objects, kind).is_empty(), "{kind}");
     }
-    let services = of_kind(&objects, "Service");
+    let services = of_kind(objects, "Service");
     ensure!(services.len() == 1 && services[0]["spec"]["type"] == "ExternalName");
     ensure!(services[0]["spec"]["externalName"] == "localhost");
     ensure!(services[0]["spec"]["ports"][0]["port"] == 12345);
     for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-        let port = &of_kind(&objects, kind)[0]["webhooks"][0]["clientConfig"]["service"]["port"];
+        let port = &of_kind(objects, kind)[0]["webhooks"][0]["clientConfig"]["service"]["port"];
         ensure!(*port == 12345, "{kind} calls port {port}");
     }
     Ok(())

@@ -9,7 +9,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use crate::helm::path;
-use crate::shared::{Turn, helm, settled};
+use crate::shared::{DEFINED, Turn, helm, settled};
 
 /// One thing that somebody might do.
 #[derive(Clone, Debug)]
@@ -227,17 +227,17 @@ async fn service_accounts_may_do_what_they_need_and_nothing_else() -> Result<()>
     turn.namespace("cafe").await?;
     let (client, chart) = (plane.client().await?, path(&chart()));
     let (shared, apart) = (&["concierge"][..], &["concierge", "concierge-reconciler"][..]);
-    helm(plane, "install", &[&chart, "--create-namespace"]).await?;
+    helm(plane, "install", &[&chart, DEFINED]).await?;
     exact(&client, shared, &Grants { reconciled: &[""], secrets: &[] }).await.context("sidecar")?;
 
     let split =
         "reconciler.placement=deployment,reconciler.namespaces={cafe},reconciler.secretNamespaces={cafe}";
-    helm(plane, "upgrade", &[&chart, "--set", split]).await?;
+    helm(plane, "upgrade", &[&chart, DEFINED, "--set", split]).await?;
     let cafe = Grants { reconciled: &["cafe"], secrets: &["cafe"] };
     exact(&client, apart, &cafe).await.context("apart, in one namespace")?;
 
     let wide = "reconciler.placement=deployment,reconciler.clusterWideSecrets=true";
-    helm(plane, "upgrade", &[&chart, "--set", wide]).await?;
+    helm(plane, "upgrade", &[&chart, DEFINED, "--set", wide]).await?;
     let all = Grants { reconciled: &[""], secrets: &[""] };
     exact(&client, apart, &all).await.context("apart, in all namespaces")?;
     Ok(())
@@ -248,7 +248,7 @@ async fn users_roles_of_kubernetes_cover_our_kinds() -> Result<()> {
     let turn = Turn::take().await?;
     let plane = turn.plane;
     let admin = plane.kubectl();
-    helm(plane, "install", &[&path(&chart()), "--create-namespace"]).await?;
+    helm(plane, "install", &[&path(&chart()), DEFINED]).await?;
     for role in ["view", "edit", "admin"] {
         let user = format!("--user={role}");
         admin.run(&["create", "rolebinding", role, "--clusterrole", role, &user]).await?.ok()?;

@@ -57,8 +57,8 @@ impl Lookup for One {
         self.world.lock().count(kind, key)
     }
 
-    fn edition(&self, kind: &'static str) -> Option<u64> {
-        self.world.lock().edition(kind)
+    fn edition_in(&self, kind: &'static str, namespace: &str) -> Option<u64> {
+        self.world.lock().edition_in(kind, namespace)
     }
 
     fn namespace(&self, name: &str) -> Arc<Namespace> {

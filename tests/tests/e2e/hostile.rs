@@ -5,6 +5,8 @@ use std::time::Duration;
 use concierge_tests::caller::{Caller, response, review};
 use concierge_tests::process::Signal;
 use concierge_tests::stack::{Plan, Stack, get};
+use kube::api::{DeleteParams, PostParams};
+use kube::core::Request;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,8 +43,8 @@ async fn stack() -> (Stack, Caller) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_a_review() {
-    let _alone = alone().await;
     let (stack, caller) = stack().await;
+    let _alone = alone().await;
     bodies(&caller).await;
     operations(&caller).await;
     objects(&caller).await;
@@ -51,6 +53,7 @@ async fn every_answer_is_a_review() {
     wrong_everywhere(&stack, &caller).await;
     forged(&stack, &caller).await;
     failed_creates(&stack).await;
+    deep(&stack).await;
     connections(&stack, &caller).await;
     leaving(&stack, &caller).await;
 }
@@ -251,6 +254,36 @@ async fn failed_creates(stack: &Stack) {
     let again = create(&client, &pet("zoo", "twice", 4714), RULE, false).await;
     assert!(matches!(&again, Created::Failed(why) if why.contains("AlreadyExists")), "{again:?}");
     assert!(matches!(create(&client, &pet("zoo", "other", 4714), RULE, false).await, Created::Stored));
+}
+
+/// An object that is nested too deep is refused, or read all the same where the door does not look: whoever may change an object may
+/// write its managed fields.
+async fn deep(stack: &Stack) {
+    let client = stack.plane.client().await.unwrap();
+    let nested = (0..200).fold(json!({}), |inner, _| json!({"f:a": inner}));
+    let create = |plural: &str, object: &Value| {
+        let url = format!("/apis/{}/namespaces/zoo/{plural}", object["apiVersion"].as_str().unwrap());
+        Request::new(url).create(&PostParams::default(), object.to_string().into_bytes()).unwrap()
+    };
+    let project = json!({
+        "apiVersion": "catalyst.catalyst.dev/v1alpha1", "kind": "Project", "metadata": {"name": "deep"},
+        "spec": {"sources": [], "monitoring": nested},
+    });
+    let refused = client.request_text(create("projects", &project)).await.unwrap_err().to_string();
+    assert!(refused.contains("object.nesting") && refused.contains("spec.monitoring"), "{refused}");
+
+    let before = pets(stack).await.unwrap().len();
+    let mut pet = pet("zoo", "deep", 4715);
+    pet["metadata"]["managedFields"] = json!([{
+        "manager": "odd", "operation": "Update", "apiVersion": "petstore.example.com/v1",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": nested},
+    }]);
+    let stored = client.request_text(create("pets", &pet)).await.unwrap();
+    assert!(stored.matches("f:a").count() >= 200, "{stored}");
+    stack.wait_cached("Pet", before + 1).await.unwrap();
+    let url = "/apis/petstore.example.com/v1/namespaces/zoo/pets";
+    let delete = Request::new(url).delete("deep", &DeleteParams::default()).unwrap();
+    client.request_text(delete).await.unwrap();
 }
 
 async fn connections(stack: &Stack, caller: &Caller) {

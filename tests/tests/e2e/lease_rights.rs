@@ -7,8 +7,8 @@ use concierge_tests::stack::{NAMESPACE, Plan, Stack};
 use serde_json::Value;
 use tokio::time::sleep;
 
+use crate::calm::complaints;
 use crate::failover::leader;
-use crate::idle::complaints;
 use crate::world::alone;
 
 const LEASE: Duration = Duration::from_secs(5);

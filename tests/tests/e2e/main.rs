@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
 
 mod applies;
+mod calm;
 mod chaos;
+mod documents;
 mod ending;
 mod failover;
 mod fixtures;
 mod hostile;
-mod idle;
 mod kills;
 mod lease_rights;
 mod projects;

@@ -39,7 +39,7 @@ async fn a_target_in_another_namespace_is_kept_while_it_is_referred_to_without_i
     world.server.user_deletes(&toy);
     sleep(MINUTE).await;
     assert!(world.server.read(&toy).is_some());
-    assert!(world.server.message(&toy, "Deleting").contains("in use by Room default/blue"));
+    assert!(world.server.message(&toy, "Deleting").contains("in use by an object in another namespace;"));
     // A cache that shows no referrer is not believed: those of other namespaces are read as well.
     world.server.user_deletes(&room);
     sleep(MINUTE).await;

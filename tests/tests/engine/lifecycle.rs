@@ -137,6 +137,33 @@ async fn abandon_lets_an_object_go_whose_service_is_out_of_reach() {
     assert!(world.server.events().iter().any(|told| told.reason == "Abandoned"));
 }
 
+/// However it stands by then, and however long it would wait otherwise: a pause, a resync, or hours after a failure.
+#[tokio::test(start_paused = true)]
+async fn what_ends_by_itself_ends_in_time_whatever_it_waits_for() {
+    let hour = Some(60 * MINUTE);
+    let plain = json!({ "colour": "brown", "minutes": 70 });
+    for (failure, metadata, spec) in [
+        (None, json!({}), plain.clone()),
+        (None, json!({ "annotations": { "concierge.dev/paused": "true" } }), plain.clone()),
+        (None, json!({}), json!({ "colour": "plaid", "minutes": 70 })),
+        (Some(Failure::Transient("503".into())), json!({}), plain.clone()),
+        (Some(Failure::Invalid("422".into())), json!({}), plain.clone()),
+        (Some(Failure::NotKnownYet("404".into())), json!({}), plain.clone()),
+        (Some(Failure::Throttled { message: "429".into(), retry_after: hour }), json!({}), plain.clone()),
+    ] {
+        let world = World::new();
+        let _process = world.patient().await;
+        world.service.state.lock().failures.extend(failure.iter().cycle().take(1000).cloned());
+        let key = world.put("Toy", "bear", metadata, spec);
+        sleep(69 * MINUTE).await;
+        let stays =
+            || world.server.read(&key).is_some_and(|one| one["metadata"]["deletionTimestamp"].is_null());
+        assert!(stays(), "{failure:?} {}", world.server.status(&key));
+        sleep(2 * MINUTE).await;
+        assert!(!stays(), "{failure:?} {}", world.server.status(&key));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn abandon_means_nothing_on_an_object_that_is_not_deleted() {
     let world = World::new();

@@ -10,6 +10,7 @@ mod children;
 mod implied;
 mod leases;
 mod lifecycle;
+mod lists;
 mod made_secrets;
 mod native_children;
 mod order;

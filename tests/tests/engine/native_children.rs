@@ -66,7 +66,7 @@ async fn children_are_made_in_another_namespace_and_marked() {
 #[tokio::test(start_paused = true)]
 async fn at_rest_nothing_is_written_and_nothing_read() {
     let world = World::new();
-    let _process = world.healthy().await;
+    let _process = world.patient().await;
     let room = room(&world, json!({ "pods": "20", "image": "web:1" })).await;
     change(&world.server, &inside("Deployment", "web"), |web| {
         web["status"] =
@@ -239,7 +239,55 @@ async fn a_namespace_that_lost_its_mark_is_let_go() {
     sleep(MINUTE).await;
     assert!(world.server.read(&room).is_none(), "{}", world.server.status(&room));
     assert!(world.server.read(&namespace()).is_some());
-    assert!(world.server.read(&quota()).is_none(), "this one still had its mark");
+    assert!(world.server.read(&quota()).is_some(), "it went over with its namespace");
+}
+
+/// Whoever may label anything anywhere can write the mark.
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_was_forged_elsewhere_holds_no_deletion_up() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let room = room(&world, json!({ "pods": "20" })).await;
+    let mark = |name: &str, namespace: &str| {
+        json!({
+            "name": name, "namespace": namespace, "finalizers": ["mallory/stays"],
+            "labels": { OWNER_UID_LABEL: uid(&world.server.read(&room).unwrap()) },
+            "annotations": { OWNER_ANNOTATION: "Room default/blue" },
+        })
+    };
+    let forged = [
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": mark("forged", "mallory") }),
+        json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": mark("forged", "mallory") }),
+    ];
+    let before = forged.map(|object| world.server.user_puts(object));
+    sleep(MINUTE).await;
+    assert!(world.server.is_ready(&room), "{}", world.server.status(&room));
+    world.server.user_deletes(&room);
+    sleep(MINUTE).await;
+    assert_eq!((world.server.read(&room), world.server.read(&namespace())), (None, None));
+    for (kind, object) in ["Secret", "Job"].into_iter().zip(before) {
+        assert_eq!(world.server.read(&ObjectKey::new(kind, "mallory", "forged")), Some(object));
+    }
+}
+
+/// Whoever may edit an object is not to keep the namespace that the cluster bears.
+#[tokio::test(start_paused = true)]
+async fn no_annotation_keeps_a_namespace_whose_owner_is_deleted() {
+    for annotation in ["abandon", "paused", "observe-only"] {
+        let world = World::new();
+        let _process = world.healthy().await;
+        let room = room(&world, json!({ "pods": "20" })).await;
+        assert!(world.server.read(&namespace()).is_some());
+        world.server.user_annotates(&room, json!({ format!("concierge.dev/{annotation}"): "true" }));
+        sleep(MINUTE).await;
+        world.server.user_deletes(&room);
+        sleep(MINUTE).await;
+        assert_eq!(
+            (world.server.read(&room), world.server.read(&namespace()), world.server.read(&quota())),
+            (None, None, None),
+            "{annotation}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

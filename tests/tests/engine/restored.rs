@@ -1,7 +1,7 @@
 //! Objects that come out of a backup without their status are held until a person says what became of them.
 
 use concierge_reconciler::engine::ObjectKey;
-use concierge_tests::simulation::MINUTE;
+use concierge_tests::simulation::{MINUTE, ProcessOptions, Simulated};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -196,4 +196,24 @@ async fn no_annotation_keeps_an_account_or_a_worker_from_others() {
     sleep(MINUTE).await;
     assert!(world.server.is_ready(&other));
     assert!(world.server.status(&other)["reconciledAt"].as_str().unwrap().len() < 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restored_object_has_is_not_deleted_for_the_one_before_that_the_cache_still_shows() {
+    let world = World::new();
+    let bear = world.toy("bear", json!({ "colour": "brown" }));
+    let lag = MINUTE;
+    let _process = world.start("behind", ProcessOptions { lag, ..ProcessOptions::default() });
+    sleep(10 * lag).await;
+    assert!(world.server.is_ready(&bear));
+    let metadata = world.server.read(&bear).unwrap()["metadata"].clone();
+    world.server.user_deletes(&bear);
+    sleep(lag / 2).await;
+    // By force, and put back, before the process sees that it is being deleted.
+    world.server.user_removes(&bear);
+    world.put("Toy", "bear", json!({ "finalizers": metadata["finalizers"] }), json!({ "colour": "brown" }));
+    sleep(10 * lag).await;
+    let uid = metadata["uid"].as_str();
+    let thing = world.service.state.lock().things.get("bear").cloned();
+    assert_eq!(thing.unwrap().mark.as_deref(), uid, "it was thrown away, and perhaps made anew");
 }

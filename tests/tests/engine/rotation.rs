@@ -39,7 +39,7 @@ fn assert_replaced(world: &World, key: &ObjectKey, renewal: &str, context: &str)
 async fn whatever_becomes_of_the_call_one_replaces_the_other() {
     for treat in Treat::ALL {
         let world = World::new();
-        let _process = world.healthy().await;
+        let _process = world.patient().await;
         let key = renew(&world, "first");
         sleep(MINUTE).await;
         assert_replaced(&world, &key, "first", "before");

@@ -171,7 +171,7 @@ async fn of_two_that_claim_the_same_the_older_keeps_it() {
     let old = world.toy("old", json!({ "colour": "brown", "key": 7 }));
     sleep(MINUTE).await;
     let new = world.toy("new", json!({ "colour": "brown", "key": 7 }));
-    let _process = world.healthy().await;
+    let _process = world.patient().await;
     assert_eq!(world.server.condition(&old, "Ready"), "True Reconciled");
     assert_eq!(world.server.condition(&new, "Valid"), "False Conflict");
     assert_eq!(world.server.condition(&new, "Ready"), "False Conflict");

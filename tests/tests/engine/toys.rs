@@ -19,7 +19,7 @@ use concierge_shared::{
     rules, status,
     status::{ConditionReason, Conditions, intent::Intent},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -41,6 +41,9 @@ pub(crate) struct ToySpec {
     pub(crate) key: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<String>,
+    /// After how many minutes it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) minutes: Option<i64>,
 }
 
 status! {
@@ -191,6 +194,11 @@ impl Reconcile for Toys {
         }
     }
 
+    fn ends_at(&self, toy: &Toy) -> Option<Timestamp> {
+        let made = toy.metadata.creation_timestamp.as_ref()?.0;
+        made.checked_add(SignedDuration::from_mins(toy.spec.minutes?)).ok()
+    }
+
     fn deletion_policy(&self, _: &Context, toy: &Toy) -> DeletionPolicy {
         if toy.spec.retain == Some(true) { DeletionPolicy::Retain } else { DeletionPolicy::Delete }
     }
@@ -263,7 +271,6 @@ fn wanted(ticket: &Ticket) -> String {
 
 /// The orders of a ticket that are listed.
 pub(crate) struct Orders {
-    /// Of the same.
     same: Vec<String>,
     cancelled: Vec<String>,
 }

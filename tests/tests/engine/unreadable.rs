@@ -90,6 +90,23 @@ async fn an_object_that_an_unreadable_one_may_use_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_unreadable_object_has_claimed_stays_its_own() {
+    let world = World::new();
+    let bear = world.toy("bear", json!({ "colour": "brown", "key": 7 }));
+    let _process = world.healthy().await;
+    sleep(15 * MINUTE).await;
+    let claims = world.server.of_kind("Claim");
+    assert_eq!(claims.len(), 1);
+    spoil(&world, &bear, "colour");
+    sleep(15 * MINUTE).await;
+    assert_eq!(world.server.of_kind("Claim"), claims);
+    mend(&world, &bear, "colour", "brown");
+    world.server.user_deletes(&bear);
+    sleep(15 * MINUTE).await;
+    assert!(world.server.of_kind("Claim").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_of_an_unreadable_object_may_be_under_way_like_any_other() {
     let world = World::new();
     world.service.state.lock().treats.push_back(Treat::HangForNothing);

@@ -56,7 +56,7 @@ async fn a_refusal_that_could_not_be_written_is_not_asked_for_again() {
 async fn what_may_not_be_written_is_logged_once_for_each_object_and_cause() {
     let kept = Log::keep(Level::INFO);
     let world = World::new();
-    let _process = world.healthy().await;
+    let _process = world.patient().await;
     world.server.trouble(|trouble| trouble.read_only_status = ["Toy".to_owned()].into());
     let bear = world.toy("bear", json!({ "colour": "brown" }));
     sleep(300 * MINUTE).await;
@@ -73,7 +73,7 @@ async fn what_may_not_be_written_is_logged_once_for_each_object_and_cause() {
 async fn a_definition_without_what_is_written_is_logged_once_for_each_object() {
     let kept = Log::keep(Level::INFO);
     let world = World::new();
-    let _process = world.healthy().await;
+    let _process = world.patient().await;
     world.server.trouble(|trouble| trouble.vanished = ["Toy".to_owned()].into());
     world.toy("bear", json!({ "colour": "brown" }));
     sleep(300 * MINUTE).await;

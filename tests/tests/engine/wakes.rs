@@ -69,7 +69,7 @@ async fn failures_are_retried_ever_more_rarely_and_success_starts_over() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_waits_for_hours_or_for_a_change() {
     let world = World::new();
-    let _process = world.healthy().await;
+    let _process = world.patient().await;
     world.service.state.lock().failures.push_back(Failure::Invalid("422: no such colour".into()));
     let key = world.toy("bear", json!({ "colour": "octarine" }));
     sleep(50 * MINUTE).await;
@@ -178,4 +178,30 @@ async fn only_the_leader_tells_how_many_objects_there_are() {
     world.server.user_deletes(&ObjectKey::new("Lease", "concierge", "reconciler"));
     sleep(LEASE / 2).await;
     assert_eq!((ready(&leader.metrics), ready(&standby.metrics)), (None, None));
+}
+
+/// It counts them twice a minute.
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_tells_of_its_objects_at_once_and_when_none_waits_any_more() {
+    let world = World::new();
+    let toys: Vec<_> =
+        (0..20).map(|n| world.toy(&format!("toy-{n}"), json!({ "colour": "brown" }))).collect();
+    let before = world.healthy().await;
+    assert!(toys.iter().all(|key| world.server.is_ready(key)));
+    before.stop().await;
+    let next = world.start("next", ProcessOptions::default());
+    let began = Instant::now();
+    let soon = Duration::from_millis(10);
+    while next.metrics.leader.get() == 0 {
+        assert!(began.elapsed() < LEASE, "it does not lead");
+        sleep(soon).await;
+    }
+    let ready = ReadyLabels { kind: "Toy", ready: "true" };
+    assert_eq!(next.metrics.objects.get(&ready).map(|gauge| gauge.get()), Some(20));
+    while next.metrics.runs_of("Toy", "ok") < 20 {
+        assert!(began.elapsed() < Duration::from_secs(25), "the next count is near");
+        sleep(soon).await;
+    }
+    sleep(soon).await;
+    assert_eq!(next.metrics.queue_depth.get(), 0);
 }

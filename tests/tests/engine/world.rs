@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concierge_reconciler::engine::{Kinds, ObjectKey};
 use concierge_shared::kind::KindInfo;
-use concierge_tests::simulation::{LEASE, Process, ProcessOptions, Server, Simulated};
+use concierge_tests::simulation::{LEASE, MINUTE, Process, ProcessOptions, Server, Simulated};
 use serde_json::{Value, json};
 
 use crate::{
@@ -51,6 +51,15 @@ impl World {
     /// Starts a process that is in good health, and gives it time to lead.
     pub(crate) async fn healthy(&self) -> Process {
         let process = self.start("healthy", ProcessOptions::default());
+        tokio::time::sleep(LEASE * 3).await;
+        process
+    }
+
+    /// The same for hours: with a lease that lasts so long that little of what is simulated is its renewal.
+    pub(crate) async fn patient(&self) -> Process {
+        self.server.lease_is_free();
+        let process =
+            self.start("healthy", ProcessOptions { lease: 2 * MINUTE, ..ProcessOptions::default() });
         tokio::time::sleep(LEASE * 3).await;
         process
     }

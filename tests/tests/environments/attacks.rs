@@ -195,6 +195,141 @@ async fn attack_9_no_two_environments_have_the_same_address() -> Result<()> {
     two.delete("production").await
 }
 
+const STATEFUL_SETS: &str = "system:serviceaccount:kube-system:statefulset-controller";
+const BINDER: &str = "system:serviceaccount:kube-system:persistent-volume-binder";
+
+/// A Service that leads elsewhere leads the environment's address there; a volume that is there may be another's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_10_services_and_volumes_that_lead_out_of_an_environment_are_refused() -> Result<()> {
+    let team = Team::new("atten").await?;
+    let service = |spec: Value| json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" }, "spec": spec });
+    let out = service(
+        json!({ "type": "ExternalName", "externalName": "concierge.concierge-system.svc.cluster.local" }),
+    );
+    team.commit(&[("k8s/web.json", &out.to_string())]).await?;
+    team.project(json!({ "type": "manifest", "sourceRef": "main", "path": "k8s" })).await?;
+    let mut watched = team.create(&team.environment("pr-1", &json!({}))).await?;
+    let message = watched.until_false("DeploymentReady", "Forbidden").await?;
+    ensure!(message.contains("of type ClusterIP") && message.contains("change that"), "{message}");
+    let namespace = team.namespace("pr-1");
+    let ports = json!([{ "port": 80 }]);
+    let claim = |more: Value| {
+        let mut spec =
+            json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+        spec.as_object_mut()
+            .into_iter()
+            .for_each(|spec| spec.extend(more.as_object().cloned().unwrap_or_default()));
+        json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "data" }, "spec": spec })
+    };
+    let send = async |by: &str, user: &str, object: &Value| {
+        let dry_run = [by, "--dry-run=server", "-n", &namespace, "-f", "-"];
+        let user = if user.is_empty() { Vec::new() } else { vec!["--as", user] };
+        let kubectl = team.world.stack.plane.kubectl();
+        kubectl.run_with_input(&[&dry_run[..], &user].concat(), &object.to_string()).await
+    };
+    let of_another = claim(json!({ "volumeName": "of-another" }));
+    let mut annotated = claim(json!({}));
+    annotated["metadata"]["annotations"] = json!({ "volume.beta.kubernetes.io/storage-class": "" });
+    for (user, object, words) in [
+        ("", service(json!({ "type": "NodePort", "ports": ports })), "is of type ClusterIP"),
+        ("", service(json!({ "type": "LoadBalancer", "ports": ports })), "is of type ClusterIP"),
+        ("", service(json!({ "externalIPs": ["8.8.8.8"], "ports": ports })), "has no externalIPs"),
+        ("", of_another.clone(), "remove volumeName"),
+        // A StatefulSet's template of a claim says so, and the control plane makes it.
+        (STATEFUL_SETS, of_another.clone(), "remove volumeName"),
+        ("", claim(json!({ "storageClassName": "" })), "name a storageClassName or none"),
+        ("", annotated, "remove the annotation"),
+        ("", claim(json!({ "resources": { "requests": { "storage": "51Gi" } } })), "exceeded quota"),
+    ] {
+        let told = send("apply", user, &object).await?;
+        ensure!(!told.status.success() && told.stderr.contains(words), "{user} {object}: {told:?}");
+    }
+    for harmless in [service(json!({ "ports": ports })), claim(json!({}))] {
+        send("apply", "", &harmless).await?.ok()?;
+    }
+    // A claim is bound by the control plane alone.
+    team.world.kubectl(&["delete", "pvc", "data", "-n", &namespace, "--ignore-not-found"]).await?.ok()?;
+    let create = ["create", "-n", &namespace, "-f", "-"];
+    let kubectl = team.world.stack.plane.kubectl();
+    kubectl.run_with_input(&create, &claim(json!({})).to_string()).await?.ok()?;
+    let told = send("replace", "", &of_another).await?;
+    ensure!(!told.status.success() && told.stderr.contains("remove volumeName"), "{told:?}");
+    send("replace", BINDER, &of_another).await?.ok()?;
+    team.delete("pr-1").await
+}
+
+/// Whoever may edit an Environment is not to leave its namespace to the cluster, nor to hold up another's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_11_no_annotation_and_no_forged_mark_keeps_a_namespace() -> Result<()> {
+    let team = with_workspaces("ateleven").await?;
+    team.create(&workspace(&team, "pr-1")).await?.until_phase("Ready").await?;
+    let uid = ["get", "environment", "pr-1", "-n", "ateleven-shop", "-o=jsonpath={.metadata.uid}"];
+    let uid = team.kubectl(&uid).await?.ok()?;
+    let forged = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+        "name": "forged", "namespace": "ateleven", "finalizers": ["example.com/stays"], "labels": { "concierge.dev/owner-uid": uid },
+        "annotations": { "concierge.dev/owner": "Environment ateleven-shop/pr-1" },
+    } });
+    team.world.stack.plane.kubectl().apply_text(&forged.to_string()).await?.ok()?;
+    let all = ["abandon", "paused", "observe-only"].map(|one| format!("concierge.dev/{one}=true"));
+    let annotate = ["annotate", "environment", "pr-1", "-n", "ateleven-shop", &all[0], &all[1], &all[2]];
+    team.kubectl(&annotate).await?.ok()?;
+    team.delete("pr-1").await?;
+    let kept = ["get", "configmap", "forged", "-n", "ateleven", "-o=jsonpath={.metadata.deletionTimestamp}"];
+    let told = team.world.kubectl(&kept).await?.ok()?;
+    ensure!(told.is_empty(), "{told}");
+    let free = [
+        "patch",
+        "configmap",
+        "forged",
+        "-n",
+        "ateleven",
+        "--type=merge",
+        "-p",
+        r#"{"metadata":{"finalizers":null}}"#,
+    ];
+    team.world.kubectl(&free).await?.ok().map(drop)
+}
+
+/// The node mounts such a volume, past the NetworkPolicy and with nobody's rights but its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_12_pods_have_no_volumes_of_a_server_that_they_name() -> Result<()> {
+    let team = with_workspaces("attwelve").await?;
+    team.create(&workspace(&team, "pr-1")).await?.until_phase("Ready").await?;
+    let namespace = team.namespace("pr-1");
+    let send = async |volumes: Value| {
+        let container = json!({ "name": "app", "image": "namespace" });
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "mounts", "namespace": namespace },
+            "spec": { "containers": [container], "volumes": volumes },
+        });
+        let kubectl = team.world.stack.plane.kubectl();
+        kubectl.run_with_input(&["create", "--dry-run=server", "-f", "-"], &pod.to_string()).await
+    };
+    for volume in [
+        json!({ "name": "a", "nfs": { "server": "10.0.0.1", "path": "/" } }),
+        json!({ "name": "a", "iscsi": { "targetPortal": "10.0.0.1", "iqn": "iqn.2001-04.com.example:a", "lun": 0 } }),
+        json!({ "name": "a", "csi": { "driver": "nfs.csi.k8s.io", "volumeAttributes": { "server": "10.0.0.1" } } }),
+    ] {
+        let told = send(json!([{ "name": "own", "emptyDir": {} }, volume])).await?;
+        let refused =
+            told.stderr.contains("-environment-pods'") && told.stderr.contains("no volumes of other types");
+        ensure!(!told.status.success() && refused, "{volume}: {told:?}");
+    }
+    let claim =
+        json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+    let harmless = json!([
+        { "name": "a", "emptyDir": {} }, { "name": "b" }, { "name": "c", "configMap": { "name": "x" } },
+        { "name": "d", "secret": { "secretName": "x" } }, { "name": "e", "persistentVolumeClaim": { "claimName": "x" } },
+        { "name": "f", "ephemeral": { "volumeClaimTemplate": { "spec": claim } } },
+        { "name": "g", "projected": { "sources": [{ "configMap": { "name": "x" } }] } },
+        { "name": "i", "image": { "reference": "docker.io/library/alpine:3.22" } },
+        { "name": "h", "downwardAPI": { "items": [{ "path": "name", "fieldRef": { "fieldPath": "metadata.name" } }] } },
+    ]);
+    send(harmless).await?.ok()?;
+    send(json!([])).await?.ok()?;
+    team.delete("pr-1").await
+}
+
 /// What it needs for environments gives it no way to other accounts and roles.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_reconciler_takes_tokens_of_one_account_and_binds_one_role() -> Result<()> {

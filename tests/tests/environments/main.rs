@@ -6,6 +6,8 @@
 
 mod attacks;
 mod configurations;
+mod development;
+mod fates;
 mod life;
 mod storm;
 mod world;

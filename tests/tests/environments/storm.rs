@@ -1,14 +1,19 @@
 //! Many environments at a time, beside namespaces that are none.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use concierge_shared::catalyst::Environment;
+use concierge_shared::child::Child;
+use concierge_shared::kind::Kind;
 use concierge_tests::PATIENCE;
 use concierge_tests::process::Signal;
 use concierge_tests::soak::sample;
 use concierge_tests::stack::get;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::json;
+use k8s_openapi::api::core::v1::ResourceQuota;
+use serde_json::{Value, json};
 
 use crate::world::Team;
 
@@ -18,6 +23,20 @@ const AT_A_TIME: usize = 20;
 const DECOYS: usize = 10;
 /// How many stay while another reconciler looks at all anew.
 const STAYING: usize = 10;
+
+/// The type of environments, and how they are deployed.
+type Template = (&'static str, fn() -> Value);
+
+const MODES: [Template; 5] = [
+    ("sandbox", || json!({ "type": "" })),
+    ("staging", || {
+        let services = json!([{ "name": "db", "container": { "image": "run" } }]);
+        json!({ "type": "", "config": { "image": "run", "ports": [{ "containerPort": 80 }], "services": services } })
+    }),
+    ("charted", || json!({ "type": "helm", "sourceRef": "main", "path": "chart" })),
+    ("composed", || json!({ "type": "docker-compose", "sourceRef": "main" })),
+    ("plain", || json!({ "type": "manifest", "sourceRef": "main", "path": "k8s" })),
+];
 
 /// Half of them with the labels that an environment's namespace has.
 async fn decoys(team: &Team) -> Result<String> {
@@ -53,14 +72,23 @@ async fn one(team: &Team, name: &str) -> Result<[Duration; 2]> {
     Ok([ready, began.elapsed()])
 }
 
-/// What there is of environments, and when it was changed last. The status of a quota follows its own controller's clock.
+/// What there is of environments, and when it was changed last. The status of a quota follows its own controller's clock: of it, when
+/// we have written it last.
 async fn versions(team: &Team) -> Result<String> {
     let own = "environments.catalyst.catalyst.dev";
-    let children = "namespaces,limitranges,networkpolicies,deployments,serviceaccounts,secrets,configmaps";
+    let quota = Child::of::<ResourceQuota>();
+    let children = Environment::CHILDREN.iter().filter(|child| **child != quota);
+    // As kubectl writes a resource of a certain version; that of the core group ends in a dot.
+    let children = children.map(|child| format!("{}.{}.{}", child.plural, child.version, child.group));
+    let children = children.collect::<Vec<_>>().join(",");
     let columns = "jsonpath={range .items[*]}{.kind} {.metadata.namespace} {.metadata.name} {.metadata.resourceVersion}{'\\n'}{end}";
     let mut all = team.world.kubectl(&["get", own, "-A", "-o", columns]).await?.ok()?;
-    let marked = ["get", children, "-A", "-l", "concierge.dev/owner-uid", "-o", columns];
+    let marked = ["get", &children, "-A", "-l", "concierge.dev/owner-uid", "-o", columns];
     all.push_str(&team.world.kubectl(&marked).await?.ok()?);
+    let written = "jsonpath={range .items[*]}{.kind} {.metadata.namespace} {.metadata.managedFields[?(@.manager=='concierge')].time}{'\\n'}{end}";
+    let quotas =
+        ["get", quota.plural, "-A", "-l", "concierge.dev/owner-uid", "--show-managed-fields", "-o", written];
+    all.push_str(&team.world.kubectl(&quotas).await?.ok()?);
     Ok(all.lines().filter(|line| line.contains(team.name)).map(|line| format!("{line}\n")).collect())
 }
 
@@ -88,10 +116,24 @@ async fn hand_over(team: &Team, environments: usize) -> Result<()> {
 #[ignore = "soak"]
 async fn environments_at_rest_are_not_written_by_another_that_looks_at_all_anew() -> Result<()> {
     let team = Team::new("rests").await?;
-    team.project(json!({ "type": "" })).await?;
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": { "selector": { "matchLabels": { "app": "web" } }, "template": {
+            "metadata": { "labels": { "app": "web" } }, "spec": { "containers": [{ "name": "app", "image": "run" }] },
+        } },
+    });
+    let deployment = deployment.to_string();
+    let files = [
+        ("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n"),
+        ("chart/templates/web.yaml", &*deployment),
+        ("compose.yaml", "services: { front: { image: run, ports: ['8080:80'] } }"),
+        ("k8s/web.yaml", &*deployment),
+    ];
+    team.commit(&files).await?;
+    team.project_with("shop", json!({ "templates": MODES.map(|(name, template)| (name, template())).into_iter().collect::<BTreeMap<_, _>>() })).await?;
     let names: Vec<_> = (0..STAYING).map(|number| format!("e-{number}")).collect();
-    for name in &names {
-        let environment = team.environment(name, &json!({ "deploymentMode": "workspace" }));
+    for (name, (kind, _)) in names.iter().zip(MODES.iter().cycle()) {
+        let environment = team.environment(name, &json!({ "type": kind }));
         team.create(&environment).await?.until_phase("Ready").await?;
     }
     let before = versions(&team).await?;

@@ -20,7 +20,7 @@ const SETTINGS: [&str; 6] = [
     "--catalyst-environment-id-setters=web",
     "--catalyst-allow-internal-repositories",
     "--catalyst-preview-domain=example.com",
-    "--catalyst-workspace-image=run",
+    "--catalyst-workspace-image=namespace",
     "--catalyst-git-image=local/git",
     "--catalyst-deploy-image=local/deploy",
 ];
@@ -29,7 +29,7 @@ pub(crate) struct World {
     pub(crate) stack: Stack,
     pub(crate) git: GitServer,
     pub(crate) client: Client,
-    _kubelet: Kubelet,
+    pub(crate) kubelet: Kubelet,
 }
 
 impl World {
@@ -55,7 +55,7 @@ impl World {
                 ..Plan::default()
             };
             let stack = Stack::start_on(plane, plan).await?;
-            anyhow::Ok(World { stack, git, client, _kubelet: kubelet })
+            anyhow::Ok(World { stack, git, client, kubelet })
         });
         world.await?
     }
@@ -100,13 +100,19 @@ impl Team {
     }
 
     pub(crate) async fn project_called(&self, name: &str, template: Value) -> Result<()> {
+        self.project_with(name, json!({ "templates": { "development": template } })).await
+    }
+
+    /// A project with its source and this spec besides.
+    pub(crate) async fn project_with(&self, name: &str, more: Value) -> Result<()> {
         let source =
             json!({ "name": "main", "repositoryUrl": self.world.git.url(self.name), "branch": "main" });
-        let project = json!({
-            "apiVersion": GROUP, "kind": "Project", "metadata": { "name": name, "namespace": self.name },
-            "spec": { "sources": [source], "templates": { "development": template } },
-        });
-        let project: Project = serde_json::from_value(project)?;
+        let mut spec = more;
+        spec["sources"] = json!([source]);
+        let metadata = json!({ "name": name, "namespace": self.name });
+        let project: Project = serde_json::from_value(
+            json!({ "apiVersion": GROUP, "kind": "Project", "metadata": metadata, "spec": spec }),
+        )?;
         Api::namespaced(self.world.client.clone(), self.name)
             .create(&kube::api::PostParams::default(), &project)
             .await?;

@@ -4,9 +4,13 @@
 
 mod bridge;
 mod configurations;
+mod delivery;
+mod documents;
 mod graph;
+mod leaving;
 mod pipelines;
 mod reach;
+mod scale;
 mod sockets;
 mod wire;
 mod world;

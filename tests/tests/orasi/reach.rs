@@ -182,6 +182,18 @@ async fn what_ends_before_the_look_is_told_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_storages_that_are_in_each_other_the_older_is_used() {
+    let world = World::new();
+    let outer = world.storage("outer", json!({ "prefix": "a" }));
+    sleep(MINUTE).await;
+    let inner = world.storage("inner", json!({ "prefix": "a/b" }));
+    let _process = world.healthy();
+    world.until_done(&outer).await;
+    let told = |world: &World| world.server.condition(&inner, "Valid") == "False Conflict";
+    world.until("told", 5 * MINUTE, told).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrong_key_is_tried_seldom_and_forgotten_once_mended() {
     let world = World::new();
     world.credentials("AKIANOBODYNOBODYNOBO", "nobody-knows-this-secret");

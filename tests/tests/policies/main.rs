@@ -5,6 +5,7 @@
 mod cases;
 mod decisions;
 mod documents;
+mod hostile;
 mod public;
 mod table;
 

@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::{project, run};
 
@@ -74,19 +75,47 @@ fn what_the_workflow_publishes_is_what_it_has_run() {
     }
 }
 
+/// A folder of its own, with a program `name` that says what it gets.
+fn stub(name: &str, script: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let stub = folder.path().join(name);
+    fs::write(&stub, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&stub, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// PATH with `folder` before everything.
+fn path_with(folder: &TempDir) -> String {
+    format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap())
+}
+
+#[test]
+fn a_version_to_try_is_not_published_as_the_latest() {
+    let workflow = fs::read_to_string(project().join(".github/workflows/release.yml")).unwrap();
+    let workflow: Value = serde_saphyr::from_str(&workflow).unwrap();
+    let steps = workflow["jobs"]["publish"]["steps"].as_array().unwrap();
+    let script =
+        steps.iter().find(|step| step["name"] == "Publish the release").unwrap()["run"].as_str().unwrap();
+    let folder = stub("gh", "printf '<%s>' \"$@\"");
+    for (tag, is_to_try) in [("v1.2.3", false), ("v1.2.3-rc.1", true)] {
+        let mut bash = Command::new("bash");
+        bash.args(["-e", "-u", "-c", script]).env("GITHUB_REF_NAME", tag).env("PATH", path_with(&folder));
+        let told = run(bash.current_dir(folder.path()));
+        assert!(told.starts_with(&format!("<release><create><{tag}>")), "{told}");
+        assert_eq!(told.contains("<--prerelease>"), is_to_try, "{told}");
+        assert!(!told.contains("<>"), "{told}");
+    }
+}
+
 /// What `make ARGS` starts, for each program the words that it gets and the variables that are for it.
 fn started(args: &[&str]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let stub = folder.path().join("cargo");
-    fs::write(&stub, "#!/bin/sh\nprintf '<%s>' \"$@\" \"FULL=$FULL\" \"DIST=$DIST\"\n").unwrap();
-    fs::set_permissions(&stub, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let folder = stub("cargo", "printf '<%s>' \"$@\" \"FULL=$FULL\" \"DIST=$DIST\"");
     let mut make = Command::new("make");
     // As if this test were not run by `make test`.
     for variable in ["MAKEFLAGS", "MAKELEVEL", "TAG", "ARCH", "FULL", "DIST"] {
         make.env_remove(variable);
     }
-    run(make.arg("--silent").args(args).env("PATH", path).current_dir(project()))
+    run(make.arg("--silent").args(args).env("PATH", path_with(&folder)).current_dir(project()))
 }
 
 #[test]

@@ -44,18 +44,13 @@ async fn check(
 async fn what_was_deployed_and_does_not_run_is_told_with_its_reason_and_a_remedy() -> Result<()> {
     use DeploymentMode::{DockerCompose, Helm};
     let pull = ("ImageNotPulled", "correct its name");
+    let hang = ("NotReadyInTime", "does its readiness probe succeed");
     let exit = ("ContainerExited", "exit code 1; see why with: kubectl logs -n");
     tokio::try_join!(
         check("fate-nopull", DockerCompose, "nopull", "2", pull),
         check("fate-fail", DockerCompose, "fail", "2", exit),
         check("fate-exit137", DockerCompose, "exit137", "2", ("ContainerKilled", "limits.memory")),
-        check(
-            "fate-hang",
-            DockerCompose,
-            "hang",
-            "2",
-            ("NotReadyInTime", "does its readiness probe succeed")
-        ),
+        check("fate-hang", DockerCompose, "hang", "2", hang),
         check(
             "fate-quota",
             DockerCompose,
@@ -65,6 +60,7 @@ async fn what_was_deployed_and_does_not_run_is_told_with_its_reason_and_a_remedy
         ),
         check("fate-helm-nopull", Helm, "nopull", "2", pull),
         check("fate-helm-fail", Helm, "fail", "2", exit),
+        check("fate-helm-hang", Helm, "hang", "2", hang),
     )?;
     Ok(())
 }

@@ -124,6 +124,7 @@ async fn a_bucket_that_bears_anothers_mark_by_now_is_not_recorded_any_more() {
     let _process = world.healthy();
     world.until_ready(&bucket).await;
     assert_eq!(world.server.status(&bucket)["exists"], true);
+    assert!(world.server.status(&bucket)["service"].is_string(), "by it namesakes are found");
     let theirs = "<Tagging><TagSet><Tag><Key>concierge.dev/owner</Key><Value>cluster/shop/other/uid</Value></Tag></TagSet></Tagging>";
     world
         .store

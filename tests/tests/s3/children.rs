@@ -71,6 +71,22 @@ async fn a_user_that_policies_can_not_name_yet_is_let_in_when_they_can() {
     assert!(world.store.part("photos", "policy").contains(&arn(&world)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_names_nobody_is_not_sent_every_few_minutes_for_ever() {
+    let world = World::new();
+    world.store.with(|state| state.unnamed = SignedDuration::from_hours(24));
+    world.bucket("photos", json!({ "autoManage": {} }));
+    let _process = world.healthy();
+    let refused = |world: &World| world.server.condition(&policy(), "Synced") == "False ReferencesMissing";
+    world.until("refused", MINUTE, refused).await;
+    sleep(30 * MINUTE).await;
+    let tries = |world: &World| world.store.count("PutBucketPolicy");
+    let early = tries(&world);
+    assert!(early >= 8, "{early}: it may be known minutes later");
+    sleep(60 * MINUTE).await;
+    assert!(tries(&world) <= early + 1 && refused(&world), "{early}, {}", tries(&world));
+}
+
 /// What the bucket has deleted, in order.
 fn deletions(world: &World) -> Vec<String> {
     let told = world.server.events().into_iter().filter(|event| event.key.kind == "Bucket");

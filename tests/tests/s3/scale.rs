@@ -1,5 +1,6 @@
 //! Many buckets at real services: how many calls they cost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,7 @@ async fn until_all(world: &World, keys: &[ObjectKey], what: &str, done: impl Fn(
     }
 }
 
-/// All are Ready, and looked at once more: at most 25 calls a bucket, then 9, and nothing is written.
+/// All are Ready, and looked at once more: at most 25 calls a bucket, then 9, nothing is written, and those that come last cost no more.
 async fn cost(name: &str, server: &Server, kind: &str, names: &[String]) {
     let sockets = Arc::new(Sockets::new().unwrap());
     let limits = json!({ "requestsPerSecond": 500, "burst": 500, "concurrency": 16 });
@@ -50,7 +51,7 @@ async fn cost(name: &str, server: &Server, kind: &str, names: &[String]) {
     let begun = Instant::now();
     let _process = world.healthy();
     until_all(&world, &keys, "ready", |world, key| world.server.is_ready(key) && world.is_synced(key)).await;
-    let (ready, made) = (begun.elapsed(), of_buckets(sockets.sent_from(0)).len());
+    let (ready, made) = (begun.elapsed(), of_buckets(sockets.sent_from(0)));
 
     let (from, begun) = (sockets.count(), Instant::now());
     for key in &keys {
@@ -61,18 +62,47 @@ async fn cost(name: &str, server: &Server, kind: &str, names: &[String]) {
     let (again, looked) = (begun.elapsed(), of_buckets(sockets.sent_from(from)));
     let written: Vec<_> =
         looked.iter().filter(|call| !call.starts_with("GET ") && !call.starts_with("HEAD ")).collect();
-    let each = |calls: usize| calls as f32 / names.len() as f32;
+    let (made, looks) = (each(names, &made), each(names, &looked));
     println!(
-        "{} buckets at {name}: Ready after {:.1} s with {:.1} calls each; looked at again in {:.1} s with {:.1} calls each",
+        "{} buckets at {name}: Ready after {:.1} s with {} calls each; looked at again in {:.1} s with {} calls each",
         names.len(),
         ready.as_secs_f32(),
-        each(made),
+        told(&made),
         again.as_secs_f32(),
-        each(looked.len()),
+        told(&looks),
     );
-    assert!(made <= 25 * names.len(), "{made} calls");
-    assert!(looked.len() >= names.len() && looked.len() <= 9 * names.len(), "{} calls", looked.len());
+    assert!(share(&made, 99) <= 25, "{made:?}");
+    assert!(looks.iter().all(|calls| *calls > 0) && share(&looks, 99) <= 9, "{looks:?}");
     assert!(written.is_empty(), "{written:?}");
+    let third = names.len() / 3;
+    for calls in [&made, &looks] {
+        let (first, last) = (&calls[..third], &calls[calls.len() - third..]);
+        assert!(
+            last.iter().sum::<usize>() <= first.iter().sum::<usize>() + third,
+            "they cost more and more: {calls:?}"
+        );
+    }
+}
+
+/// How many calls were about each of them.
+fn each(names: &[String], sent: &[String]) -> Vec<usize> {
+    let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
+    for call in sent {
+        let path = call.split_once(" /").map_or("", |(_, path)| path);
+        *calls.entry(path.split(['/', '?']).next().unwrap_or_default()).or_default() += 1;
+    }
+    names.iter().map(|name| calls.get(&**name).copied().unwrap_or_default()).collect()
+}
+
+/// So many that `percent` of 100 have no more.
+fn share(calls: &[usize], percent: usize) -> usize {
+    let mut sorted = calls.to_vec();
+    sorted.sort_unstable();
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+fn told(calls: &[usize]) -> String {
+    format!("{} (p99 {}, most {})", share(calls, 50), share(calls, 99), share(calls, 100))
 }
 
 fn names(count: usize) -> Vec<String> {

@@ -8,7 +8,7 @@ use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::s3::Server;
 use serde_json::{Value, json};
 
-use crate::users::reads;
+use crate::users::{has_photos, reads};
 use crate::world::World;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -104,8 +104,7 @@ struct Traits {
 
 async fn users_and_policies_come_and_go(server: &Server, traits: Traits) {
     let world = World::of(&server.endpoint, &server.admin, json!({ "type": traits.kind }));
-    let bucket = world.bucket("photos", json!({}));
-    world.server.user_annotates(&bucket, json!({ "concierge.dev/paused": "true" }));
+    has_photos(&world);
     let policy = world.iam_policy("readers", reads());
     let named = world.user("reports", json!({ "policyRef": { "name": "readers" } }));
     let mut spec = json!({ "policy": reads() });

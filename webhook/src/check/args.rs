@@ -69,7 +69,9 @@ pub struct CheckArgs {
     /// Files of YAML or JSON, folders with such files, or - for standard input
     #[arg(value_name = "FILE|DIR|-", required_unless_present_any = ["rules", "explain", "policy"])]
     pub(super) files: Vec<PathBuf>,
-    /// Files or folders with objects that are there before; not checked themselves
+    /// Files or folders with what is there before
+    ///
+    /// It is not checked itself.
     #[arg(long, value_name = "DIR", env = "CONCIERGE_CHECK_WORLD")]
     pub(super) world: Vec<PathBuf>,
     /// Namespace of objects that name none
@@ -78,7 +80,9 @@ pub struct CheckArgs {
     /// Finding nothing to check is no error
     #[arg(long, env = "CONCIERGE_CHECK_ALLOW_EMPTY")]
     pub(super) allow_empty: bool,
-    /// How to report; FORMAT=FILE writes a file, and several may be given
+    /// How to report, once or more; FORMAT=FILE writes a file
+    ///
+    /// Several may stand behind one --output with commas between, so the name of a file can have none.
     #[arg(long, short, value_name = "FORMAT[=FILE]", env = "CONCIERGE_CHECK_OUTPUT", value_delimiter = ',', value_parser = WantedParser)]
     pub(super) output: Vec<Wanted>,
     /// Write a fixture of an object and today's verdict
@@ -87,7 +91,9 @@ pub struct CheckArgs {
     /// Draw what the objects refer to, in place of a check
     #[arg(long, value_enum, value_name = "FORMAT", env = "CONCIERGE_CHECK_GRAPH", conflicts_with_all = ["output", "init", "rules", "explain", "policy"])]
     pub(super) graph: Option<Format>,
-    /// When to print in colour; auto: on a terminal, without NO_COLOR
+    /// When to print in colour
+    ///
+    /// auto: on a terminal, unless NO_COLOR is set or TERM is dumb.
     #[arg(long, value_enum, value_name = "WHEN", env = "CONCIERGE_CHECK_COLOR", default_value = "auto")]
     pub(super) color: Color,
     /// List all rules; as JSON with --output json

@@ -168,6 +168,9 @@ impl Input {
 fn report(report: &Report, outputs: &[Output], colour: bool) -> ExitCode {
     let (mut printed, mut failed) = (String::new(), false);
     for output in outputs {
+        if let Some(text) = output.left_out(report) {
+            let _ = writeln!(io::stderr(), "warning: {}", words::printable(&text));
+        }
         match output.write(report, colour) {
             Ok(text) => printed.extend(text),
             Err(message) => {

@@ -12,7 +12,10 @@ use clap::{
 };
 use concierge_shared::{
     admission::rule::{Enforcement, Level},
-    s3::policy::{Finding, PolicyKind, Profile, Subject, lint},
+    s3::{
+        Cursor,
+        policy::{Finding, PolicyKind, Profile, Subject, lint},
+    },
 };
 use serde::Serialize;
 
@@ -176,16 +179,10 @@ impl PolicyArgs {
     }
 }
 
-/// The line and the column, in characters from 1, of a byte.
-fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at.min(text.len())];
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
-}
-
 fn as_json(name: &str, text: &str, findings: &[Weighed], refused: bool) -> String {
+    let mut cursor = Cursor::of(text);
     let results = findings.iter().map(|(level, finding)| {
-        let (line, column) = place(text, finding.span.start);
+        let (line, column) = cursor.at(finding.span.start);
         let level = match level {
             Level::Deny => "deny",
             Level::Warn => "warn",

@@ -85,6 +85,12 @@ impl Report {
         self.objects.iter().map(|object| object.warnings.len()).sum()
     }
 
+    /// How much there is to tell.
+    pub(crate) fn found(&self) -> usize {
+        let problems = self.objects.iter().map(|object| object.problems.len()).sum::<usize>();
+        self.bad.len() + problems + self.warnings() + self.failed()
+    }
+
     /// How many fixtures went otherwise than expected.
     pub(crate) fn failed(&self) -> usize {
         self.fixtures.iter().filter(|fixture| fixture.result.is_err()).count()

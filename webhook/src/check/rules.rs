@@ -83,10 +83,11 @@ pub(crate) fn help(rule: &AdmissionRule) -> String {
     text(rule, kinds.unwrap_or_default())
 }
 
-/// Where the docs tell of `rule`.
+/// Where the docs of this version tell of `rule`.
 pub(crate) fn help_uri(rule: &AdmissionRule) -> String {
     let page = if RULES.iter().any(|own| own.id == rule.id) { "checking.md" } else { "rules.md" };
-    format!("{}/blob/main/docs/{page}#{}", env!("CARGO_PKG_REPOSITORY"), rule.id)
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{}/blob/v{version}/docs/{page}#{}", env!("CARGO_PKG_REPOSITORY"), rule.id)
 }
 
 fn text(rule: &AdmissionRule, kinds: &[&str]) -> String {

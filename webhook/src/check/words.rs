@@ -1,29 +1,14 @@
-//! Words that were probably meant.
+//! Words that were probably meant, and words as other programs read them.
 
-use std::borrow::Cow;
-
+pub(crate) use concierge_runtime::printable::*;
 pub(crate) use concierge_shared::common::words::{is_slip, nearest};
 use serde::Serialize;
 
-/// `text` on one line and without commands to a terminal: it may come from a file that nobody has looked at, and
-/// what is printed ends up in the logs of CI, which read lines as commands too.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unprintable) {
-        return Cow::Borrowed(text);
-    }
-    let escape = |c: char| if is_unprintable(c) { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(escape).collect())
-}
-
-/// `text` as [`printable`] has it, line by line.
-pub(crate) fn printable_lines(text: &str) -> String {
-    text.lines().map(printable).collect::<Vec<_>>().join("\n")
-}
-
-/// `value` as JSON on several lines. Programs read every character back; none commands a terminal.
+/// `value` as JSON on several lines. Programs read every character back; none commands a terminal or CI.
 pub(crate) fn json(value: &impl Serialize) -> String {
     // What is written so here always has a JSON form.
     let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
+    let text = brackets(&text, r"\u0023");
     // Below a space stands only what parts the lines. What else is unprintable is in the quotes of a text.
     let is_raw = |c: char| c > ' ' && is_unprintable(c);
     if !text.contains(is_raw) {
@@ -43,13 +28,6 @@ pub(crate) fn shell_word(path: &str) -> String {
     }
 }
 
-/// Whether `c` moves the cursor, ends the line, changes the direction of the text, or is no character, which XML can't hold.
-pub(crate) fn is_unprintable(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-}
-
 /// `1 problem`, `2 problems`.
 pub(crate) fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
@@ -65,6 +43,22 @@ mod tests {
         let json = json(&[text]);
         assert_eq!(json.find(|c: char| c != '\n' && is_unprintable(c)), None, "{json}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [text]);
+    }
+
+    #[test]
+    fn no_text_commands_ci_and_json_is_read_back_as_it_was() {
+        for text in
+            ["##[stop-commands]x", "a ##vso[task.setvariable]b", "###[x]", "##teamcity[a]", "  ::error::x"]
+        {
+            assert!(!is_harmless(text) && is_harmless(&printable(text)), "{text}");
+            let json = json(&[text]);
+            assert!(is_harmless(&json), "{json}");
+            assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [text]);
+        }
+        for text in ["## [x]", "#[x]", "a::b", "##", "##-[x]"] {
+            assert!(is_harmless(text) && printable(text) == text, "{text}");
+        }
+        assert_eq!(harmless("a\n ::b\n\nc##[d"), "a\n \u{fffd}:b\n\nc\u{fffd}#[d");
     }
 
     #[test]

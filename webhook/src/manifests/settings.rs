@@ -59,7 +59,12 @@ fn argument(group: &Group, setting: &Setting) -> String {
     let value = format!(".Values.rules.{}.{}", group.name, setting.chart_value());
     let flag = setting.flag(group.name);
     match setting.form {
-        Form::Number { .. } => format!("- --{flag}={{{{ int64 {value} }}}}\n"),
+        // A number that an older chart's values do not have (`helm upgrade --reuse-values`) would be 0.
+        Form::Number { .. } => format!(
+            "{{{{- if hasKey .Values.rules.{} {:?} }}}}\n- --{flag}={{{{ int64 {value} }}}}\n{{{{- end }}}}\n",
+            group.name,
+            setting.chart_value()
+        ),
         Form::Switch => format!("{{{{- if {value} }}}}\n- --{flag}\n{{{{- end }}}}\n"),
         Form::ObjectName | Form::Text { .. } => {
             format!("{{{{- with {value} }}}}\n- --{flag}={{{{ . }}}}\n{{{{- end }}}}\n")

@@ -25,6 +25,7 @@ use concierge_shared::{
     index::Stored,
     kind::{KindInfo, by_name},
 };
+use tokio::sync::Semaphore;
 
 use super::{
     claims::{Claimant, Claims, Denied, Failure},
@@ -40,6 +41,8 @@ pub(crate) struct Door {
     pub(crate) enforcement: Enforcement,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
+    /// The KiB of reviews that may be evaluated at once.
+    pub(crate) turns: Semaphore,
     /// Whether the TLS server admits only callers that prove to be the API server.
     pub(crate) knows_callers: bool,
     /// Limits a log line that anybody who reaches the port can cause.
@@ -48,6 +51,8 @@ pub(crate) struct Door {
 
 /// How many times a result may need further live reads. Each time less of it rests on the cache.
 const ROUNDS: usize = 3;
+/// The total length, in KiB, of the reviews that are evaluated at once. Decoded, they take up to eight times that.
+pub(crate) const EVALUATED_KIB: usize = 16 * 1024;
 /// Requests that take longer than this are logged.
 const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
 /// The longest name that an object can have, and how much of one is logged.
@@ -70,8 +75,8 @@ impl Door {
         let Some(kind) = kind_of(&envelope) else {
             return Answer::admitted(&*envelope.uid, &[]);
         };
-        let decided =
-            tokio::time::timeout_at(deadline.into(), self.decide(stage, kind, operation, &envelope)).await;
+        let decide = self.decide(stage, kind, operation, &envelope, kib(body.len()));
+        let decided = tokio::time::timeout_at(deadline.into(), decide).await;
         let (answer, decision) = decided.unwrap_or_else(|_| self.too_late(stage, &envelope));
         let elapsed = started.elapsed();
         self.count(stage, kind.name, operation, decision);
@@ -99,6 +104,7 @@ impl Door {
         kind: &'static KindInfo,
         operation: Operation,
         envelope: &Envelope<'_>,
+        kib: u32,
     ) -> (Answer, Decision) {
         let request = Request {
             stage,
@@ -108,7 +114,7 @@ impl Door {
             object: envelope.object.as_ref(),
             old: envelope.old_object.as_ref(),
         };
-        let Some(evaluation) = self.evaluate(kind, &request, &envelope.user_info).await else {
+        let Some(evaluation) = self.evaluate(kind, &request, &envelope.user_info, kib).await else {
             return self.broken(stage, envelope);
         };
         self.count_problems(&request, &evaluation);
@@ -125,8 +131,9 @@ impl Door {
         kind: &KindInfo,
         request: &Request<'_>,
         user: &envelope::UserInfo<'_>,
+        kib: u32,
     ) -> Option<Evaluation> {
-        let mut evaluation = self.evaluate_against(kind, request, &*self.cache)?;
+        let mut evaluation = self.evaluate_against(kind, request, &*self.cache, kib).await?;
         if evaluation.needs.is_empty() {
             return Some(evaluation);
         }
@@ -141,17 +148,21 @@ impl Door {
             }
             self.live.read(user, &needs, &mut fresh).await;
             read.extend(needs);
-            evaluation = self.evaluate_against(kind, request, &fresh)?;
+            evaluation = self.evaluate_against(kind, request, &fresh, kib).await?;
         }
         Some(evaluation)
     }
 
-    fn evaluate_against(
+    /// Large reviews wait for each other here, but nobody waits for one that waits for the API server.
+    async fn evaluate_against(
         &self,
         kind: &KindInfo,
         request: &Request<'_>,
         lookup: &dyn Lookup,
+        kib: u32,
     ) -> Option<Evaluation> {
+        // The semaphore is never closed.
+        let _turn = self.turns.acquire_many(kib).await;
         let context = Context { lookup, enforcement: &self.enforcement, settings: &self.settings };
         let evaluated = catch_unwind(AssertUnwindSafe(|| (kind.evaluate)(request, &context)));
         if evaluated.is_err() {
@@ -277,16 +288,16 @@ impl Door {
         problem
     }
 
-    /// Whether the user may know of `object`. Whoever did not prove to be the API server can write any user into its
+    /// Whether the user may know of `object`; when in doubt, no. Whoever did not prove to be the API server can write any user into its
     /// review.
     async fn may_be_told(&self, user: &envelope::UserInfo<'_>, object: &Stored) -> bool {
         let Some(kind) = by_name(object.kind()) else { return false };
-        self.knows_callers && self.live.may_read(user, kind, object.namespace(), "").await
+        self.knows_callers && self.live.may_read(user, kind, object.namespace(), "").await.unwrap_or(false)
     }
 
     fn too_late(&self, stage: Stage, envelope: &Envelope<'_>) -> (Answer, Decision) {
         self.metrics.deadlines.inc();
-        let why = "Concierge could not decide in time, the API server answered it too slowly; try again";
+        let why = "Concierge could not decide in time: the API server answered it too slowly, or there were too many large reviews; try again";
         undecided(stage, envelope, Refusal::Timeout, why)
     }
 
@@ -313,6 +324,11 @@ impl Door {
             self.metrics.problems.get_or_create(&OfRule { rule: problem.rule.id, level }).inc();
         }
     }
+}
+
+/// A length as the memory for bodies is counted.
+pub(super) fn kib(length: usize) -> u32 {
+    u32::try_from(length.div_ceil(1024).max(4)).unwrap_or(u32::MAX)
 }
 
 /// A mutating call that can't be decided fills in nothing: the validating call fills in the same defaults before
@@ -352,6 +368,10 @@ fn exists_already(uid: &str, holder: &Holder) -> Answer {
 
 fn not_reserved(uid: &str, failure: &Failure) -> (Answer, Decision) {
     let (refusal, decision) = match failure {
+        Failure::Api(error) if matches!(**error, kube::Error::SerdeError(_)) => {
+            let why = "an object that may have the value, or the API server's answer, can't be read; Concierge's log names it, for somebody to correct or delete";
+            return (Answer::failed(uid, Refusal::InternalError, why), Decision::Failed);
+        }
         Failure::Api(_) | Failure::Ended => {
             let why = "uniqueness could not be checked with the API server; try again";
             return (Answer::failed(uid, Refusal::InternalError, why), Decision::Failed);

@@ -22,7 +22,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::door::Door;
+use super::door::{Door, kib};
 
 /// The largest review that the API server sends: two objects of 3 MiB and what goes around them.
 const BODY_LIMIT: usize = 7 * 1024 * 1024;
@@ -32,8 +32,6 @@ const DISCARD_LIMIT: usize = 32 * 1024 * 1024;
 const BEGINNING: usize = 4096;
 /// The memory that bodies may take together, in KiB.
 const BODIES_KIB: usize = 128 * 1024;
-/// The total length, in KiB, of the bodies that are decided at once. Decoded, they take up to eight times that.
-const DECIDED_KIB: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(5);
 /// How many requests may be under way at once.
@@ -46,18 +44,16 @@ pub(crate) struct ServerState {
     door: Door,
     requests: Semaphore,
     bodies: Semaphore,
-    decided: Semaphore,
     leaving: CancellationToken,
 }
 
 /// The routes. Once `leaving` is cancelled, answers ask the API server to open its next connection elsewhere.
 pub(crate) fn router(door: Door, leaving: CancellationToken) -> Router {
     let (requests, bodies) = (Semaphore::new(CONCURRENCY), Semaphore::new(BODIES_KIB));
-    let decided = Semaphore::new(DECIDED_KIB);
     Router::new()
         .route("/mutate", post(|state, request| answer(Stage::Mutate, state, request)))
         .route("/validate", post(|state, request| answer(Stage::Validate, state, request)))
-        .with_state(Arc::new(ServerState { door, requests, bodies, decided, leaving }))
+        .with_state(Arc::new(ServerState { door, requests, bodies, leaving }))
 }
 
 async fn answer(stage: Stage, State(state): State<Arc<ServerState>>, request: Request) -> Response {
@@ -85,16 +81,7 @@ async fn respond(stage: Stage, state: &ServerState, request: Request, deadline: 
     }
     let (buffer, read) = read(body, announced, BODY_LIMIT, deadline.min(Instant::now() + ARRIVAL)).await;
     match read {
-        Read::Whole => {
-            // Large reviews wait for each other; the semaphore is never closed.
-            let turn = state.decided.acquire_many(kib(buffer.len()));
-            let Ok(_turn) = tokio::time::timeout_at(deadline.into(), turn).await else {
-                state.door.metrics.deadlines.inc();
-                let why = "there are too many large reviews at once; try again";
-                return json(&refused(stage, &buffer, Refusal::Timeout, why));
-            };
-            json(&state.door.answer(stage, &buffer, deadline).await)
-        }
+        Read::Whole => json(&state.door.answer(stage, &buffer, deadline).await),
         Read::TooLarge => {
             let why = format!("the review is larger than {} MiB; make the object smaller", BODY_LIMIT >> 20);
             closing(&refused(Stage::Validate, &buffer, Refusal::BadRequest, why))
@@ -183,10 +170,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn kib(length: usize) -> u32 {
-    u32::try_from(length.div_ceil(1024).max(4)).unwrap_or(u32::MAX)
-}
-
 /// How long the body is, the longest when nobody says.
 fn announced_length(headers: &HeaderMap) -> usize {
     headers
@@ -207,10 +190,71 @@ fn deadline(now: Instant, uri: &Uri) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use concierge_runtime::{
+        cache::{Cache, Keep},
+        clock::ServerClock,
+        logs::Seldom,
+    };
+    use concierge_shared::{admission::rule::Enforcement, group::Settings};
     use futures::StreamExt;
-    use serde_json::Value;
+    use kube::Client;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
 
     use super::*;
+    use crate::serve::{claims::Claims, door::EVALUATED_KIB, live::Live, metrics::Metrics};
+
+    /// One whose API server never answers.
+    fn door() -> Door {
+        let answer = |_: Request<kube::client::Body>| {
+            std::future::pending::<Result<Response<kube::client::Body>, Infallible>>()
+        };
+        let client = Client::new(tower::service_fn(answer), "default");
+        let (metrics, _) = Metrics::new();
+        let cache = Cache::start(&client, &[], Keep::ForRules, &CancellationToken::new());
+        let live = Live::new(client.clone(), metrics.clone());
+        Door {
+            cache: cache.clone(),
+            live: live.clone(),
+            claims: Claims::new(client, live, cache, metrics.clone(), ServerClock::default()),
+            enforcement: Enforcement::default(),
+            settings: Settings::default(),
+            metrics,
+            turns: Semaphore::new(EVALUATED_KIB),
+            knows_callers: false,
+            no_review: Seldom::default(),
+        }
+    }
+
+    fn create(id: Value, size: usize) -> Request {
+        let pet = json!({
+            "metadata": {"name": "rex", "namespace": "zoo", "uid": "u", "managedFields": [{"manager": "x".repeat(size)}]},
+            "spec": {"id": id, "name": "Rex"},
+        });
+        let kind = json!({"group": "petstore.example.com", "version": "v1", "kind": "Pet"});
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {"uid": "u-1", "kind": kind, "namespace": "zoo", "operation": "CREATE", "object": pet},
+        });
+        let request = axum::http::Request::post("/validate").header(header::CONTENT_TYPE, "application/json");
+        request.body(review.to_string().into()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_review_does_not_wait_for_large_ones_that_wait_for_the_api_server() {
+        let router = router(door(), CancellationToken::new());
+        for _ in 0..6 {
+            tokio::spawn(router.clone().oneshot(create(json!(1), 3 * 1024 * 1024)));
+        }
+        // Until they wait: nothing of it takes time.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let answer = review(router.oneshot(create(json!("one"), 0)).await.unwrap()).await;
+        assert_eq!(answer["status"]["code"], 422, "{answer}");
+    }
 
     #[test]
     fn the_deadline_is_a_tenth_before_the_api_servers() {

@@ -1,5 +1,7 @@
 //! Live reads: before a request is refused because of what a cache does not hold, the API server is asked.
 
+mod objects;
+
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -22,16 +24,12 @@ use futures::{
 };
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{
-    Api, Client,
-    api::{ListParams, PostParams},
-    core::{ApiResource, DynamicObject},
-};
-
+use kube::{Api, Client, api::PostParams};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use self::objects::Objects;
 use super::metrics::{Metrics, Outcome};
 
 /// How long an answer to "may this user read these objects" is remembered.
@@ -65,19 +63,11 @@ struct Flights {
 
 /// A live read. A request that needs the same before it begins waits for its answer; a request that comes later does not, because the
 /// answer may be older than the request.
-type Flight = BoxFuture<'static, Result<Read, Arc<kube::Error>>>;
-
-/// What was read.
-#[derive(Clone)]
-struct Read {
-    objects: Vec<Stored>,
-    /// Whether that is all there is.
-    complete: bool,
-}
+type Flight = BoxFuture<'static, Result<Objects, Arc<kube::Error>>>;
 
 /// The answer to a need.
 enum Answer {
-    Objects(Read),
+    Objects(Objects),
     Namespace(Option<Namespace>),
     Permission(bool),
 }
@@ -139,7 +129,7 @@ impl Live {
             }
             Need::Permission { kind, namespace, name } => {
                 let Some(kind) = by_name(kind) else { return Ok(Answer::Permission(false)) };
-                Ok(Answer::Permission(self.may_read(user, kind, namespace, name).await))
+                self.may_read(user, kind, namespace, name).await.map(Answer::Permission)
             }
         }
     }
@@ -163,7 +153,7 @@ impl Live {
         Ok(self.namespace(name).await?.is_some())
     }
 
-    async fn one(&self, need: &Need) -> Result<Read, Arc<kube::Error>> {
+    async fn one(&self, need: &Need) -> Result<Objects, Arc<kube::Error>> {
         let flight = self.flights.lock().join(need, || {
             let (this, wanted) = (self.clone(), need.clone());
             async move { this.fetch(&wanted).await }.boxed().shared()
@@ -171,10 +161,7 @@ impl Live {
         flight.await
     }
 
-    async fn fetch(&self, need: &Need) -> Result<Read, Arc<kube::Error>> {
-        let Some(info) = by_name(need.kind()) else {
-            return Ok(Read { objects: Vec::new(), complete: true });
-        };
+    async fn fetch(&self, need: &Need) -> Result<Objects, Arc<kube::Error>> {
         let turns = match need {
             Need::List { .. } => &self.lists,
             _ => &self.objects,
@@ -182,64 +169,46 @@ impl Live {
         // The semaphores are never closed.
         let _turn = turns.acquire().await;
         self.flights.lock().by_need.remove(need);
-        let (found, complete) = match need {
-            Need::Object { namespace, name, .. } => {
-                (Vec::from_iter(found(self.api(info, namespace).get(name).await)?), true)
-            }
-            Need::List { namespace, .. } => {
-                let page = ListParams::default().limit(Need::LIMIT);
-                let list = self.api(info, namespace).list(&page).await?;
-                let complete = list.metadata.continue_.is_none_or(|more| more.is_empty());
-                (list.items, complete)
-            }
-            // These are asked for otherwise.
-            Need::Namespace { .. } | Need::Permission { .. } => (Vec::new(), true),
-        };
-        Ok(Read { objects: found.into_iter().filter_map(|object| stored(info, object)).collect(), complete })
-    }
-
-    fn api(&self, info: &KindInfo, namespace: &str) -> Api<DynamicObject> {
-        let resource = ApiResource {
-            group: (info.group)(),
-            version: (info.version)(),
-            api_version: info.api_version(),
-            kind: info.name.to_owned(),
-            plural: (info.plural)(),
-        };
-        match namespace {
-            "" => Api::all_with(self.client.clone(), &resource),
-            namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),
-        }
+        Ok(objects::read(&self.client, need).await?)
     }
 
     /// Whether `user` may read the object of this kind and name, or all of the namespace when there is no name, and so may be told of
-    /// them. When in doubt, no.
+    /// them.
+    ///
+    /// # Errors
+    /// When the API server does not tell. That is not remembered.
     pub(crate) async fn may_read(
         &self,
         user: &UserInfo<'_>,
         info: &'static KindInfo,
         namespace: &str,
         name: &str,
-    ) -> bool {
+    ) -> Result<bool, Arc<kube::Error>> {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         let permission = Permission { user: digest(user), kind: info.name, namespace, name };
         if let Some((allowed, since)) = self.permissions.lock().get(&permission)
             && since.elapsed() < PERMISSION
         {
-            return *allowed;
+            return Ok(*allowed);
         }
-        let allowed = self.review(user, info, &permission.namespace, &permission.name).await;
+        let allowed = self.review(user, info, &permission.namespace, &permission.name).await?;
         let mut permissions = self.permissions.lock();
         if permissions.len() >= PERMISSIONS {
             permissions.clear();
         }
         permissions.insert(permission, (allowed, Instant::now()));
-        allowed
+        Ok(allowed)
     }
 
-    async fn review(&self, user: &UserInfo<'_>, info: &KindInfo, namespace: &str, name: &str) -> bool {
+    async fn review(
+        &self,
+        user: &UserInfo<'_>,
+        info: &KindInfo,
+        namespace: &str,
+        name: &str,
+    ) -> Result<bool, kube::Error> {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let Ok(extra) = user.extra.map(serde_json::from_str).transpose() else { return false };
+        let extra = user.extra.map(serde_json::from_str).transpose().map_err(kube::Error::SerdeError)?;
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
                 user: text(&user.username),
@@ -258,15 +227,17 @@ impl Live {
             },
             ..SubjectAccessReview::default()
         };
-        let reviewed = Api::all(self.client.clone()).create(&PostParams::default(), &review).await;
-        reviewed.is_ok_and(|review: SubjectAccessReview| review.status.is_some_and(|status| status.allowed))
+        let _turn = self.objects.acquire().await;
+        let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let reviewed = reviews.create(&PostParams::default(), &review).await?;
+        Ok(reviewed.status.is_some_and(|status| status.allowed))
     }
 }
 
 impl Answer {
     fn put(self, need: &Need, fresh: &mut Fresh<'_>) {
         match (self, need) {
-            (Self::Objects(Read { objects, complete }), _) => fresh.insert(need, objects, complete),
+            (Self::Objects(Objects { objects, complete }), _) => fresh.insert(need, objects, complete),
             (Self::Namespace(read), Need::Namespace { name }) => fresh.insert_namespace(name, read),
             (Self::Permission(may), Need::Permission { kind, namespace, name }) => {
                 fresh.insert_permission(kind, namespace, name, may);
@@ -294,28 +265,5 @@ impl Flights {
     }
 }
 
-fn stored(info: &KindInfo, mut object: DynamicObject) -> Option<Stored> {
-    object.metadata.managed_fields = None;
-    let json = serde_json::to_value(object).ok()?;
-    (info.store)(json).ok()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_one_token_may_read_is_not_taken_for_what_another_of_the_same_user_may() {
-        let whole = UserInfo { username: "ann".into(), uid: "1".into(), ..UserInfo::default() };
-        let scoped = || UserInfo {
-            username: "ann".into(),
-            uid: "1".into(),
-            extra: Some(r#"{"scopes":["a"]}"#),
-            ..UserInfo::default()
-        };
-        let again = UserInfo { username: "ann".into(), uid: "2".into(), ..UserInfo::default() };
-        assert_ne!(digest(&whole), digest(&scoped()));
-        assert_ne!(digest(&whole), digest(&again));
-        assert_eq!(digest(&scoped()), digest(&scoped()));
-    }
-}
+mod tests;

@@ -24,7 +24,7 @@ use concierge_runtime::{
     shutdown,
 };
 use concierge_shared::kind::KINDS;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use args::ServeArgs;
@@ -69,6 +69,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         enforcement,
         settings,
         metrics: metrics.clone(),
+        turns: Semaphore::new(door::EVALUATED_KIB),
         knows_callers: certificates.knows_callers(),
         no_review: Seldom::default(),
     };

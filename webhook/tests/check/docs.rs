@@ -180,10 +180,51 @@ fn ci_files_are_yaml_and_the_pre_commit_hook_checks_all_files_together() {
     let hooks = fs::read_to_string(project().join(".pre-commit-hooks.yaml")).unwrap();
     let hooks: Vec<Value> = serde_saphyr::from_str(&hooks).unwrap();
     assert_eq!((&hooks[0]["pass_filenames"], &hooks[0]["always_run"]), (&json!(false), &json!(true)));
+    // So the stages are called since pre-commit 3.2.
+    assert_eq!(hooks[0]["stages"][0], "pre-commit");
+    assert!(page("checking.md").contains("pre-commit 3.2 or newer"));
     let folder = TempDir::new().unwrap();
     write(&folder, "shop.yaml", SHOP);
     write(&folder, "values.yaml", "replicas: 3\n");
     let args: Vec<_> = hooks[0]["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let (code, told) = run(&folder, &format!("{} {}", hooks[0]["entry"].as_str().unwrap(), args.join(" ")));
     assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+fn all_that_is_ready_to_paste_is_linked_from_its_page() {
+    let checking = page("checking.md");
+    let shown = checking.split("Ready to paste:\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let files: Vec<_> =
+        fs::read_dir(project().join("docs/ci")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(files.iter().any(|file| file == "gitops.md"), "{files:?}");
+    for file in files {
+        assert!(shown.contains(&format!("(ci/{})", file.display())), "{file:?}");
+    }
+}
+
+#[test]
+fn the_page_of_fixtures_tells_of_every_field() {
+    let page = page("fixtures.md");
+    let object = "object: {apiVersion: petstore.example.com/v1, kind: Pet, metadata: {name: a}, spec: {}}";
+    for (below, text) in [
+        ("", "odd: 1\nexpect: {verdict: refused}"),
+        ("expect.", "expect: {odd: 1}"),
+        ("expect.defaults.", "expect: {verdict: refused, defaults: {odd: 1}}"),
+    ] {
+        let text = format!("apiVersion: check.concierge.dev/v1\nkind: Fixture\n{object}\n{text}\n");
+        let told = check(&["-"], &text).out;
+        let fields: Vec<_> =
+            told.split_once("`odd`, expected").unwrap().1.split('`').skip(1).step_by(2).collect();
+        assert!(fields.len() > 1, "{told}");
+        for field in fields.into_iter().filter(|field| !["apiVersion", "kind"].contains(field)) {
+            let (row, parts) = (format!("\n| `{below}{field}` | "), format!("\n| `{below}{field}."));
+            assert!(page.contains(&row) || page.contains(&parts), "docs/fixtures.md lacks {below}{field}");
+        }
+    }
+}
+
+#[test]
+fn the_help_tells_that_a_comma_parts_formats() {
+    assert!(check(&["--help-all"], "").out.contains("with commas between"));
 }

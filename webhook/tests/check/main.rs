@@ -79,7 +79,7 @@ error[pets.pet.unique-id]: spec.id: 7 is in use by another object; choose anothe
 error[check.unknown-field]: spec.nmae: is no field of Pet; did you mean "name"?
   --> <stdin>:26:3
    |
-26 |   nmae: Tom
+26 |   nmae: ***
    |   ^^^^
 Pet zoo/tom is refused: 2 problems
 
@@ -520,6 +520,20 @@ fn what_is_missing_may_be_in_the_cluster() {
     assert_eq!(check(&["-", "--world", &world], &rex).code, 0);
 }
 
+fn storage(s3: &str) -> String {
+    format!(
+        "apiVersion: orasi.io/v1alpha1\nkind: Storage\nmetadata: {{name: lake}}\nspec: {{type: S3, s3: {s3}}}\n"
+    )
+}
+
+/// A Storage with this among its options.
+fn options(option: &str) -> String {
+    format!(
+        "apiVersion: orasi.io/v1alpha1\nkind: Storage\nmetadata: {{name: lake}}\nspec:\n  type: DeltaLake\n  deltaLake:\n    \
+         storagePath: s3://lake/x\n    options:\n      {option}\n"
+    )
+}
+
 #[test]
 fn secrets_in_files_are_not_printed() {
     let card = "apiVersion: coffee.terminal.sh/v1alpha1\nkind: CoffeeCard\nmetadata: {name: mine}\n";
@@ -532,6 +546,19 @@ fn secrets_in_files_are_not_printed() {
         (format!("{card}spec:\n  description: {{a: tok_1Abcdefgh}}\n"), "1Abc"),
         (format!("{card}spec:\n  cardTokenSecretRef: tok_1Abcdefgh\n"), "1Abc"),
         (format!("{card}spec:\n  cardToken: tok_1Abcdefgh\n tag: x"), "1Abc"),
+        (format!("{card}spec:\n  cardTokne: hush\n"), "hush"),
+        (format!("{card}spec:\n  carddTokn: 1234567\n"), "1234567"),
+        (format!("{card}spec: {{cardToke: {{a: [hush]}}, description: 7}}\n"), "hush"),
+        (format!("{card}spec: {{cardTokenSecretRef: hush}}\n"), "hush"),
+        // What is no object of ours.
+        (format!("{card}spec:\n  description: a\n  description: b # password: hush\n"), "hush"),
+        (storage("{endpoint: 'https://s3.example.com/?sig=hush', bucket: UPPER}"), "hush"),
+        (storage("{endpoint: 'https://s3.example.com/;password=hush'}"), "hush"),
+        (storage("{bucket: UPPER, authentication: {method: Basic, pasword: hush}}"), "hush"),
+        (options("sasl.jaas.config: 'PlainLoginModule required password=\"hush\";'"), "hush"),
+        (options("azure: AccountName=acme;AccountKey=hush;EndpointSuffix=core.windows.net"), "hush"),
+        (options("header: 'Authorization: Bearer hush'"), "hush"),
+        (options("snowflake.pwd: hush"), "hush"),
     ] {
         let (human, json) = (check(&["-"], &text), check(&["-", "-o", "json"], &text));
         assert!(human.code > 0 && json.code > 0, "{}", human.out);
@@ -595,15 +622,39 @@ fn a_policy_that_demands_tls_locks_out_who_calls_without() {
     let policy = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*",
         "Resource": ["arn:aws:s3:::photos", "arn:aws:s3:::photos/*"], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}}"#;
     let caller = "--controller=arn:aws:iam::123456789012:user/concierge";
-    let of = |more: &[&str]| {
-        check(
-            &[&["--policy", "-", "--kind", "bucket", "--bucket", "photos", caller][..], more].concat(),
-            policy,
-        )
-    };
-    assert_eq!(of(&[]).code, 0, "{}", of(&[]).out);
-    let plain = of(&["--plain-http"]);
-    assert!(plain.code == 1 && plain.out.contains("s3.policy.lck-01"), "{}{}", plain.out, plain.err);
+    let of =
+        |more: &[&str]| check(&[&["--policy", "-", "--kind", "bucket", caller][..], more].concat(), policy);
+    // The policy names its bucket itself.
+    for bucket in [&[][..], &["--bucket", "photos"]] {
+        assert_eq!(of(bucket).code, 0, "{}", of(bucket).out);
+        let plain = of(&[bucket, &["--plain-http"]].concat());
+        assert!(plain.code == 1 && plain.out.contains("s3.policy.lck-01"), "{}{}", plain.out, plain.err);
+    }
+}
+
+#[test]
+fn a_secret_in_a_policy_is_told_and_not_repeated() {
+    let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    // Twice, where no such text can stand: other rules name what is wrong.
+    let statement = format!(
+        r#"{{"Effect": "Allow", "Principal": {{"AWS": "{secret}"}}, "Action": ["{secret}", "{secret}"], "Resource": "{secret}"}}"#
+    );
+    let policy = format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#);
+    let object = serde_json::json!({
+        "apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "BucketPolicy", "metadata": {"name": "a", "namespace": "shop"},
+        "spec": {"bucketRef": {"name": "photos"}, "policyDocument": policy},
+    });
+    let object = object.to_string();
+    for (args, input) in [
+        (&["--policy", "-", "--kind", "bucket"][..], &policy),
+        (&["--policy", "-", "--kind", "bucket", "-o", "json"][..], &policy),
+        (&["-"][..], &object),
+        (&["-", "-o", "json"][..], &object),
+    ] {
+        let run = check(args, input);
+        assert!(run.out.contains("s3.policy.sec-01") && run.out.contains("***"), "{args:?}: {}", run.out);
+        assert!(!run.out.contains(secret) && !run.err.contains(secret), "{args:?}: {}", run.out);
+    }
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn sarif_fits_the_published_schema_and_tells_rule_place_and_object() {
     // A schema that takes anything would prove nothing.
     assert!(schemas.validate(&json!({"version": "2.1.0"}), schema).is_err());
 
+    code_scanning_takes(&log);
     let run = &log["runs"][0];
     assert_eq!(run["invocations"][0]["executionSuccessful"], false);
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
@@ -55,6 +56,7 @@ fn sarif_fits_the_published_schema_and_tells_rule_place_and_object() {
         let help = rule["help"]["text"].as_str().unwrap();
         assert!(help.contains("--enforcement") || help.contains("can't be changed"), "{rule}");
         let (page, anchor) = rule["helpUri"].as_str().unwrap().rsplit_once('#').unwrap();
+        assert!(page.contains(concat!("/blob/v", env!("CARGO_PKG_VERSION"), "/docs/")), "{page}");
         let page = format!("{}/../docs/{}", env!("CARGO_MANIFEST_DIR"), page.rsplit('/').next().unwrap());
         assert!(fs::read_to_string(page).unwrap().contains(&format!("<a id=\"{anchor}\">")), "{anchor}");
     }
@@ -69,6 +71,35 @@ fn sarif_fits_the_published_schema_and_tells_rule_place_and_object() {
     );
     assert_eq!(physical["region"], json!({"startLine": 7, "startColumn": 7, "endLine": 7, "endColumn": 8}));
     assert_eq!(location["logicalLocations"][0]["fullyQualifiedName"], "Pet zoo/rex spec.id");
+}
+
+/// What GitHub's "SARIF support for code scanning" calls required, beyond the schema.
+fn code_scanning_takes(log: &Value) {
+    let run = &log["runs"][0];
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    for rule in rules {
+        for text in ["/id", "/shortDescription/text", "/fullDescription/text", "/help/text"] {
+            assert!(rule.pointer(text).is_some_and(is_text), "{text} of {rule}");
+        }
+        let level = &rule["defaultConfiguration"]["level"];
+        assert!(["note", "warning", "error"].contains(&level.as_str().unwrap()), "{rule}");
+    }
+    let results = run["results"].as_array().unwrap();
+    assert!(!rules.is_empty() && !results.is_empty());
+    for result in results {
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(
+            is_text(&place["artifactLocation"]["uri"]) && is_text(&result["message"]["text"]),
+            "{result}"
+        );
+        for number in ["startLine", "startColumn", "endLine", "endColumn"] {
+            assert!(
+                place["region"][number].as_u64().is_some_and(|number| number > 0),
+                "{number} of {result}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -90,7 +121,18 @@ fn what_is_about_a_whole_file_is_at_its_first_line() {
     let log = check(&["-", "nowhere.yaml", "-o", "sarif"], SHOP).json();
     let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "nowhere.yaml");
-    assert_eq!(place["region"], json!({"startLine": 1}));
+    assert_eq!(place["region"], json!({"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}));
+    code_scanning_takes(&log);
+}
+
+#[test]
+#[ignore = "soak"]
+fn who_gets_fewer_results_than_there_are_is_told() {
+    // One more than code scanning takes.
+    let log = check(&["-", "-o", "sarif"], &"- 7\n---\n".repeat(25_001));
+    assert_eq!(log.code, 2);
+    assert_eq!(log.json()["runs"][0]["results"].as_array().unwrap().len(), 25_000);
+    assert!(log.err.starts_with("warning: standard output: 1 of the results are left out"), "{}", log.err);
 }
 
 #[test]
@@ -98,7 +140,11 @@ fn fingerprints_and_paths_do_not_depend_on_how_a_file_is_called() {
     let folder = folder();
     fs::create_dir(folder.path().join("deploy")).unwrap();
     write(&folder, "deploy/rex.yaml", &pet("rex", "  id: 0\n  name: Rex\n"));
-    std::os::unix::fs::symlink(folder.path(), folder.path().join("here")).unwrap();
+    for (target, link) in
+        [("", "here"), ("deploy/rex.yaml", "link.yaml"), ("deploy/rex.yaml", "deploy/link.yaml")]
+    {
+        std::os::unix::fs::symlink(folder.path().join(target), folder.path().join(link)).unwrap();
+    }
     let whole = folder.path().join("deploy/rex.yaml").display().to_string();
     let found = |file: &str| {
         let report =
@@ -118,6 +164,8 @@ fn fingerprints_and_paths_do_not_depend_on_how_a_file_is_called() {
         "here/deploy/rex.yaml",
         "deploy",
         "./deploy/",
+        "link.yaml",
+        "here/deploy/link.yaml",
         &whole,
     ] {
         assert_eq!(found(other), plain, "{other}");
@@ -149,6 +197,72 @@ fn paths_begin_at_the_repository_that_ci_names_wherever_the_check_runs() {
             assert_eq!(found(&app, "deploy", variable, repository)[0], "deploy/rex.yaml", "{repository:?}");
         }
     }
+}
+
+#[test]
+fn paths_begin_at_the_repository_that_ci_checked_out_below_its_folder() {
+    let (workspace, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let rex = pet("rex", "  id: 0\n  name: Rex\n");
+    // A repository with a submodule, whose .git is a file, beside another repository.
+    for made in ["sub/.git", "sub/deploy", "sub/module", "other/.git"] {
+        fs::create_dir_all(workspace.path().join(made)).unwrap();
+    }
+    for file in
+        ["sub/deploy/rex.yaml", "sub/module/.git", "sub/module/rex.yaml", "other/rex.yaml", "rex.yaml"]
+    {
+        write(&workspace, file, &rex);
+    }
+    let target = write(&elsewhere, "rex.yaml", &rex);
+    std::os::unix::fs::symlink(&target, workspace.path().join("sub/out.yaml")).unwrap();
+    let found = |here: &str, file: &str| {
+        let mut check = program();
+        check.env("GITHUB_WORKSPACE", workspace.path()).env_remove("CI_PROJECT_DIR");
+        let check = check.args([file, "-o", "gitlab"]).current_dir(workspace.path().join(here));
+        let issues = run(check, "").json();
+        issues[0]["location"]["path"].as_str().unwrap().to_owned()
+    };
+    for (here, file, path) in [
+        ("", "sub/deploy/rex.yaml", "deploy/rex.yaml"),
+        ("sub/deploy", ".", "deploy/rex.yaml"),
+        ("sub", "module/rex.yaml", "module/rex.yaml"),
+        ("sub", "../other/rex.yaml", "rex.yaml"),
+        ("sub", "../rex.yaml", "rex.yaml"),
+        // What a link leads to is not in the repository; the link is.
+        ("", "sub/out.yaml", "out.yaml"),
+        ("", &target, &fs::canonicalize(&target).unwrap().display().to_string()),
+    ] {
+        assert_eq!(found(here, file), path, "{file} in {here}");
+    }
+    // What was there when it was named, and is gone.
+    fs::remove_file(&target).unwrap();
+    assert_eq!(found("", "sub/out.yaml"), "out.yaml");
+}
+
+#[test]
+fn files_whose_names_are_no_text_are_told_apart() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let folder = TempDir::new().unwrap();
+    for name in [&b"a\xfe.yaml"[..], b"a\xff.yaml"] {
+        let text = pet("rex", "  id: 0\n  name: Rex\n");
+        fs::write(folder.path().join(OsStr::from_bytes(name)), text).unwrap();
+    }
+    let report = |format: &str| run(program().args([".", "-o", format]).current_dir(folder.path()), "").out;
+    let junit = report("junit");
+    for name in [r"./a\xfe.yaml", r"./a\xff.yaml"] {
+        assert!(junit.contains(&format!("<testsuite name=\"{name}\"")), "{junit}");
+        assert!(report("human").contains(&format!(" --> {name}:7:7\n")), "{}", report("human"));
+    }
+}
+
+#[test]
+fn what_a_red_fixture_shows_stands_in_columns_also_in_junit() {
+    let text = written("junit");
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let failures = document.descendants().filter(|node| node.attribute("type") == Some("check.fixture"));
+    let shown: Vec<_> = failures.map(|failure| failure.text().unwrap().to_owned()).collect();
+    let lines: Vec<_> = shown[0].lines().collect();
+    assert_eq!(lines[0], "");
+    assert_eq!(lines[1].find("EXPECTED"), lines[2].find("refused"), "{text}");
 }
 
 #[test]
@@ -281,6 +395,110 @@ fn a_file_with_a_strange_name_is_one_line_in_every_report() {
         report.descendants().filter(|node| node.has_tag_name("failure") || node.has_tag_name("error"));
     let lines: Vec<_> = texts.map(|text| text.text().unwrap().lines().count()).collect();
     assert_eq!(lines, [1, 1], "{}", run.out);
+}
+
+#[test]
+fn nothing_that_is_typed_or_set_commands_ci_or_a_terminal() {
+    for text in ["\n::error::x", "##[group]x", "\u{1b}[2Jx"] {
+        for run in [
+            run(program().arg(format!("--no-such-flag{text}")), ""),
+            run(program().args(["--output", text]), ""),
+            run(program().env("CONCIERGE_CHECK_OUTPUT", text), ""),
+        ] {
+            assert_eq!(run.code, 2, "{text:?}: {}", run.err);
+            assert!(run.err.contains("--help"), "{text:?}: {}", run.err);
+            assert!(
+                !run.err.lines().any(commands_ci) && !run.err.contains('\u{1b}'),
+                "{text:?}: {}",
+                run.err
+            );
+        }
+    }
+}
+
+/// Whether a runner of CI takes a line for a command: GitHub's what begins with `::`, it and Azure's what is in brackets, wherever it stands.
+fn commands_ci(line: &str) -> bool {
+    let known = ["##[group]", "##[stop-commands]", "##[add-mask]", "##vso[task.complete]", "##teamcity[x]"];
+    line.trim_start().starts_with("::") || known.iter().any(|command| line.contains(command))
+}
+
+/// Files whose names, objects, keys and mistakes are commands to CI.
+fn commanding() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let rex = pet("'##[group]rex'", "  id: 0 # ##[add-mask]\n  name: Rex\n  tag: '##[stop-commands]x'\n")
+        .replace("  namespace: zoo\n", "  namespace: '##vso[task.complete]'\n");
+    for name in ["##[group]a.yaml", "::error::b.yaml", "##vso[task.complete]c.yaml", "##teamcity[x]d.yaml"] {
+        write(&folder, name, &rex);
+    }
+    write(&folder, "bad.yaml", "a: b: ##[add-mask]\n");
+    let case = "apiVersion: check.concierge.dev/v1\nkind: Fixture\nobject:\n  apiVersion: petstore.example.com/v1\n  \
+                kind: Pet\n  metadata: {name: sid, namespace: zoo}\n  spec: {id: 9, name: Sid}\nexpect:\n  verdict: admitted\n  \
+                problems: [{rule: '##[group]', path: '::error::x'}]\n  \
+                defaults: {object: {'::error::x': '##[add-mask]', '##vso[task.complete]': 7}}\n";
+    write(&folder, "case.yaml", case);
+    folder
+}
+
+#[test]
+fn no_line_of_any_report_is_a_command_to_ci() {
+    let folder = commanding();
+    let files = ["##[group]a.yaml", "::error::b.yaml", "##vso[task.complete]c.yaml", "##teamcity[x]d.yaml"];
+    let check = |args: &[&str]| run(program().args(args).current_dir(folder.path()), "");
+    for format in ["human", "json", "sarif", "junit", "github", "gitlab"] {
+        let all = [&files[..], &["bad.yaml", "case.yaml", "-o", format]].concat();
+        for told in [check(&all), check(&[".", "-o", format])] {
+            assert!(told.code == 2 && told.out.contains("#[group]rex"), "{format}: {}{}", told.out, told.err);
+            let ours = ["::error file=", "::warning file="];
+            let is_ours = |line: &str| format == "github" && ours.iter().any(|own| line.starts_with(own));
+            let commands = told.out.lines().map(|line| if is_ours(line) { &line[2..] } else { line });
+            let commands = commands.filter(|line| commands_ci(line));
+            assert_eq!(commands.collect::<Vec<_>>(), [""; 0], "{format}");
+            if format == "json" {
+                assert_eq!(
+                    told.json()["results"][0]["name"],
+                    "##[group]rex",
+                    "programs read what stands there"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_else_that_is_printed_is_a_command_to_ci() {
+    let folder = commanding();
+    let policy = r###"{"Version": "2012-10-17", "##[group]": "##[add-mask]", "Statement": []}"###;
+    write(&folder, "##[group]policy.json", policy);
+    let check = |args: &[&str]| run(program().args(args).current_dir(folder.path()), "");
+    let a = "##[group]a.yaml";
+    for args in [
+        &["--init", "-", a][..],
+        &["--init", "##[group]new.yaml", a],
+        &["--init", "##[group]new.yaml", a],
+        &["--graph", "dot", a],
+        &["--graph", "mermaid", a],
+        &["--graph", "dot", "bad.yaml"],
+        &["--policy", "##[group]policy.json", "--kind", "bucket"],
+        &["--policy", "##[group]policy.json", "--kind", "bucket", "-o", "json"],
+        &["--policy", "##[group]none.json", "--kind", "bucket"],
+        &["--explain", "##[group]"],
+        &[a, "-o", "json=##[group]none/a.json"],
+    ] {
+        let told = check(args);
+        let told = told.out + &told.err;
+        assert!(told.contains("group") || args.contains(&"bad.yaml"), "{args:?}: {told}");
+        let commands = told.lines().filter(|line| commands_ci(line));
+        assert_eq!(commands.collect::<Vec<_>>(), [""; 0], "{args:?}");
+    }
+    // What is written for programs is read as it was.
+    let case = check(&["--init", "-", a]).out;
+    assert!(run(program().arg("-"), &case).out.contains("pass <stdin>"), "{case}");
+    assert!(
+        check(&["-o", "json", "##[group]new.yaml"]).json()["fixtures"][0]["name"]
+            .as_str()
+            .unwrap()
+            .contains("##[group]rex")
+    );
 }
 
 /// A command as GitHub's runner reads it: name, properties, message, with escapes undone.

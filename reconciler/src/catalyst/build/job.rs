@@ -1,8 +1,8 @@
 //! The Job itself.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use concierge_shared::catalyst::GIT_ACCOUNT;
+use concierge_shared::catalyst::{GIT_ACCOUNT, bounds::Amounts};
 use k8s_openapi::{
     api::{
         batch::v1::{Job, JobSpec},
@@ -184,7 +184,7 @@ fn kaniko(input: &BuildInput<'_>, settings: &BuildSettings, mounts: Vec<VolumeMo
 }
 
 fn buildah(input: &BuildInput<'_>, settings: &BuildSettings, mut mounts: Vec<VolumeMount>) -> Container {
-    mounts.push(mount("scripts", "/scripts", true));
+    mounts.push(mount(git::SCRIPTS_VOLUME, "/scripts", true));
     let mut env = vec![
         ("HOME", WORK.1.to_owned()),
         ("CONTEXT", context(input)),
@@ -210,11 +210,7 @@ fn buildah(input: &BuildInput<'_>, settings: &BuildSettings, mut mounts: Vec<Vol
 }
 
 fn usual_resources() -> ResourceRequirements {
-    let amounts = |cpu: &str, memory: &str| {
-        let all = [("cpu", cpu), ("memory", memory)];
-        Some(BTreeMap::from(all.map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))))
-    };
-    ResourceRequirements { requests: amounts("100m", "1Gi"), limits: amounts("1", "4Gi"), claims: None }
+    convert::needs(Amounts::new("100m", "1Gi"), Amounts::new("1", "4Gi"))
 }
 
 fn work() -> Volume {

@@ -1,10 +1,10 @@
 //! What wishes follow from, and what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use concierge_runtime::cache::ChildKey;
 use concierge_shared::{
-    catalyst::{Build, DeploymentMode, Environment, EnvironmentConfig, Project, Template},
+    catalyst::{Build, Environment, EnvironmentConfig, Project, Template},
     status::ConditionReason,
 };
 use k8s_openapi::{Metadata, Resource, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -37,22 +37,27 @@ impl<'a> Basis<'a> {
 
     /// The template by which the environment is deployed.
     pub(super) fn template(&self) -> Option<&'a Template> {
-        self.project.spec.templates.as_ref().and_then(|all| all.get(&self.place.environment.spec.kind))
+        self.place.environment.spec.template(&self.project.spec)
     }
 
     /// What the template says of containers, and the Environment over it.
     pub(super) fn config(&self) -> EnvironmentConfig {
-        let template = self.template().and_then(|template| template.config.clone()).unwrap_or_default();
-        self.environment().spec.config.clone().unwrap_or_default().over(&template)
+        self.environment().spec.config_over(&self.project.spec)
     }
 
     /// The images that are built first.
     pub(super) fn builds(&self) -> &'a [Build] {
-        let spec = &self.environment().spec;
-        let template = self
-            .template()
-            .filter(|template| DeploymentMode::of(spec, Some(template)) != DeploymentMode::Workspace);
-        template.and_then(|template| template.builds.as_deref()).unwrap_or_default()
+        self.environment().spec.builds(&self.project.spec)
+    }
+
+    /// The source that what is deployed stands in, where it stands in one.
+    pub(super) fn deployed_from(&self) -> Option<&'a str> {
+        self.place.environment.spec.deployed_from(&self.project.spec)
+    }
+
+    /// The sources that are needed, by name.
+    pub(super) fn needed_sources(&self) -> BTreeSet<&'a str> {
+        self.place.environment.spec.needed_sources(&self.project.spec)
     }
 
     /// The installation that may read the project's repositories.

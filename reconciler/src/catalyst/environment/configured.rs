@@ -11,14 +11,21 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     basis::{Basis, Wishes},
+    checkout::Checkout,
     network,
     part::Part,
     service,
+    source::Sources,
     workload::{self, Around},
 };
 use crate::engine::{Failure, Owned};
 
-pub(super) async fn wish(basis: &Basis<'_>, mut around: Around, wishes: &mut Wishes) -> Result<(), Failure> {
+pub(super) async fn wish(
+    basis: &Basis<'_>,
+    mut around: Around,
+    sources: &Sources<'_>,
+    wishes: &mut Wishes,
+) -> Result<(), Failure> {
     let (environment, place) = (basis.environment(), basis.place);
     let mut config = basis.config();
     use_built(&mut config, &wishes.images);
@@ -39,7 +46,9 @@ pub(super) async fn wish(basis: &Basis<'_>, mut around: Around, wishes: &mut Wis
         wishes.add(environment, Part::Deployment, &service::stateful_set(place, one, &around))?;
     }
     wishes.images.extend(config.image.clone().map(|image| ("app".to_owned(), image)));
-    wishes.add(environment, Part::Deployment, &workload::web(place, &config, &around))?;
+    let at = basis.deployed_from().and_then(|name| sources.get(name));
+    let checkout = at.zip(config.source_volume()).map(|(at, volume)| Checkout::new(basis, at, volume));
+    wishes.add(environment, Part::Deployment, &workload::web(place, &config, &around, checkout.as_ref()))?;
     if let Some(port) = workload::port(&config) {
         wishes.add(environment, Part::Deployment, &network::web(place, port))?;
         address(basis, wishes)?;

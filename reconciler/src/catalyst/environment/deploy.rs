@@ -10,7 +10,7 @@ use super::{
     configured,
     part::{Again, Part, Trouble},
     pods,
-    source::{self, Sources},
+    source::Sources,
 };
 use crate::{
     catalyst::{
@@ -32,7 +32,7 @@ pub(super) async fn wish(
     sources: &Sources<'_>,
     wishes: &mut Wishes,
 ) -> Result<(), Failure> {
-    let at = source::deployed_from(basis, mode).and_then(|name| sources.get(name));
+    let at = basis.deployed_from().and_then(|name| sources.get(name));
     let (Some(template), Some(at)) = (basis.template(), at) else {
         let message =
             "the Project has no template of this type with a source; add one, or use another deploymentMode";

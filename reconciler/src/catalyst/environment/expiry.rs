@@ -1,6 +1,6 @@
-//! Deletes an environment when its ttl is over, and says so an hour before.
+//! The end that a ttl sets: people are told an hour before.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use concierge_shared::{
     catalyst::{Environment, EnvironmentStatus},
@@ -33,10 +33,14 @@ pub(in crate::catalyst) enum Stage {
 }
 
 impl Expiry {
-    /// `None` for one that lives as long as its object.
-    pub(super) fn of(environment: &Environment, now: Timestamp) -> Option<Self> {
+    /// When the ttl is over; `None` for one that lives as long as its object.
+    pub(super) fn end_of(environment: &Environment) -> Option<Timestamp> {
         let created = environment.metadata.creation_timestamp.as_ref()?.0;
-        let at = created.checked_add(environment.spec.lifetime()?).ok()?;
+        created.checked_add(environment.spec.lifetime()?).ok()
+    }
+
+    pub(super) fn of(environment: &Environment, now: Timestamp) -> Option<Self> {
+        let at = Self::end_of(environment)?;
         let stage = match at.duration_since(now) {
             left if !left.is_positive() => Stage::Over,
             left if left <= NOTICE => Stage::Soon,
@@ -73,14 +77,9 @@ impl Expiry {
     }
 }
 
-/// What this process did and the cached object may not show yet.
+/// By uid, the ends that this process has told of and the cached object may not show yet.
 #[derive(Debug, Default)]
-pub(super) struct Done {
-    /// By uid, the end that an event has told of.
-    told: Mutex<HashMap<String, Timestamp>>,
-    /// The uids of deleted environments.
-    over: Mutex<HashSet<String>>,
-}
+pub(super) struct Told(Mutex<HashMap<String, Timestamp>>);
 
 /// How many are remembered.
 const MOST: usize = 10_000;
@@ -89,33 +88,21 @@ fn uid(environment: &Environment) -> String {
     environment.metadata.uid.clone().unwrap_or_default()
 }
 
-impl Done {
+impl Told {
     /// Whether an event has told of this end.
-    pub(super) fn is_told(&self, environment: &Environment, expiry: &Expiry) -> bool {
+    pub(super) fn has(&self, environment: &Environment, expiry: &Expiry) -> bool {
         let says = |status: &EnvironmentStatus| {
             status.is_true(EXPIRING) && status.expires_at.as_deref() == Some(&expiry.text())
         };
         environment.status.as_ref().is_some_and(says)
-            || self.told.lock().get(&uid(environment)) == Some(&expiry.at)
+            || self.0.lock().get(&uid(environment)) == Some(&expiry.at)
     }
 
-    pub(super) fn note_told(&self, environment: &Environment, expiry: &Expiry) {
-        let mut told = self.told.lock();
+    pub(super) fn note(&self, environment: &Environment, expiry: &Expiry) {
+        let mut told = self.0.lock();
         if told.len() >= MOST {
             told.clear();
         }
         told.insert(uid(environment), expiry.at);
-    }
-
-    pub(super) fn is_over(&self, environment: &Environment) -> bool {
-        self.over.lock().contains(&uid(environment))
-    }
-
-    pub(super) fn note_over(&self, environment: &Environment) {
-        let mut over = self.over.lock();
-        if over.len() >= MOST {
-            over.clear();
-        }
-        over.insert(uid(environment));
     }
 }

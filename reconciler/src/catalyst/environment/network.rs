@@ -1,6 +1,9 @@
 //! Who may reach an environment, and what it may reach: its NetworkPolicy and its Ingress.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use concierge_shared::catalyst::Settings;
 use k8s_openapi::{
@@ -31,7 +34,10 @@ const INSIDE: [&str; 8] = [
     "192.0.0.0/24",
     "168.63.129.16/32",
 ];
-const INSIDE_V6: [&str; 3] = ["fc00::/7", "fe80::/10", "::1/128"];
+/// With what 6to4 makes of any of them, and the NAT64 prefix that a network keeps for itself.
+const INSIDE_V6: [&str; 5] = ["fc00::/7", "fe80::/10", "::1/128", "2002::/16", "64:ff9b:1::/48"];
+/// Where NAT64 has all of IPv4.
+const NAT64: [u16; 2] = [0x64, 0xff9b];
 /// Prefixes of networks that hold only such addresses.
 const METADATA: [&str; 3] = ["169.254.", "fe80:", "fd00:ec2:"];
 const USUAL_PORTS: [i32; 2] = [80, 443];
@@ -54,10 +60,25 @@ fn neighbours() -> NetworkPolicyPeer {
     NetworkPolicyPeer { pod_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() }
 }
 
-fn network(cidr: &str, except: &[&str]) -> NetworkPolicyPeer {
-    let except = except.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let ip_block = IPBlock { cidr: cidr.to_owned(), except: (!except.is_empty()).then_some(except) };
+fn network(cidr: &str, except: &[String]) -> NetworkPolicyPeer {
+    let except = (!except.is_empty()).then(|| except.to_vec());
+    let ip_block = IPBlock { cidr: cidr.to_owned(), except };
     NetworkPolicyPeer { ip_block: Some(ip_block), ..NetworkPolicyPeer::default() }
+}
+
+/// Through NAT64, a cluster of IPv6 alone reaches the outside; what is inside is inside through it too.
+fn inside_v6() -> Vec<String> {
+    let own = INSIDE_V6.map(str::to_owned);
+    own.into_iter().chain(INSIDE.iter().filter_map(|cidr| through_nat64(cidr))).collect()
+}
+
+/// `10.0.0.0/8` as `64:ff9b::a00:0/104`.
+fn through_nat64(cidr: &str) -> Option<String> {
+    let (ip, length) = cidr.split_once('/')?;
+    let [a, b, c, d] = ip.parse::<Ipv4Addr>().ok()?.octets();
+    let [high, low] = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+    let ip = Ipv6Addr::new(NAT64[0], NAT64[1], 0, 0, 0, 0, high, low);
+    Some(format!("{ip}/{}", length.parse::<u8>().ok()?.checked_add(96)?))
 }
 
 fn port(number: i32, protocol: &str) -> NetworkPolicyPort {
@@ -93,7 +114,7 @@ pub(super) fn policy(place: &Place<'_>) -> NetworkPolicy {
         pod_selector: Some(labelled("k8s-app", "kube-dns")),
         ..namespace_named("kube-system")
     };
-    let outside = vec![network("0.0.0.0/0", &INSIDE), network("::/0", &INSIDE_V6)];
+    let outside = vec![network("0.0.0.0/0", &INSIDE.map(str::to_owned)), network("::/0", &inside_v6())];
     let mut egress =
         vec![to(vec![dns], vec![port(53, "UDP"), port(53, "TCP")]), to(vec![neighbours()], Vec::new())];
     let ports = outward_ports(place.settings);
@@ -175,4 +196,25 @@ pub(super) fn ingress(place: &Place<'_>) -> Option<Ingress> {
     metadata.annotations =
         signed.then(|| BTreeMap::from([("cert-manager.io/cluster-issuer".to_owned(), issuer.to_owned())]));
     Some(Ingress { metadata, spec: Some(spec), ..Ingress::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use concierge_shared::catalyst::is_internal_ip;
+
+    use super::*;
+
+    #[test]
+    fn what_is_inside_is_left_out_as_ipv6_has_it_too() {
+        let all = inside_v6();
+        for expect in ["64:ff9b::a00:0/104", "64:ff9b::a9fe:0/112", "64:ff9b::a83f:8110/128", "2002::/16"] {
+            assert!(all.iter().any(|one| one == expect), "{expect}: {all:?}");
+        }
+        assert_eq!(all.len(), INSIDE_V6.len() + INSIDE.len());
+        // The outside by NAT64, which a cluster of IPv6 alone has nothing but.
+        assert!(!all.iter().any(|one| one == "64:ff9b::/96"), "{all:?}");
+        assert!(is_internal_ip("64:ff9b::a9fe:a9fe".parse::<IpAddr>().unwrap()));
+    }
 }

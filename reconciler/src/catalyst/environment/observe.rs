@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use concierge_runtime::cache::{ChildKey, ChildSeen};
 use concierge_shared::{
     catalyst::{Environment, Project},
     child::Child,
+    status::ConditionReason,
 };
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 
 use super::{
     Here,
     basis::{Basis, Wishes},
     part::{Part, PartOf, Parts, Trouble, is_workload},
-    place::Place,
+    place::{self, Place},
     pods, wishes,
     workload::POD_LABEL,
 };
@@ -38,9 +40,12 @@ pub(super) async fn here(ctx: &Context, means: &Means, environment: &Environment
     let known = ctx.children(environment)?;
     let hierarchy = environment.hierarchy().ok_or_else(|| Failure::Invalid(NO_LABELS.into()))?;
     let namespace = hierarchy.target_namespace().ok_or_else(|| Failure::Invalid(NO_LABELS.into()))?;
-    let project = project(ctx, environment)?;
     let settings = &ctx.rules().catalyst;
     let place = Place { namespace: &namespace, hierarchy, environment, settings };
+    if let Some(before) = before(environment, &known, &namespace) {
+        return moving(ctx, &place, before).await;
+    }
+    let project = project(ctx, environment)?;
     let basis = Basis { ctx, place: &place, project: &project, means, known: &known };
     let Wishes { all, kept, mut troubles, waits, later, met, images, commits, has_address, stopped } =
         wishes::of(&basis).await?;
@@ -56,6 +61,7 @@ pub(super) async fn here(ctx: &Context, means: &Means, environment: &Environment
     let mut unwanted = if stopped { Vec::new() } else { unwanted_children(&known, &wanted) };
     unwanted.retain(|step| !is_claim(step) && !is_kept(step));
     let later = [later, out_of_reach].concat();
+    let is_going = compared.first().is_some_and(|(_, one)| one.found == FoundChild::Terminating);
     Ok(Here {
         url: place.address().filter(|_| has_address).map(|host| format!("https://{host}/")),
         images: with_before(environment, stopped, images),
@@ -63,9 +69,55 @@ pub(super) async fn here(ctx: &Context, means: &Means, environment: &Environment
         parts: Parts { compared, later, troubles, waits, met, unwanted },
         expiry: None,
         tell: false,
-        expire: false,
-        namespace,
+        namespace: (!is_going).then_some(namespace),
     })
+}
+
+/// The namespace that it had under other labels, while that is there.
+fn before<'a>(
+    environment: &Environment,
+    known: &'a [(ChildKey, ChildSeen)],
+    now: &str,
+) -> Option<&'a (ChildKey, ChildSeen)> {
+    let before = environment.status.as_ref()?.namespace.as_deref().filter(|before| *before != now)?;
+    known.iter().find(|(key, _)| key.resource == Child::of::<Namespace>() && key.name == before)
+}
+
+/// Nothing but its name in the status leads to the namespace that it had before, so that one goes before another is made. Its volumes go
+/// with it, so it stays while the new name is another's.
+async fn moving(ctx: &Context, place: &Place<'_>, before: &(ChildKey, ChildSeen)) -> Result<Here, Failure> {
+    let environment = place.environment;
+    let wanted = Wanted::new(environment, &place::namespace(place))?;
+    let compared = ctx.compare_children(environment, vec![wanted]).await?;
+    let is_free = compared.iter().all(is_usable);
+    let parts = if is_free { going(before) } else { taken(compared) };
+    let url = environment.status.as_ref().and_then(|status| status.url.clone());
+    Ok(Here {
+        namespace: Some(before.0.name.clone()),
+        url: url.filter(|_| !is_free),
+        images: with_before(environment, true, BTreeMap::new()),
+        parts: Parts {
+            later: Part::ALL.into_iter().filter(|part| *part != Part::Namespace).collect(),
+            ..parts
+        },
+        ..Here::default()
+    })
+}
+
+/// The namespace of before goes.
+fn going(before: &(ChildKey, ChildSeen)) -> Parts {
+    let (key, reason) = (&before.0, ConditionReason::Reconciling);
+    let message = format!("waits until {key}, which it had under other labels, is gone");
+    Parts {
+        troubles: vec![Trouble::new(Part::Namespace, reason, reason.as_str(), message)],
+        unwanted: unwanted_children(std::slice::from_ref(before), &[]),
+        ..Parts::default()
+    }
+}
+
+/// There is something of the new name that can't be used: its condition says what.
+fn taken(compared: Vec<Compared>) -> Parts {
+    Parts { compared: compared.into_iter().map(|one| (Part::Namespace, one)).collect(), ..Parts::default() }
 }
 
 /// Images of which it is not known yet whether they are still wanted stay in the status.
@@ -99,13 +151,17 @@ async fn compare(
     let mut wanted: Vec<_> = all.into_iter().map(|one| one.wanted).collect();
     let rest = wanted.split_off(1.min(wanted.len()));
     let mut compared = ctx.compare_children(environment, wanted).await?;
-    let usable = |one: &Compared| !matches!(one.found, FoundChild::Foreign | FoundChild::Terminating);
-    if !compared.iter().all(usable) {
+    if !compared.iter().all(is_usable) {
         let later = parts.iter().skip(1).copied().collect();
         return Ok((parts.into_iter().zip(compared).collect(), later));
     }
     compared.extend(ctx.compare_children(environment, rest).await?);
     Ok((parts.into_iter().zip(compared).collect(), Vec::new()))
+}
+
+/// Whether it is ours, or can be made.
+fn is_usable(one: &Compared) -> bool {
+    !matches!(one.found, FoundChild::Foreign | FoundChild::Terminating)
 }
 
 /// What keeps the workloads from becoming ready.

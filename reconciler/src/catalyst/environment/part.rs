@@ -113,7 +113,7 @@ impl Trouble {
 }
 
 /// What there is of an environment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Parts {
     /// What was looked at, in order.
     pub(super) compared: Vec<(Part, Compared)>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use concierge_shared::catalyst::{
     ENVIRONMENT_LABEL, Environment, Hierarchy, PROJECT_LABEL, Quota, Settings, TEAM_LABEL,
+    bounds::{self, Amounts},
 };
 use k8s_openapi::{
     api::core::v1::{
@@ -77,9 +78,10 @@ fn amounts(of: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
 
 /// What a container asks for and may use that says nothing of it: where there is a quota, it would be refused.
 pub(super) fn limit_range(place: &Place<'_>) -> LimitRange {
+    let Amounts { cpu, memory } = bounds::CONTAINER;
     let item = LimitRangeItem {
         type_: "Container".into(),
-        default: Some(amounts(&[("cpu", "500m"), ("memory", "512Mi")])),
+        default: Some(amounts(&[("cpu", cpu), ("memory", memory)])),
         default_request: Some(amounts(&[("cpu", "100m"), ("memory", "128Mi")])),
         ..LimitRangeItem::default()
     };
@@ -90,12 +92,17 @@ pub(super) fn limit_range(place: &Place<'_>) -> LimitRange {
 pub(super) fn resource_quota(place: &Place<'_>, quota: Option<&Quota>) -> ResourceQuota {
     let of = |get: fn(&Quota) -> Option<&String>| quota.and_then(get).map(String::as_str);
     let (cpu, memory) = (of(|quota| quota.cpu.as_ref()), of(|quota| quota.memory.as_ref()));
+    let Amounts { cpu: usual_cpu, memory: usual_memory } = bounds::ALL_CONTAINERS;
+    let (volumes, storage) =
+        (place.settings.max_volumes.to_string(), format!("{}Gi", place.settings.max_storage_gib));
     let hard = amounts(&[
         ("requests.cpu", cpu.unwrap_or("2")),
         ("requests.memory", memory.unwrap_or("4Gi")),
-        ("limits.cpu", cpu.unwrap_or("4")),
-        ("limits.memory", memory.unwrap_or("8Gi")),
+        ("limits.cpu", cpu.unwrap_or(usual_cpu)),
+        ("limits.memory", memory.unwrap_or(usual_memory)),
         ("pods", "20"),
+        ("persistentvolumeclaims", &volumes),
+        ("requests.storage", &storage),
         ("services.loadbalancers", "0"),
         ("services.nodeports", "0"),
     ]);

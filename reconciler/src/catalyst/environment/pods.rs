@@ -3,7 +3,10 @@
 use concierge_shared::status::ConditionReason;
 use k8s_openapi::api::core::v1::Pod;
 
-use super::part::{Again, Part, Trouble};
+use super::{
+    checkout,
+    part::{Again, Part, Trouble},
+};
 use crate::catalyst::{
     obstacle::{self, Obstacle},
     pods::is_of_job,
@@ -11,7 +14,9 @@ use crate::catalyst::{
 
 /// What keeps one of `pods` from being ready, if anything does.
 pub(super) fn trouble(pods: &[Pod]) -> Option<Trouble> {
-    pods.iter().find_map(obstacle::of_pod).map(|(obstacle, message)| told(obstacle, message))
+    let of_source = || pods.iter().find_map(checkout::trouble);
+    let found = || pods.iter().find_map(obstacle::of_pod);
+    of_source().or_else(|| found().map(|(obstacle, message)| told(obstacle, message)))
 }
 
 /// The same of pods that a source deployed, some time later. One that was evicted stays beside the one in its place.

@@ -1,9 +1,7 @@
 //! What runs beside the main container: a StatefulSet and a Service for each, with generated credentials.
 
-use std::collections::BTreeMap;
-
 use concierge_shared::{
-    catalyst::{Service as Beside, is_postgres},
+    catalyst::{Service as Beside, bounds, is_postgres},
     common::words::hex,
 };
 use k8s_openapi::{
@@ -11,16 +9,16 @@ use k8s_openapi::{
     api::{
         apps::v1::{StatefulSet, StatefulSetSpec},
         core::v1::{
-            Container, EnvVar, PersistentVolumeClaim, PodSpec, ResourceRequirements, Secret, Service,
-            ServicePort, ServiceSpec, VolumeMount,
+            Container, EnvVar, PersistentVolumeClaim, PodSpec, Secret, Service, ServicePort, ServiceSpec,
+            VolumeMount,
         },
     },
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 
 use super::{
     place::Place,
-    workload::{Around, DATABASE_URL, of_secret, pod, selector},
+    workload::{ASKED, Around, DATABASE_URL, of_secret, pod, selector},
 };
 use crate::{catalyst::convert, engine::Failure};
 
@@ -99,16 +97,7 @@ fn folder(service: &Beside) -> String {
 
 /// One pod with its own volume.
 pub(super) fn stateful_set(place: &Place<'_>, service: &Beside, around: &Around) -> StatefulSet {
-    let amounts = |cpu: &str, memory: &str| -> BTreeMap<String, Quantity> {
-        [("cpu", cpu), ("memory", memory)]
-            .map(|(name, text)| (name.to_owned(), Quantity(text.to_owned())))
-            .into()
-    };
-    let usual = ResourceRequirements {
-        requests: Some(amounts("100m", "256Mi")),
-        limits: Some(amounts("500m", "512Mi")),
-        claims: None,
-    };
+    let usual = convert::needs(ASKED, bounds::CONTAINER);
     let mount = VolumeMount { name: "data".into(), mount_path: folder(service), ..VolumeMount::default() };
     let env = variables(service);
     let container = Container {

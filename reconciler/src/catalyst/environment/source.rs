@@ -1,9 +1,9 @@
 //! Which commit of each source is deployed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use concierge_shared::{
-    catalyst::{Commit, DeploymentMode, EnvironmentSource, GIT_ACCOUNT, Source},
+    catalyst::{Commit, EnvironmentSource, GIT_ACCOUNT, Source},
     child::Child,
 };
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -29,30 +29,10 @@ pub(super) struct At<'a> {
 /// By name.
 pub(super) type Sources<'a> = BTreeMap<&'a str, At<'a>>;
 
-/// The source that what is deployed stands in, where it stands in one: the template's, or the only one.
-pub(super) fn deployed_from<'a>(basis: &Basis<'a>, mode: DeploymentMode) -> Option<&'a str> {
-    if matches!(mode, DeploymentMode::Development | DeploymentMode::Production) {
-        return None;
-    }
-    let named = basis.template().and_then(|template| template.source_ref.as_deref());
-    let only = || Some(basis.project.spec.sources.first()?.name.as_str());
-    named.filter(|name| !name.is_empty()).or_else(only)
-}
-
-/// The sources that are needed.
-pub(super) fn names<'a>(basis: &Basis<'a>, mode: DeploymentMode) -> BTreeSet<&'a str> {
-    let of_builds = basis.builds().iter().map(|build| build.source_ref.as_str());
-    deployed_from(basis, mode).into_iter().chain(of_builds).collect()
-}
-
 /// Finds their commits out; `None` when one is not known.
-pub(super) async fn wish<'a>(
-    basis: &Basis<'a>,
-    mode: DeploymentMode,
-    wishes: &mut Wishes,
-) -> Result<Option<Sources<'a>>, Failure> {
+pub(super) async fn wish<'a>(basis: &Basis<'a>, wishes: &mut Wishes) -> Result<Option<Sources<'a>>, Failure> {
     let mut sources = Sources::new();
-    let names = names(basis, mode);
+    let names = basis.needed_sources();
     if !names.is_empty() {
         means_to_fetch(basis, wishes)?;
     }

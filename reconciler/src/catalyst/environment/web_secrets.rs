@@ -14,6 +14,9 @@ use crate::{
     engine::{Failure, Owned},
 };
 
+const ANYBODY: &str = "the secrets of the web application are not asked for, since anybody may write the annotation catalyst.dev/environment-id, another \
+                       environment's id too; an operator names in rules.catalyst.environmentIdSetters who may";
+
 /// Wants the Secret with them; false when there are none to go on with. Without them, nothing starts: it would run as if it had none.
 pub(super) async fn wish(
     basis: &Basis<'_>,
@@ -23,6 +26,10 @@ pub(super) async fn wish(
     let remotes = &basis.means.remotes;
     let id = annotation(basis.environment(), ID_ANNOTATION).filter(|id| !id.is_empty() && remotes.has_web());
     let Some(id) = id else { return Ok(true) };
+    if basis.place.settings.environment_id_setters.is_empty() {
+        wishes.refuse(Part::Secrets, "NotConfigured", ANYBODY);
+        return Ok(false);
+    }
     let secret = match remotes.secrets(basis.ctx, id).await {
         Ok(found) => {
             wishes.troubles.extend(left_out(&found));

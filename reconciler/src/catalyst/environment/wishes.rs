@@ -43,12 +43,12 @@ async fn deployed(
     mut around: Around,
     wishes: &mut Wishes,
 ) -> Result<(), Failure> {
-    let needed = needed(basis, mode);
+    let needed = needed(basis);
     if !web_secrets::wish(basis, &mut around, wishes).await? {
         wishes.stop_at(Part::Secrets, &needed);
         return Ok(());
     }
-    let Some(sources) = source::wish(basis, mode, wishes).await? else {
+    let Some(sources) = source::wish(basis, wishes).await? else {
         wishes.stop_at(Part::Source, &needed);
         return Ok(());
     };
@@ -58,16 +58,16 @@ async fn deployed(
     }
     match mode {
         DeploymentMode::Development | DeploymentMode::Production => {
-            configured::wish(basis, around, wishes).await
+            configured::wish(basis, around, &sources, wishes).await
         }
         mode => deploy::wish(basis, mode, &sources, wishes).await,
     }
 }
 
 /// The parts that something is wanted of sooner or later.
-fn needed(basis: &Basis<'_>, mode: DeploymentMode) -> Vec<Part> {
+fn needed(basis: &Basis<'_>) -> Vec<Part> {
     let mut needed = vec![Part::Deployment];
-    if !source::names(basis, mode).is_empty() {
+    if !basis.needed_sources().is_empty() {
         needed.push(Part::Source);
     }
     if !basis.builds().is_empty() {

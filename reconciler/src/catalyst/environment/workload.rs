@@ -1,9 +1,10 @@
 //! What runs in an environment whose configuration alone says so: a workspace, or the container of an image and what it needs beside it.
 
-use std::collections::BTreeMap;
-
 use concierge_shared::{
-    catalyst::{EnvironmentConfig, InitContainer, Resources},
+    catalyst::{
+        EnvironmentConfig, InitContainer, Resources,
+        bounds::{self, Amounts},
+    },
     common::words::hex,
 };
 use k8s_openapi::{
@@ -16,20 +17,19 @@ use k8s_openapi::{
             SecretEnvSource, SecretKeySelector, Volume,
         },
     },
-    apimachinery::pkg::{
-        api::resource::Quantity,
-        apis::meta::v1::{LabelSelector, ObjectMeta},
-    },
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use sha2::{Digest, Sha256};
 
-use super::place::Place;
+use super::{checkout::Checkout, place::Place};
 use crate::catalyst::{build::CREDENTIALS, convert};
 
 /// The label of pods with the uid of the Environment that they are of.
 pub(super) const POD_LABEL: &str = "catalyst.dev/environment-uid";
 /// The annotation of pods with a digest of the Secrets that they read: with another value, other pods take their place.
 const SECRETS_ANNOTATION: &str = "catalyst.dev/secrets-digest";
+/// What a container asks for that says nothing.
+pub(super) const ASKED: Amounts = Amounts::new("100m", "256Mi");
 /// The Secret with what the web application keeps for the environment.
 pub(super) const SECRETS: &str = "catalyst-secrets";
 
@@ -56,20 +56,6 @@ impl Around {
 
     fn digest(&self) -> Option<String> {
         Some(hex(&self.secrets.clone()?.finalize()[..8]))
-    }
-}
-
-fn amounts(cpu: &str, memory: &str) -> BTreeMap<String, Quantity> {
-    [("cpu", cpu), ("memory", memory)]
-        .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
-        .into()
-}
-
-fn needs(requests: (&str, &str), limits: (&str, &str)) -> ResourceRequirements {
-    ResourceRequirements {
-        requests: Some(amounts(requests.0, requests.1)),
-        limits: Some(amounts(limits.0, limits.1)),
-        claims: None,
     }
 }
 
@@ -131,7 +117,7 @@ pub(super) fn workspace(place: &Place<'_>, around: &Around) -> Deployment {
         name: "workspace".into(),
         image: Some(place.settings.workspace_image.clone()),
         command: Some(["sleep", "infinity"].map(str::to_owned).into()),
-        resources: Some(needs(("100m", "128Mi"), ("500m", "512Mi"))),
+        resources: Some(convert::needs(Amounts::new("100m", "128Mi"), bounds::CONTAINER)),
         ..Container::default()
     };
     let spec = PodSpec {
@@ -156,7 +142,10 @@ fn app(config: &EnvironmentConfig, around: &Around) -> Container {
         ports: config.ports.clone(),
         env: filled(env),
         env_from: Some(vec![secrets_of_web()]),
-        resources: Some(resources_or(config.resources.as_ref(), needs(("100m", "256Mi"), ("1", "2Gi")))),
+        resources: Some(resources_or(
+            config.resources.as_ref(),
+            convert::needs(ASKED, bounds::MAIN_CONTAINER),
+        )),
         liveness_probe: config.liveness_probe.clone(),
         readiness_probe: config.readiness_probe.clone(),
         startup_probe: config.startup_probe.clone(),
@@ -192,7 +181,7 @@ fn init(init: &InitContainer, config: &EnvironmentConfig, around: &Around) -> Co
         working_dir: init.working_dir.clone(),
         env: filled(env),
         env_from: Some(vec![secrets_of_web()]),
-        resources: Some(resources_or(init.resources.as_ref(), needs(("100m", "256Mi"), ("500m", "512Mi")))),
+        resources: Some(resources_or(init.resources.as_ref(), convert::needs(ASKED, bounds::CONTAINER))),
         volume_mounts: init.volume_mounts.clone(),
         ..Container::default()
     }
@@ -225,7 +214,12 @@ pub(super) fn claims(place: &Place<'_>, config: &EnvironmentConfig) -> Vec<Persi
 }
 
 /// The Deployment `web` of a configuration.
-pub(super) fn web(place: &Place<'_>, config: &EnvironmentConfig, around: &Around) -> Deployment {
+pub(super) fn web(
+    place: &Place<'_>,
+    config: &EnvironmentConfig,
+    around: &Around,
+    checkout: Option<&Checkout<'_>>,
+) -> Deployment {
     let inits = config.init_containers.iter().flatten().map(|one| init(one, config, around)).collect();
     let spec = PodSpec {
         init_containers: filled(inits),
@@ -233,7 +227,11 @@ pub(super) fn web(place: &Place<'_>, config: &EnvironmentConfig, around: &Around
         volumes: filled(volumes(config)),
         ..PodSpec::default()
     };
-    deployment(place, "web", around, spec)
+    let mut web = deployment(place, "web", around, spec);
+    if let (Some(checkout), Some(spec)) = (checkout, &mut web.spec) {
+        checkout.put_into(&mut spec.template);
+    }
+    web
 }
 
 /// The port that the environment's address leads to.

@@ -9,7 +9,8 @@ pub(in crate::catalyst) const SCRIPTS: &str = "runner-scripts";
 /// Where the source is after it was fetched.
 pub(in crate::catalyst) const SOURCE: &str = "/workspace/source";
 
-const SCRIPTS_VOLUME: &str = "scripts";
+/// The volume with the scripts, which are at `/scripts`.
+pub(in crate::catalyst) const SCRIPTS_VOLUME: &str = "git-scripts";
 const TOKEN_VOLUME: &str = "git-token";
 const TOKEN_PATH: &str = "/var/run/git-token";
 /// How long the web application may believe the pod's token, in seconds: the shortest that there is.
@@ -28,6 +29,11 @@ pub(in crate::catalyst) struct GitInput<'a> {
 }
 
 impl GitInput<'_> {
+    /// Whether the pod's own token takes part, and so its ServiceAccount.
+    pub(in crate::catalyst) fn has_token(&self) -> bool {
+        self.token_url().is_some()
+    }
+
     fn token_url(&self) -> Option<String> {
         let installation = self.installation.filter(|id| !id.is_empty())?;
         Some(format!("{}/api/git-token/{installation}", self.web_url?.trim_end_matches('/')))
@@ -64,7 +70,7 @@ pub(in crate::catalyst) fn clone_container(input: &GitInput<'_>, image: &str, wo
 pub(in crate::catalyst) fn volumes(input: &GitInput<'_>) -> Vec<Volume> {
     let source = ConfigMapVolumeSource { name: SCRIPTS.into(), ..ConfigMapVolumeSource::default() };
     let scripts = Volume { name: SCRIPTS_VOLUME.into(), config_map: Some(source), ..Volume::default() };
-    let token = input.token_url().map(|_| token_volume(TOKEN_VOLUME, TOKEN_SECONDS));
+    let token = input.has_token().then(|| token_volume(TOKEN_VOLUME, TOKEN_SECONDS));
     [scripts].into_iter().chain(token).collect()
 }
 

@@ -131,7 +131,7 @@ fn apply(input: &RunnerInput<'_>, settings: &RunnerSettings) -> Container {
 }
 
 fn deploy(image: &str, script: &str, env: Vec<(&str, String)>) -> Container {
-    let more = [mount("scripts", "/scripts", true), mount(ACCOUNT_VOLUME, ACCOUNT_PATH, true)];
+    let more = [mount(git::SCRIPTS_VOLUME, "/scripts", true), mount(ACCOUNT_VOLUME, ACCOUNT_PATH, true)];
     container("deploy", image, &["sh", script], env, mounts(&more))
 }
 

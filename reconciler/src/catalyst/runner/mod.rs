@@ -38,6 +38,7 @@ use sha2::{Digest, Sha256};
 pub use outcome::{JobOutcome, Step, outcome};
 pub(super) use outcome::{Remedy, condition, ended, git_failure, killed, lost};
 pub(super) use pod::{container, labels, mount};
+pub use wait::said_of;
 
 /// The ServiceAccount and its RoleBinding.
 const ACCOUNT: &str = "runner";
@@ -107,6 +108,7 @@ pub fn scripts(namespace: &str) -> ConfigMap {
         ("helm.sh", include_str!("scripts/helm.sh")),
         ("apply.sh", include_str!("scripts/apply.sh")),
         ("buildah.sh", include_str!("scripts/buildah.sh")),
+        ("checkout.sh", include_str!("scripts/checkout.sh")),
     ];
     let data = scripts.map(|(name, script)| (name.to_owned(), script.to_owned())).into();
     ConfigMap { metadata: named(namespace, git::SCRIPTS), data: Some(data), ..ConfigMap::default() }

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{
-    api::core::v1::{
-        Capabilities, ConfigMapProjection, Container, DownwardAPIProjection, DownwardAPIVolumeFile, EnvVar,
-        KeyToPath, ObjectFieldSelector, PodSecurityContext, ProjectedVolumeSource, ResourceRequirements,
-        SeccompProfile, SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount,
-        VolumeProjection,
-    },
-    apimachinery::pkg::api::resource::Quantity,
+use concierge_shared::catalyst::bounds::{self, Amounts};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapProjection, Container, DownwardAPIProjection, DownwardAPIVolumeFile, EnvVar,
+    KeyToPath, ObjectFieldSelector, PodSecurityContext, ProjectedVolumeSource, SeccompProfile,
+    SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
+
+use crate::catalyst::convert;
 
 /// Where programs look for the API server's certificate and a token.
 pub(super) const ACCOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -36,23 +35,11 @@ pub(in crate::catalyst) fn container(
         command: Some(command.iter().map(|&word| word.to_owned()).collect()),
         env: Some(env.into_iter().map(variable).collect()),
         volume_mounts: Some(mounts),
-        resources: Some(resources()),
+        resources: Some(convert::needs(Amounts::new("50m", "64Mi"), bounds::CONTAINER)),
         security_context: Some(security()),
         // What a tool says last is what people have to read.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         ..Container::default()
-    }
-}
-
-fn resources() -> ResourceRequirements {
-    let amounts = |cpu: &str, memory: &str| {
-        let amounts = [("cpu", cpu), ("memory", memory)];
-        Some(amounts.map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned()))).into())
-    };
-    ResourceRequirements {
-        requests: amounts("50m", "64Mi"),
-        limits: amounts("500m", "512Mi"),
-        ..ResourceRequirements::default()
     }
 }
 

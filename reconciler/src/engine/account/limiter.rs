@@ -143,6 +143,16 @@ impl Limiter {
         state.bucket.resume();
     }
 
+    /// Whether calls wait because the service does not answer them.
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.state.lock().silent.is_closed()
+    }
+
+    /// Notes whether the service answered a probe; true when one call may go at once because it does again.
+    pub(crate) fn probed(&self, answered: bool) -> bool {
+        self.state.lock().silent.probed(answered)
+    }
+
     /// `wanted`, or longer where resyncs of all objects of the account would exceed their share of its rate.
     pub(crate) fn bearable(&self, wanted: Duration) -> Duration {
         let state = self.state.lock();

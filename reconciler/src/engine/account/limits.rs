@@ -47,6 +47,11 @@ impl Account {
         }
     }
 
+    /// A part of it that is out of reach, and limited, for itself.
+    pub fn part(&self, part: &str) -> Self {
+        Self { name: format!("{} ({part})", self.name), ..self.clone() }
+    }
+
     /// No account at all: for kinds without a remote service.
     pub fn none() -> Self {
         let limits = Limits { concurrency: usize::MAX, rate: f64::INFINITY, burst: u32::MAX };

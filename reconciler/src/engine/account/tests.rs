@@ -217,6 +217,23 @@ async fn a_service_in_trouble_is_asked_once_in_half_a_minute_and_one_that_is_not
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_probe_that_is_answered_lets_one_call_through_when_one_before_was_not() {
+    let limiter = accounts().limiter(&Account::new("toys", "a"));
+    for _ in 0..5 {
+        assert!(!limiter.is_silent());
+        limiter.note_result::<()>(&Err(Failure::Transient("502".into())), None);
+    }
+    assert!(limiter.is_silent());
+    assert!(!limiter.probed(true), "an endpoint that answers all along tells nothing");
+    assert!(limiter.turn().await.is_err());
+    assert!(!limiter.probed(false));
+    assert!(limiter.probed(true) && limiter.turn().await.is_ok());
+    assert!(limiter.turn().await.is_err(), "one call, no more");
+    limiter.note_result(&Ok(()), None);
+    assert!(!limiter.is_silent());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_watches_over_an_account_is_woken_when_a_call_has_no_answer() {
     let queue = Arc::new(Queue::default());
     let accounts = Accounts::new(queue.clone(), Metrics::default(), Arc::new(Noon));

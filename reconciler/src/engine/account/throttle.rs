@@ -70,8 +70,8 @@ pub(super) struct Policy {
 pub(super) const REFUSED: Policy =
     Policy { after: 1, cool_down: [Duration::from_secs(30), Duration::from_secs(600)], unsent: UNSENT };
 /// A service that does not answer would hold every worker until the time-out, and more calls do not help it. One call in half a minute
-/// tells whether it is back. Where no connection is made, nothing reaches the service, so the next try comes after seconds and the end of
-/// such an outage is seen early.
+/// tells whether it is back, unless a [probe](Breaker::probed) does sooner. Where no connection is made, nothing reaches the service, so
+/// the next try comes after seconds.
 pub(super) const SILENT: Policy =
     Policy { after: 5, cool_down: [Duration::from_secs(30), Duration::from_secs(30)], unsent: UNSENT };
 /// With the [longest back-off](crate::engine::Reconcile::longest_back_off) of the object that watches over an account, this is how long
@@ -85,13 +85,15 @@ pub(super) struct Breaker {
     open_until: Option<Instant>,
     probing: bool,
     failures: u32,
+    /// Whether a probe was not answered since it opened.
+    unheard: bool,
     /// Why the last call failed.
     cause: Option<Cause>,
 }
 
 impl Breaker {
     pub(super) fn closed(policy: &'static Policy) -> Self {
-        Self { policy, open_until: None, probing: false, failures: 0, cause: None }
+        Self { policy, open_until: None, probing: false, failures: 0, unheard: false, cause: None }
     }
 
     pub(super) fn close(&mut self) {
@@ -134,6 +136,17 @@ impl Breaker {
         if self.open_until.is_some() {
             self.open_until = Some(Instant::now());
         }
+    }
+
+    /// Notes whether a probe was answered; true when that is news, and the next call may go at once. There are services of which the door
+    /// answers whatever is behind it: that tells something only after it was silent.
+    pub(super) fn probed(&mut self, answered: bool) -> bool {
+        let is_news = answered && self.unheard;
+        self.unheard = !answered;
+        if is_news {
+            self.allow_probe();
+        }
+        is_news
     }
 
     /// Why it is open, in brackets; empty when that is not known.

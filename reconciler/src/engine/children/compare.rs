@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     diff::{Difference, differences},
+    known::in_place,
     wanted::{Wanted, bears_mark, mark, target_of},
 };
 use crate::engine::{
@@ -110,7 +111,7 @@ impl Context {
                 "the {resource} objects can't be looked up now; if that lasts, an administrator has to allow it (chart: \
                  reconciler.children)"
             ))),
-            None => Ok(cache.children_of(&uid)),
+            None => Ok(in_place(owner, cache.children_of(&uid))),
         }
     }
 
@@ -128,7 +129,7 @@ impl Context {
             let list = self.shared.cluster.list_labelled(&api_resource, "", &selector, &mut visit);
             list.await.map_err(kubernetes)?;
         }
-        Ok(children)
+        Ok(in_place(owner, children))
     }
 
     /// The object of this name as the API server has it now, and whether it belongs to `owner`.

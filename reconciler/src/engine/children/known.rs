@@ -1,9 +1,13 @@
 //! What this process knows of children without a request: what their watches show, and which of them it found to be as they are wanted.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use concierge_runtime::cache::{ChildChange, ChildKey, ChildSeen, Children, project};
-use concierge_shared::child::Child;
+use concierge_shared::{admission::lookup::Found, child::Child, kind::Kind};
+use k8s_openapi::api::core::v1::Namespace;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::{sync::broadcast, time::Instant};
@@ -112,10 +116,52 @@ impl Remembered {
     }
 }
 
-/// The owner that a child names: `Environment shop-main/pr-7`. `None` when its kind is not reconciled here.
-pub(crate) fn owner_of(shared: &Shared, owner: &str) -> Option<ObjectKey> {
-    let (kind, name) = owner.split_once(' ')?;
+/// Those of `found` that can be children of `owner`. Its mark alone proves nothing: whoever may label anything can write it, and would
+/// keep the owner from going.
+pub(super) fn in_place<K: Kind>(
+    owner: &K,
+    mut found: Vec<(ChildKey, ChildSeen)>,
+) -> Vec<(ChildKey, ChildSeen)> {
+    let (named, name) = (owner.child_namespaces(), ObjectKey::of(owner).to_string());
+    let is_ours = |key: &ChildKey, seen: &ChildSeen| match named.is_empty() {
+        true => seen.owner == name,
+        false => named.contains(&key.name),
+    };
+    found.retain(|(key, seen)| !key.namespace.is_empty() || is_ours(key, seen));
+    let own = owner.meta().namespace.clone().filter(|_| named.is_empty());
+    let namespaces =
+        found.iter().filter(|(key, _)| key.namespace.is_empty()).map(|(key, _)| key.name.clone());
+    let namespaces: HashSet<_> = namespaces.chain(own).collect();
+    found.retain(|(key, _)| key.namespace.is_empty() || namespaces.contains(&key.namespace));
+    found
+}
+
+/// Whether objects of this kind own Namespaces.
+pub(crate) fn owns_namespaces<K: Kind>() -> bool {
+    K::CHILDREN.contains(&Child::of::<Namespace>())
+}
+
+/// Whether a child of this name can be [in place](in_place) where it names `owner`. An owner that names no Namespaces may have it in any:
+/// what is in a Namespace may be told of before the Namespace itself.
+pub(crate) fn can_be_of<K: Kind>(owner: &K, key: &ChildKey) -> bool {
+    let named = owner.child_namespaces();
+    match (key.namespace.is_empty(), named.is_empty()) {
+        (true, false) => named.contains(&key.name),
+        (false, false) => named.contains(&key.namespace),
+        (_, true) => owns_namespaces::<K>() || owner.meta().namespace.as_ref() == Some(&key.namespace),
+    }
+}
+
+/// The owner that a child names (`Environment shop-main/pr-7`), where it can be a child of that one. `None` when its kind is not reconciled
+/// here.
+pub(crate) fn owner_of(shared: &Shared, change: &ChildChange) -> Option<ObjectKey> {
+    let (kind, name) = change.owner.split_once(' ')?;
     let (namespace, name) = name.split_once('/')?;
-    let (kind, _) = shared.kinds.get_key_value(kind)?;
-    Some(ObjectKey::new(kind, namespace, name))
+    let (kind, reader) = shared.kinds.get_key_value(kind)?;
+    let can_be = match shared.objects.find(kind, namespace, name) {
+        Found::Present(owner) => reader.can_have_child(&owner, &change.key),
+        Found::Absent => false,
+        Found::Unknown => true,
+    };
+    can_be.then(|| ObjectKey::new(kind, namespace, name))
 }

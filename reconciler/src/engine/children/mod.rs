@@ -5,7 +5,9 @@
 //! whose steps [take](Guard::take_child_step) themselves; and when a child changes, its owner is woken.
 //!
 //! * **Whose it is.** A child bears its owner's uid as a label and its name as an annotation ([`concierge_shared::child`]). What exists
-//!   without that mark is another's: it is neither changed nor deleted. Whoever takes the mark off takes the object over.
+//!   without that mark is another's: it is neither changed nor deleted. Whoever takes the mark off takes the object over, and of a Namespace
+//!   all that is in it. What bears the mark elsewhere than [in the owner's Namespaces](concierge_shared::kind::Kind::child_namespaces)
+//!   is not looked at, and wakes nobody.
 //! * **No writes at rest.** A child is left alone while all that is wanted is there: quantities are compared as numbers, lists as the API
 //!   server merges them, and what is not wanted expressly, such as defaults, is not looked at. While neither the child (as its watch shows
 //!   it) nor what is wanted has changed since, it is not even read.
@@ -30,6 +32,6 @@ pub use compare::{Compared, FoundChild};
 pub use concierge_runtime::cache::{ChildChange, ChildHealth, ChildKey, ChildSeen};
 pub use diff::Difference;
 pub use known::ChildCache;
-pub(crate) use known::{Remembered, owner_of};
+pub(crate) use known::{Remembered, can_be_of, owner_of, owns_namespaces};
 pub use plan::{ChildStep, plan_child_deletion, plan_children, unwanted_children};
 pub use wanted::Wanted;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use concierge_runtime::clock::ServerClock;
+use concierge_runtime::{clock::ServerClock, read::Read};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{
@@ -12,9 +12,9 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::MicroTime,
 };
 use kube::{
-    Api, Client, Error,
+    Api, Client, Error, Resource,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
-    core::{ApiResource, DynamicObject, ObjectMeta},
+    core::{ApiResource, DynamicObject, DynamicResourceScope, ObjectMeta},
 };
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -35,6 +35,9 @@ const SERIES: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 const SWEEP: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 /// The longest note of an event, in bytes.
 const NOTE: usize = 1000;
+
+/// An object of any kind.
+type Readable = Read<DynamicObject>;
 
 /// The API server.
 pub struct Kubernetes {
@@ -76,7 +79,10 @@ impl Kubernetes {
         Self { client, namespaces, instance, clock, told: Mutex::default() }
     }
 
-    fn api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
+    fn api<T>(&self, resource: &ApiResource, namespace: &str) -> Api<T>
+    where
+        T: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+    {
         match namespace {
             "" => Api::all_with(self.client.clone(), resource),
             namespace => Api::namespaced_with(self.client.clone(), namespace, resource),
@@ -85,7 +91,7 @@ impl Kubernetes {
 
     async fn each_page(
         &self,
-        api: &Api<DynamicObject>,
+        api: &Api<Readable>,
         params: ListParams,
         visit: &mut (dyn FnMut(Value) + Send),
     ) -> Result<(), ClusterError> {
@@ -93,8 +99,8 @@ impl Kubernetes {
         loop {
             let page = bounded(api.list(&params)).await?;
             for mut object in page.items {
-                object.metadata.managed_fields = None;
-                visit(json(object)?);
+                object.meta_mut().managed_fields = None;
+                visit(object.into_json());
             }
             let next = page.metadata.continue_.filter(|token| !token.is_empty());
             let Some(token) = next else { return Ok(()) };
@@ -107,8 +113,8 @@ impl Kubernetes {
         P: Serialize + fmt::Debug + Send + Sync + 'a,
     {
         Box::pin(async move {
-            let api = self.api(&target.resource, &target.namespace);
-            json(bounded(api.patch(&target.name, &params, &patch)).await?)
+            let api: Api<Readable> = self.api(&target.resource, &target.namespace);
+            Ok(bounded(api.patch(&target.name, &params, &patch)).await?.into_json())
         })
     }
 
@@ -171,9 +177,9 @@ impl Cluster for Kubernetes {
 
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>> {
         Box::pin(async move {
-            let api = self.api(&target.resource, &target.namespace);
+            let api: Api<Readable> = self.api(&target.resource, &target.namespace);
             match bounded(api.get(&target.name)).await {
-                Ok(found) => Ok(serde_json::to_value(found).ok()),
+                Ok(found) => Ok(Some(found.into_json())),
                 Err(ClusterError::NotFound) => Ok(None),
                 Err(error) => Err(error),
             }
@@ -246,8 +252,8 @@ impl Cluster for Kubernetes {
                 "status": status,
             });
             let params = PatchParams::apply(FIELD_MANAGER).force();
-            let api = self.api(&target.resource, &target.namespace);
-            json(bounded(api.patch_status(&target.name, &params, &Patch::Apply(&object))).await?)
+            let api: Api<Readable> = self.api(&target.resource, &target.namespace);
+            Ok(bounded(api.patch_status(&target.name, &params, &Patch::Apply(&object))).await?.into_json())
         })
     }
 
@@ -263,7 +269,7 @@ impl Cluster for Kubernetes {
                 resource_version: Some(resource_version.to_owned()),
             };
             let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-            let api = self.api(&target.resource, &target.namespace);
+            let api: Api<Readable> = self.api(&target.resource, &target.namespace);
             bounded(api.delete(&target.name, &params)).await?;
             Ok(())
         })
@@ -290,7 +296,7 @@ impl Cluster for Kubernetes {
         Box::pin(async move {
             let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
             let params = DeleteParams::background().preconditions(preconditions);
-            let api = self.api(&target.resource, &target.namespace);
+            let api: Api<Readable> = self.api(&target.resource, &target.namespace);
             bounded(api.delete(&target.name, &params)).await?;
             Ok(())
         })

@@ -11,6 +11,7 @@ use serde_json::Value;
 use self::objects::ObjectKey;
 
 pub mod kubernetes;
+pub(crate) mod lists;
 pub mod objects;
 
 /// The field manager of everything the engine applies.
@@ -121,14 +122,15 @@ pub trait Cluster: Send + Sync + 'static {
         here
     }
 
-    /// The object as it is now, from a quorum; `None` when there is none.
+    /// The object as it is now, from a quorum; `None` when there is none. One that is nested too deep lacks its spec.
     fn get<'a>(&'a self, target: &'a Target) -> Answer<'a, Option<Value>>;
 
     /// The namespaces that are watched, each of which may be forbidden by itself; one empty name for all.
     fn namespaces(&self) -> Vec<String>;
 
     /// Shows `visit` each object of a resource as it is now, in `namespace`, or in all namespaces that are watched when it is
-    /// empty. They are read page by page: no more than one page is in memory, beside what `visit` keeps.
+    /// empty. They are read page by page: no more than one page is in memory, beside what `visit` keeps. One that is nested too
+    /// deep lacks its spec.
     fn for_each<'a>(
         &'a self,
         resource: &'a ApiResource,

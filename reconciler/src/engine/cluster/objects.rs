@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use concierge_runtime::cache::{Cache, Change};
+use concierge_runtime::cache::{Cache, Change, ChildKey};
 use concierge_shared::{
     admission::{
         claim::Claim,
@@ -105,6 +105,8 @@ pub(crate) trait ObjectReader: Send + Sync {
     fn is_selected(&self, selector: &Stored, object: &ObjectMeta) -> bool;
     /// Whether objects of this kind own objects of Kubernetes' own kinds.
     fn has_children(&self) -> bool;
+    /// Whether a child of this name can be one of `owner`, which is of this kind.
+    fn can_have_child(&self, owner: &Stored, child: &ChildKey) -> bool;
     /// Whether objects of this kind need Secrets at all.
     fn needs_secrets(&self) -> bool;
     fn secrets(&self, object: &Stored) -> Vec<(String, String)>;
@@ -113,7 +115,7 @@ pub(crate) trait ObjectReader: Send + Sync {
     /// Whether objects of this kind can have intents.
     fn has_intents(&self) -> bool;
     /// The object in this JSON; `None` when it is not of the kind's form.
-    fn read(&self, object: Value) -> Option<Stored>;
+    fn read(&self, object: &Value) -> Option<Stored>;
 }
 
 /// Digests of parts of an object. Which of them has changed decides who is woken.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::engine::{
     account::Account,
     cluster::{ClusterError, Target, resource_of},
-    context::{Context, kubernetes},
+    context::{Context, kubernetes, unreadable},
     once::calls::SendState,
     retry::Failure,
     seams::CrashPoint,
@@ -157,8 +157,7 @@ impl Context {
         let found = self.shared.cluster.get(&target).await.map_err(kubernetes)?;
         let Some(object) = found else { return Ok(Owned::Absent) };
         let ours = belongs_to(owner, &object);
-        let child = serde_json::from_value(object)
-            .map_err(|error| Failure::Transient(format!("{} {name} can't be read: {error}", T::NAME)))?;
+        let child = serde_json::from_value(object).map_err(|_| unreadable(T::NAME, name))?;
         Ok(if ours { Owned::Ours(child) } else { Owned::Foreign(child) })
     }
 }

@@ -23,10 +23,12 @@ use kube::{
     Resource,
     core::{ApiResource, object::HasStatus},
 };
+use serde::Deserialize;
 use serde_json::Value;
 
 use self::reconcile::{Reconcile, StatusOf};
 use crate::engine::{
+    children::{ChildKey, can_be_of},
     cluster::{
         objects::{ObjectKey, ObjectReader, WakeDigest},
         resource_of,
@@ -65,8 +67,10 @@ pub(crate) trait KindRunner: Send + Sync {
         id: String,
         fencing_token: String,
     ) -> BoxFuture<'static, Option<(Lane, Duration)>>;
-    /// The objects to wake when this one changes.
-    fn wakes(&self, shared: &Arc<Shared>, object: &Stored) -> Vec<ObjectKey>;
+    /// The objects to wake when this one changes, of which there are one or two versions.
+    fn wakes(&self, shared: &Arc<Shared>, versions: &[&Stored]) -> Vec<ObjectKey>;
+    /// The objects to wake when what others see of this one changes, of which there are one or two versions.
+    fn onlookers(&self, shared: &Arc<Shared>, versions: &[&Stored]) -> Vec<ObjectKey>;
 }
 
 struct Typed<R>(Arc<R>);
@@ -84,15 +88,29 @@ impl<R: Reconcile> KindRunner for Typed<R> {
         Box::pin(Run::execute(self.0.clone(), ctx, fencing_token))
     }
 
-    fn wakes(&self, shared: &Arc<Shared>, object: &Stored) -> Vec<ObjectKey> {
-        let Some(typed) = object.get::<R::Kind>() else { return Vec::new() };
-        let targets = typed.references().into_iter().map(|reference| {
+    fn wakes(&self, shared: &Arc<Shared>, versions: &[&Stored]) -> Vec<ObjectKey> {
+        let Some(object) = versions.last() else { return Vec::new() };
+        let typed: Vec<_> = versions.iter().filter_map(|version| version.get::<R::Kind>()).collect();
+        let targets = typed.iter().flat_map(|version| version.references()).map(|reference| {
             let namespace = reference.namespace.unwrap_or_else(|| object.namespace().to_owned());
             ObjectKey::new(reference.kind, namespace, reference.name)
         });
-        let ctx = Context::new(shared.clone(), ObjectKey::from(object), Lane::Change, String::new());
-        targets.chain(owners(shared, object)).chain(self.0.wakes(&ctx, &typed)).collect()
+        let owners = versions.iter().flat_map(|version| owners(shared, version));
+        let ctx = context_of(shared, object);
+        let of_kind: Vec<_> = typed.iter().map(|version| &**version).collect();
+        targets.chain(owners).chain(self.0.wakes(&ctx, &of_kind)).collect()
     }
+
+    fn onlookers(&self, shared: &Arc<Shared>, versions: &[&Stored]) -> Vec<ObjectKey> {
+        let Some(object) = versions.last() else { return Vec::new() };
+        let typed: Vec<_> = versions.iter().filter_map(|version| version.get::<R::Kind>()).collect();
+        let of_kind: Vec<_> = typed.iter().map(|version| &**version).collect();
+        self.0.onlookers(&context_of(shared, object), &of_kind)
+    }
+}
+
+fn context_of(shared: &Arc<Shared>, object: &Stored) -> Context {
+    Context::new(shared.clone(), ObjectKey::from(object), Lane::Change, String::new())
 }
 
 /// The objects that own `object`: they keep it as it should be, may wait until it is ready or gone, and tell of it.
@@ -117,8 +135,9 @@ impl<R: Reconcile> ObjectReader for Typed<R> {
     fn wake_digest(&self, object: &Stored) -> WakeDigest {
         let meta = object.meta();
         let exports = object.get::<R::Kind>().map(|object| self.0.exports(&object));
+        let owners: Vec<_> = meta.owner_references.iter().flatten().map(|owner| &owner.uid).collect();
         WakeDigest {
-            own: digest((essence(meta), &meta.finalizers)),
+            own: digest((essence(meta), &meta.finalizers, owners)),
             outward: digest((essence(meta), self.is_ready(object), exports)),
         }
     }
@@ -148,6 +167,10 @@ impl<R: Reconcile> ObjectReader for Typed<R> {
         !R::Kind::CHILDREN.is_empty()
     }
 
+    fn can_have_child(&self, owner: &Stored, child: &ChildKey) -> bool {
+        owner.get::<R::Kind>().is_some_and(|owner| can_be_of(&*owner, child))
+    }
+
     fn needs_secrets(&self) -> bool {
         R::NEEDS_SECRETS
     }
@@ -168,14 +191,16 @@ impl<R: Reconcile> ObjectReader for Typed<R> {
         StatusOf::<R>::default().intent_mut().is_some()
     }
 
-    fn read(&self, object: Value) -> Option<Stored> {
-        Some(store(Arc::new(serde_json::from_value::<R::Kind>(object).ok()?)))
+    fn read(&self, object: &Value) -> Option<Stored> {
+        let mut object = R::Kind::deserialize(object).ok()?;
+        object.abridge();
+        Some(store(Arc::new(object)))
     }
 }
 
 fn essence(meta: &ObjectMeta) -> impl Hash {
     let deleting = meta.deletion_timestamp.is_some();
-    (meta.uid.clone(), meta.generation, deleting, meta.labels.clone(), meta.annotations.clone())
+    (&meta.uid, meta.generation, deleting, &meta.labels, &meta.annotations)
 }
 
 /// Tells whether something is as it was, in this process.

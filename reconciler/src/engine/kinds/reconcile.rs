@@ -44,6 +44,8 @@ pub struct ImplicitUsers {
     pub key: String,
     /// Whether there may be some in other namespaces.
     pub everywhere: bool,
+    /// Whether all that have the key are, so that they need only be counted.
+    pub all: bool,
 }
 
 /// Makes the objects of one kind real. The value holds what all its runs share, for instance an HTTP client; everything
@@ -137,6 +139,11 @@ pub trait Reconcile: Send + Sync + 'static {
         now: Timestamp,
     ) -> Deletion<Self::Step>;
 
+    /// When the object is deleted by itself, whatever its annotations say; the kind's [`ACCESS`](Kind::ACCESS) has the right to.
+    fn ends_at(&self, _object: &Self::Kind) -> Option<Timestamp> {
+        None
+    }
+
     /// What happens to the remote thing when the object is deleted.
     fn deletion_policy(&self, _ctx: &Context, _object: &Self::Kind) -> DeletionPolicy {
         DeletionPolicy::Delete
@@ -157,6 +164,18 @@ pub trait Reconcile: Send + Sync + 'static {
         Self: Sized,
     {
     }
+
+    /// What people are told, in an event, of the way from one status to the next, beside what conditions tell: the reason in one CamelCase
+    /// word, and a sentence.
+    fn news(&self, _before: &StatusOf<Self>, _now: &StatusOf<Self>) -> Option<(&'static str, &'static str)>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// Is told of each run and what came of it, for metrics that a predecessor had.
+    fn ran(&self, _result: &str, _took: Duration) {}
 
     /// Writes the id of what the `once` call of `intent` made into the status. The engine saves it, and takes the intent out in the same
     /// write. What else has to be known of the call, for instance which rotation it was for, is in its fingerprint.
@@ -227,6 +246,11 @@ pub trait Reconcile: Send + Sync + 'static {
         true
     }
 
+    /// Whether the object is reconciled even while the target of `reference` is not there, or no longer permits it.
+    fn does_without(&self, _object: &Self::Kind, _reference: &Reference) -> bool {
+        false
+    }
+
     /// Whether deleting the object has to wait for us even when nothing refers to it. `observed` is what the remote side looks like,
     /// where it has been looked at.
     fn needs_finalizer(&self, _object: &Self::Kind, _observed: Option<&Self::Observed>) -> bool {
@@ -259,7 +283,7 @@ pub trait Reconcile: Send + Sync + 'static {
     }
 
     /// The Secrets, by namespace and name, without which the remote thing can't be deleted. They are kept until
-    /// the last object that names them is gone.
+    /// the last object that names them is gone. They are of the object's own namespace: who needs one is looked for there.
     fn secrets(&self, _object: &Self::Kind) -> Vec<(String, String)> {
         Vec::new()
     }
@@ -270,8 +294,16 @@ pub trait Reconcile: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Objects to wake when this one is created, changed or deleted, beside those that refer to it or that it refers to.
-    fn wakes(&self, _ctx: &Context, _object: &Self::Kind) -> Vec<ObjectKey> {
+    /// Objects to wake when this one is created, changed or deleted, beside those that refer to it or that it refers to. Of one that was
+    /// changed there are two versions, the older one first.
+    fn wakes(&self, _ctx: &Context, _versions: &[&Self::Kind]) -> Vec<ObjectKey> {
+        Vec::new()
+    }
+
+    /// Objects to wake when what others see of this one changes (its spec, its readiness, what it [exports](Self::exports)), or when it
+    /// goes: those that look at it without referring to it.
+    /// `versions` has what was seen before, if anything was, and what is now, unless it is gone.
+    fn onlookers(&self, _ctx: &Context, _versions: &[&Self::Kind]) -> Vec<ObjectKey> {
         Vec::new()
     }
 

@@ -105,7 +105,7 @@ async fn count(shared: &Shared, parts: &[Part]) -> Result<Count, ClusterError> {
             let intent = serde_json::from_value::<Intent>(object["status"]["intent"].clone()).ok();
             let meta = metadata_of(&object);
             let key = ObjectKey::new(kind, meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
-            if let Some(object) = reader.read(object) {
+            if let Some(object) = reader.read(&object) {
                 shared.newer.read(object, shared.find(&key).as_ref());
             }
             let intent = intent.filter(|one| matches!(one.state, IntentState::Open | IntentState::Unknown));

@@ -56,3 +56,18 @@ fn success_and_a_new_generation_start_over() {
     back_off.reset(&key());
     assert_eq!(back_off.failed(&key(), Some(2), &Fixed(1.0)), BASE);
 }
+
+#[test]
+fn what_makes_no_progress_waits_for_hours_after_some_tries_of_its_own() {
+    let back_off = BackOff::default();
+    let wait = |requeue: Requeue| requeue.wait(&back_off, &Fixed(1.0), &key(), Some(1)).unwrap();
+    for _ in 0..2 * PATIENT_AFTER {
+        assert!(wait(Requeue::BackOff) <= CAP);
+    }
+    for number in 1..=PATIENT_AFTER {
+        assert!(wait(Requeue::Stalled) <= CAP, "{number}");
+    }
+    assert!(wait(Requeue::Stalled) > SLOW);
+    assert!(wait(Requeue::Resync(CAP)) > CAP, "it went well");
+    assert!(wait(Requeue::Stalled) <= BASE);
+}

@@ -114,7 +114,7 @@ impl<R: Reconcile> Run<R> {
         claims
     }
 
-    /// Waits until what the object refers to is there, may be referred to, and is ready.
+    /// Waits until what the object refers to is there, may be referred to, and is ready, unless it does without.
     pub(crate) fn resolve_references(&mut self) -> Flow {
         let references = self.object.references();
         if references.is_empty() {
@@ -133,6 +133,9 @@ impl<R: Reconcile> Run<R> {
         }
         let message = listed(missing.into_iter().map(|(_, message)| message));
         self.set(ConditionType::ReferencesResolved, false, ConditionReason::ReferencesMissing, &message);
+        if references.iter().all(|reference| self.reconciler.does_without(&self.object, reference)) {
+            return Continue(());
+        }
         self.unready(ConditionReason::ReferencesMissing, &message);
         Break(self.resync())
     }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use concierge_shared::{
-    admission::{reference::DELETE_IN_USE_ANNOTATION, review::abridged_of},
+    admission::{reference::DELETE_IN_USE_ANNOTATION, seen::FEW},
     status::{ConditionReason, ConditionType},
 };
 
@@ -18,7 +18,7 @@ use crate::engine::{
     },
     once::has_intents,
     retry::Requeue,
-    run::{End, Ended, Flow, Run, metadata::is_legacy, status::listed},
+    run::{End, Ended, Flow, OrEnd, Run, metadata::is_legacy, status::listed},
     seams::CrashPoint,
 };
 
@@ -29,7 +29,7 @@ impl<R: Reconcile> Run<R> {
             return Break(End::Gone);
         }
         self.set(ConditionType::Deleting, true, ConditionReason::Deleting, "");
-        if self.is_abandoned() {
+        if self.may_abandon() {
             return self
                 .leave_remote(
                     ConditionReason::Abandoned,
@@ -58,13 +58,13 @@ impl<R: Reconcile> Run<R> {
             return Continue(());
         }
         let (count, referrers) = self.referrers().await?;
-        let mut names: Vec<_> =
-            referrers.iter().map(|referrer| ObjectKey::from(referrer).to_string()).collect();
-        if names.is_empty() {
+        if referrers.is_empty() {
             return Continue(());
         }
+        let own = referrers.iter().filter(|referrer| referrer.namespace() == self.target.namespace);
+        let mut names: Vec<_> = own.map(|referrer| ObjectKey::from(referrer).to_string()).collect();
         names.sort();
-        let message = format!("in use by {}; delete or change them first", abridged_of(&names, count));
+        let message = format!("in use by {}; delete or change them first", users(&names, count));
         self.set(ConditionType::Deleting, true, ConditionReason::Deleting, &message);
         Break(self.resync())
     }
@@ -87,6 +87,11 @@ impl<R: Reconcile> Run<R> {
                 &format!("only observed; would {would}"),
             );
             return Break(self.resync());
+        }
+        // The cache may lag behind: the object may be gone by force, and another of its name may have what it made, as after a restored
+        // backup.
+        if !self.is_stored().await.or_end()? {
+            return Break(End::Gone);
         }
         let taken = self.act(&connected.remote, &steps).await?;
         if !taken.is_complete() {
@@ -153,16 +158,22 @@ impl<R: Reconcile> Run<R> {
         Break(End::Gone)
     }
 
-    /// True when a person wants the remote thing left behind.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        annotation::is_set(&*self.object, annotation::ABANDON)
-    }
-
     /// Whether what is stored of the object tells that it exists remotely, or may.
     pub(crate) fn may_exist(&self) -> bool {
         let inherited = self.meta().finalizers.iter().flatten().any(|one| is_legacy::<R>(one));
         inherited && !has_intents::<R>()
             || annotation::is_set(&*self.object, annotation::MADE)
             || self.reconciler.may_exist(&self.object, self.object.status())
+    }
+}
+
+/// The first of the `names`, and how many more of `all` there are. Nobody learns the names of what is in other namespaces.
+fn users(names: &[String], all: usize) -> String {
+    let shown = &names[..names.len().min(FEW)];
+    match (all.saturating_sub(shown.len()), shown.is_empty()) {
+        (0, _) => shown.join(", "),
+        (1, true) => "an object in another namespace".to_owned(),
+        (more, true) => format!("{more} objects in other namespaces"),
+        (more, false) => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod checks;
 mod converge;
 mod delete;
+mod ending;
 mod metadata;
 mod referrers;
 mod secrets;
@@ -65,23 +66,28 @@ impl<R: Reconcile> Run<R> {
         let (shared, key) = (ctx.shared.clone(), ctx.key().clone());
         let longest = reconciler.longest_back_off();
         let began = Instant::now();
-        let (result, requeue, generation) = match Self::begin(reconciler, ctx, fencing_token) {
+        let (result, requeue, generation, left) = match Self::begin(reconciler.clone(), ctx, fencing_token) {
             Ok(mut run) => {
                 run.reached(CrashPoint::Begun).await;
+                let was_over = run.is_over();
                 let Break(end) = Box::pin(run.go()).await;
                 let generation = run.object.meta().generation;
+                // A time that ran out during the run is seen by the next.
+                let left = if !was_over && run.is_over() { Some(Duration::ZERO) } else { run.time_left() };
                 let (result, requeue) = run.end(end).await;
-                (result, requeue, generation)
+                (result, requeue, generation, left)
             }
-            Err((result, requeue)) => (result, requeue, None),
+            Err((result, requeue)) => (result, requeue, None, None),
         };
         tracing::debug!(result, ?requeue, "reconciled");
+        reconciler.ran(&result, began.elapsed());
         shared.metrics.run(key.kind, result, began.elapsed());
         let next = requeue.next(&shared.back_off, &*shared.random, &key, generation);
-        match requeue {
+        let next = match requeue {
             Requeue::BackOff => next.map(|(lane, wait)| (lane, wait.min(longest))),
             _ => next,
-        }
+        };
+        ending::in_time(next, left)
     }
 
     /// The run over the newest known version of the object; when there is none, a result for the metric and when to come again.
@@ -102,13 +108,17 @@ impl<R: Reconcile> Run<R> {
 
     async fn go(&mut self) -> Ended {
         self.acknowledge();
-        if annotation::is_set(&*self.object, annotation::PAUSED) {
+        // Before all that could keep it: by then, `observe-only` is the operator's setting alone (`goes_anyway`).
+        if self.is_over() && !self.only_observes() {
+            return self.end_by_itself().await;
+        }
+        if annotation::is_set(&*self.object, annotation::PAUSED) && !self.goes_anyway() {
             return self.pause().await;
         }
         self.status.clear(ConditionType::Paused.as_str());
         *self.status.observed_generation_mut() = self.object.meta().generation;
         let deleting = self.is_deleting();
-        let abandoned = deleting && self.is_abandoned();
+        let abandoned = deleting && self.may_abandon();
         if !self.only_observes() && !abandoned {
             self.hold_restored().await?;
         }
@@ -197,7 +207,8 @@ impl<R: Reconcile> Run<R> {
     }
 
     pub(crate) fn only_observes(&self) -> bool {
-        self.shared.settings.observe_only || annotation::is_set(&*self.object, annotation::OBSERVE_ONLY)
+        let asked = annotation::is_set(&*self.object, annotation::OBSERVE_ONLY) && !self.goes_anyway();
+        self.shared.settings.observe_only || asked
     }
 
     /// Ends the run until the next resync, when nothing changes before.

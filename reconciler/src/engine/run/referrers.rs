@@ -1,6 +1,9 @@
 //! The users of an object, which keep it from being deleted.
 
-use std::ops::ControlFlow::{Break, Continue};
+use std::{
+    ops::ControlFlow::{Break, Continue},
+    sync::Arc,
+};
 
 use concierge_shared::{
     admission::{
@@ -12,17 +15,23 @@ use concierge_shared::{
     kind::Kind,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::engine::{
-    cluster::{ClusterError, Target},
+    cluster::objects::ObjectKey,
+    context::Context,
     kinds::reconcile::Reconcile,
     retry::Failure,
     run::{End, Flow, Run},
 };
 
-/// The index keys under which an object's users are found.
-struct Users {
+/// Who uses the object of a run: the index keys under which they are found, and what tells them from others that have one.
+struct Users<R: Reconcile> {
+    reconciler: Arc<R>,
+    ctx: Context,
+    object: Arc<R::Kind>,
     /// The index key of those that refer to it by name.
     naming: String,
     /// The index key of those that use it without naming it.
@@ -33,15 +42,26 @@ struct Users {
     countable: bool,
 }
 
-impl Users {
-    fn of<R: Reconcile>(run: &Run<R>) -> Self {
+/// What a list shows of users.
+#[derive(Default)]
+struct Shown {
+    users: Vec<Stored>,
+    /// How many objects can't be read and may be users.
+    unreadable: usize,
+}
+
+impl<R: Reconcile> Users<R> {
+    fn of(run: &Run<R>) -> Self {
         let implicit = run.reconciler.implicit_users(&run.ctx, &run.object);
         // Objects of other namespaces refer to this one only if it allows that, or a rule of theirs says so.
         let allows = run.annotation(ALLOWED_NAMESPACES_ANNOTATION).is_some() || R::Kind::IMPLIED_REFERRERS;
         Self {
+            reconciler: run.reconciler.clone(),
+            ctx: run.ctx.clone(),
+            object: run.object.clone(),
             naming: referrers_key(R::Kind::NAME, &run.target.namespace, &run.target.name),
             everywhere: allows || implicit.as_ref().is_some_and(|users| users.everywhere),
-            countable: !implicit.as_ref().is_some_and(|users| users.everywhere),
+            countable: implicit.as_ref().is_none_or(|users| users.all),
             implicit: implicit.map(|users| users.key),
         }
     }
@@ -52,21 +72,40 @@ impl Users {
 
     /// Whether `user` is one of them. The object's own children are not: they go with it, and it would wait for ever for those that it has
     /// to delete itself.
-    fn has<R: Reconcile>(&self, run: &Run<R>, user: &Stored) -> bool {
-        if is_child(run.meta(), user.meta()) || R::Kind::IMPLIED_REFERRERS && !is_permitted(run, user) {
+    fn has(&self, user: &Stored) -> bool {
+        if is_child(self.object.meta(), user.meta()) || R::Kind::IMPLIED_REFERRERS && !self.is_permitted(user)
+        {
             return false;
         }
         let is_implicit = || self.implicit.as_ref().is_some_and(|key| user.has_key(key));
-        user.has_key(&self.naming) || is_implicit() && run.reconciler.is_used_by(&run.ctx, &run.object, user)
+        user.has_key(&self.naming)
+            || is_implicit() && self.reconciler.is_used_by(&self.ctx, &self.object, user)
     }
-}
 
-/// Whether `user` may refer to the object of this run: anybody can write its name.
-fn is_permitted<R: Reconcile>(run: &Run<R>, user: &Stored) -> bool {
-    let Target { namespace, name, .. } = &run.target;
-    user.namespace() == namespace
-        || user.has_key(&implied_referrers_key(R::Kind::NAME, namespace, name))
-        || permits(run.meta().annotations.as_ref(), user.namespace())
+    /// Whether `user` may refer to the object: anybody can write its name.
+    fn is_permitted(&self, user: &Stored) -> bool {
+        let ObjectKey { namespace, name, .. } = self.ctx.key();
+        user.namespace() == namespace
+            || user.has_key(&implied_referrers_key(R::Kind::NAME, namespace, name))
+            || permits(self.object.meta().annotations.as_ref(), user.namespace())
+    }
+
+    /// Whether an object with this JSON, which can't be read, may be one of them. Of one that is nested too deep there is no spec to look
+    /// at.
+    fn may_have(&self, object: &Value) -> bool {
+        let spec = &object["spec"];
+        self.implicit.is_some() || spec.is_null() || names(spec, &self.ctx.key().name)
+    }
+
+    /// Adds an object of a list to `shown`.
+    fn note(&self, read: Result<&Stored, &Value>, shown: &mut Shown) {
+        let is_self = |user: &Stored| user.meta().uid == self.object.meta().uid;
+        match read {
+            Ok(user) if !is_self(user) && self.has(user) => shown.users.push(user.clone()),
+            Ok(_) => {}
+            Err(object) => shown.unreadable += usize::from(self.may_have(object)),
+        }
+    }
 }
 
 /// Whether a text anywhere in `value` is `name`, perhaps behind a namespace: what can't be read may refer to an object of that name.
@@ -107,47 +146,50 @@ impl<R: Reconcile> Run<R> {
             let count = if more { self.count_referrers(&users) } else { 0 };
             return Continue((count.max(known.len()), known));
         }
-        self.stored_referrers(&users).await
+        self.stored_referrers(users).await
     }
 
     /// The first objects of each kind that may not lose this one, as far as the cache knows.
-    fn known_referrers(&self, users: &Users, limit: usize) -> Vec<Stored> {
+    fn known_referrers(&self, users: &Users<R>, limit: usize) -> Vec<Stored> {
         let lookup = self.ctx.lookup();
-        let is_one = |user: &Stored| users.has(self, user);
+        let is_one = |user: &Stored| users.has(user);
         let first = |kind| {
-            users.keys().flat_map(move |key| lookup.first(Query::all(kind, "", key), limit, &is_one).objects)
+            users.keys().flat_map(move |key| {
+                let find = |namespace| lookup.first(Query::all(kind, namespace, key), limit, &is_one).objects;
+                let (own, found) = (self.target.namespace.as_str(), find(""));
+                if found.len() < limit {
+                    return found;
+                }
+                // Those of other namespaces may come first, and only its own are told by name.
+                let others = found.into_iter().filter(|user| user.namespace() != own);
+                find(own).into_iter().chain(others).take(limit).collect()
+            })
         };
         self.kinds_of_the_group().into_iter().flat_map(first).collect()
     }
 
-    fn count_referrers(&self, users: &Users) -> usize {
+    fn count_referrers(&self, users: &Users<R>) -> usize {
         let lookup = self.ctx.lookup();
         let count = |kind| users.keys().filter_map(|key| lookup.count(kind, key)).sum::<usize>();
         self.kinds_of_the_group().into_iter().map(count).sum()
     }
 
-    async fn stored_referrers(&self, users: &Users) -> Flow<(usize, Vec<Stored>)> {
+    async fn stored_referrers(&self, users: Users<R>) -> Flow<(usize, Vec<Stored>)> {
+        let users = Arc::new(users);
         let namespace = if users.everywhere { "" } else { self.target.namespace.as_str() };
         let mut referrers = Vec::new();
         for kind in self.kinds_of_the_group() {
-            let Some(reader) = self.shared.kinds.get(kind) else { continue };
-            let uses = |user: &Stored| user.meta().uid != self.meta().uid && users.has(self, user);
-            let mut unreadable = 0;
-            let mut visit = |object: Value| {
-                let may_use = users.implicit.is_some() || names(&object["spec"], &self.target.name);
-                match reader.read(object) {
-                    Some(object) => referrers.extend(Some(object).filter(uses)),
-                    None => unreadable += usize::from(may_use),
-                }
-            };
-            match self.shared.cluster.for_each(&reader.resource(), namespace, &mut visit).await {
-                // Without its CustomResourceDefinition there are no objects of a kind.
-                Ok(()) | Err(ClusterError::NotFound) => {}
-                Err(error) => return not_told(kind, &error.to_string()),
+            let shown = Arc::new(Mutex::new(Shown::default()));
+            let (users, noted) = (users.clone(), shown.clone());
+            let visit = Box::new(move |read: Result<&Stored, &Value>| users.note(read, &mut noted.lock()));
+            if let Err(error) = self.shared.list(kind, namespace, visit).await {
+                return not_told(kind, &error.to_string());
             }
+            let Shown { users, unreadable } = std::mem::take(&mut *shown.lock());
             if unreadable > 0 {
                 return not_told(kind, &format!("{unreadable} of them can't be read"));
             }
+            referrers.extend(users);
         }
         Continue((referrers.len(), referrers))
     }

@@ -118,7 +118,7 @@ impl<R: Reconcile> Run<R> {
         self.emit(true, ConditionReason::Abandoned.as_str(), &message).await;
     }
 
-    /// The Secrets that other objects need, as they are stored now.
+    /// The Secrets of the namespace that other objects need, as they are stored now.
     async fn needed_by_others(&self) -> Result<Names, ClusterError> {
         let mut needed = Names::new();
         for reader in self.shared.kinds.values().filter(|reader| reader.needs_secrets()) {
@@ -129,11 +129,11 @@ impl<R: Reconcile> Run<R> {
                 if meta.uid != self.object.meta().uid && (held || meta.deletion_timestamp.is_none()) {
                     needed.extend(annotation::held_secrets(&meta));
                     needed.extend(
-                        reader.read(object).map(|object| reader.secrets(&object)).into_iter().flatten(),
+                        reader.read(&object).map(|object| reader.secrets(&object)).into_iter().flatten(),
                     );
                 }
             };
-            match self.shared.cluster.for_each(&reader.resource(), "", &mut visit).await {
+            match self.shared.cluster.for_each(&reader.resource(), &self.target.namespace, &mut visit).await {
                 Ok(()) | Err(ClusterError::NotFound) => {}
                 Err(error) => return Err(error),
             }

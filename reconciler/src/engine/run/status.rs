@@ -93,6 +93,9 @@ impl<R: Reconcile> Run<R> {
         for (warning, reason, message) in changed {
             self.emit(warning, &reason, &message).await;
         }
+        if let Some((reason, message)) = self.reconciler.news(&before, &self.status) {
+            self.emit(false, reason, message).await;
+        }
         Ok(())
     }
 
@@ -117,9 +120,11 @@ impl<R: Reconcile> Run<R> {
 
     /// Goes on with a version of the object that the API server returned.
     pub(crate) fn take(&mut self, returned: Value) -> Result<(), ClusterError> {
+        // What serde says is left out: it repeats values.
         let mut object: R::Kind = serde_json::from_value(returned)
-            .map_err(|error| ClusterError::Refused(format!("the stored object can't be read: {error}")))?;
+            .map_err(|_| ClusterError::Refused("the stored object can't be read".into()))?;
         object.meta_mut().managed_fields = None;
+        object.abridge();
         if let Some(tries) = self.shared.unwritten.written(self.ctx.key()) {
             tracing::info!(tries, "written, after it was tried in vain");
         }
@@ -180,8 +185,8 @@ impl<R: Reconcile> Run<R> {
         if error != ClusterError::NotFound {
             return End::Cluster(error);
         }
-        match self.shared.cluster.get(&self.target).await {
-            Ok(Some(live)) if live["metadata"]["uid"].as_str() == self.meta().uid.as_deref() => {
+        match self.is_stored().await {
+            Ok(true) => {
                 if self.shared.unwritten.failed(self.ctx.key(), "not served") {
                     warn_seldom!(
                         self.shared.unwritten.seldom,
@@ -190,9 +195,15 @@ impl<R: Reconcile> Run<R> {
                 }
                 End::Cluster(error)
             }
-            Ok(_) => End::Gone,
+            Ok(false) => End::Gone,
             Err(error) => End::Cluster(error),
         }
+    }
+
+    /// Whether the API server still has the object itself, and not only another of its name.
+    pub(super) async fn is_stored(&self) -> Result<bool, ClusterError> {
+        let live = self.shared.cluster.get(&self.target).await?;
+        Ok(live.is_some_and(|live| live["metadata"]["uid"].as_str() == self.meta().uid.as_deref()))
     }
 }
 
@@ -250,6 +261,10 @@ fn changes(old: &[Condition], new: &[Condition]) -> Vec<(bool, String, String)> 
         let good = match one.type_.as_str() {
             // Of one that was never looked at before, what was done tells more.
             "Ready" if one.status == "True" && old.iter().any(|old| old.type_ == "Ready") => true,
+            // What was made does not work, or nothing can be made of what is said.
+            "Ready" if one.status == "False" && ["ChildFailed", "Invalid"].contains(&one.reason.as_str()) => {
+                false
+            }
             "Paused" | "Deleting" if one.status == "True" => {
                 one.reason == "Paused" || one.reason == "Deleting"
             }
@@ -261,7 +276,11 @@ fn changes(old: &[Condition], new: &[Condition]) -> Vec<(bool, String, String)> 
         };
         Some((!good, one.reason.clone(), one.message.clone()))
     });
-    let mut told: Vec<_> = changed.collect();
-    told.dedup_by(|a, b| (&a.1, &a.2) == (&b.1, &b.2));
+    let mut told: Vec<(bool, String, String)> = Vec::new();
+    for one in changed {
+        if !told.iter().any(|other| (&other.1, &other.2) == (&one.1, &one.2)) {
+            told.push(one);
+        }
+    }
     told
 }

@@ -36,18 +36,19 @@ pub(crate) async fn keep(shared: Arc<Shared>, fencing_token: String) {
 
 async fn repair_claims(shared: &Shared, fencing_token: &str) -> Result<(), ClusterError> {
     let resource = ApiResource::erase::<ClaimObject>(&());
-    let mut claims: Vec<ClaimObject> = Vec::new();
-    let mut visit = |claim| claims.extend(serde_json::from_value(claim).ok());
-    shared.cluster.for_each(&resource, "", &mut visit).await?;
-    let mut missing = wanted(shared);
-    for claim in &claims {
-        let name = claim.meta().name.clone().unwrap_or_default();
-        let wanted = missing.remove(&name);
-        if wanted.as_ref().is_some_and(|spec| spec.holder == claim.spec.holder) {
-            continue;
+    let (mut missing, mut others) = (wanted(shared), Vec::new());
+    // There is one for nearly every object: only those that are not as they should be are kept.
+    let mut visit = |claim| {
+        let Ok(claim) = serde_json::from_value::<ClaimObject>(claim) else { return };
+        let wanted = missing.remove(claim.meta().name.as_deref().unwrap_or_default());
+        if wanted.as_ref().is_none_or(|spec| spec.holder != claim.spec.holder) {
+            others.push((claim, wanted));
         }
-        if release(shared, fencing_token, claim).await? {
-            missing.extend(wanted.map(|spec| (name, spec)));
+    };
+    shared.cluster.for_each(&resource, "", &mut visit).await?;
+    for (claim, wanted) in others {
+        if release(shared, fencing_token, &claim).await? {
+            missing.extend(wanted.map(|spec| (claim.meta().name.clone().unwrap_or_default(), spec)));
         }
     }
     for (name, spec) in &missing {
@@ -100,7 +101,11 @@ async fn release(shared: &Shared, fencing_token: &str, claim: &ClaimObject) -> R
         return Ok(false);
     };
     // Read live: the cache may be behind.
-    let live = shared.cluster.get(&target).await?.and_then(|object| reader.read(object));
+    let live = match shared.cluster.get(&target).await?.map(|object| reader.read(&object)) {
+        // What can't be read may have the value.
+        Some(None) => return Ok(false),
+        live => live.flatten(),
+    };
     let now = shared.cluster.time(shared.clock.now());
     if !matches!(claim.standing(live, now), Standing::Free) || !leads(shared, fencing_token) {
         return Ok(false);

@@ -7,7 +7,7 @@ mod wake;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -26,7 +26,10 @@ use self::{
 use crate::engine::{
     account::Accounts,
     children::{self, ChildChange, Remembered},
-    cluster::objects::{Newer, ObjectKey, Unreadable},
+    cluster::{
+        lists::Lists,
+        objects::{Newer, ObjectKey, Unreadable},
+    },
     kinds::Kinds,
     metrics::Metrics,
     once::{self, calls::Calls},
@@ -71,6 +74,7 @@ impl Engine {
             settings,
             accounts,
             calls: Calls::new(queue.clone()),
+            lists: Lists::default(),
             metrics,
             queue,
             back_off: BackOff::default(),
@@ -78,6 +82,7 @@ impl Engine {
             unwritten: Unwritten::default(),
             remembered: Remembered::default(),
             releasing: tokio::sync::Mutex::default(),
+            cluster_uid: OnceLock::default(),
             kinds: kinds.readers,
         };
         Self {
@@ -143,6 +148,8 @@ impl Engine {
                 self.chores.spawn(once::count_calls(self.shared.clone(), fencing_token.clone()));
                 self.chores.spawn(claims::keep(self.shared.clone(), fencing_token));
                 self.seen.all(&self.shared);
+                // Whoever led before tells of them no more.
+                self.shared.count_objects();
             }
             None => {
                 tracing::info!("not leading");
@@ -187,10 +194,10 @@ impl Engine {
         }
     }
 
-    /// Wakes the owner, unless the change is the effect of our own write.
+    /// Wakes the owner, unless the change is the effect of our own write, or of somebody who wrote a mark elsewhere.
     fn child_changed(&self, change: &ChildChange) {
         if self.fencing_token.is_some() && !self.shared.remembered.is_known(change) {
-            let owner = children::owner_of(&self.shared, &change.owner);
+            let owner = children::owner_of(&self.shared, change);
             owner.into_iter().for_each(|owner| self.shared.queue.add(owner));
         }
     }
@@ -237,6 +244,10 @@ impl Engine {
             self.shared.queue.done(&key, next.map(|(lane, wait)| (lane, after(wait))));
         }
         self.shared.accounts.wake_parked();
+        // How many wait is counted seldom; that none does is known.
+        if self.shared.queue.is_dry() {
+            self.shared.metrics.queue_depth.set(0);
+        }
     }
 
     /// Starts nothing more, and lets what has begun end.

@@ -149,6 +149,13 @@ impl Queue {
         due(&inner.edit) + due(&inner.change) + due(&inner.clock)
     }
 
+    /// True when no object is due and waits for a worker.
+    pub(crate) fn is_dry(&self) -> bool {
+        let (inner, now) = (self.inner.lock(), Instant::now());
+        let is_due = |order: &Order| order.first().is_some_and(|(at, _, _)| *at <= now);
+        ![&inner.edit, &inner.change, &inner.clock].into_iter().any(is_due)
+    }
+
     /// True when no object waits, be it due or not.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {

@@ -49,29 +49,28 @@ impl Seen {
                 let digest = reader.wake_digest(&object);
                 let old = self.0.insert(key.clone(), (object.clone(), digest));
                 let before = old.as_ref().map(|(_, digest)| *digest);
+                let versions: Vec<_> = old.iter().map(|(old, _)| old).chain([&object]).collect();
                 let is_news = !shared.newer.caught_up(key, &object);
                 if is_news && before.is_none_or(|before| before.own != digest.own) {
                     // What nobody has looked at yet may be one of thousands that were created together.
                     let lane = if reader.has_status(&object) { Lane::Edit } else { Lane::Change };
                     shared.queue.add_in(lane, key.clone());
-                    let others = old.iter().map(|(old, _)| old).chain([&object]);
-                    others
-                        .flat_map(|object| runner.wakes(shared, object))
-                        .for_each(|other| wake(shared, other));
+                    runner.wakes(shared, &versions).into_iter().for_each(|other| wake(shared, other));
                 }
                 if before.is_none_or(|before| before.outward != digest.outward) {
                     wake_referrers(shared, key);
-                    let versions = old.iter().map(|(old, _)| old).chain([&object]);
-                    versions.for_each(|object| wake_selectors(shared, object));
+                    versions.iter().for_each(|version| wake_selectors(shared, version));
+                    runner.onlookers(shared, &versions).into_iter().for_each(|other| wake(shared, other));
                     owners(shared, &object).into_iter().for_each(|owner| wake(shared, owner));
                 }
             }
             Found::Absent => {
-                let old = self.0.remove(key);
-                old.iter()
-                    .flat_map(|(old, _)| runner.wakes(shared, old))
-                    .for_each(|other| wake(shared, other));
-                old.iter().for_each(|(old, _)| wake_selectors(shared, old));
+                if let Some((old, _)) = self.0.remove(key) {
+                    let others =
+                        runner.wakes(shared, &[&old]).into_iter().chain(runner.onlookers(shared, &[&old]));
+                    others.for_each(|other| wake(shared, other));
+                    wake_selectors(shared, &old);
+                }
                 wake_referrers(shared, key);
                 forget(shared, key);
             }

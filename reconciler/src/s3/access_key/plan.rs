@@ -257,9 +257,11 @@ fn is_new(status: &AccessKeyStatus, now: Timestamp) -> bool {
     made.is_some_and(|made| now.duration_since(made).abs() < LATE)
 }
 
-/// Whether a key of an object that goes may be there although the service does not know it yet.
-pub(super) fn may_be_late(key: &AccessKey, now: Timestamp) -> bool {
-    key.metadata.deletion_timestamp.is_some() && key.status.as_ref().is_some_and(|status| is_new(status, now))
+/// Whether this key of an object that goes may be there although the service does not know it yet.
+pub(super) fn may_be_late(key: &AccessKey, id: &str, now: Timestamp) -> bool {
+    let is_unseen = |status: &AccessKeyStatus| status.seen_key_ids.iter().all(|seen| seen != id);
+    let status = key.status.as_ref().filter(|_| key.metadata.deletion_timestamp.is_some());
+    status.is_some_and(|status| is_unseen(status) && is_new(status, now))
 }
 
 /// Whether the key before is gone: the service has said so, or has not listed it for long enough.
@@ -326,6 +328,10 @@ pub(super) fn report(key: &AccessKey, observed: &Observed, status: &mut AccessKe
     if is_previous_gone(status, observed) {
         status.previous_access_key_id = None;
     }
+    let listed = || observed.keys.present().into_iter().flatten();
+    let is_seen =
+        |id: &&str| listed().any(|key| key.id == *id) || status.seen_key_ids.iter().any(|seen| seen == id);
+    status.seen_key_ids = status.key_ids().filter(is_seen).map(str::to_owned).collect();
     let until = until(key, status, observed);
     status.previous_key_delete_time = status.previous_access_key_id.as_ref().map(|_| written(until));
     status.next_rotate_time = due(key, status, observed).map(written);

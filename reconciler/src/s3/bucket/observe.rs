@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use concierge_shared::s3::{Bucket, BucketSpec, DeletionPolicy, Tags, policy::Profile};
+use jiff::Timestamp;
 
 use super::{
     Here, Observed, Place, Step, TagsFound, children, contents::Contents, field::Field, mark::Mark, plan,
@@ -21,9 +22,17 @@ pub(super) async fn observe(
     bucket: &Bucket,
     recent: &Recent,
 ) -> Result<Observed, Failure> {
-    let (profile, deletion) = (to.provider.spec.profile(), deletion_policy(to, &bucket.spec));
+    let (provider, deletion) = (&to.provider.spec, deletion_policy(to, &bucket.spec));
     let (mark, at) = (Mark::of(&to.cluster, bucket), ctx.now());
-    let with = |place, children| Observed { place, mark: mark.clone(), profile, deletion, children, at };
+    let with = |place, children| Observed {
+        place,
+        mark: mark.clone(),
+        profile: provider.profile(),
+        service: provider.service(),
+        deletion,
+        children,
+        at,
+    };
     let children = children::observe(ctx, to, bucket).await?;
     let Some(here) = recent.get(ctx, to, bucket) else {
         return Ok(with(place(ctx, to, bucket, recent).await?, children));
@@ -55,7 +64,10 @@ pub(super) async fn place(
         Head::Here if deleting => Place::Here(Box::new(last(ctx, to, bucket).await?)),
         Head::Here => {
             let here = here(ctx, to, bucket).await?;
-            recent.note(to, bucket, &here);
+            // What has no tags may be something that answers in the service's place.
+            if !matches!(here.tags, Found::Unsupported(_)) {
+                recent.note(to, bucket, &here);
+            }
             Place::Here(Box::new(here))
         }
     })
@@ -163,6 +175,9 @@ enum Head {
 /// Why a bucket may not be looked at.
 const DENIED: &str = "it may not be looked at: it is another account's, or s3:ListBucket is not allowed";
 
+/// Why a bucket that is elsewhere is not looked at.
+const REDIRECTED: &str = "it is in another region, and the provider does not say in which; create a Bucket with that one as spec.region instead";
+
 /// Answers to HEAD have no words: the status is all there is.
 async fn head(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Head, Failure> {
     let (now, name) = (ctx.now(), &bucket.spec.name);
@@ -176,12 +191,38 @@ async fn head(ctx: &Context, to: &Connection, bucket: &Bucket) -> Result<Head, F
             return Ok(elsewhere(bucket, region));
         }
         match Answered::of(&error) {
-            Some(answered) if answered.is_missing(&["NotFound", "NoSuchBucket"]) => Ok(Head::Absent),
+            Some(answered)
+                if answered.is_missing(&["NotFound", "NoSuchBucket"]) || answered.is_redirect() =>
+            {
+                // Part of the same call: that HEAD was answered tells nothing of the service.
+                in_words(to, bucket, now).await
+            }
             Some(answered) if answered.is_denied() => Ok(Head::Closed(DENIED.to_owned())),
             _ => Err(failure("HeadBucket", &error, now)),
         }
     };
     Box::pin(ctx.read("HeadBucket", call)).await.map_err(unanswered)
+}
+
+/// Why HEAD led to no bucket. What it was answered may come from something else in the service's place, which has no words for it: a bucket
+/// that somebody has there is neither gone nor made again, which some services answer with success.
+async fn in_words(to: &Connection, bucket: &Bucket, now: Timestamp) -> Result<Head, Failure> {
+    let asked = bucket.region().unwrap_or(&to.provider.spec.region);
+    let list = to.clients.s3.list_objects_v2().bucket(&bucket.spec.name).max_keys(1);
+    let list = list.set_expected_bucket_owner(account(to));
+    let Err(error) = Box::pin(list.send()).await else { return Ok(Head::Here) };
+    match Answered::of(&error) {
+        Some(answered) if answered.is_missing(&["NoSuchBucket"]) => Ok(Head::Absent),
+        Some(answered) if answered.is_denied() => Ok(Head::Closed(DENIED.to_owned())),
+        Some(answered) if answered.is_redirect() && answered.code.is_some() => Ok(match region_of(&error) {
+            Some(region) if region != asked => elsewhere(bucket, region),
+            Some(region) => Head::Closed(format!(
+                "it is in {region}, and the Provider's endpoint leads elsewhere; create a Provider with that region's endpoint"
+            )),
+            None => Head::Closed(REDIRECTED.to_owned()),
+        }),
+        _ => Err(failure("ListObjectsV2", &error, now)),
+    }
 }
 
 /// Whose the bucket has to be. Names are all of AWS's: of one that was deleted, another account may have made another, and let us in to

@@ -200,6 +200,7 @@ fn retain(name: &str, here: &Here, marked: Option<&Tags>) -> Deletion<Step> {
 
 pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketStatus) {
     children::report(&observed.children, status);
+    status.service.clone_from(&observed.service);
     if !matches!(observed.place, Place::Here(ref here) if is_denied(here)) {
         status.clear(DENIED);
     }
@@ -210,6 +211,7 @@ pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketSt
             return;
         }
         Place::Absent(_) => {
+            status.owned_by_other = None;
             status.exists = Some(false);
             status.region = None;
             status.applied.clear();
@@ -218,7 +220,9 @@ pub(super) fn report(bucket: &Bucket, observed: &Observed, status: &mut BucketSt
         Place::Here(here) => here,
     };
     let ours = observed.mark.owner(&here.tags, bucket.is_recorded()) == Owner::Ours;
-    if !ours && annotation(bucket, ADOPT) != Some("true") {
+    let anothers = !ours && annotation(bucket, ADOPT) != Some("true");
+    status.owned_by_other = anothers.then_some(true);
+    if anothers {
         // What was recorded is another's by now, who need not give way to this object.
         status.exists = status.exists.filter(|exists| !exists);
         return;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Connection;
 use crate::{
-    aws::{self, Answer, Answered, Found, Sent, failure, told},
+    aws::{self, Answer, Answered, Found, Sent, failure},
     engine::{Context, Failure, Guard},
 };
 
@@ -55,16 +55,8 @@ impl Connection {
         T: Send + 'a,
         E: ProvideErrorMetadata + Send + Sync + 'a,
     {
-        let (call, now): (Sent<'a, T, E>, _) = (Box::pin(call), guard.now());
-        let call = async move {
-            let error = match call.await {
-                Ok(value) => return Ok(Found::Present(value)),
-                Err(error) => error,
-            };
-            let denied = Answered::of(&error).is_some_and(|answered| answered.is_denied());
-            told(self.failure(operation, &error, now), denied)
-        };
-        Box::pin(guard.write(operation, call))
+        let now = guard.now();
+        aws::try_write(guard, operation, call, move |error| self.failure(operation, error, now))
     }
 
     /// What a call failed with. A service does not know a new key at once: that passes, and says nothing of the credentials.

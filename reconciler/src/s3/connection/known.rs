@@ -51,6 +51,11 @@ impl Known {
         all.insert(subject, (Instant::now(), refusal));
     }
 
+    /// What was said in this service's name is to be tried again: something else may have answered in its place.
+    pub(in crate::s3) fn forget_service(&self, digest: &str) {
+        self.0.lock().retain(|subject, _| !matches!(subject, Subject::Service(of, _) if of == digest));
+    }
+
     /// What concerns this object is to be tried again.
     pub(in crate::s3) fn forget(&self, uid: &str) {
         self.0.lock().retain(|subject, _| !matches!(subject, Subject::Object(of, ..) if of == uid));

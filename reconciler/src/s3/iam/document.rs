@@ -2,12 +2,19 @@
 
 use std::borrow::Cow;
 
-use concierge_shared::s3::policy::{PolicyKind, equal, parse};
+use concierge_shared::s3::{
+    self,
+    policy::{PolicyKind, same},
+};
 
 /// Whether two policies say the same; services rewrite what they are given.
 pub(in crate::s3) fn says_the_same(kind: PolicyKind, wanted: &str, found: &str) -> bool {
-    let read = |text: &str| parse(text, kind).ok();
-    read(wanted).zip(read(&plain(found))).is_some_and(|(wanted, found)| equal(&wanted, &found))
+    same(wanted, &plain(found), kind)
+}
+
+/// The buckets that a policy names.
+pub(in crate::s3) fn named_buckets(found: &str) -> Vec<String> {
+    s3::named_buckets(&plain(found)).into_iter().collect()
 }
 
 /// The document as it was given: IAM answers with it as a part of a URL.
@@ -45,6 +52,8 @@ mod tests {
         assert!(says_the_same(PolicyKind::Inline, wanted, wanted));
         assert!(says_the_same(PolicyKind::Inline, wanted, encoded));
         assert!(!says_the_same(PolicyKind::Inline, wanted, &encoded.replace("Allow", "Deny")));
+        let id = wanted.replace("{\"Version\"", "{\"Id\":\"x\",\"Version\"");
+        assert!(says_the_same(PolicyKind::Inline, &id, &id.replace("\"Version\"", " \"Version\"")), "{id}");
         for broken in ["", "%", "%7", "%7B", "%zz", "{", "[]"] {
             assert!(!says_the_same(PolicyKind::Inline, wanted, broken), "{broken}");
         }

@@ -3,7 +3,7 @@
 use aws_sdk_iam::types;
 use concierge_shared::{
     kind::Kind,
-    s3::{AtProvider, IAMPolicy, Tags, User, UserStatus, user_key},
+    s3::{AtProvider, IAMPolicy, Tags, User, UserStatus, not_held, user_key},
     status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
@@ -30,7 +30,7 @@ pub(super) async fn observe(ctx: &Context, to: &Connection, policy: &IAMPolicy) 
         Found::Unsupported(why) => State::Closed(ConditionReason::Unsupported, why),
         Found::Denied(why) => State::Closed(ConditionReason::Refused, why),
     };
-    Ok(Observed { state, at: ctx.now() })
+    Ok(Observed { state, not_held: not_held(ctx.lookup(), policy), at: ctx.now() })
 }
 
 /// The policy whose ARN is recorded, else the one of its name.

@@ -2,7 +2,7 @@
 
 use concierge_shared::{
     admission::review::abridged,
-    s3::{IAMPolicy, IAMPolicyStatus, policy::PolicyKind},
+    s3::{IAMPolicy, IAMPolicyStatus, NamesBuckets, policy::PolicyKind},
     status::ConditionReason,
 };
 
@@ -25,8 +25,9 @@ fn tags_before(policy: &IAMPolicy) -> impl Iterator<Item = &str> {
 
 pub(super) fn plan(policy: &IAMPolicy, observed: &Observed) -> Plan<Step> {
     match &observed.state {
+        State::Absent if !observed.not_held.is_empty() => waits(policy, observed),
         State::Absent => create(policy),
-        State::Here(here) => keep(policy, here),
+        State::Here(here) => keep(policy, observed, here),
         State::Closed(reason, why) => {
             let plan = Plan::not_ready(*reason, format!("policy {}: {why}", name_of(policy)));
             match reason {
@@ -35,6 +36,12 @@ pub(super) fn plan(policy: &IAMPolicy, observed: &Observed) -> Plan<Step> {
             }
         }
     }
+}
+
+/// Nobody gets rights on a bucket that only an object speaks of: it may be another's.
+fn waits(policy: &IAMPolicy, observed: &Observed) -> Plan<Step> {
+    let message = iam::waits_for(&observed.not_held, policy.recorded());
+    Plan::not_ready(ConditionReason::ReferencesMissing, message)
 }
 
 fn create(policy: &IAMPolicy) -> Plan<Step> {
@@ -50,13 +57,14 @@ fn create(policy: &IAMPolicy) -> Plan<Step> {
     Plan::not_ready(ConditionReason::Reconciling, format!("policy {name} is being made")).with(create)
 }
 
-fn keep(policy: &IAMPolicy, here: &Here) -> Plan<Step> {
-    let mut plan = here.refusals.tell(Plan::ready());
+fn keep(policy: &IAMPolicy, observed: &Observed, here: &Here) -> Plan<Step> {
+    let is_held = observed.not_held.is_empty();
+    let mut plan = here.refusals.tell(if is_held { Plan::ready() } else { waits(policy, observed) });
     let step = |what| Step::Change { arn: here.arn.clone(), what };
     let wanted = policy.spec.document().unwrap_or_default();
     let found = here.document.as_deref();
     let agrees = found.is_some_and(|found| iam::says_the_same(PolicyKind::Managed, &wanted, found));
-    if !agrees && !here.refusals.has(POLICY) {
+    if !agrees && is_held && !here.refusals.has(POLICY) {
         let drift = Drift::new(POLICY, "another policy", "as specified");
         plan = plan.correct_independently(step(What::Document), [drift]);
         let message = "the policy does not say what is specified yet";
@@ -115,6 +123,7 @@ pub(super) fn report(policy: &IAMPolicy, observed: &Observed, status: &mut IAMPo
             status.applied = Some(false);
             // What takes its place is what is made for it now.
             status.policy_id = None;
+            status.buckets.clear();
             status.attached_users.clear();
             status.applied_tags.clear();
             return;
@@ -128,6 +137,9 @@ pub(super) fn report(policy: &IAMPolicy, observed: &Observed, status: &mut IAMPo
     status.policy_arn = Some(here.arn.clone());
     status.policy_id.clone_from(&here.id);
     status.applied = Some(true);
+    if let Some(document) = &here.document {
+        status.buckets = iam::named_buckets(document);
+    }
     if let Some(holders) = &here.holders {
         status.attached_users = holders.users.iter().take(TOLD).cloned().collect();
     }

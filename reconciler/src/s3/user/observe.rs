@@ -6,7 +6,7 @@ use aws_sdk_iam::types;
 use concierge_shared::{
     admission::reference::referrers_key,
     kind::Kind,
-    s3::{AccessKey, IAMPolicy, Tags, User},
+    s3::{AccessKey, IAMPolicy, Tags, User, not_held},
     status::{ConditionReason, intent::Intent},
 };
 use jiff::Timestamp;
@@ -39,7 +39,8 @@ pub(super) async fn observe(ctx: &Context, to: &Connection, user: &User) -> Resu
         Found::Denied(why) => State::Closed(ConditionReason::Refused, why),
     };
     let has_tags = to.provider.spec.has_iam_tags();
-    Ok(Observed { state, policy: policy_arn(ctx, user), has_tags, at: ctx.now() })
+    let not_held = not_held(ctx.lookup(), user);
+    Ok(Observed { state, policy: policy_arn(ctx, user), not_held, has_tags, at: ctx.now() })
 }
 
 async fn find(ctx: &Context, to: &Connection, user: &User) -> Result<Found<types::User>, Failure> {

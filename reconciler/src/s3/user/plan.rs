@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use concierge_shared::{
     admission::review::abridged,
-    s3::{Tags, User, UserStatus, policy::PolicyKind},
+    s3::{NamesBuckets, Tags, User, UserStatus, policy::PolicyKind},
     status::ConditionReason,
 };
 
@@ -64,7 +64,7 @@ fn create(user: &User, observed: &Observed) -> Plan<Step> {
     };
     let mut plan =
         Plan::not_ready(ConditionReason::Reconciling, format!("user {name} is being made")).with(create);
-    if user.spec.document().is_some() {
+    if user.spec.document().is_some() && observed.not_held.is_empty() {
         plan = plan.step(Step::SetPolicy { replaces: false });
     }
     if let Some(arn) = &observed.policy {
@@ -80,7 +80,7 @@ fn create(user: &User, observed: &Observed) -> Plan<Step> {
 fn keep(user: &User, observed: &Observed, here: &Here) -> Plan<Step> {
     let mut plan = here.refusals.tell(Plan::ready());
     if !here.refusals.has(POLICY) {
-        plan = correct_policy(plan, user, here);
+        plan = correct_policy(plan, user, observed, here);
     }
     if !here.refusals.has(POLICY_REF) {
         plan = correct_attached(plan, user, observed, here);
@@ -88,6 +88,10 @@ fn keep(user: &User, observed: &Observed, here: &Here) -> Plan<Step> {
     if !plan.steps.is_empty() {
         let message = "what the user may do is not as specified yet";
         plan.readiness = Readiness::NotReady(ConditionReason::Reconciling, message.to_owned());
+    }
+    if !observed.not_held.is_empty() {
+        let message = iam::waits_for(&observed.not_held, user.recorded());
+        plan.readiness = Readiness::NotReady(ConditionReason::ReferencesMissing, message);
     }
     if user.spec.policy_ref.is_some() && observed.policy.is_none() {
         let message = "the IAMPolicy that policyRef names has no ARN yet";
@@ -102,11 +106,13 @@ fn keep(user: &User, observed: &Observed, here: &Here) -> Plan<Step> {
     }
 }
 
-fn correct_policy(plan: Plan<Step>, user: &User, here: &Here) -> Plan<Step> {
+fn correct_policy(plan: Plan<Step>, user: &User, observed: &Observed, here: &Here) -> Plan<Step> {
     const WANTED: &str = "as specified";
     let drift = |found: &str, wanted: &str| [Drift::new(POLICY, found, wanted)];
     match (user.spec.document(), &here.inline) {
         (Some(wanted), Some(found)) if iam::says_the_same(PolicyKind::Inline, &wanted, found) => plan,
+        // Nobody gets rights on a bucket that only an object speaks of: it may be another's.
+        (Some(_), _) if !observed.not_held.is_empty() => plan,
         (Some(_), Some(_)) => {
             plan.correct_independently(Step::SetPolicy { replaces: true }, drift("another policy", WANTED))
         }
@@ -190,6 +196,7 @@ pub(super) fn report(user: &User, observed: &Observed, status: &mut UserStatus) 
         State::Absent => {
             status.created = Some(false);
             status.applied.clear();
+            status.buckets.clear();
             return;
         }
         State::Here(here) => here,
@@ -203,6 +210,9 @@ pub(super) fn report(user: &User, observed: &Observed, status: &mut UserStatus) 
     status.created = Some(true);
     if here.leaving.is_none() {
         status.applied = applied(user, observed, here);
+        if !here.refusals.has(POLICY) {
+            status.buckets = here.inline.as_deref().map(iam::named_buckets).unwrap_or_default();
+        }
     }
 }
 

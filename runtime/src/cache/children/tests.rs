@@ -110,7 +110,7 @@ fn a_child_is_told_of_to_its_owner_and_when_it_is_gone_as_well() {
     let children = Arc::new(Children::new([NAMESPACE]));
     let mut changes = children.changes();
     let mut sink = OfResource { resource: NAMESPACE, all: children.clone(), unseen: HashSet::new() };
-    let made: DynamicObject = serde_json::from_value(object("Namespace", json!({}), json!({}))).unwrap();
+    let made = serde_json::from_value(object("Namespace", json!({}), json!({}))).unwrap();
     sink.begin();
     sink.listed(made);
     sink.complete();
@@ -131,7 +131,7 @@ fn an_owner_that_loses_a_child_to_another_hears_of_it() {
     let mut sink = OfResource { resource: NAMESPACE, all: children, unseen: HashSet::new() };
     let read = |owner: &str| {
         let metadata = json!({ "annotations": { "concierge.dev/owner": owner } });
-        serde_json::from_value::<DynamicObject>(object("Namespace", metadata, json!({}))).unwrap()
+        serde_json::from_value::<Read<DynamicObject>>(object("Namespace", metadata, json!({}))).unwrap()
     };
     sink.apply(read("Toy default/bear"));
     sink.apply(read("Toy default/wolf"));

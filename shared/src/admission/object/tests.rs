@@ -1,5 +1,15 @@
 use super::*;
-use crate::pets::Pet;
+use crate::{
+    admission::{
+        envelope::Operation,
+        lookup::World,
+        review::{Context, Request, Stage, evaluate},
+        rule::Enforcement,
+    },
+    catalyst::Project,
+    group::Settings,
+    pets::Pet,
+};
 
 #[test]
 fn a_problem_is_found_wherever_it_is() {
@@ -39,5 +49,50 @@ fn a_wrong_type_is_named_and_its_value_is_not() {
         ("unknown variant `x`, expected `a` or `b`", "unknown variant `x`, expected `a` or `b`"),
     ] {
         assert_eq!(without_value(found), shown);
+    }
+}
+
+fn nested_project(depth: usize, inside: &str) -> String {
+    let nested = "[".repeat(depth) + inside + &"]".repeat(depth);
+    format!(r#"{{"spec":{{"sources":[],"monitoring":{nested}}}}}"#)
+}
+
+#[test]
+fn a_spec_that_is_nested_too_deep_is_refused_at_its_field_and_read_where_it_is_stored() {
+    let project = |depth| nested_project(depth, "");
+    assert!(Raw::from(&*project(49)).decode::<Project>().is_ok());
+    for depth in [50, 126, 20_000] {
+        let problem = Raw::from(&*project(depth)).decode::<Project>().unwrap_err();
+        let field = problem.field.to_string();
+        // Too many would be what others keep it from having.
+        assert_eq!(
+            (problem.rule.id, &*field, problem.cause),
+            ("object.nesting", "spec.monitoring", Cause::Invalid)
+        );
+    }
+    assert!(Raw::from(&*project(126)).decode_stored::<Project>().is_ok());
+}
+
+#[test]
+fn what_is_stored_already_may_stay_as_deep_as_it_is() {
+    let is_too_deep = |operation, old: Option<usize>, new| {
+        let (old, new) = (old.map(|depth| nested_project(depth, "")), nested_project(new, "1"));
+        let (old, new) = (old.as_deref().map(Raw::from), Raw::from(&*new));
+        let (object, old, stage) = (Some(&new), old.as_ref(), Stage::Validate);
+        let request = Request { stage, operation, namespace: "bar", user: None, object, old };
+        let (lookup, enforcement, settings) = (World::default(), Enforcement::default(), Settings::default());
+        let context = Context { lookup: &lookup, enforcement: &enforcement, settings: &settings };
+        evaluate::<Project>(&request, &context).denials.iter().any(|problem| problem.rule == &NESTING)
+    };
+    for (operation, old, new, expected) in [
+        (Operation::Create, None, 60, true),
+        (Operation::Update, Some(49), 60, true),
+        (Operation::Update, Some(60), 61, true),
+        (Operation::Update, Some(60), 60, false),
+        (Operation::Update, Some(60), 55, false),
+        // As the reconciler asks about what is stored.
+        (Operation::Update, None, 60, false),
+    ] {
+        assert_eq!(is_too_deep(operation, old, new), expected, "{operation:?} {old:?} {new}");
     }
 }

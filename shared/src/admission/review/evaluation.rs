@@ -84,7 +84,7 @@ impl Findings {
         request: &Request<'_>,
         context: &Context<'_>,
         patch: Vec<PatchOperation>,
-        mut tolerance: Tolerance,
+        excuses: impl Fn() -> Tolerance,
     ) -> Evaluation {
         let intrusions = self.intrusions;
         let is_intrusion = |rule: &AdmissionRule, field: &FieldPath| {
@@ -102,10 +102,14 @@ impl Findings {
         };
         let (problems, unresolved, needs) = self.problems.into_parts();
         let mut evaluation = Evaluation { patch, taken: self.taken, ..Evaluation::default() };
+        // Looked for only when something would be refused: it is a second examination.
+        let mut tolerance = None;
         for problem in problems {
             match level_of(&problem) {
                 Level::Off => {}
-                Level::Deny if !tolerance.takes(&problem) => evaluation.denials.push(problem),
+                Level::Deny if !tolerance.get_or_insert_with(&excuses).takes(&problem) => {
+                    evaluation.denials.push(problem)
+                }
                 Level::Deny | Level::Warn => evaluation.warnings.push(problem),
             }
         }

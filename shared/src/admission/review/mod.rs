@@ -23,10 +23,10 @@ use super::{
     envelope::Operation,
     lookup::Namespace,
     object::Raw,
-    problem::{Cause, Problems},
+    problem::{Cause, Problem, Problems},
     reference::DELETE_IN_USE_ANNOTATION,
     resync::check_resync,
-    rule::{NAMESPACE_RULES, RULES_ANNOTATION, STATUS_IGNORED},
+    rule::{NAMESPACE_RULES, NESTING, RULES_ANNOTATION, STATUS_IGNORED},
     steering::check_steering,
     tolerance::Tolerance,
 };
@@ -54,16 +54,29 @@ fn evaluate_steering(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>
     if request.stage == Stage::Validate {
         check_steering(&new.steering(request.old), &mut found.problems);
     }
-    found.into_evaluation(request, context, Vec::new(), Tolerance::none())
+    found.into_evaluation(request, context, Vec::new(), Tolerance::none)
 }
 
 fn evaluate_new<K: Kind>(request: &Request<'_>, context: &Context<'_>, new: &Raw<'_>) -> Evaluation {
-    match new.decode::<K>() {
+    let decoded = new.decode::<K>().or_else(|problem| match may_stay(&problem, request, new) {
+        true => new.decode_stored(),
+        false => Err(problem),
+    });
+    match decoded {
         Ok(object) => evaluate_object(request, context, object),
         // The API server checks the schema after this call; it will say the same, and more.
         Err(_) if request.stage == Stage::Mutate => Evaluation::default(),
         Err(problem) => Evaluation { denials: vec![problem], ..Evaluation::default() },
     }
+}
+
+/// Whether the object is stored as deep already. The reconciler re-validates a stored object as an UPDATE without `old`.
+fn may_stay(problem: &Problem, request: &Request<'_>, new: &Raw<'_>) -> bool {
+    let is_stored = match request.old {
+        Some(old) => !new.is_deeper_than(old),
+        None => request.operation == Operation::Update,
+    };
+    problem.rule == &NESTING && is_stored
 }
 
 fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut object: K) -> Evaluation {
@@ -88,11 +101,9 @@ fn evaluate_object<K: Kind>(request: &Request<'_>, context: &Context<'_>, mut ob
         examine(request, context, &object, old.as_ref(), &mut found);
         add_mistakes(&context.lookup.namespace(request.namespace), &mut found.problems);
     }
-    let tolerance = match &old {
-        Some(old) if !found.problems.is_empty() => tolerance(request, context, old, &object),
-        _ => Tolerance::none(),
-    };
-    found.into_evaluation(request, context, patch, tolerance)
+    let excuses =
+        || old.as_ref().map_or_else(Tolerance::none, |old| tolerance(request, context, old, &object));
+    found.into_evaluation(request, context, patch, excuses)
 }
 
 /// Warns whoever writes objects of a part of the namespace's annotation that has no effect.
@@ -120,7 +131,6 @@ fn read_labels<K: Kind>(object: &K) -> impl Iterator<Item = (&String, &String)> 
 }
 
 /// The status that goes with the object: an update leaves it as it is stored, whatever came with the request.
-/// The reconciler re-validates a stored object as an UPDATE without `old`.
 fn stored_status<K: Kind>(request: &Request<'_>, old: Option<&K>) -> Option<K::Status> {
     match (request.operation, old) {
         (_, Some(old)) => old.status().cloned(),
@@ -192,5 +202,5 @@ fn evaluate_deletion<K: Kind>(request: &Request<'_>, context: &Context<'_>, old:
     if let Some(rule) = K::IN_USE {
         check_in_use::<K>(rule, review.referrers(), &mut found.problems);
     }
-    found.into_evaluation(request, context, Vec::new(), Tolerance::none())
+    found.into_evaluation(request, context, Vec::new(), Tolerance::none)
 }

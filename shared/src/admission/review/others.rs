@@ -104,14 +104,16 @@ pub(super) fn check_claim<K: Kind>(
 pub fn check_in_use<K: Kind>(rule: &'static AdmissionRule, users: Seen<Users>, problems: &mut Problems) {
     let field = "metadata.name";
     users.check(problems, field, &[rule], |users, problems| {
-        if !users.is_empty() {
-            let message = format!(
-                "the {} is in use by {users}; delete or change them first, or set the annotation \
-                 {DELETE_IN_USE_ANNOTATION}: \"true\" on it",
-                K::NAME,
-            );
-            problems.add(rule, Cause::Forbidden, field, message);
-        }
+        let what = match users.is_any_known() {
+            Some(false) => return,
+            Some(true) => format!("is in use by {users}; delete or change them first, or"),
+            None => {
+                format!("may be in use by {users}; delete or change some of them, or, once none uses it,")
+            }
+        };
+        let message =
+            format!("the {} {what} set the annotation {DELETE_IN_USE_ANNOTATION}: \"true\" on it", K::NAME);
+        problems.add(rule, Cause::Forbidden, field, message);
     });
 }
 

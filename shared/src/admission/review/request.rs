@@ -6,9 +6,9 @@ use crate::{
     admission::{
         defaults::Defaulted,
         envelope::{Operation, UserInfo},
-        lookup::{Found, Lookup, Query},
+        lookup::{Found, Looked, Lookup, LookupExt, Query},
         object::Raw,
-        reference::{self, Reference, implied_referrers_key, referrers_key},
+        reference::{self, ALLOWED_NAMESPACES_ANNOTATION, Reference, implied_referrers_key, referrers_key},
         rule::Enforcement,
         seen::{Seen, Users},
     },
@@ -81,6 +81,9 @@ pub struct Review<'a, K> {
     pub(super) lookup: &'a dyn Lookup,
 }
 
+/// Among how many objects of a kind that have a key those are looked for that use an object. Of more it can't be told that none does.
+const LOOKED_AT: usize = 1000;
+
 impl<K: Kind> Review<'_, K> {
     /// Asks about other objects. The answer can be read only by [`Seen::check`], which notes what has to be read live.
     pub fn look_up<T>(&self, ask: impl FnOnce(&dyn Lookup) -> T) -> Seen<T> {
@@ -110,30 +113,34 @@ impl<K: Kind> Review<'_, K> {
                 || user.has_key(&implied)
                 || reference::permits(self.object.meta().annotations.as_ref(), user.namespace())
         };
-        self.users(&key, |_, user| permits(user) && !self.is_child(user))
+        // Those of other namespaces that may not are not looked at: anybody can write a name.
+        let everywhere =
+            K::IMPLIED_REFERRERS || annotation(&**self.object, ALLOWED_NAMESPACES_ANNOTATION).is_some();
+        let wanted = |user: &Stored| permits(user) && !self.is_child(user);
+        self.using(|lookup, namespace, limit| {
+            let namespace = if everywhere { namespace } else { self.namespace };
+            first_users::<K>(lookup, Query::alive("", namespace, &key), limit, &wanted)
+        })
     }
 
     /// The objects, of any kind of the group, that have an index key and, as far as `uses` can see, use the object
     /// under review.
     pub fn users(&self, key: &str, uses: impl Fn(&dyn Lookup, &Stored) -> bool) -> Seen<Users> {
-        let group = K::group(&());
-        let kinds: Vec<_> = KINDS.iter().filter(|kind| (kind.group)() == group).collect();
         let wanted = |user: &Stored| uses(self.lookup, user);
         self.using(|lookup, namespace, limit| {
-            let queries = kinds.iter().map(|kind| Query::alive(kind.name, namespace, key));
-            queries.flat_map(|query| lookup.first(query, limit, &wanted).objects).collect()
+            first_users::<K>(lookup, Query::alive("", namespace, key), limit, &wanted)
         })
     }
 
     /// The objects of which `first` finds the first few in a namespace, or in all when it is empty.
-    pub fn using(&self, first: impl Fn(&dyn Lookup, &str, usize) -> Vec<Stored>) -> Seen<Users> {
+    pub fn using(&self, first: impl Fn(&dyn Lookup, &str, usize) -> Looked) -> Seen<Users> {
         let seen = self
             .look_up(|lookup| Users::of(self.namespace, |namespace, limit| first(lookup, namespace, limit)));
         seen.by_name()
     }
 
     /// True when `other` was made for the object under review: that is its owner.
-    fn is_child(&self, other: &Stored) -> bool {
+    pub fn is_child(&self, other: &Stored) -> bool {
         let uid = self.object.meta().uid.as_deref();
         let mut owners = other.meta().owner_references.iter().flatten();
         owners.any(|owner| uid == Some(&*owner.uid))
@@ -156,6 +163,19 @@ impl<K: Kind> Review<'_, K> {
             && other.namespace() == self.namespace
             && self.object.meta().name.as_deref() == Some(other.name())
     }
+}
+
+/// The first objects that are `wanted`, of each kind of the group of `K`, that the query finds.
+fn first_users<K: Kind>(
+    lookup: &dyn Lookup,
+    query: Query<'_>,
+    limit: usize,
+    wanted: &dyn Fn(&Stored) -> bool,
+) -> Looked {
+    let group = K::group(&());
+    let kinds = KINDS.iter().filter(|kind| (kind.group)() == group);
+    let queries = kinds.map(|kind| Query { kind: kind.name, ..query });
+    queries.map(|query| lookup.first_among(query, LOOKED_AT, limit, wanted)).collect()
 }
 
 /// What objects are ordered by: the smaller is older. What was never stored has none.

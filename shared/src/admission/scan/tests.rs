@@ -46,3 +46,17 @@ fn a_scalar_is_a_number_or_one_of_three_words() {
         assert_eq!(scalar(text.as_bytes()), length, "{text}");
     }
 }
+
+#[test]
+fn depth_is_counted_by_brackets_outside_of_strings() {
+    for depth in [1, 48, 49, 50, 51, 64, 65, 200] {
+        let nested = "[".repeat(depth) + &"]".repeat(depth);
+        for pad in 0..200 {
+            let text = format!(r#"{{"{}":[[],{{}}],"b":{nested},"c":[]}}"#, "[".repeat(pad));
+            assert_eq!(is_deeper(text.as_bytes(), 50), depth > 49, "{text}");
+            assert_eq!(super::depth(text.as_bytes(), 50), 50_u32.max(depth as u32 + 1), "{text}");
+        }
+    }
+    let wide = format!("[{}]", [r#"{"a":[1]}"#; 1000].join(","));
+    assert!(is_deeper(wide.as_bytes(), 2) && !is_deeper(wide.as_bytes(), 3));
+}

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// The names of containers and Services that Concierge makes itself.
-const OWN_NAMES: [&str; 4] = ["web", "app", "git-clone", "git-scripts"];
+const OWN_NAMES: [&str; 5] = ["web", "app", "git-clone", "git-checkout", "git-scripts"];
 /// The names of volumes that Concierge makes itself.
-const OWN_VOLUMES: [&str; 1] = ["git-scripts"];
+const OWN_VOLUMES: [&str; 3] = ["git-scripts", "git-source", "git-token"];
 
 pub(super) fn check_image(image: Option<&str>, at: &FieldPath, problems: &mut Problems) {
     let Some(text) = image else { return };
@@ -131,7 +131,9 @@ fn check_mounts_of(
         } else if !seen.insert(mount.mount_path.trim_end_matches('/')) {
             problems.add(&MOUNTS, Cause::Duplicate, path, "is mounted twice; remove one");
         }
-        if volumes.is_some_and(|volumes| !volumes.contains(mount.name.as_str())) {
+        if OWN_VOLUMES.contains(&mount.name.as_str())
+            || volumes.is_some_and(|volumes| !volumes.contains(mount.name.as_str()))
+        {
             let message = "names none of the volumes; add it to volumes, or correct the name";
             problems.add(&MOUNTS, Cause::NotFound, field.clone().field("name"), message);
         }
@@ -159,6 +161,15 @@ pub(super) fn check_claim(claim: Option<&VolumeClaim>, at: &FieldPath, problems:
         let message =
             "is required, and each is one of ReadWriteOnce, ReadWriteOncePod, ReadWriteMany and ReadOnlyMany";
         problems.add(&STORAGE, Cause::Required, at.clone().field("accessModes"), message);
+    }
+    let of_the_cluster = [
+        ("volumeName", claim.volume_name.as_deref().is_some_and(|name| !name.is_empty())),
+        ("selector", claim.selector.is_some()),
+        ("storageClassName", claim.storage_class_name.as_deref() == Some("")),
+    ];
+    for (field, _) in of_the_cluster.into_iter().filter(|(_, given)| *given) {
+        let message = "chooses among volumes that are there, which may hold what is another's or a node's; remove it, and a new one is made";
+        problems.add(&STORAGE, Cause::Forbidden, at.clone().field(field), message);
     }
 }
 

@@ -72,9 +72,9 @@ fn check_ttl(text: &str, most_days: i64, problems: &mut Problems) {
 }
 
 impl EnvironmentSpec {
-    /// How long the environment lives; for ever when `None`.
+    /// How long the environment lives; for ever when `None`. One that admission would have refused for its shortness ends nothing.
     pub fn lifetime(&self) -> Option<Duration> {
-        parse_ttl(self.ttl.as_deref()?)
+        parse_ttl(self.ttl.as_deref()?).filter(|ttl| *ttl >= SHORTEST)
     }
 }
 

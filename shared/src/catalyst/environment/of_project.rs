@@ -15,8 +15,9 @@ use crate::{
         review::Review,
     },
     catalyst::{
+        bounds::{ALL_CONTAINERS, Amounts},
         config::EnvironmentConfig,
-        project::{Project, source_key, template_key},
+        project::{Project, Quota, source_key, template_key},
         quantity,
         sum::{Most, most_of},
         template::Template,
@@ -88,13 +89,9 @@ fn find(
     }
 }
 
-fn template_of<'a>(environment: &Environment, project: &'a Project) -> Option<&'a Template> {
-    project.spec.templates.as_ref()?.get(&environment.spec.kind)
-}
-
 fn check_template(environment: &Environment, project: &Project, problems: &mut Problems) {
     let spec = &environment.spec;
-    let template = template_of(environment, project);
+    let template = spec.template(&project.spec);
     let mode = DeploymentMode::of(spec, template);
     let name = environment.metadata.name.as_deref().unwrap_or_default();
     if mode == DeploymentMode::Helm && name.len() > LONGEST_RELEASE {
@@ -170,15 +167,24 @@ fn check_sources(environment: &Environment, project: &Project, problems: &mut Pr
 }
 
 fn check_quota(environment: &Environment, project: &Project, problems: &mut Problems) {
-    let resources = project.spec.resources.as_ref();
-    let Some(quota) = resources.and_then(|resources| resources.default_quota.as_ref()) else { return };
-    let template = template_of(environment, project).and_then(|template| template.config.as_ref());
+    let template = environment.spec.template(&project.spec);
+    // The others' containers are not those of the configuration.
+    let mode = DeploymentMode::of(&environment.spec, template);
+    if !matches!(mode, DeploymentMode::Development | DeploymentMode::Production) {
+        return;
+    }
+    let template = template.and_then(|template| template.config.as_ref());
     let Most { cpu, memory } = most_of(environment.spec.config.as_ref(), template);
-    for (name, asked, allowed) in [("CPUs", cpu, &quota.cpu), ("memory", memory, &quota.memory)] {
-        let Some(text) = allowed else { continue };
-        if quantity::nanos(text).is_some_and(|allowed| asked > allowed) {
+    let quota = project.spec.resources.as_ref().and_then(|resources| resources.default_quota.as_ref());
+    let of = |get: fn(&Quota) -> Option<&String>| quota.and_then(get).map(String::as_str);
+    let Amounts { cpu: usual_cpu, memory: usual_memory } = ALL_CONTAINERS;
+    for (name, asked, allowed) in [
+        ("CPUs", cpu, of(|quota| quota.cpu.as_ref()).unwrap_or(usual_cpu)),
+        ("memory", memory, of(|quota| quota.memory.as_ref()).unwrap_or(usual_memory)),
+    ] {
+        if quantity::nanos(allowed).is_some_and(|allowed| asked > allowed) {
             let message = format!(
-                "lets the containers use more {name} together than the Project's defaultQuota of {text}; lower their resources, or raise the quota"
+                "lets the containers use more {name} together than the quota of {allowed}; lower their resources, or raise resources.defaultQuota in the Project"
             );
             problems.add(&QUOTA, Cause::TooMany, "spec.config", message);
         }

@@ -1,6 +1,6 @@
 //! The namespace in which an environment runs, and its host.
 
-use super::{Environment, HOST, HOST_UNIQUE, TARGET_FREE, TARGET_NAME, TARGET_UNIQUE};
+use super::{Environment, HOST, HOST_FREE, HOST_UNIQUE, TARGET_FREE, TARGET_NAME, TARGET_UNIQUE};
 use crate::{
     admission::{
         claim::Claim,
@@ -8,7 +8,7 @@ use crate::{
         problem::{Cause, Problems},
         review::Review,
     },
-    catalyst::hierarchy::{ENVIRONMENT_LABEL, TEAM_LABEL, is_reserved},
+    catalyst::hierarchy::{ENVIRONMENT_LABEL, Hierarchy, TEAM_LABEL, is_reserved},
     common::names::is_namespace,
     field::at,
 };
@@ -19,13 +19,14 @@ pub(super) fn check(review: &Review<'_, Environment>, problems: &mut Problems) {
         problems.add(&HOST, Cause::Invalid, "spec.host", message);
     }
     let Some(hierarchy) = review.object.hierarchy() else { return };
+    check_host(review, &hierarchy, problems);
     let field = at("metadata.labels").key(ENVIRONMENT_LABEL);
     let Some(target) = hierarchy.target_namespace() else {
         let message =
             "makes, with team and project, no name of a namespace; use small letters, digits and '-'";
         return problems.add(&TARGET_NAME, Cause::Invalid, field, message);
     };
-    if is_reserved(&target, &review.settings.catalyst.reserved_namespaces) || target == review.namespace {
+    if is_reserved(&target, &review.settings.catalyst) || target == review.namespace {
         let message = format!(
             "makes, with team and project, the namespace {target}, which is not for environments; rename one of them"
         );
@@ -43,6 +44,22 @@ pub(super) fn check(review: &Review<'_, Environment>, problems: &mut Problems) {
             problems.add(&TARGET_FREE, Cause::Duplicate, field, message);
         }
     });
+}
+
+/// Neither by its first part nor as a whole.
+fn check_host(review: &Review<'_, Environment>, hierarchy: &Hierarchy<'_>, problems: &mut Problems) {
+    let Some(host) = review.object.spec.host.clone().or_else(|| hierarchy.target_namespace()) else { return };
+    let settings = &review.settings.catalyst;
+    let whole = format!("{host}.{}", settings.preview_domain);
+    let is_it = |reserved: &String| {
+        let reserved = reserved.trim().trim_end_matches('.');
+        reserved.eq_ignore_ascii_case(&host) || reserved.eq_ignore_ascii_case(&whole)
+    };
+    if settings.reserved_hosts.iter().any(is_it) {
+        let message =
+            format!("{host:?} is reserved by an operator (rules.catalyst.reservedHosts); set another host");
+        problems.add(&HOST_FREE, Cause::Forbidden, "spec.host", message);
+    }
 }
 
 const NAMESPACE_TAKEN: &str = "another Environment has the same namespace, since its team, project and environment make the same name; rename one of them";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{INTERNAL, Project, REPOSITORY_URL, SAME_REPOSITORY, SOURCE_NAME, SOURCES};
 use crate::{
     admission::{
-        lookup::{Lookup, Query},
+        lookup::{Lookup, LookupExt, Query},
         problem::{Cause, Problems},
         review::Review,
     },
@@ -94,6 +94,9 @@ fn check_repository(review: &Review<'_, Project>, url: &str, field: FieldPath, p
     }
 }
 
+/// How many Projects of a repository are looked at. More are stored by whoever does not mind the warning.
+const LOOKED_AT: usize = 50;
+
 pub(super) fn check_same_repository(review: &Review<'_, Project>, problems: &mut Problems) {
     for (nth, repository) in repositories(review.object) {
         let key = repository_key(review.namespace, &repository);
@@ -101,7 +104,8 @@ pub(super) fn check_same_repository(review: &Review<'_, Project>, problems: &mut
         let is_other = |other: &Stored| !review.is_self(other) && review.gives_way(other.meta(), keeps);
         let others = review
             .look_up(|lookup: &dyn Lookup| {
-                lookup.first(Query::all(Project::NAME, review.namespace, &key), 1, &is_other).objects
+                let query = Query::all(Project::NAME, review.namespace, &key);
+                lookup.first_among(query, LOOKED_AT, 1, &is_other).found
             })
             .by_name();
         let field = at("spec.sources").index(nth).field("repositoryUrl");

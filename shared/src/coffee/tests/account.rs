@@ -96,6 +96,14 @@ fn the_account_of_the_whole_cluster_is_protected_from_all_namespaces_that_fall_b
     assert_eq!(delete(std::slice::from_ref(&office)), 1);
     assert_eq!(delete(&[profile()]), 1);
     assert_eq!(delete(&[office, in_namespace("office", account("dev"))]), 0);
+    let crowd = (0..600).map(|number| {
+        let mut one = in_namespace("office", profile());
+        one["metadata"]["name"] = json!(format!("one-{number}"));
+        one
+    });
+    let served: Vec<_> = crowd.chain([in_namespace("office", account("dev"))]).collect();
+    assert_eq!(delete(&served), 0, "however many have another");
+    assert_eq!(delete(&[served, vec![in_namespace("pub", profile())]].concat()), 1);
 }
 
 /// Whatever another namespace has: who may not refer to its account is told the same.

@@ -2,10 +2,10 @@
 
 use super::*;
 
-#[test]
-fn objects_of_before_are_read_whole() {
+/// Kinds, each with a spec and a status.
+fn stored() -> [(&'static str, Value, Value); 8] {
     let reference = json!({"name": "x", "namespace": "bar"});
-    let stored = [
+    [
         (
             "CoffeeProfile",
             profile()["spec"].clone(),
@@ -51,8 +51,12 @@ fn objects_of_before_are_read_whole() {
             json!({"name": "a", "redirectUri": "http://a"}),
             json!({"phase": "Active", "appId": "cli_1", "secretRef": {"name": "a-credentials", "namespace": "bar"}}),
         ),
-    ];
-    for (kind, spec, status) in stored {
+    ]
+}
+
+#[test]
+fn objects_of_before_are_read_whole() {
+    for (kind, spec, status) in stored() {
         let old = with_status(object(kind, "old", spec), status.clone());
         let info = by_name(kind).unwrap();
         (info.store)(old.clone()).unwrap_or_else(|error| panic!("{kind}: {error}"));

@@ -10,12 +10,12 @@ use validator::Validate;
 use super::{CREDENTIALS, NEEDS, POLICIES, SCRUBBING, SECRET, checks};
 use crate::{
     admission::problem::{Cause, Problems},
-    common::{SecretKeyRef, any::any_map, names::is_name, secret::is_secret},
+    common::{SecretKeyRef, any::any_map, names::is_name},
     field::{FieldPath, at},
     orasi::{
         AuthenticationMethod,
         block::block,
-        credentials::{check_text, refuse_inline},
+        credentials::{IN_THE_CLEAR, is_credential, refuse_inline},
         processing::pattern,
     },
 };
@@ -230,13 +230,9 @@ fn check_policy(policy: &AuthorizationPolicy, field: FieldPath, problems: &mut P
         }
     }
     for (name, value) in policy.conditions.iter().flatten() {
-        let field = field.clone().field("conditions").key(name);
-        let text = value.as_str().unwrap_or_default();
-        if is_secret(name, text) {
-            let message = "looks as if it held a secret in the clear; remove it";
-            problems.add(&CREDENTIALS, Cause::Forbidden, field, message);
-        } else {
-            check_text(field, text, &CREDENTIALS, problems);
+        if is_credential(name, value) {
+            let field = field.clone().field("conditions").key(name);
+            problems.add(&CREDENTIALS, Cause::Forbidden, field, IN_THE_CLEAR);
         }
     }
 }

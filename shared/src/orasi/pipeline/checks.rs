@@ -7,10 +7,11 @@ use super::{
 };
 use crate::{
     admission::{
-        lookup::{Lookup, Query},
+        lookup::{Looked, Lookup, LookupExt, Query},
         problem::{Cause, Problems},
         review::{Review, check_in_use},
     },
+    common::text::prints,
     index::Stored,
     kind::Kind,
     orasi::{Configuration, Connector, ConnectorType, Storage, StorageType},
@@ -24,7 +25,7 @@ pub(super) fn check(review: &Review<'_, Pipeline>, problems: &mut Problems) {
     spec.connector_ref.check("spec.connectorRef", &CONNECTOR_EXISTS, problems);
     spec.storage_ref.check("spec.storageRef", &STORAGE_EXISTS, problems);
     let table = &spec.table;
-    if table.trim() != table || table.contains(char::is_control) || table.contains(['/', '\\']) {
+    if table.trim() != table || !prints(table) || table.contains(['/', '\\']) {
         let message = "is no table's name; remove '/', white space around it and what does not print";
         problems.add(&TABLE, Cause::Invalid, "spec.table", message);
     }
@@ -72,14 +73,23 @@ fn fits(connector: ConnectorType, storage: StorageType) -> bool {
     of == storage
 }
 
+/// How many Configurations are looked at that want a label of the Pipeline.
+const LOOKED_AT: usize = 500;
+
 /// Adds a problem when Configurations take the Pipeline.
 pub(super) fn check_taken(review: &Review<'_, Pipeline>, problems: &mut Problems) {
     let keys = keys_of_labels(review.namespace, review.object.metadata.labels.as_ref());
     let meta = &review.object.metadata;
     let selects = |user: &Stored| user.get::<Configuration>().is_some_and(|one| one.selects(meta));
     let users = review.using(|lookup: &dyn Lookup, _, limit| {
-        let queries = keys.iter().map(|key| Query::alive(Configuration::NAME, review.namespace, key));
-        queries.flat_map(|query| lookup.first(query, limit, &selects).objects).take(limit).collect()
+        let mut looked = Looked::default();
+        for query in keys.iter().map(|key| Query::alive(Configuration::NAME, review.namespace, key)) {
+            let among = LOOKED_AT - looked.count;
+            if looked.found.len() < limit {
+                looked.extend([lookup.first_among(query, among, limit - looked.found.len(), &selects)]);
+            }
+        }
+        looked
     });
     check_in_use::<Pipeline>(&IN_USE, users, problems);
 }

@@ -11,9 +11,11 @@ use super::{
 };
 use crate::{
     admission::problem::{Cause, Problems},
-    common::secret::is_secret,
     field::{FieldPath, at},
-    orasi::{credentials::check_text, endpoint},
+    orasi::{
+        credentials::{IN_THE_CLEAR, is_credential},
+        endpoint,
+    },
 };
 
 /// The parameters that are regular expressions.
@@ -109,16 +111,9 @@ fn check_parameters(
     }
 }
 
-/// Adds a problem when a value, or one of a list, is a secret by its name or its looks.
 fn check_secret(name: &str, value: &Value, field: &FieldPath, problems: &mut Problems) {
-    let one = std::slice::from_ref(value);
-    let texts = value.as_array().map_or(one, Vec::as_slice).iter().filter_map(Value::as_str);
-    for text in texts {
-        if is_secret(name, text) {
-            let message = "looks as if it held a secret in the clear; remove it";
-            return problems.add(&CREDENTIALS, Cause::Forbidden, field.clone(), message);
-        }
-        check_text(field.clone(), text, &CREDENTIALS, problems);
+    if is_credential(name, value) {
+        problems.add(&CREDENTIALS, Cause::Forbidden, field.clone(), IN_THE_CLEAR);
     }
 }
 

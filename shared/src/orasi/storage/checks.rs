@@ -2,17 +2,22 @@
 
 use super::{
     AUTHENTICATION, BUCKET, COLUMNS, COLUMNS_IMMUTABLE, CREDENTIALS, DeltaLake, ENDPOINT, ENDPOINT_PLAIN,
-    FORMAT_VERSION_GROWS, Hudi, Iceberg, Location, NAME, OPTIONS, OVERLAP, PARTITIONING, PATH,
+    FORMAT_VERSION_GROWS, Hudi, IN_USE, Iceberg, Location, NAME, OPTIONS, OVERLAP, PARTITIONING, PATH,
     PLACE_IMMUTABLE, REGION, S3Place, Snowflake, Storage, StorageSpec, StorageType, TYPE_IMMUTABLE, UNION,
     inside_key, place_key,
 };
 use crate::{
     admission::{
-        lookup::{Lookup, Query},
+        lookup::{Looked, Lookup, LookupExt, Query},
         problem::{Cause, Problems},
+        reference::DELETE_IN_USE_ANNOTATION,
         review::Review,
+        seen::{Seen, Users},
     },
-    common::url::{is_in_cluster, is_loopback},
+    common::{
+        text::prints,
+        url::{is_in_cluster, is_loopback},
+    },
     field::at,
     index::Stored,
     kind::Kind,
@@ -117,8 +122,8 @@ fn check_snowflake(snowflake: &Snowflake, problems: &mut Problems) {
         ("spec.snowflake.warehouse", snowflake.warehouse.as_ref()),
         ("spec.snowflake.role", snowflake.role.as_ref()),
     ] {
-        if name.is_some_and(|name| name.trim() != name || name.contains(char::is_control)) {
-            let message = "has spaces around it or control characters in it; remove them";
+        if name.is_some_and(|name| name.trim() != name || !prints(name)) {
+            let message = "has spaces around it or characters that do not print in it; remove them";
             problems.add(&NAME, Cause::Invalid, field, message);
         }
     }
@@ -182,7 +187,7 @@ fn check_s3_endpoint(place: &S3Place<'_>, endpoint: &str, problems: &mut Problem
     }
 }
 
-/// How many Storages around a place are looked at.
+/// How many Storages around a place are looked at, for each place around it.
 const LOOKED_AT: usize = 50;
 
 /// What lies inside of another's place would be mixed with what is there. Nothing reserves a whole path, so this is no more than a look:
@@ -190,10 +195,15 @@ const LOOKED_AT: usize = 50;
 pub(super) fn check_overlap(review: &Review<'_, Storage>, problems: &mut Problems) {
     let Some(place) = review.object.place() else { return };
     let keeps = review.old.is_none_or(|old| old.place().as_ref() == Some(&place));
+    // What nobody there may use keeps no other namespace from its own.
+    let counts = |other: &Stored| {
+        other.namespace() == review.namespace || !other.get::<Storage>().is_some_and(|one| one.is_refused())
+    };
     let others = review.using(|lookup, namespace, limit| {
-        others(lookup, namespace, &place, limit.min(LOOKED_AT), &|other| {
-            !review.is_self(other) && review.gives_way(other.meta(), keeps)
-        })
+        let found = others(lookup, namespace, &place, limit, &|other| {
+            !review.is_self(other) && review.gives_way(other.meta(), keeps) && counts(other)
+        });
+        Looked { found, ..Looked::default() }
     });
     let field = review.object.spec.place_field();
     others.check(problems, field, &[&OVERLAP], |others, problems| {
@@ -220,7 +230,8 @@ fn others(
     for key in keys {
         let more = limit.saturating_sub(found.len());
         if more > 0 {
-            found.extend(lookup.first(Query::alive(Storage::NAME, namespace, &key), more, wanted).objects);
+            let query = Query::alive(Storage::NAME, namespace, &key);
+            found.extend(lookup.first_among(query, LOOKED_AT, more, wanted).found);
         }
     }
     found
@@ -252,9 +263,37 @@ pub(super) fn check_change(review: &Review<'_, Storage>, old: &Storage, problems
     }
 }
 
+/// The Documents that are still in it, and name another by now.
+fn left(review: &Review<'_, Storage>) -> Seen<Users> {
+    review.users(&review.object.left_key(), |_, user| review.object.permits(user))
+}
+
+/// What Documents have put there can be removed through the Storage alone.
+pub(super) fn check_left(review: &Review<'_, Storage>, problems: &mut Problems) {
+    let field = "metadata.name";
+    left(review).check(problems, field, &[&IN_USE], |users, problems| {
+        if !users.is_empty() {
+            let message = format!(
+                "has objects of Documents in it that name another Storage by now, or none: {users}; wait until they have moved \
+                 (their condition Ready says what keeps them), or set the annotation {DELETE_IN_USE_ANNOTATION}: \"true\" on it, \
+                 which leaves the objects there"
+            );
+            problems.add(&IN_USE, Cause::Forbidden, field, message);
+        }
+    });
+}
+
 /// What is in a place does not follow to another one.
 fn check_moved(review: &Review<'_, Storage>, problems: &mut Problems) {
     let field = review.object.spec.place_field();
+    left(review).check(problems, field, &[&PLACE_IMMUTABLE], |users, problems| {
+        if !users.is_empty() {
+            let message = format!(
+                "is immutable while there are objects of Documents: {users}; wait until they have moved"
+            );
+            problems.add(&PLACE_IMMUTABLE, Cause::Forbidden, field, message);
+        }
+    });
     review.referrers().check(problems, field, &[&PLACE_IMMUTABLE], |users, problems| {
         if !users.is_empty() {
             let message =

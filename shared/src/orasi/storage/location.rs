@@ -57,13 +57,19 @@ impl Location {
     }
 }
 
+impl S3Place<'_> {
+    /// The service that it is at, the same for every way to write its address; `None` when that says nothing that can be compared.
+    pub fn service(&self) -> Option<String> {
+        match self.endpoint {
+            None if self.region.starts_with("cn-") => Some(AWS_CHINA.to_owned()),
+            None => Some(AWS.to_owned()),
+            Some(endpoint) => service_of(endpoint),
+        }
+    }
+}
+
 fn of_s3(place: &S3Place<'_>) -> Option<Location> {
-    let service = match place.endpoint {
-        None if place.region.starts_with("cn-") => AWS_CHINA.to_owned(),
-        None => AWS.to_owned(),
-        Some(endpoint) => service_of(endpoint)?,
-    };
-    let service = format!("s3:{service}/{}", place.bucket);
+    let service = format!("s3:{}/{}", place.service()?, place.bucket);
     Some(Location { service, parts: parts(place.prefix).ok()? })
 }
 

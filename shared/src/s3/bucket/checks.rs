@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     AUTO_MANAGE, BKT_19, Bucket, BucketSpec, EMPTY, EMPTY_ANNOTATION, ENC_03, ENC_05, FORCE_DELETE,
-    MFA_VERSIONING, PAB_02, REGION, SAME_ENDPOINT, TAG_01, TAG_02, TAG_03, TAG_05, VER_01, VER_03, children,
+    MFA_VERSIONING, PAB_02, REGION, SAME_ENDPOINT, TAG_01, TAG_02, TAG_03, TAG_05, VER_01, VER_03,
+    at_service_key, children,
     lifecycle::{self, LC_16, LC_17},
-    name, named_key,
+    name, new_key,
     parts::Tagging,
 };
 use crate::{
@@ -126,7 +127,7 @@ pub(super) fn check_at_provider(review: &Review<'_, Bucket>, problems: &mut Prob
     });
 }
 
-/// How many Buckets of one name are looked at. Each is at another Provider.
+/// How many Buckets of one name are looked at: of those at the same service, and of the new ones.
 const LOOKED_AT: usize = 50;
 
 /// Names are the provider's, however many Providers lead to it. Of two that are there all the same, the one that has its bucket keeps
@@ -140,14 +141,17 @@ pub(super) fn check_same_endpoint(review: &Review<'_, Bucket>, problems: &mut Pr
     let others = review.look_up(|lookup| {
         let own =
             provider_of(lookup, bucket).and_then(|provider| endpoint::service(&provider.spec.endpoint))?;
-        let goes_first = |other: &&Arc<Bucket>| match (has, other.is_recorded()) {
+        let goes_first = |other: &Arc<Bucket>| match (has, other.is_recorded()) {
             (true, false) => false,
             (false, true) => true,
             _ => review.gives_way(&other.metadata, keeps),
         };
-        let same = lookup.first_as::<Bucket>("", &named_key(&bucket.spec.name), LOOKED_AT);
-        let elsewhere = same.iter().filter(|other| other.provider_key() != bucket.provider_key());
-        Some(elsewhere.filter(goes_first).any(|other| is_at(lookup, other, &own)))
+        let named = |key: String| lookup.first_as::<Bucket>("", &key, LOOKED_AT);
+        let mut same = named(at_service_key(&own, &bucket.spec.name));
+        let new = named(new_key(&bucket.spec.name)).into_iter();
+        same.extend(new.filter(|other| is_at(lookup, other, &own)));
+        let mut elsewhere = same.iter().filter(|other| other.provider_key() != bucket.provider_key());
+        Some(elsewhere.any(goes_first))
     });
     others.check(problems, "spec.name", &[&SAME_ENDPOINT], |others, problems| {
         if others == Some(true) {

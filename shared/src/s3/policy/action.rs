@@ -119,6 +119,9 @@ fn check_unknown(
 }
 
 fn check_covered(lint: &mut Lint<'_>, patterns: &[(&Item, Pattern)]) {
+    if !lint.may_compare(patterns.len()) {
+        return;
+    }
     for (index, (item, pattern)) in patterns.iter().enumerate() {
         let mut others = patterns.iter().enumerate();
         let wider = others.find(|(at, (_, other))| {
@@ -138,11 +141,12 @@ fn check_types(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&Item, P
     if statement.resources.negated || targets.contains(&Target::Unclear) {
         return;
     }
+    let has = |wanted: &[Target]| targets.iter().any(|target| wanted.contains(target));
+    let reaches_object = has(&[Target::Object, Target::Both, Target::Elsewhere]);
+    let reaches_bucket = has(&[Target::Bucket, Target::Both]);
     let reaches = |about: About| match about {
-        About::Object => {
-            targets.iter().any(|target| matches!(target, Target::Object | Target::Both | Target::Elsewhere))
-        }
-        About::Bucket => targets.iter().any(|target| matches!(target, Target::Bucket | Target::Both)),
+        About::Object => reaches_object,
+        About::Bucket => reaches_bucket,
         About::Account | About::Other => true,
     };
     let (mut objects, mut buckets, mut others) = (false, false, false);

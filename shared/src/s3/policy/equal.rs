@@ -1,6 +1,12 @@
 //! Whether two documents say the same. Providers rewrite what they are given: order, lists of one, spelling.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use ipnet::IpNet;
+use jiff::Timestamp;
 
 use super::{
     compare::{Range, date},
@@ -10,20 +16,31 @@ use super::{
 
 /// A statement without what does not matter: order, repetition, spelling, its Sid.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Normal {
+pub(super) struct Normal<'a> {
     allows: bool,
-    principals: Option<(bool, BTreeSet<(String, String)>)>,
-    actions: (bool, BTreeSet<String>),
-    resources: (bool, BTreeSet<String>),
-    conditions: BTreeMap<(String, String), BTreeSet<String>>,
+    principals: Option<(bool, Vec<(&'a str, &'a str)>)>,
+    actions: (bool, Vec<Cow<'a, str>>),
+    resources: (bool, Vec<Cow<'a, str>>),
+    conditions: BTreeMap<(&'a str, String), Vec<Value<'a>>>,
+}
+
+/// The value of a condition, however it is written.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    Time(Timestamp),
+    Range(IpNet),
 }
 
 /// Whether two policies say the same.
 pub fn equal(a: &Policy, b: &Policy) -> bool {
-    let normal = |policy: &Policy| policy.statements.iter().map(normal_statement).collect::<BTreeSet<_>>();
     // The language matters only to variables.
     let same_language = a.version == b.version || !(has_variables(a) || has_variables(b));
     same_language && normal(a) == normal(b)
+}
+
+fn normal(policy: &Policy) -> BTreeSet<Normal<'_>> {
+    policy.statements.iter().map(normal_statement).collect()
 }
 
 fn has_variables(policy: &Policy) -> bool {
@@ -33,16 +50,14 @@ fn has_variables(policy: &Policy) -> bool {
     })
 }
 
-pub(super) fn normal_statement(statement: &Statement) -> Normal {
+pub(super) fn normal_statement(statement: &Statement) -> Normal<'_> {
     let principals = statement.principals.as_ref().map(|principals| {
-        (
-            principals.negated,
-            principals.items.iter().map(|(key, item)| (key.clone(), principal(&item.text))).collect(),
-        )
+        let all = principals.items.iter().map(|(key, item)| (key.as_str(), principal(&item.text)));
+        (principals.negated, set(all.collect()))
     });
-    let mut conditions = BTreeMap::<_, BTreeSet<_>>::new();
+    let mut conditions = BTreeMap::<_, Vec<_>>::new();
     for condition in &statement.conditions {
-        let key = (condition.operator.text.clone(), condition.key.text.to_lowercase());
+        let key = (condition.operator.text.as_str(), condition.key.text.to_lowercase());
         let operator = Operator::of(&condition.operator.text);
         let values = condition.values.iter().map(|item| value(operator, &item.text));
         conditions.entry(key).or_default().extend(values);
@@ -50,30 +65,37 @@ pub(super) fn normal_statement(statement: &Statement) -> Normal {
     Normal {
         allows: statement.effect == Effect::Allow,
         principals,
-        actions: set(&statement.actions, str::to_ascii_lowercase),
-        resources: set(&statement.resources, str::to_owned),
-        conditions,
+        actions: texts(&statement.actions, |text| Cow::Owned(text.to_ascii_lowercase())),
+        resources: texts(&statement.resources, Cow::Borrowed),
+        conditions: conditions.into_iter().map(|(key, values)| (key, set(values))).collect(),
     }
 }
 
-fn set(items: &Items, normal: impl Fn(&str) -> String) -> (bool, BTreeSet<String>) {
-    (items.negated, items.items.iter().map(|item| normal(&item.text)).collect())
+fn texts<'a>(items: &'a Items, normal: impl Fn(&'a str) -> Cow<'a, str>) -> (bool, Vec<Cow<'a, str>>) {
+    (items.negated, set(items.items.iter().map(|item| normal(&item.text)).collect()))
+}
+
+fn set<T: Ord>(mut all: Vec<T>) -> Vec<T> {
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// An account id and the ARN of its root are the same.
-fn principal(text: &str) -> String {
+pub(super) fn principal(text: &str) -> &str {
     let account = text.strip_suffix(":root").and_then(|arn| arn.rsplit(':').next());
-    account.unwrap_or(text).to_owned()
+    account.unwrap_or(text)
 }
 
-fn value(operator: Option<Operator>, text: &str) -> String {
+fn value(operator: Option<Operator>, text: &str) -> Value<'_> {
+    let owned = |text: String| Value::Text(Cow::Owned(text));
     let normal = match operator.map(|operator| operator.comparison) {
-        Some(Comparison::Bool | Comparison::Null) => Some(text.to_ascii_lowercase()),
-        Some(Comparison::Numeric(_)) => text.parse::<f64>().ok().map(|number| number.to_string()),
-        Some(Comparison::Date(_)) => date(text).map(|time| time.to_string()),
-        Some(Comparison::Ip { .. }) => Range::of(text).map(|range| range.exact().to_string()),
-        Some(Comparison::Text { ignore_case: true, .. }) => Some(text.to_lowercase()),
+        Some(Comparison::Bool | Comparison::Null) => Some(owned(text.to_ascii_lowercase())),
+        Some(Comparison::Numeric(_)) => text.parse::<f64>().ok().map(|number| owned(number.to_string())),
+        Some(Comparison::Date(_)) => date(text).map(Value::Time),
+        Some(Comparison::Ip { .. }) => Range::of(text).map(|range| Value::Range(range.exact())),
+        Some(Comparison::Text { ignore_case: true, .. }) => Some(owned(text.to_lowercase())),
         _ => None,
     };
-    normal.unwrap_or_else(|| text.to_owned())
+    normal.unwrap_or(Value::Text(Cow::Borrowed(text)))
 }

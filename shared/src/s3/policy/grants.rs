@@ -61,14 +61,15 @@ fn check_permissions(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&I
         .items
         .iter()
         .any(|(key, item)| key == "AWS" && own.is_some_and(|own| !item.text.contains(own)));
-    for (item, pattern) in patterns {
+    let is_public = is_statement_public(statement);
+    for (item, pattern) in patterns.iter().filter(|_| is_public || is_foreign) {
         let actions = pattern.s3_actions();
         let is_among = |name: &&&str| actions.iter().any(|action| action.name == **name);
         let Some(action) = PERMISSIONS.iter().find(is_among) else { continue };
-        if is_statement_public(statement) {
+        if is_public {
             let message = format!("lets everybody call s3:{action}; name who may");
             lint.add(&ACT_14_PUBLIC, item.span.clone(), message);
-        } else if is_foreign {
+        } else {
             let message = format!("lets another account call s3:{action}; leave it to your own");
             lint.add(&ACT_14, item.span.clone(), message);
         }
@@ -78,13 +79,14 @@ fn check_permissions(lint: &mut Lint<'_>, statement: &Statement, patterns: &[(&I
 /// Who may rewrite the policy, the ACL or the lifecycle can read or delete the objects sooner or later.
 fn check_reach(lint: &mut Lint<'_>, patterns: &[(&Item, Pattern)]) {
     let allows = |action: &str| patterns.iter().any(|(_, pattern)| pattern.fits("s3", action));
-    let reads_and_writes = || ["putobject", "getobject", "deleteobject"].into_iter().all(allows);
+    let deletes = allows("deleteobject");
+    let reads_and_writes = deletes && ["putobject", "getobject"].into_iter().all(allows);
     for (item, pattern) in patterns {
         let fits = |action| pattern.fits("s3", action);
-        if (fits("putbucketpolicy") || fits("putbucketacl")) && !reads_and_writes() {
+        if (fits("putbucketpolicy") || fits("putbucketacl")) && !reads_and_writes {
             let message = "lets change the policy or ACL, and so give oneself the objects; remove it, unless that is meant";
             lint.add(&ACT_15, item.span.clone(), message);
-        } else if fits("putlifecycleconfiguration") && !allows("deleteobject") {
+        } else if fits("putlifecycleconfiguration") && !deletes {
             let message = "lets make rules that delete objects, as s3:DeleteObject does; remove it, unless that is meant";
             lint.add(&ACT_15, item.span.clone(), message);
         }

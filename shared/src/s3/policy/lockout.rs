@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Lint, Subject,
+    Lint, Profile, Subject,
     caller::Caller,
     compare::Range,
     decide::{Decision, Request, decide},
-    document::{Condition, Effect, Policy, Statement},
+    document::{Condition, Effect, Item, Policy, Statement},
     operator::{Comparison, Operator},
+    resource::Arn,
     rules::{LCK_01, LCK_03},
 };
 
@@ -36,10 +37,11 @@ pub(super) fn check(lint: &mut Lint<'_>, policy: &Policy) {
 
 fn check_controller(lint: &mut Lint<'_>, policy: &Policy, controller: &str) {
     let caller = Caller::of(controller);
-    let resource = format!("arn:aws:s3:::{}", lint.subject.bucket.unwrap_or("bucket"));
+    let partition = Arn::of(controller).map_or("aws", |arn| arn.partition);
+    let resource = format!("arn:{partition}:s3:::{}", bucket(lint.subject, policy));
     let known = context(&caller, lint.subject);
     for statement in policy.statements.iter().filter(|one| one.effect == Effect::Deny) {
-        let (certain, open) = certain(statement, &caller);
+        let (certain, open) = certain(statement, &caller, lint.subject.profile);
         let alone = Policy { version: policy.version, statements: vec![certain] };
         let denies = |face: &str, action: &str| {
             let request =
@@ -51,6 +53,16 @@ fn check_controller(lint: &mut Lint<'_>, policy: &Policy, controller: &str) {
             add(lint, &caller, statement, action, open);
         }
     }
+}
+
+/// The bucket of the policy. Where nobody says which that is, it is the one that the policy names; where it names none, any will do.
+fn bucket<'a>(subject: &Subject<'a>, policy: &'a Policy) -> &'a str {
+    let in_full = |item: &'a Item| {
+        let arn = Arn::of(&item.text).filter(|arn| arn.is_s3() && arn.region.is_empty())?;
+        arn.resource.split('/').next().filter(|name| !name.contains(['*', '?', '$']))
+    };
+    let mut resources = policy.statements.iter().flat_map(|one| &one.resources.items);
+    subject.bucket.or_else(|| resources.find_map(in_full)).unwrap_or("bucket")
 }
 
 /// `open`: the conditions on which it depends whether the action is denied.
@@ -102,11 +114,25 @@ const OPEN: &[&str] = &[
     "s3:x-amz-content-sha256",
 ];
 
+/// How keys begin that requests have where the account is in an organisation, or the caller or the bucket has tags. Only AWS knows these.
+const OPEN_AT_AWS: &[&str] =
+    &["aws:principalorg", "aws:principaltag/", "aws:resourceorg", "aws:resourcetag/", "s3:buckettag/"];
+
+fn is_open(condition: &Condition, profile: Profile) -> bool {
+    let key = &*condition.key.text.to_ascii_lowercase();
+    let may_be_aws = matches!(profile, Profile::Aws | Profile::Generic);
+    is_network(condition) && !is_everywhere(condition)
+        || OPEN.contains(&key)
+        || may_be_aws && OPEN_AT_AWS.iter().any(|start| key.starts_with(start))
+}
+
 /// The statement with the conditions that can be judged, and those that can't.
-fn certain<'a>(statement: &'a Statement, caller: &Caller<'_>) -> (Statement, Vec<&'a Condition>) {
-    let is_open = |one: &&Condition| {
-        is_network(one) && !is_everywhere(one) || OPEN.contains(&&*one.key.text.to_ascii_lowercase())
-    };
+fn certain<'a>(
+    statement: &'a Statement,
+    caller: &Caller<'_>,
+    profile: Profile,
+) -> (Statement, Vec<&'a Condition>) {
+    let is_open = |one: &&Condition| is_open(one, profile);
     let mut certain = statement.clone();
     certain.conditions.retain(|one| !is_open(&one) && !is_everywhere(one));
     caller.leave_out_path(&mut certain);

@@ -35,15 +35,19 @@ mod tenant;
 mod tests;
 mod variable;
 
-use document::{Policy, Span};
+use document::{Policy, Span, Statement};
 pub use equal::equal;
 pub use public::is_public;
+pub use size::secrets;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::region::{AWS, WASABI};
-use crate::admission::rule::{AdmissionRule, Level};
+use crate::admission::{
+    problem::{MESSAGE_LENGTH, shortened},
+    rule::{AdmissionRule, Level},
+};
 
 /// What a policy is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,25 +173,94 @@ struct Lint<'a> {
     text: &'a str,
     subject: &'a Subject<'a>,
     findings: Vec<Finding>,
+    /// How many pairs of patterns may still be compared.
+    pairs: usize,
 }
 
-impl Lint<'_> {
+/// The most pairs of patterns that are compared in one document, for suggestions alone: those of a list of about 140 entries.
+const MOST_PAIRS: usize = 20_000;
+
+impl<'a> Lint<'a> {
+    fn new(text: &'a str, subject: &'a Subject<'a>) -> Self {
+        Self { text, subject, findings: Vec::new(), pairs: MOST_PAIRS }
+    }
+
     fn add(&mut self, rule: &'static AdmissionRule, span: Span, message: impl Into<String>) {
-        self.findings.push(Finding { rule, span, message: message.into() });
+        let mut message = size::without_secrets(message.into());
+        // It may repeat what it is about, and what it is about may be as long as the document.
+        if message.len() > MESSAGE_LENGTH {
+            message = shortened(&message, MESSAGE_LENGTH).into_owned();
+        }
+        self.findings.push(Finding { rule, span, message });
+    }
+
+    /// Whether each of so many patterns may be compared with each.
+    fn may_compare(&mut self, patterns: usize) -> bool {
+        let left = patterns.checked_mul(patterns).and_then(|pairs| self.pairs.checked_sub(pairs));
+        self.pairs = left.unwrap_or(self.pairs);
+        left.is_some()
+    }
+}
+
+/// A document that was read.
+#[derive(Debug)]
+pub struct Parsed<'a> {
+    text: &'a str,
+    /// Without the statements that lack something; `None` when there is no looking at it.
+    policy: Option<Policy>,
+    /// What is wrong with its shape.
+    findings: Vec<Finding>,
+}
+
+impl<'a> Parsed<'a> {
+    /// What is in a text.
+    pub fn of(text: &'a str, kind: PolicyKind) -> Self {
+        let subject = Subject::new(kind);
+        let mut lint = Lint::new(text, &subject);
+        let policy = read::read(&mut lint);
+        let mut findings = lint.findings;
+        findings.sort_by_key(|finding| finding.span.start);
+        Self { text, policy, findings }
+    }
+
+    /// What makes its shape wrong, whatever stands around it, in the order of the text.
+    pub fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.rule.level == Level::Deny)
+    }
+
+    /// The policy; `None` when its shape is wrong.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref().filter(|_| self.errors().next().is_none())
+    }
+
+    /// The policy, also where its shape is wrong in a way in which providers read it no otherwise.
+    fn as_read(&self) -> Option<&Policy> {
+        self.policy.as_ref().filter(|_| !self.errors().any(|finding| finding.rule.protects_others))
+    }
+
+    /// The statements that could be read, also where the shape is wrong elsewhere.
+    pub fn statements(&self) -> &[Statement] {
+        self.policy.as_ref().map_or(&[], |policy| &policy.statements)
+    }
+
+    /// Everything that is wrong with the document, in the order of the text. It was read as one of the subject's kind.
+    pub fn lint(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let mut lint = Lint::new(self.text, subject);
+        lint.findings.clone_from(&self.findings);
+        size::check(&mut lint);
+        if let Some(policy) = &self.policy {
+            check(&mut lint, policy);
+        }
+        let mut findings = lint.findings;
+        findings.sort_by(|a, b| (a.span.start, a.rule.id).cmp(&(b.span.start, b.rule.id)));
+        findings.dedup_by(|a, b| a.rule == b.rule && a.span == b.span && a.message == b.message);
+        findings
     }
 }
 
 /// Everything that is wrong with a document, in the order of the text.
 pub fn lint(text: &str, subject: &Subject<'_>) -> Vec<Finding> {
-    let mut lint = Lint { text, subject, findings: Vec::new() };
-    size::check(&mut lint);
-    if let Some(policy) = read::read(&mut lint) {
-        check(&mut lint, &policy);
-    }
-    let mut findings = lint.findings;
-    findings.sort_by(|a, b| (a.span.start, a.rule.id).cmp(&(b.span.start, b.rule.id)));
-    findings.dedup_by(|a, b| a.rule == b.rule && a.span == b.span && a.message == b.message);
-    findings
+    Parsed::of(text, subject.kind).lint(subject)
 }
 
 fn check(lint: &mut Lint<'_>, policy: &Policy) {
@@ -210,15 +283,29 @@ fn check(lint: &mut Lint<'_>, policy: &Policy) {
 /// # Errors
 /// What is wrong with its shape.
 pub fn parse(text: &str, kind: PolicyKind) -> Result<Policy, Vec<Finding>> {
-    let subject = Subject::new(kind);
-    let mut lint = Lint { text, subject: &subject, findings: Vec::new() };
-    let policy = read::read(&mut lint);
-    let wrong: Vec<_> =
-        lint.findings.into_iter().filter(|finding| finding.rule.level == Level::Deny).collect();
-    policy.filter(|_| wrong.is_empty()).ok_or(wrong)
+    let parsed = Parsed::of(text, kind);
+    let wrong: Vec<_> = parsed.errors().cloned().collect();
+    parsed.policy.filter(|_| wrong.is_empty()).ok_or(wrong)
+}
+
+/// Whether two documents say the same, also where rules that may be lowered find something wrong with their shape.
+pub fn same(a: &str, b: &str, kind: PolicyKind) -> bool {
+    let (read, other) = (Parsed::of(a, kind), Parsed::of(b, kind));
+    a == b || read.as_read().zip(other.as_read()).is_some_and(|(read, other)| equal(read, other))
 }
 
 /// Whether two words differ by so little that one is a misspelling of the other.
 fn is_near(a: &str, b: &str) -> bool {
-    a.len().min(b.len()) > 2 && a != b && strsim::damerau_levenshtein(a, b) <= 2
+    a.len().min(b.len()) > 2
+        && a != b
+        // Cheaper, and true of few that are not near.
+        && letters(a).iter().zip(letters(b)).map(|(a, b)| a.abs_diff(b)).sum::<usize>() <= 4
+        && strsim::damerau_levenshtein(a, b) <= 2
+}
+
+/// How often each letter is in a word: two edits change at most four of the numbers by one.
+fn letters(word: &str) -> [usize; 32] {
+    let mut letters = [0; 32];
+    word.chars().for_each(|c| letters[c as usize % 32] += 1);
+    letters
 }

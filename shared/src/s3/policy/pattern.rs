@@ -76,11 +76,14 @@ impl Pattern {
 
     /// True when the action `name` of `service`, both in lower case, fits.
     pub(super) fn fits(&self, service: &str, name: &str) -> bool {
-        glob::matches(&self.service, service) && glob::matches(&self.name, name)
+        match self.is_wild {
+            true => glob::matches(&self.service, service) && glob::matches(&self.name, name),
+            false => self.service == service && self.name == name,
+        }
     }
 
     pub(super) fn is_s3(&self) -> bool {
-        glob::matches(&self.service, "s3")
+        self.service == "s3" || self.is_wild && glob::matches(&self.service, "s3")
     }
 
     /// The actions of S3 that fit.
@@ -94,7 +97,9 @@ impl Pattern {
                     .range::<str, _>((Bound::Included(start), Bound::Unbounded))
                     .map(|(_, action)| *action);
                 let alike = all.take_while(|action| action.lower.starts_with(start));
-                alike.filter(|action| glob::matches(rest, &action.lower[start.len()..])).collect()
+                alike
+                    .filter(|action| rest == "*" || glob::matches(rest, &action.lower[start.len()..]))
+                    .collect()
             }
         })
     }
@@ -102,7 +107,10 @@ impl Pattern {
     /// True when every action that fits `other` fits this.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match self.is_wild {
-            true => glob::covers(&self.service, &other.service) && glob::covers(&self.name, &other.name),
+            true => {
+                (self.service == other.service || glob::covers(&self.service, &other.service))
+                    && glob::covers(&self.name, &other.name)
+            }
             false => self.service == other.service && self.name == other.name,
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
             "Federated" => lint.add(&PRN_12, item.span.clone(), FEDERATED),
             _ => continue,
         }
-        if item.text == "*" && principals.items.iter().filter(|(one, _)| one == key).count() > 1 {
+        if item.text == "*" && principals.items.iter().filter(|(one, _)| one == key).nth(1).is_some() {
             lint.add(&PRN_07, item.span.clone(), "* means everybody; remove it, or the others");
         }
     }

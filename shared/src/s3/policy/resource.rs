@@ -4,6 +4,7 @@ use super::{
     Lint,
     document::{Item, Statement},
     glob,
+    pattern::{About, Pattern},
     rules::*,
 };
 
@@ -73,9 +74,14 @@ pub(super) struct Arn<'a> {
 impl<'a> Arn<'a> {
     /// `None` when a part is missing.
     pub(super) fn of(text: &'a str) -> Option<Self> {
-        let parts: Vec<_> = text.splitn(6, ':').collect();
-        let [prefix, partition, service, region, account, resource] = parts[..] else { return None };
-        (prefix == "arn").then_some(Self { partition, service, region, account, resource })
+        let mut parts = text.strip_prefix("arn:")?.splitn(5, ':');
+        Some(Self {
+            partition: parts.next()?,
+            service: parts.next()?,
+            region: parts.next()?,
+            account: parts.next()?,
+            resource: parts.next()?,
+        })
     }
 
     /// Whether it is a pattern of services, or a variable: it may reach each of them.
@@ -91,8 +97,12 @@ impl<'a> Arn<'a> {
 /// What is wrong with the resources of a statement.
 pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     let items = &statement.resources.items;
+    let is_wide = !lint.subject.is_of_bucket() && allows_narrower(statement);
     for item in items.iter().filter(|item| !item.text.is_empty()) {
-        check_one(lint, statement, item);
+        check_one(lint, is_wide, item);
+    }
+    if !lint.may_compare(items.len()) {
+        return;
     }
     let patterns: Vec<_> = items.iter().map(|item| glob::Pattern::new(&item.text)).collect();
     for (item, pattern) in items.iter().zip(&patterns) {
@@ -108,9 +118,9 @@ pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
     }
 }
 
-fn check_one(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
+fn check_one(lint: &mut Lint<'_>, is_wide: bool, item: &Item) {
     if item.text == "*" {
-        return check_all(lint, statement, item);
+        return check_all(lint, is_wide, item);
     }
     let Some(arn) = Arn::of(&item.text) else {
         let message =
@@ -127,7 +137,7 @@ fn check_one(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
     }
     check_account(lint, item, arn);
     match arn.service {
-        "s3" => check_s3(lint, statement, item, arn),
+        "s3" => check_s3(lint, is_wide, item, arn),
         _ if lint.subject.is_of_bucket() => {
             let message =
                 "a bucket policy is about its bucket; write arn:aws:s3:::BUCKET or arn:aws:s3:::BUCKET/KEY";
@@ -138,27 +148,31 @@ fn check_one(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
     }
 }
 
-fn check_all(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
+fn check_all(lint: &mut Lint<'_>, is_wide: bool, item: &Item) {
     if lint.subject.is_of_bucket() {
         let bucket = lint.subject.bucket.unwrap_or("BUCKET");
         let message =
             format!("is refused in a bucket policy; write arn:aws:s3:::{bucket} and arn:aws:s3:::{bucket}/*");
         return lint.add(&RES_08, item.span.clone(), message);
     }
-    check_width(lint, statement, item);
+    check_width(lint, is_wide, item);
 }
 
-/// An Allow of what could be narrower, on everything.
-fn check_width(lint: &mut Lint<'_>, statement: &Statement, item: &Item) {
-    let narrower = statement.actions.items.iter().any(|action| {
-        super::pattern::Pattern::of(&action.text).is_some_and(|pattern| {
+/// Whether a statement allows what could be allowed on less than everything.
+fn allows_narrower(statement: &Statement) -> bool {
+    let is_narrower = |action: &Item| {
+        Pattern::of(&action.text).is_some_and(|pattern| {
+            let mut actions = pattern.s3_actions().iter();
             pattern.service == "s3"
-                && pattern.s3_actions().iter().any(|action| {
-                    matches!(action.about, super::pattern::About::Object | super::pattern::About::Bucket)
-                })
+                && actions.any(|action| matches!(action.about, About::Object | About::Bucket))
         })
-    });
-    if statement.allows() && !statement.actions.negated && narrower {
+    };
+    let actions = &statement.actions;
+    statement.allows() && !actions.negated && actions.items.iter().any(is_narrower)
+}
+
+fn check_width(lint: &mut Lint<'_>, is_wide: bool, item: &Item) {
+    if is_wide {
         lint.add(&RES_12, item.span.clone(), "reaches every bucket; name those that are meant");
     }
 }
@@ -198,7 +212,7 @@ fn is_bucket_or_object(arn: Arn<'_>) -> bool {
     arn.service == "s3" && !ELSEWHERE.iter().any(|prefix| arn.resource.starts_with(prefix))
 }
 
-fn check_s3(lint: &mut Lint<'_>, statement: &Statement, item: &Item, arn: Arn<'_>) {
+fn check_s3(lint: &mut Lint<'_>, is_wide: bool, item: &Item, arn: Arn<'_>) {
     if !is_bucket_or_object(arn) {
         if lint.subject.is_of_bucket() {
             let message = "is no bucket or object; grant it in the policy of the access point or of the user";
@@ -225,7 +239,7 @@ fn check_s3(lint: &mut Lint<'_>, statement: &Statement, item: &Item, arn: Arn<'_
     }
     match lint.subject.is_of_bucket() {
         true => check_own_bucket(lint, item, bucket),
-        false if bucket.chars().all(|c| c == '*') => check_width(lint, statement, item),
+        false if bucket.chars().all(|c| c == '*') => check_width(lint, is_wide, item),
         false if key.is_none() && bucket.len() > 1 && bucket.ends_with('*') => {
             let message = format!(
                 "reaches every bucket whose name begins so; write {}/*",

@@ -4,29 +4,30 @@
 //! (`act`), resources (`res`), conditions (`cnd`), variables (`var`), size (`siz`), public access (`pub`), lock-out (`lck`), tenants
 //! (`ten`), secrets (`sec`). Where a finding weighs more in one kind of policy than in the other, each weight has an id.
 //! A rule whose level is `Off` is a suggestion: it is shown by `check --policy` and not at admission.
+//! What a provider may read otherwise than it is read here protects others: nobody could tell what such a document allows.
 
 use crate::rules;
 
 rules! {
-    DOC_01 = Deny "s3.policy.doc-01", "A policy document begins with '{', not with a byte order mark.";
-    DOC_02 = Deny "s3.policy.doc-02", "A policy document is strict JSON: no comments, no trailing commas, no NaN.";
-    DOC_03 = Deny "s3.policy.doc-03", "No object of a policy document has the same key twice.";
-    DOC_04 = Deny "s3.policy.doc-04", "A policy document has no elements but Version, Id and Statement.";
-    DOC_05 = Deny "s3.policy.doc-05", "The elements of a policy are spelled as in the grammar, upper and lower case included.";
+    DOC_01 = Deny protects_others "s3.policy.doc-01", "A policy document begins with '{', not with a byte order mark.";
+    DOC_02 = Deny protects_others "s3.policy.doc-02", "A policy document is strict JSON: no comments, no trailing commas, no NaN.";
+    DOC_03 = Deny protects_others "s3.policy.doc-03", "No object of a policy document has the same key twice.";
+    DOC_04 = Deny protects_others "s3.policy.doc-04", "A policy document has no elements but Version, Id and Statement.";
+    DOC_05 = Deny protects_others "s3.policy.doc-05", "The elements of a policy are spelled as in the grammar, upper and lower case included.";
     DOC_06 = Deny "s3.policy.doc-06", "The Version is 2012-10-17 or 2008-10-17.";
     DOC_07 = Warn "s3.policy.doc-07", "A bucket policy has a Version; without one it is read in the language of 2008.";
     DOC_07_IDENTITY = Deny "s3.policy.doc-07-identity", "An identity policy has the Version 2012-10-17.";
     DOC_08 = Warn "s3.policy.doc-08", "A policy with variables has the Version 2012-10-17; in 2008-10-17 they are plain text.";
     DOC_09 = Deny "s3.policy.doc-09", "An identity policy has no Id.";
-    DOC_10 = Deny "s3.policy.doc-10", "A policy document has a Statement.";
-    DOC_11 = Deny "s3.policy.doc-11", "The Statement is an object or a non-empty list of objects.";
-    DOC_12 = Deny "s3.policy.doc-12", "A policy document is nested at most 8 deep and has at most 20,000 values.";
-    DOC_13 = Deny "s3.policy.doc-13", "A value that the grammar calls a string is a JSON string.";
+    DOC_10 = Deny protects_others "s3.policy.doc-10", "A policy document has a Statement.";
+    DOC_11 = Deny protects_others "s3.policy.doc-11", "The Statement is an object or a non-empty list of objects.";
+    DOC_12 = Deny protects_others "s3.policy.doc-12", "A policy document is nested at most 8 deep and has at most 20,000 values.";
+    DOC_13 = Deny protects_others "s3.policy.doc-13", "A value that the grammar calls a string is a JSON string.";
 
-    STM_01 = Deny "s3.policy.stm-01", "A statement has no elements but those of the grammar.";
-    STM_02 = Deny "s3.policy.stm-02", "A statement has the Effect Allow or Deny.";
-    STM_03 = Deny "s3.policy.stm-03", "A statement has exactly one of Action and NotAction.";
-    STM_04 = Deny "s3.policy.stm-04", "A statement has exactly one of Resource and NotResource.";
+    STM_01 = Deny protects_others "s3.policy.stm-01", "A statement has no elements but those of the grammar.";
+    STM_02 = Deny protects_others "s3.policy.stm-02", "A statement has the Effect Allow or Deny.";
+    STM_03 = Deny protects_others "s3.policy.stm-03", "A statement has exactly one of Action and NotAction.";
+    STM_04 = Deny protects_others "s3.policy.stm-04", "A statement has exactly one of Resource and NotResource.";
     STM_05 = Deny "s3.policy.stm-05", "A statement of a bucket policy has exactly one of Principal and NotPrincipal, one of an identity policy neither.";
     STM_06 = Deny "s3.policy.stm-06", "A Sid has only letters and digits; in a bucket policy, only printable ASCII.";
     STM_06_BUCKET = Warn "s3.policy.stm-06-bucket", "The Sid of a bucket policy has only letters and digits.";
@@ -154,5 +155,5 @@ rules! {
     TEN_01 = Deny protects_others "s3.policy.ten-01", "An identity policy of a namespace names only buckets of that namespace.";
     TEN_02 = Deny protects_others "s3.policy.ten-02", "An identity policy of a namespace allows nothing by which users get the rights of others (iam:*, iam:CreateAccessKey, sts:AssumeRole, kms:CreateGrant and the like), and at the Provider of another namespace no action but those of S3.";
 
-    SEC_01 = Warn "s3.policy.sec-01", "A policy contains nothing that looks like an access key.";
+    SEC_01 = Warn "s3.policy.sec-01", "A policy contains nothing that looks like an access key or its secret.";
 }

@@ -15,7 +15,7 @@ pub(super) fn check(lint: &mut Lint<'_>, version: Version, statement: &Statement
     if version == Version::Of2008 {
         return;
     }
-    for item in &statement.resources.items {
+    for item in statement.resources.items.iter().filter(|item| item.text.contains('$')) {
         // In the account and in what follows it.
         let allowed = item.text.match_indices(':').nth(3).map_or(usize::MAX, |(at, _)| at);
         check_text(lint, item, Some(allowed));
@@ -26,6 +26,9 @@ pub(super) fn check(lint: &mut Lint<'_>, version: Version, statement: &Statement
         check_text(lint, item, None);
     }
     for condition in &statement.conditions {
+        if !condition.values.iter().any(|value| value.text.contains('$')) {
+            continue;
+        }
         let takes = Operator::of(&condition.operator.text)
             .is_none_or(|one| matches!(one.comparison, Comparison::Text { .. } | Comparison::Arn { .. }));
         for value in &condition.values {
@@ -36,7 +39,9 @@ pub(super) fn check(lint: &mut Lint<'_>, version: Version, statement: &Statement
 
 /// `from`: the byte from which on variables are allowed; `None` when they are not.
 fn check_text(lint: &mut Lint<'_>, item: &Item, from: Option<usize>) {
-    let Some(first) = item.text.find("${") else { return };
+    // Hardly any text has one, and one character is found faster than two.
+    let dollar = item.text.find('$');
+    let Some(first) = dollar.and_then(|at| Some(at + item.text[at..].find("${")?)) else { return };
     if from.is_none_or(|from| first < from) {
         let message = format!("{:?}: a variable is not replaced here; write the text itself", item.text);
         return lint.add(&VAR_02, item.span.clone(), message);

@@ -1,7 +1,8 @@
 //! A fake kubelet: there are no nodes and no containers, but pods come to run, end and fail.
 //!
 //! What an image is called decides about its containers: a last part of the name that begins with a word of [`Fate`] has that fate,
-//! as in `example.com/fail-api:1`; every other one runs. Containers of images `local/...` are run: as processes of this machine, with the
+//! as in `example.com/fail-api:1`; every other one runs. Of an image `namespace` the last word of the namespace's name decides, for what an
+//! operator sets for all. Containers of images `local/...` are run: as processes of this machine, with the
 //! pod's volumes as folders, the pod's own token, and their programs from `PATH`. Where a container names a path at which something is
 //! mounted, in its command, arguments or variables, the folder stands instead: so everything that it needs has to come that way.
 //!
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
@@ -42,6 +43,8 @@ pub enum Fate {
     Exit(i32),
     /// Its image can't be pulled.
     NoPull,
+    /// It is configured as it can't be.
+    NoConfig,
     /// Nothing is heard of it.
     Hang,
     /// A process of this machine.
@@ -58,9 +61,26 @@ impl Fate {
             () if begins("fail") => Fate::Exit(1),
             () if begins("exit137") => Fate::Exit(137),
             () if begins("nopull") => Fate::NoPull,
+            () if begins("noconfig") => Fate::NoConfig,
             () if begins("hang") => Fate::Hang,
             () if begins("slow") => Fate::Slow,
             () => Fate::Run,
+        }
+    }
+
+    fn of_container(pod: &Pod, container: &Container) -> Fate {
+        match container.image.as_deref().unwrap_or_default() {
+            "namespace" => Fate::of(volumes::namespace(pod).rsplit('-').next().unwrap_or_default()),
+            image => Fate::of(image),
+        }
+    }
+
+    /// Why it is not even started: a reason, and what is said of it.
+    fn stuck(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Fate::NoPull => Some(("ImagePullBackOff", "Back-off pulling image")),
+            Fate::NoConfig => Some(("CreateContainerConfigError", "secret \"missing\" not found")),
+            _ => None,
         }
     }
 }
@@ -68,7 +88,7 @@ impl Fate {
 /// Looks after all pods of a control plane until it is dropped.
 pub struct Kubelet {
     task: JoinHandle<()>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Kubelet {
@@ -99,7 +119,12 @@ impl Kubelet {
         }
         let node =
             Node { client: plane.client().await?, url: plane.url().to_owned(), dir: dir.path().to_owned() };
-        Ok(Kubelet { task: tokio::spawn(node.run()), _dir: dir })
+        Ok(Kubelet { task: tokio::spawn(node.run()), dir })
+    }
+
+    /// The folder that stands for the volume of a claim. It is there once a pod with a local container has had it.
+    pub fn claim(&self, namespace: &str, name: &str) -> PathBuf {
+        volumes::claim(self.dir.path(), namespace, name)
     }
 }
 
@@ -188,7 +213,7 @@ impl<'a> Life<'a> {
     async fn live(&mut self) -> Result<()> {
         let spec = self.pod.spec.as_ref().context("a pod has a spec")?;
         let all = || spec.init_containers.iter().flatten().chain(&spec.containers);
-        let has_local = all().any(|one| Fate::of(one.image.as_deref().unwrap_or_default()) == Fate::Local);
+        let has_local = all().any(|one| Fate::of_container(self.pod, one) == Fate::Local);
         let room = tempfile::Builder::new().prefix("pod-").tempdir_in(&self.node.dir)?;
         let volumes = match has_local {
             true => volumes::make(self.node, self.pod, room.path()).await?,
@@ -198,7 +223,7 @@ impl<'a> Life<'a> {
             let Some(state) = self.end_of(container, &volumes, room.path(), true).await? else {
                 return Ok(());
             };
-            self.init.push(status(container, &state, state["terminated"]["exitCode"] == 0));
+            self.init.push(self.status(container, &state, state["terminated"]["exitCode"] == 0));
             if self.init[nth]["ready"] == false {
                 let phase = if self.ends { "Failed" } else { "Pending" };
                 self.tell(json!({ "phase": phase })).await;
@@ -212,7 +237,7 @@ impl<'a> Life<'a> {
             };
             failed |= state["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0)
                 || state.get("waiting").is_some();
-            self.containers.push(status(container, &state, state.get("running").is_some()));
+            self.containers.push(self.status(container, &state, state.get("running").is_some()));
         }
         let phase = match (self.ends, failed) {
             (true, true) => "Failed",
@@ -226,30 +251,26 @@ impl<'a> Life<'a> {
     /// The state that a container comes to; `None` when nothing more is heard of the pod.
     async fn end_of(
         &mut self,
-        container: &k8s_openapi::api::core::v1::Container,
+        container: &Container,
         volumes: &HashMap<String, PathBuf>,
         room: &Path,
         ends: bool,
     ) -> Result<Option<Value>> {
-        let image = container.image.as_deref().unwrap_or_default();
-        let fate = Fate::of(image);
+        let fate = Fate::of_container(self.pod, container);
         if fate == Fate::Slow {
             tokio::time::sleep(SLOW).await;
         }
+        if let Some((reason, message)) = fate.stuck() {
+            let state = json!({ "waiting": { "reason": reason, "message": message } });
+            let status = self.status(container, &state, false);
+            let is_init = container_is_init(self.pod, &container.name);
+            let list = if is_init { &mut self.init } else { &mut self.containers };
+            list.push(status);
+            self.tell(json!({ "phase": "Pending" })).await;
+            return Ok(None);
+        }
         let state = match fate {
-            Fate::Hang => return Ok(None),
-            Fate::NoPull => {
-                let message = format!("Back-off pulling image {image:?}");
-                let state = json!({ "waiting": { "reason": "ImagePullBackOff", "message": message } });
-                let list = if container_is_init(self.pod, &container.name) {
-                    &mut self.init
-                } else {
-                    &mut self.containers
-                };
-                list.push(status(container, &state, false));
-                self.tell(json!({ "phase": "Pending" })).await;
-                return Ok(None);
-            }
+            Fate::Hang | Fate::NoPull | Fate::NoConfig => return Ok(None),
             Fate::Local => container::run(self.node, self.pod, container, volumes, room).await?.state(),
             Fate::Run | Fate::Slow if !ends => json!({ "running": { "startedAt": now() } }),
             Fate::Run | Fate::Slow => Ended { code: 0, message: String::new() }.state(),
@@ -259,6 +280,20 @@ impl<'a> Life<'a> {
             }
         };
         Ok(Some(state))
+    }
+
+    /// As the API has it.
+    fn status(&self, container: &Container, state: &Value, ready: bool) -> Value {
+        let mut status = json!({
+            "name": container.name, "image": container.image, "imageID": "", "ready": ready, "restartCount": 0, "state": state,
+        });
+        if let (Some("CrashLoopBackOff"), Fate::Exit(code)) =
+            (state["waiting"]["reason"].as_str(), Fate::of_container(self.pod, container))
+        {
+            status["restartCount"] = 3.into();
+            status["lastState"] = Ended { code, message: String::new() }.state();
+        }
+        status
     }
 
     /// Writes the status of the pod, with what is known of its containers.
@@ -285,20 +320,6 @@ fn is_new(pod: &Pod) -> bool {
 fn container_is_init(pod: &Pod, name: &str) -> bool {
     let init = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
     init.into_iter().any(|one| one.name == name)
-}
-
-/// As the API has it.
-fn status(container: &k8s_openapi::api::core::v1::Container, state: &Value, ready: bool) -> Value {
-    let mut status = json!({
-        "name": container.name, "image": container.image, "imageID": "", "ready": ready, "restartCount": 0, "state": state,
-    });
-    if let (Some("CrashLoopBackOff"), Fate::Exit(code)) =
-        (state["waiting"]["reason"].as_str(), Fate::of(container.image.as_deref().unwrap_or_default()))
-    {
-        status["restartCount"] = 3.into();
-        status["lastState"] = Ended { code, message: String::new() }.state();
-    }
-    status
 }
 
 fn now() -> String {

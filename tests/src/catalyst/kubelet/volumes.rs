@@ -18,11 +18,14 @@ use super::Node;
 /// The kubeconfig in a volume that has a token and the API server's authority.
 pub(super) const KUBECONFIG: &str = ".kubeconfig";
 
-/// The folder of each volume.
+/// The folder of each volume. That of a claim outlives the pod.
 pub(super) async fn make(node: &Node, pod: &Pod, room: &Path) -> Result<HashMap<String, PathBuf>> {
     let mut folders = HashMap::new();
     for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
-        let folder = room.join("volumes").join(&volume.name);
+        let folder = match &volume.persistent_volume_claim {
+            Some(claim) => self::claim(&node.dir, namespace(pod), &claim.claim_name),
+            None => room.join("volumes").join(&volume.name),
+        };
         std::fs::create_dir_all(&folder)?;
         fill(node, pod, volume, &folder).await.with_context(|| format!("volume {}", volume.name))?;
         folders.insert(volume.name.clone(), folder);
@@ -30,8 +33,13 @@ pub(super) async fn make(node: &Node, pod: &Pod, room: &Path) -> Result<HashMap<
     Ok(folders)
 }
 
+/// The folder of a PersistentVolumeClaim.
+pub(super) fn claim(dir: &Path, namespace: &str, name: &str) -> PathBuf {
+    dir.join("claims").join(namespace).join(name)
+}
+
 async fn fill(node: &Node, pod: &Pod, volume: &Volume, folder: &Path) -> Result<()> {
-    if volume.empty_dir.is_some() {
+    if volume.empty_dir.is_some() || volume.persistent_volume_claim.is_some() {
         return Ok(());
     }
     if let Some(source) = &volume.config_map {
@@ -68,7 +76,7 @@ async fn project(node: &Node, pod: &Pod, source: &VolumeProjection, folder: &Pat
     Ok(())
 }
 
-fn namespace(pod: &Pod) -> &str {
+pub(super) fn namespace(pod: &Pod) -> &str {
     pod.metadata.namespace.as_deref().unwrap_or_default()
 }
 

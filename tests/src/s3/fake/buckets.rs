@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::State;
 use super::objects::{self, Object};
+use super::{PROBE, State, document, failed, no_bucket};
 use crate::faults::{Request, Response};
 
 #[derive(Clone, Debug, Default)]
@@ -93,6 +93,7 @@ impl About<'_> {
     pub(super) fn operation(&self, request: &Request) -> &'static str {
         match (self, request.method.as_str()) {
             (About::Service, "GET") => "ListBuckets",
+            (About::Service, "HEAD") => PROBE,
             (About::Bucket(_), "HEAD") => "HeadBucket",
             (About::Bucket(_), "PUT") => "CreateBucket",
             (About::Bucket(_), "DELETE") => "DeleteBucket",
@@ -286,16 +287,4 @@ impl State {
 /// The region in a request's signature.
 fn signed_for(request: &Request) -> Option<&str> {
     request.headers.get("authorization")?.split_once("Credential=")?.1.split('/').nth(2)
-}
-
-pub(super) fn document(status: u16, text: &str) -> Response {
-    Response { status, headers: Vec::new(), body: text.as_bytes().to_vec() }
-}
-
-pub(super) fn failed(status: u16, code: &str, message: &str) -> Response {
-    document(status, &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
-}
-
-pub(super) fn no_bucket() -> Response {
-    failed(404, "NoSuchBucket", "The specified bucket does not exist")
 }

@@ -25,6 +25,8 @@ use crate::faults::{Fake, Host, Listening, Reply, Request, Response};
 
 /// The id of the access key that it takes.
 pub const KEY: &str = "AKIAFAKEFAKEFAKEFAKE";
+/// The operation of a probe, which asks for nothing and is signed by nobody.
+pub const PROBE: &str = "HEAD /";
 /// The account that the key belongs to.
 pub const ACCOUNT: &str = "210987654321";
 
@@ -109,14 +111,15 @@ impl Store {
         self.with(|state| state.buckets.contains_key(bucket))
     }
 
-    /// The operations that were asked for from the `from`th on.
+    /// The operations that were asked for from the `from`th on, probes aside.
     pub fn asked_from(&self, from: usize) -> Vec<&'static str> {
-        self.0.log().iter().skip(from).map(|logged| logged.operation).collect()
+        let log = self.0.log();
+        log.iter().map(|logged| logged.operation).filter(|one| *one != PROBE).skip(from).collect()
     }
 
-    /// How many requests came.
+    /// How many calls came, probes aside.
     pub fn calls(&self) -> usize {
-        self.0.log().len()
+        self.asked_from(0).len()
     }
 }
 
@@ -235,7 +238,7 @@ impl Fake for State {
             About::Iam(_) if !own || self.denied.contains(operation) => {
                 iam::failed(403, "AccessDenied", "User is not authorized to perform this operation")
             }
-            _ if self.denied.contains(operation) => buckets::failed(403, "AccessDenied", "Access Denied"),
+            _ if self.denied.contains(operation) => failed(403, "AccessDenied", "Access Denied"),
             About::Iam(_) => self.iam.handle(request, at),
             About::Identity => identity(&self.iam.arn_of(key), self.account.unwrap_or(ACCOUNT)),
             About::Buckets(about) => self.about_buckets(request, about, at),
@@ -246,10 +249,10 @@ impl Fake for State {
         let unknown = "The access key or security token included in the request is invalid";
         match (about(request), status) {
             (About::Buckets(_), 401) if key_id(request).is_none() => {
-                buckets::failed(403, "AccessDenied", "Access Denied")
+                failed(403, "AccessDenied", "Access Denied")
             }
-            (About::Buckets(_), 401) => buckets::failed(403, "InvalidAccessKeyId", unknown),
-            (About::Buckets(_), _) => buckets::failed(status, "InternalError", "It went wrong."),
+            (About::Buckets(_), 401) => failed(403, "InvalidAccessKeyId", unknown),
+            (About::Buckets(_), _) => failed(status, "InternalError", "It went wrong."),
             (_, 401) => iam::failed(403, "InvalidClientTokenId", unknown),
             (_, 429) => iam::failed(400, "Throttling", "Rate exceeded"),
             _ => iam::failed(status, "ServiceFailure", "It went wrong."),
@@ -267,4 +270,16 @@ fn key_id(request: &Request) -> Option<&str> {
 fn identity(arn: &str, account: &str) -> Response {
     let arn = arn.replace(ACCOUNT, account);
     iam::answered("GetCallerIdentity", &format!("<Arn>{arn}</Arn><Account>{account}</Account>"))
+}
+
+fn document(status: u16, text: &str) -> Response {
+    Response { status, headers: Vec::new(), body: text.as_bytes().to_vec() }
+}
+
+fn failed(status: u16, code: &str, message: &str) -> Response {
+    document(status, &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"))
+}
+
+fn no_bucket() -> Response {
+    failed(404, "NoSuchBucket", "The specified bucket does not exist")
 }

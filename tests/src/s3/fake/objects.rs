@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
-use super::State;
-use super::buckets::{document, failed, no_bucket};
+use super::{State, document, failed, no_bucket};
 use crate::faults::{Request, Response};
 
 /// An object in a bucket.

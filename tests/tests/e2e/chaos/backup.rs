@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::setup::{HOME, Setup, is_settled};
+use super::setup::{HOME, Setup, is_settled, told};
 use crate::shopping::condition;
 use crate::world::{Created, api, create};
 
@@ -36,12 +36,45 @@ impl Setup {
         self.put_back(backup).await;
         self.stack().reconciler(0, |program| program.process.signal(Signal::Cont)).unwrap();
         let since = Instant::now();
-        while let Some(waiting) = self.first_waiting().await {
-            assert!(since.elapsed() < PATIENCE, "{waiting}");
+        loop {
+            let waiting = self.answered().await;
+            if waiting.is_empty() {
+                break;
+            }
+            assert!(since.elapsed() < PATIENCE, "not ready: {waiting:#?}");
             sleep(Duration::from_millis(100)).await;
         }
         assert_eq!(self.charges(), bought, "restored orders were bought again");
+        self.give_children_back().await;
         Instant::now()
+    }
+
+    /// Gives what Buckets made back to them, as docs/operating.md says.
+    async fn give_children_back(&self) {
+        let buckets = || async { self.objects().await.into_iter().filter(|one| one["kind"] == "Bucket") };
+        for bucket in buckets().await {
+            let (name, uid) = (&bucket["metadata"]["name"], &bucket["metadata"]["uid"]);
+            let owner =
+                json!({"apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "Bucket", "name": name, "uid": uid});
+            let patch = Patch::Merge(json!({"metadata": {"ownerReferences": [owner]}}));
+            for (kind, end) in [("User", "user"), ("AccessKey", "accesskey"), ("BucketPolicy", "policy")] {
+                let child = format!("{}-{end}", name.as_str().unwrap());
+                let patched =
+                    api(self.client(), kind, Some(HOME)).patch(&child, &PatchParams::default(), &patch).await;
+                // A policy is not made beside another.
+                assert!(patched.as_ref().err().is_none_or(is_not_found), "{child}: {patched:?}");
+            }
+        }
+        let since = Instant::now();
+        loop {
+            let alone = |bucket: &Value| !condition(bucket, "ChildrenReady").starts_with("True");
+            let waiting: Vec<_> = buckets().await.filter(alone).collect();
+            if waiting.is_empty() {
+                break;
+            }
+            assert!(since.elapsed() < PATIENCE, "without its children: {waiting:#?}");
+            sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// All objects end without the reconciler, as with their cluster.
@@ -105,8 +138,8 @@ impl Setup {
         }
     }
 
-    /// Says of what waits for a person what docs/operating.md says to; an object that is not ready.
-    async fn first_waiting(&self) -> Option<String> {
+    /// Says of what waits for a person what docs/operating.md says to; what is not ready.
+    async fn answered(&self) -> Vec<String> {
         let objects = self.objects().await;
         for object in &objects {
             let ready = condition(object, "Ready");
@@ -121,8 +154,7 @@ impl Setup {
             // It may change meanwhile.
             let _ = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         }
-        let mut waiting = objects.iter().filter(|one| !is_settled(one));
-        waiting.next().map(|one| format!("{}: {one:#}", condition(one, "Ready")))
+        objects.iter().filter(|one| !is_settled(one)).map(told).collect()
     }
 }
 

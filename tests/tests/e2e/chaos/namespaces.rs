@@ -98,6 +98,8 @@ fn assert_nothing_remains(cluster: &ShopCluster, services: &Services, name: &str
     let buckets = services.buckets();
     assert!(buckets.is_empty(), "{name}: buckets {buckets:?}");
     assert!(pets.is_empty(), "{name}: pets {pets:?}");
+    let documents = services.documents_kept();
+    assert!(documents.is_empty(), "{name}: documents {documents:?}");
     assert_eq!(services.iam(), Iam::default(), "{name}");
 }
 

@@ -201,12 +201,21 @@ pub(super) const GROUPS: [Group; 5] = [
             ]
         },
         fresh: |number| {
-            orasi("Document", HOME, &format!("note-{number}"), json!({"content": number.to_string()}))
+            let spec = json!({"content": number.to_string(), "storageRef": {"name": "docs"}});
+            orasi("Document", HOME, &format!("note-{number}"), spec)
         },
         wrong: || Wrong { object: lake(HOME, "twin"), rule: "orasi.storage.unique", like: "lake" },
         unneeded: "Document",
-        // Nothing is made of them at a service.
-        agrees: |_, _| {},
+        agrees: |setup, objects| {
+            let placed = objects.iter().filter(|one| one["spec"]["storageRef"]["name"] == "docs");
+            let folder = |one: &Value| {
+                let text = |field: &str| one["metadata"][field].as_str().unwrap().to_owned();
+                format!("{0}/{0}/{1}", text("namespace"), text("name"))
+            };
+            let mut placed: Vec<_> = placed.map(folder).collect();
+            placed.sort();
+            assert_eq!(setup.services.documents_kept(), placed);
+        },
     },
 ];
 
@@ -286,6 +295,17 @@ impl Services {
         });
         let create = ["create", "-f", "-"];
         plane.kubectl().run_with_input(&create, &secret.to_string()).await.unwrap().ok().unwrap();
+    }
+
+    /// The folders of the Documents that are in their bucket, one for each object.
+    pub(super) fn documents_kept(&self) -> Vec<String> {
+        let s3 = self.s3.clients(&self.s3.admin).unwrap().s3;
+        let list = async { s3.list_objects_v2().bucket(DOCUMENTS).send().await.unwrap() };
+        let listed = tokio::task::block_in_place(|| Handle::current().block_on(list));
+        let folder = |key: &str| key.rsplit_once('/').unwrap().0.to_owned();
+        let mut folders: Vec<_> = listed.contents().iter().filter_map(|one| one.key().map(folder)).collect();
+        folders.sort();
+        folders
     }
 
     /// The names of all buckets.
@@ -502,6 +522,6 @@ pub(super) fn is_settled(object: &Value) -> bool {
             .any(|kind| (!kind.reconciled || !kind.children.is_empty()) && object["kind"] == kind.name)
 }
 
-fn told(object: &Value) -> String {
+pub(super) fn told(object: &Value) -> String {
     format!("{} {}: {}", object["kind"], object["metadata"]["name"], condition(object, "Ready"))
 }

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{ALICE, assert_in_order, ids, is_in_order, key, pair, secret_key};
+use super::{ALICE, assert_in_order, ids, is_in_order, is_live, key, pair, secret_key};
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
@@ -76,6 +76,26 @@ async fn a_key_that_somebody_deletes_at_the_service_is_made_again() {
     assert_eq!(world.store.count("CreateAccessKey"), 2);
 }
 
+/// A person says which key it is. That makes it no new one, which the service need not list yet.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_taken_over_after_a_restore_and_is_gone_is_made_again_at_once() {
+    let world = World::new();
+    let web = key(&world, json!({}));
+    let process = world.healthy();
+    world.until_ready(&web).await;
+    let old = pair(&world, "web").unwrap().0;
+    drop(process);
+    world.store.with(|state| state.iam.users.get_mut(ALICE).unwrap().keys.clear());
+    let mut restored = world.server.read(&web).unwrap();
+    restored.as_object_mut().unwrap().remove("status");
+    world.server.user_puts_whole(restored);
+    let adopt = json!({ "concierge.dev/resolve-unknown": format!("adopt={old}") });
+    world.server.user_annotates(&web, adopt);
+    let _process = world.healthy();
+    world.until("made again", 5 * MINUTE, |world| is_live(world, "web") && world.server.is_ready(&web)).await;
+    assert_eq!(world.store.count("CreateAccessKey"), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_listed_late_is_neither_made_again_nor_forgotten() {
     let world = World::new();
@@ -102,6 +122,18 @@ async fn a_key_that_is_not_listed_yet_goes_with_its_object() {
         world.until_gone(&web).await;
         assert!(world.store.keys(ALICE).is_empty(), "{hidden:?}: {:?}", world.store.keys(ALICE));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_deletion_was_not_answered_does_not_hold_up_its_object() {
+    let world = World::new();
+    let web = key(&world, json!({}));
+    let _process = world.healthy();
+    world.until_ready(&web).await;
+    world.store.faults().once("DeleteAccessKey", Fault::DropAfter);
+    world.server.user_deletes(&web);
+    world.until("gone", 2 * MINUTE, |world| world.server.read(&web).is_none()).await;
+    assert!(world.store.keys(ALICE).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,10 @@
 //! Files, folders and standard input, read and parsed.
 
-use std::{fmt, fs, io, io::Read as _, os::fd::AsFd as _, path::Path, rc::Rc};
+use std::{cell::Cell, fmt, fs, io, io::Read as _, os::fd::AsFd as _, path::Path, rc::Rc, str::Utf8Chunk};
 
 use super::{
     json,
-    tree::{Node, Span},
+    tree::{Node, Place, Span},
     yaml::{self, SyntaxError},
 };
 use crate::check::files::Inputs;
@@ -26,9 +26,18 @@ pub(crate) struct Source {
     text: String,
     /// Where each line begins.
     lines: Vec<usize>,
+    last: Cell<Spot>,
     pub documents: Vec<Result<Node, SyntaxError>>,
     /// False when it was found in a folder, where files of all sorts may lie.
     pub asked_for: bool,
+}
+
+/// A place within its line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    pub place: Place,
+    /// How many bytes of the line are before it.
+    pub offset: usize,
 }
 
 /// Something that can't be checked, and why.
@@ -71,7 +80,7 @@ impl Source {
         };
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(index, _)| index + 1);
         let lines = std::iter::once(0).chain(ends).collect();
-        Self { name, text, lines, documents, asked_for }
+        Self { name, text, lines, last: Cell::new(Spot::first_of(1)), documents, asked_for }
     }
 
     /// True when there is nothing but comments in it.
@@ -81,8 +90,43 @@ impl Source {
 
     /// The text of a line, counted from 1.
     pub(crate) fn line(&self, number: usize) -> &str {
-        let start = self.lines.get(number.saturating_sub(1)).copied().unwrap_or(self.text.len());
-        self.text[start..].lines().next().unwrap_or_default()
+        let number = number.max(1);
+        let start = self.lines.get(number - 1).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(number).map_or(self.text.len(), |next| next - 1);
+        &self.text[start..end]
+    }
+
+    /// The spot of `place`, or the end of a line that is shorter. It is looked for from the one before, since a file may have only one line,
+    /// and its places are mostly asked for in their order.
+    pub(crate) fn spot(&self, place: Place) -> Spot {
+        let (number, last) = (place.line.max(1), self.last.get());
+        let from = if last.place.line == number { last } else { Spot::first_of(number) };
+        let spot = from.moved(self.line(number), place.column.max(1));
+        self.last.set(spot);
+        spot
+    }
+}
+
+impl Spot {
+    fn first_of(line: usize) -> Self {
+        Self { place: Place { line, column: 1 }, offset: 0 }
+    }
+
+    /// The spot at `column` of the same line, as far as there is one.
+    fn moved(self, line: &str, column: usize) -> Self {
+        let (before, behind) = line.split_at(self.offset);
+        let (steps, now) = (column.abs_diff(self.place.column), self.place.column);
+        let passed = |chars: &mut dyn Iterator<Item = char>| {
+            chars.take(steps).fold((0, 0), |(number, bytes), c| (number + 1, bytes + c.len_utf8()))
+        };
+        let (column, offset) = if column < now {
+            let (number, bytes) = passed(&mut before.chars().rev());
+            (now - number, self.offset - bytes)
+        } else {
+            let (number, bytes) = passed(&mut behind.chars());
+            (now + number, self.offset + bytes)
+        };
+        Self { place: Place { column, ..self.place }, offset }
     }
 }
 
@@ -141,5 +185,50 @@ pub(crate) fn bytes(path: &Path, inputs: &mut Inputs) -> io::Result<Vec<u8>> {
 }
 
 pub(crate) fn name(path: &Path) -> String {
-    if path.as_os_str() == "-" { STDIN.to_owned() } else { path.display().to_string() }
+    if path.as_os_str() == "-" {
+        return STDIN.to_owned();
+    }
+    // Shown by one sign, two names that are no text would be the same.
+    let part = |part: Utf8Chunk<'_>| part.valid().to_owned() + &part.invalid().escape_ascii().to_string();
+    path.as_os_str().as_encoded_bytes().utf8_chunks().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spot(source: &Source, line: usize, column: usize) -> (usize, usize, usize) {
+        let Spot { place, offset } = source.spot(Place { line, column });
+        (place.line, place.column, offset)
+    }
+
+    #[test]
+    fn places_are_found_in_any_order_and_no_further_than_their_line() {
+        let source = Source::new("a".into(), "# \u{e4}\u{e4}!\r\n\n# c\n", true);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(|number| source.line(number)),
+            ["# ää!", "# ää!", "", "# c", "", ""]
+        );
+        for (place, found) in [
+            ((1, 4), (1, 4, 4)),
+            ((1, 3), (1, 3, 2)),
+            ((1, 99), (1, 6, 7)),
+            ((1, 5), (1, 5, 6)),
+            ((3, 2), (3, 2, 1)),
+            ((2, 2), (2, 1, 0)),
+            ((0, 0), (1, 1, 0)),
+            ((9, 9), (9, 1, 0)),
+        ] {
+            assert_eq!(spot(&source, place.0, place.1), found, "{place:?}");
+        }
+    }
+
+    /// Were each looked for from the beginning of its line, this would take minutes.
+    #[test]
+    fn the_places_of_a_long_line_are_gone_through_once() {
+        let source = Source::new("a".into(), &format!("# {}", "ä".repeat(300_000)), true);
+        for column in (3..300_000).chain((3..300_000).rev()) {
+            assert_eq!(spot(&source, 1, column), (1, column, 2 * column - 4));
+        }
+    }
 }

@@ -4,15 +4,16 @@
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Origin, Renderer, Snippet, Title};
-use concierge_shared::group::hide_secrets;
+use concierge_shared::{common::secret, group::hide_secrets, s3::policy};
 
+use super::secrets::Secrets;
 use crate::check::{
     input::{
         Submission,
         source::Source,
-        tree::{Node, Span},
+        tree::{Place, Span},
     },
-    words::{is_unprintable, printable},
+    words::{harmless, is_unprintable, printable},
 };
 
 /// How many bytes are shown on either side of the place. A file in one line would be shown whole for each problem else.
@@ -25,27 +26,32 @@ pub(crate) struct Excerpt<'a> {
     name: &'a str,
     number: usize,
     line: &'a str,
-    /// In bytes of the line, as are the secrets.
+    /// In bytes of the line.
     place: Range<usize>,
+    /// The column where the place begins.
+    column: usize,
+    /// In columns.
     secrets: Vec<Range<usize>>,
 }
 
 impl<'a> Excerpt<'a> {
     /// The excerpt of a file that holds no object of ours, so that no secrets are known.
     pub(crate) fn of_file(source: &'a Source, span: Span) -> Self {
-        let (number, line) = (span.start.line, source.line(span.start.line));
-        Self { name: &source.name, number, line, place: on_line(line, number, span), secrets: Vec::new() }
+        let (number, start) = (span.start.line, source.spot(span.start));
+        let line = source.line(number);
+        // No more is shown, and the end of what has thousands of problems may be the file's.
+        let last = Place { column: span.end.column.min(span.start.column + 2 * AROUND), ..span.end };
+        let end = if span.end.line > number { line.len() } else { source.spot(last).offset };
+        let place = start.offset..end.max(start.offset);
+        Self { name: &source.name, number, line, place, column: start.place.column, secrets: Vec::new() }
     }
 
-    /// The excerpt of an object, whose kind declares which of its fields may hold a secret.
-    pub(crate) fn of_object(submission: &'a Submission, span: Span) -> Self {
+    /// The excerpt of an object, of which these are the secrets.
+    pub(crate) fn of_object(submission: &'a Submission, span: Span, secrets: &Secrets) -> Self {
         let excerpt = Self::of_file(&submission.source, span);
-        let number = excerpt.number;
-        let fields = submission.kind.secret_fields.iter();
-        let values = fields.flat_map(|field| values(&submission.node, field)).flat_map(Node::texts);
-        let secrets = values.filter(|value| value.text().is_some_and(may_be_secret)).map(|value| value.span);
-        let here = secrets.filter(|span| (span.start.line..=span.end.line).contains(&number));
-        Self { secrets: here.map(|span| on_line(excerpt.line, number, span)).collect(), ..excerpt }
+        // No more characters are shown than bytes.
+        let near = secrets.near(excerpt.number, excerpt.column, 2 * AROUND);
+        Self { secrets: near.collect(), ..excerpt }
     }
 
     /// Of a text in which bytes are counted; what reaches over several lines is shown where it begins.
@@ -54,7 +60,9 @@ impl<'a> Excerpt<'a> {
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let line = text[start..].lines().next().unwrap_or_default();
         let place = (at - start).min(line.len())..place.end.saturating_sub(start).min(line.len());
-        Self { name, number: text[..at].matches('\n').count() + 1, line, place, secrets: Vec::new() }
+        let (number, column) =
+            (text[..at].matches('\n').count() + 1, line[..place.start].chars().count() + 1);
+        Self { name, number, line, place, column, secrets: Vec::new() }
     }
 
     /// The message with this title, which has one line, and the excerpt below it.
@@ -65,30 +73,37 @@ impl<'a> Excerpt<'a> {
         let snippet = Snippet::source(text).line_start(self.number);
         let snippet = snippet.annotation(AnnotationKind::Primary.span(marked));
         if window.start == 0 {
-            return renderer.render(&[title.element(snippet.path(printable(self.name)))]);
+            return harmless(&renderer.render(&[title.element(snippet.path(printable(self.name)))]));
         }
-        let column = self.line[..self.place.start].chars().count() + 1;
-        let origin = Origin::path(printable(self.name)).line(self.number).char_column(column);
+        let origin = Origin::path(printable(self.name)).line(self.number).char_column(self.column);
         let text = renderer.render(&[title.element(origin).element(snippet)]);
         // What has its column from elsewhere counts as of another file, which its fourth line would name.
         let lines = text.lines().enumerate().filter(|(number, _)| *number != 3);
-        lines.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+        harmless(&lines.map(|(_, line)| line).collect::<Vec<_>>().join("\n"))
     }
 
     /// The text of `window`, one character for another, and where in it the place is.
     fn shown(&self, window: &Range<usize>) -> (String, Range<usize>) {
         let context = context(self.line, window);
         let hidden = hide_secrets(&self.line[context.clone()]);
+        // People paste keys into policies, which are shown as any other text.
+        let keys = policy::secrets(&self.line[context.clone()]);
+        let keys = keys.chain(secret::places(&self.line[context.clone()]));
+        let keys: Vec<_> = keys.map(|key| context.start + key.start..context.start + key.end).collect();
         let mut text = if window.start == 0 { String::new() } else { "...".to_owned() };
         let (mut start, mut end) = (None, None);
-        for ((at, _), c) in self.line[context.clone()].char_indices().zip(hidden.chars()) {
+        let first = self.column - self.line[context.start..self.place.start].chars().count();
+        for (column, ((at, _), c)) in
+            (first..).zip(self.line[context.clone()].char_indices().zip(hidden.chars()))
+        {
             let at = context.start + at;
             if !window.contains(&at) {
                 continue;
             }
             start = start.or((at >= self.place.start).then_some(text.len()));
             end = end.or((at >= self.place.end).then_some(text.len()));
-            text.push(self.printed(at, c));
+            let c = if keys.iter().any(|key| key.contains(&at)) { '*' } else { c };
+            text.push(self.printed(column, c));
         }
         let (start, end) = (start.unwrap_or(text.len()), end.unwrap_or(text.len()));
         if window.end < self.line.len() {
@@ -97,26 +112,14 @@ impl<'a> Excerpt<'a> {
         (text, start..end.max(start))
     }
 
-    fn printed(&self, at: usize, c: char) -> char {
+    fn printed(&self, column: usize, c: char) -> char {
         match c {
-            _ if self.secrets.iter().any(|secret| secret.contains(&at)) => '*',
+            _ if self.secrets.iter().any(|secret| secret.contains(&column)) => '*',
             '\t' => c,
             _ if is_unprintable(c) => '\u{fffd}',
             _ => c,
         }
     }
-}
-
-/// What of `span` is on `line`, which has this number: in bytes.
-fn on_line(line: &str, number: usize, span: Span) -> Range<usize> {
-    let is_ascii = line.is_ascii();
-    let offset = |column: usize| match column.saturating_sub(1) {
-        characters if is_ascii => characters.min(line.len()),
-        characters => line.char_indices().nth(characters).map_or(line.len(), |(offset, _)| offset),
-    };
-    let start = if span.start.line < number { 0 } else { offset(span.start.column) };
-    let end = if span.end.line > number { line.len() } else { offset(span.end.column) };
-    start..end.max(start)
 }
 
 /// `window` and as much around it as tells whether something in it is secret: to the ends of words, which a token and
@@ -129,29 +132,13 @@ fn context(line: &str, window: &Range<usize>) -> Range<usize> {
     start..line[end..].find(ends_word).map_or(line.len(), |length| end + length)
 }
 
-/// An address without credentials is worth reading, and so is what has neither letters nor digits.
-fn may_be_secret(value: &str) -> bool {
-    value.contains(char::is_alphanumeric) && (!value.contains("://") || value.contains('@'))
-}
-
-/// The values at a path such as `spec.items[].token` or `spec.maps{}.token`.
-fn values<'a>(node: &'a Node, path: &str) -> Vec<&'a Node> {
-    path.split('.').fold(vec![node], |nodes, name| {
-        let plain = name.trim_end_matches(['[', ']', '{', '}']);
-        let found = nodes.into_iter().filter_map(|node| node.get(plain));
-        match plain == name {
-            true => found.collect(),
-            false => found.flat_map(Node::inner).collect(),
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn shown(line: &str, place: Range<usize>) -> String {
-        let excerpt = Excerpt { name: "a.yaml", number: 7, line, place, secrets: Vec::new() };
+        let column = line[..place.start].chars().count() + 1;
+        let excerpt = Excerpt { name: "a.yaml", number: 7, line, place, column, secrets: Vec::new() };
         let title = annotate_snippets::Level::ERROR.primary_title("wrong");
         excerpt.render(&Renderer::plain(), title)
     }
@@ -169,6 +156,17 @@ mod tests {
         assert_eq!(marks.lines().nth(1).unwrap().chars().position(|c| c == '^'), Some(before), "{text}");
         assert_eq!(text.matches("...").count(), 2, "{text}");
         assert!(!text.contains(":::"), "{text}");
+    }
+
+    #[test]
+    fn of_a_place_no_more_is_looked_at_than_is_shown() {
+        let source = Source::new("a.json".into(), &format!("[{}]", "\u{e4}".repeat(5_000)), true);
+        let span = |from: usize, to: usize| Span {
+            start: Place { line: 1, column: from },
+            end: Place { line: 1, column: to },
+        };
+        assert_eq!(Excerpt::of_file(&source, span(2, 5)).place, 1..7);
+        assert_eq!(Excerpt::of_file(&source, span(2, 5_003)).place, 1..1 + 4 * AROUND);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) struct Finding<'a> {
     pub field: String,
     pub message: String,
     /// How the file was called.
-    file: &'a str,
+    pub file: &'a str,
     /// The file as tools of CI take it.
     pub path: String,
     /// Where in the file, when that is known.

@@ -8,7 +8,10 @@ use super::{
     finding::{Finding, findings},
     human::Human,
 };
-use crate::check::{report::Report, words::is_unprintable};
+use crate::check::{
+    report::Report,
+    words::{self, BROKEN, is_unprintable},
+};
 
 /// The report as workflow commands, and a line that sums up.
 pub(super) fn github(report: &Report) -> String {
@@ -33,7 +36,7 @@ fn command(text: &mut String, finding: &Finding<'_>) {
     let _ = writeln!(text, ",title={}::{}", property(finding.rule.id), data(&finding.text()));
 }
 
-/// A message as a command takes it, without commands to a terminal: a log shows it too.
+/// A message as a command takes it, without others and without commands to a terminal: a log shows it too.
 fn data(text: &str) -> String {
     let escape = |c: char| match c {
         '%' => "%25".to_owned(),
@@ -42,7 +45,7 @@ fn data(text: &str) -> String {
         _ if is_unprintable(c) => c.escape_default().to_string(),
         _ => c.to_string(),
     };
-    text.chars().map(escape).collect()
+    words::brackets(&text.chars().map(escape).collect::<String>(), BROKEN)
 }
 
 /// A property's value as a command takes it.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::finding::{Finding, findings};
 use crate::check::{
     report::Report,
-    words::{json, printable},
+    words::{json, visible},
 };
 
 #[derive(Serialize)]
@@ -40,12 +40,12 @@ fn issue(finding: Finding<'_>) -> Issue {
     let begin = span.start.line.max(1);
     Issue {
         // The format has it on one line.
-        description: printable(&finding.text().lines().map(str::trim).collect::<Vec<_>>().join("; "))
+        description: visible(&finding.text().lines().map(str::trim).collect::<Vec<_>>().join("; "))
             .into_owned(),
         check_name: finding.rule.id,
         severity: if finding.level == Level::Deny { "major" } else { "minor" },
         location: Location {
-            path: printable(&finding.path).into_owned(),
+            path: visible(&finding.path).into_owned(),
             lines: Lines { begin, end: span.end.line.max(begin) },
         },
         fingerprint: finding.fingerprint,

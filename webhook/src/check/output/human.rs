@@ -1,12 +1,12 @@
 //! A report for people: every problem with its line of the file, and a last line that sums up.
 
-use std::fmt::Write as _;
+use std::{cell::OnceCell, fmt::Write as _};
 
 use annotate_snippets::{Group, Level, Renderer};
 use anstyle::{AnsiColor, Style};
 use concierge_shared::admission::problem::Cause;
 
-use super::excerpt::Excerpt;
+use super::{excerpt::Excerpt, secrets::Secrets};
 use crate::check::{
     checked::Checked,
     fixture::Verdict,
@@ -69,9 +69,11 @@ impl Human {
     fn object(&self, text: &mut String, checked: &Checked) {
         let found = checked.problems.iter().map(|problem| (Level::ERROR, problem));
         let found = found.chain(checked.warnings.iter().map(|problem| (Level::WARNING, problem)));
+        let secrets = OnceCell::new();
         for (level, problem) in found {
             let message = format!("{}: {}", problem.field, problem.message);
-            let excerpt = Excerpt::of_object(&checked.submission, checked.locate(problem));
+            let secrets = secrets.get_or_init(|| Secrets::of(&checked.submission));
+            let excerpt = Excerpt::of_object(&checked.submission, checked.locate(problem), secrets);
             self.snippet(text, level, Some(problem.rule.id), &message, &excerpt);
         }
         let subject = checked.subject();

@@ -88,7 +88,8 @@ fn of_fixture(run: &RunFixture) -> Case {
         element: "failure",
         rule: "check.fixture",
         message: "found otherwise than expected".to_owned(),
-        text: differences.table(),
+        // Behind the tag, the first line of the columns would stand elsewhere than the others.
+        text: format!("\n{}", differences.table()),
     });
     Case { name: run.name.clone(), failure, warnings: String::new() }
 }

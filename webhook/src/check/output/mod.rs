@@ -10,6 +10,7 @@ mod junit;
 mod paths;
 mod place;
 mod sarif;
+mod secrets;
 
 use std::{ffi::OsStr, path::PathBuf, str::FromStr};
 
@@ -142,6 +143,12 @@ impl Output {
         over.map_or(Ok(()), |output| {
             Err(format!("{} is checked, so no report can be written to it; name another file", output.name))
         })
+    }
+
+    /// What of `report` the output does not tell.
+    pub(crate) fn left_out(&self, report: &Report) -> Option<String> {
+        let left_out = (self.format == Format::Sarif).then(|| sarif::left_out(report.found())).flatten();
+        left_out.map(|text| format!("{}: {text}", self.name))
     }
 
     /// Writes `report` to the output's file; the text when it is for standard output.

@@ -16,17 +16,30 @@ const MAX_TEXT: usize = 1_000;
 
 /// The report as a log with one run.
 pub(super) fn sarif(report: &Report) -> String {
-    let mut findings = findings(report);
-    let dropped = findings.len().saturating_sub(MAX_RESULTS);
+    words::json(&log(findings(report), report.bad.is_empty(), MAX_RESULTS))
+}
+
+/// What is not told of so many findings.
+pub(super) fn left_out(findings: usize) -> Option<String> {
+    let dropped = findings.saturating_sub(MAX_RESULTS);
+    (dropped > 0).then(|| dropped_text(dropped))
+}
+
+fn dropped_text(dropped: usize) -> String {
+    format!("{dropped} of the results are left out, warnings first: code scanning takes {MAX_RESULTS}")
+}
+
+fn log(mut findings: Vec<Finding<'_>>, all_read: bool, most: usize) -> Value {
+    let dropped = findings.len().saturating_sub(most);
     if dropped > 0 {
         findings.sort_by_key(|finding| finding.level != Level::Deny);
-        findings.truncate(MAX_RESULTS);
+        findings.truncate(most);
     }
     let mut used: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
     used.sort_by_key(|rule| rule.id);
     used.dedup();
     let results: Vec<_> = findings.iter().map(|finding| result(finding, &used)).collect();
-    let log = json!({
+    json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -36,18 +49,17 @@ pub(super) fn sarif(report: &Report) -> String {
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": used.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
             }},
-            "invocations": [invocation(report, dropped)],
+            "invocations": [invocation(all_read, dropped)],
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
-    });
-    words::json(&log)
+    })
 }
 
-fn invocation(report: &Report, dropped: usize) -> Value {
-    let mut invocation = json!({"executionSuccessful": report.bad.is_empty()});
+fn invocation(all_read: bool, dropped: usize) -> Value {
+    let mut invocation = json!({"executionSuccessful": all_read});
     if dropped > 0 {
-        let text = format!("{dropped} results more than code scanning takes are left out");
+        let text = dropped_text(dropped);
         invocation["toolExecutionNotifications"] = json!([{"level": "warning", "message": {"text": text}}]);
     }
     invocation
@@ -59,6 +71,7 @@ fn descriptor(rule: &AdmissionRule) -> Value {
     json!({
         "id": rule.id,
         "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": rule.summary},
         "help": {"text": help, "markdown": format!("{}\n\n```\n{help}```\n", rule.summary)},
         "helpUri": rules::help_uri(rule),
         "defaultConfiguration": {"level": level(rule.level)},
@@ -67,28 +80,24 @@ fn descriptor(rule: &AdmissionRule) -> Value {
 }
 
 fn result(finding: &Finding<'_>, rules: &[&'static AdmissionRule]) -> Value {
-    // Code scanning takes no result without a line: what is about a whole file is at its first.
-    let region = finding.span.map_or_else(
-        || json!({"startLine": 1}),
-        |Span { start, end }| {
-            json!({
-                "startLine": start.line.max(1), "startColumn": start.column.max(1),
-                "endLine": end.line.max(start.line).max(1), "endColumn": end.column.max(1),
-            })
-        },
-    );
+    // Code scanning takes no result without a place: what is about a whole file is at its beginning.
+    let Span { start, end } = finding.span.unwrap_or_default();
+    let region = json!({
+        "startLine": start.line.max(1), "startColumn": start.column.max(1),
+        "endLine": end.line.max(start.line).max(1), "endColumn": end.column.max(1),
+    });
     let artifact = json!({"uri": uri(&finding.path)});
     let mut location = json!({"physicalLocation": {"artifactLocation": artifact, "region": region}});
     if !finding.subject.is_empty() {
         let name = format!("{} {}", finding.subject, finding.field);
         location["logicalLocations"] =
-            json!([{"fullyQualifiedName": words::printable(name.trim_end()), "kind": "object"}]);
+            json!([{"fullyQualifiedName": words::visible(name.trim_end()), "kind": "object"}]);
     }
     json!({
         "ruleId": finding.rule.id,
         "ruleIndex": rules.iter().position(|rule| rule.id == finding.rule.id),
         "level": level(finding.level),
-        "message": {"text": cut(words::printable_lines(&finding.text()))},
+        "message": {"text": cut(finding.text().lines().map(words::visible).collect::<Vec<_>>().join("\n"))},
         "locations": [location],
         "partialFingerprints": {"concierge/v1": finding.fingerprint},
     })
@@ -98,7 +107,8 @@ fn level(level: Level) -> &'static str {
     match level {
         Level::Deny => "error",
         Level::Warn => "warning",
-        Level::Off => "none",
+        // Code scanning knows no "none".
+        Level::Off => "note",
     }
 }
 
@@ -121,12 +131,45 @@ fn uri(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use concierge_shared::kind::all_rules;
+
     use super::*;
 
     #[test]
     fn paths_become_references() {
         assert_eq!(uri("deploy/a b:ä.yaml"), "deploy/a%20b%3A%C3%A4.yaml");
         assert_eq!(uri("/tmp/x.yaml"), "file:///tmp/x.yaml");
+    }
+
+    fn found(level: Level) -> Finding<'static> {
+        let (subject, message) = (String::new(), level.to_string());
+        let (path, fingerprint) = ("a.yaml".to_owned(), String::new());
+        let (field, file, span) = (String::new(), "a.yaml", None);
+        Finding { rule: &rules::INPUT, level, subject, field, message, file, path, span, fingerprint }
+    }
+
+    #[test]
+    fn of_too_many_results_warnings_are_left_out_first_and_that_is_told() {
+        let levels = [Level::Warn, Level::Deny, Level::Warn, Level::Deny, Level::Warn];
+        let told = |most: usize| {
+            let run = log(levels.map(found).into(), true, most)["runs"][0].take();
+            let results = run["results"].as_array().unwrap().iter();
+            let levels = results.map(|one| one["message"]["text"].as_str().unwrap().to_owned());
+            let notes = &run["invocations"][0]["toolExecutionNotifications"];
+            (levels.collect::<Vec<_>>(), notes[0]["message"]["text"].as_str().map(str::to_owned))
+        };
+        assert_eq!(told(5), (levels.map(|level| level.to_string()).into(), None));
+        let (results, note) = told(3);
+        assert_eq!(results, ["deny", "deny", "warn"]);
+        assert!(note.unwrap().starts_with("2 of the results are left out"));
+        assert_eq!(told(1).0, ["deny"]);
+        assert_eq!((left_out(MAX_RESULTS), left_out(MAX_RESULTS + 1).is_some()), (None, true));
+    }
+
+    #[test]
+    fn a_rule_that_is_off_by_default_has_a_level_that_code_scanning_knows() {
+        let off = all_rules().into_iter().find(|(rule, _)| rule.level == Level::Off).unwrap().0;
+        assert_eq!(descriptor(off)["defaultConfiguration"]["level"], "note");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use concierge_shared::{
         problem::{Cause, Problem},
         rule::SCHEMA,
     },
-    field::FieldPath,
+    field::{FieldPath, Segment},
     kind::{KINDS, KindInfo},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -58,10 +58,28 @@ pub(crate) fn check(submitted: &Submitted<'_>) -> Vec<Problem> {
 
 /// The first field of `object` that its kind does not have, and what may be meant.
 pub(crate) fn unknown_field(kind: &'static KindInfo, object: &Value) -> Option<(FieldPath, String)> {
+    let unknown = walk(kind, object).into_iter().find(|problem| problem.rule == &UNKNOWN_FIELD)?;
+    Some((unknown.field, unknown.message))
+}
+
+/// The fields of `object` of which nobody declares what they hold, since its kind has none of these names or forms.
+pub(crate) fn undeclared_fields(kind: &'static KindInfo, object: &Value) -> Vec<FieldPath> {
+    let undeclared = |problem: &Problem| {
+        problem.rule == &UNKNOWN_FIELD
+            || problem.cause == Cause::TypeInvalid && names_a_secret(&problem.field)
+    };
+    walk(kind, object).into_iter().filter(undeclared).map(|problem| problem.field).collect()
+}
+
+/// Where the name of a Secret belongs, people write the secret itself.
+fn names_a_secret(field: &FieldPath) -> bool {
+    matches!(field.segments().last(), Some(Segment::Field(name)) if name.ends_with("SecretRef"))
+}
+
+fn walk(kind: &'static KindInfo, object: &Value) -> Vec<Problem> {
     let mut walk = Walk::new(kind.name, None);
     walk.object(&schema_of(kind).structural, object, None);
-    let unknown = walk.problems.into_iter().find(|problem| problem.rule == &UNKNOWN_FIELD)?;
-    Some((unknown.field, unknown.message))
+    walk.problems
 }
 
 /// Whether the API server refuses the object by its schema alone. Unknown fields don't count: it drops them, unless

@@ -97,9 +97,9 @@ fn told(schema: &Value, value: &Value, old: Option<&Value>) -> Vec<String> {
     problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect()
 }
 
-#[test]
-fn each_keyword_refuses_what_the_api_server_refuses() {
-    for (schema, good, bad, message) in [
+/// Schemas, each with a value that fits it, one that does not, and what is said of that.
+fn keywords() -> Vec<(Value, Value, Value, &'static str)> {
+    vec![
         (json!({"type": "integer", "minimum": 1}), json!(1), json!(0), "must be at least 1"),
         (json!({"type": "number", "maximum": 2.5}), json!(2.5), json!(2.6), "must be at most 2.5"),
         (
@@ -171,7 +171,12 @@ fn each_keyword_refuses_what_the_api_server_refuses() {
             json!("b"),
             "failed rule: self != 'b'",
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn each_keyword_refuses_what_the_api_server_refuses() {
+    for (schema, good, bad, message) in keywords() {
         let whole = json!({"type": "object", "properties": {"x": schema}});
         assert_eq!(told(&whole, &json!({"x": good}), None), [""; 0], "{schema}");
         assert_eq!(told(&whole, &json!({"x": bad}), None), [format!("x: {message}")], "{schema}");

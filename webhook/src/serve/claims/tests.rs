@@ -191,6 +191,19 @@ async fn given(replica: &Claims, number: i64, claimant: Claimant) -> bool {
 }
 
 #[tokio::test]
+async fn a_value_of_an_object_that_cannot_be_read_is_not_given_away() {
+    let server = ApiServer::with_namespaces(&["a", "b"]);
+    assert!(given(&replica(&server), 7, creates("a", "first", "u-1")).await);
+    let unreadable =
+        json!({"metadata": {"namespace": "a", "name": "first", "uid": "u-1"}, "spec": {"id": "seven"}});
+    server.put(&pet_path("a", "first"), unreadable);
+    server.age_claims(70);
+    let failed = replica(&server).reserve(id(7), creates("b", "rex", "u-2")).await.unwrap_err().to_string();
+    assert!(failed.contains("Pet a/first can't be read"), "{failed}");
+    assert_eq!(server.holders(), ["u-1"]);
+}
+
+#[tokio::test]
 async fn a_value_that_was_taken_over_long_ago_and_freed_is_given_once() {
     let server = ApiServer::with_namespaces(&["a", "b"]);
     assert!(given(&replica(&server), 7, creates("a", "first", "u-1")).await);

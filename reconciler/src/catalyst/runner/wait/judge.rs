@@ -28,6 +28,25 @@ pub(super) enum Verdict {
     Stopped(Obstacle, String),
 }
 
+impl Verdict {
+    /// What is in the way and will hardly go by itself.
+    pub(super) fn stopped_by(&self) -> Option<Obstacle> {
+        match self {
+            Verdict::Stopped(obstacle, _) => Some(*obstacle),
+            Verdict::Ready | Verdict::Waiting(_) => None,
+        }
+    }
+
+    /// What is said at last of what stays like this; `None` when all is ready.
+    pub(super) fn said(self) -> Option<Found> {
+        match self {
+            Verdict::Ready => None,
+            Verdict::Waiting(message) => Some((Obstacle::NotReadyInTime, message)),
+            Verdict::Stopped(obstacle, message) => Some((obstacle, message)),
+        }
+    }
+}
+
 pub(super) fn judge(seen: &Seen) -> Verdict {
     let unready = unready(seen);
     let Some(first) = unready.first() else { return Verdict::Ready };

@@ -24,8 +24,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use self::judge::{Seen, Verdict, judge};
-use crate::catalyst::obstacle::{self, Obstacle};
+use self::judge::{Seen, judge};
+use crate::catalyst::obstacle::{self, Found, Obstacle};
 
 /// Waits until what was deployed into a namespace is ready; the reconciler's runner calls this.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub(crate) fn run(args: WaitArgs) -> ExitCode {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some((obstacle, message))) => {
             eprintln!("{message}");
-            obstacle.exit_code()
+            obstacle.exit_code().into()
         }
         Err(error) => {
             eprintln!("the namespace can't be watched: {error:#}");
@@ -59,27 +59,28 @@ pub(crate) fn run(args: WaitArgs) -> ExitCode {
     }
 }
 
+/// What is said at last of pods and Deployments that stay like this, and the exit code; `None` when all are ready.
+pub fn said_of(pods: Vec<Pod>, deployments: Vec<Deployment>) -> Option<(u8, String)> {
+    let (obstacle, message) = judge(&Seen { pods, deployments, ..Seen::default() }).said()?;
+    Some((obstacle.exit_code(), message))
+}
+
 /// What was in the way to the end, if anything was.
-async fn wait(args: &WaitArgs) -> anyhow::Result<Option<(Obstacle, String)>> {
+async fn wait(args: &WaitArgs) -> anyhow::Result<Option<Found>> {
     let client = client::connect(concat!("concierge-runner/", env!("CARGO_PKG_VERSION"))).await?.api;
     let end = Instant::now() + args.timeout;
     let mut changes = changes(&client, &args.namespace);
     // What is in the way, and since when.
     let mut since: Option<(Obstacle, Instant)> = None;
     loop {
-        let (until, last) = match judge(&look(&client, &args.namespace).await?) {
-            Verdict::Ready => return Ok(None),
-            Verdict::Waiting(message) => {
-                since = None;
-                (end, (Obstacle::NotReadyInTime, message))
-            }
-            Verdict::Stopped(obstacle, message) => {
-                let first =
-                    since.filter(|(same, _)| *same == obstacle).map_or_else(Instant::now, |(_, at)| at);
-                since = Some((obstacle, first));
-                ((first + args.patience).min(end), (obstacle, message))
-            }
-        };
+        let verdict = judge(&look(&client, &args.namespace).await?);
+        let stopped = verdict.stopped_by();
+        let Some(last) = verdict.said() else { return Ok(None) };
+        since = stopped.map(|obstacle| {
+            let before = since.filter(|(same, _)| *same == obstacle);
+            before.unwrap_or_else(|| (obstacle, Instant::now()))
+        });
+        let until = since.map_or(end, |(_, first)| (first + args.patience).min(end));
         if tokio::time::timeout_at(until, changes.next()).await.is_err() {
             return Ok(Some(with_event(&client, &args.namespace, last).await));
         }
@@ -121,7 +122,7 @@ async fn look(client: &Client, namespace: &str) -> kube::Result<Seen> {
 }
 
 /// What stands in no status is in events alone, such as why a StatefulSet has no pods.
-async fn with_event(client: &Client, namespace: &str, last: (Obstacle, String)) -> (Obstacle, String) {
+async fn with_event(client: &Client, namespace: &str, last: Found) -> Found {
     let warnings = ListParams::default().fields("type=Warning").limit(100);
     let events = Api::<Event>::namespaced(client.clone(), namespace).list(&warnings).await;
     let newest = events.ok().and_then(|events| {

@@ -32,6 +32,18 @@ async fn an_earlier_time_wins_and_a_later_one_is_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_is_dry_while_nothing_in_it_is_due() {
+    let queue = Queue::default();
+    assert!(queue.is_dry());
+    queue.add_at(Lane::Clock, key("a"), Instant::now() + Duration::from_secs(5));
+    assert!(queue.is_dry());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!queue.is_dry() && queue.due() == 1);
+    assert_eq!(next(&queue).await, "a");
+    assert!(queue.is_dry(), "it is with its worker");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_is_never_with_two_workers() {
     let queue = Queue::default();
     queue.add(key("a"));

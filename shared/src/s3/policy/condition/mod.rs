@@ -9,27 +9,37 @@ use super::{
     document::{Condition, Effect, Item, Statement},
     is_near,
     operator::{Comparison, Operator, Set},
-    pattern::Pattern,
+    pattern::{Pattern, S3Action},
     rules::*,
 };
+use crate::admission::review::abridged;
 
 /// What is wrong with the conditions of a statement.
 pub(super) fn check(lint: &mut Lint<'_>, statement: &Statement) {
+    let mut actions = None;
     for condition in &statement.conditions {
         let Some(operator) = Operator::of(&condition.operator.text) else {
             add_unknown_operator(lint, &condition.operator);
             continue;
         };
-        check_qualifier(lint, statement, condition, operator);
-        let key = check_key(lint, statement, condition);
         if condition.values.is_empty() {
             let message =
                 "the list of values is empty, so the statement never applies or always does; name a value";
             lint.add(&CND_20, condition.key.span.clone(), message);
         }
-        if let Some(key) = key {
-            check_type(lint, condition, operator, key);
+        match key(&condition.key.text) {
+            None => check_unknown_key(lint, condition),
+            Some(key) => {
+                check_qualifier(lint, statement, condition, operator, key);
+                check_key(lint, condition, key);
+                check_type(lint, condition, operator, key);
+                if !key.actions.is_empty() {
+                    let actions = actions.get_or_insert_with(|| named_actions(statement));
+                    check_carried(lint, statement.effect, condition, key, actions);
+                }
+            }
         }
+        check_null(lint, condition, operator);
         check_values(lint, condition, operator);
         if operator.comparison != Comparison::Null {
             check_value_forms(lint, condition);
@@ -54,22 +64,28 @@ fn add_unknown_operator(lint: &mut Lint<'_>, operator: &Item) {
     lint.add(&CND_01, operator.span.clone(), format!("{text:?} is no operator; {hint}"));
 }
 
-fn check_qualifier(lint: &mut Lint<'_>, statement: &Statement, condition: &Condition, operator: Operator) {
+fn check_null(lint: &mut Lint<'_>, condition: &Condition, operator: Operator) {
     if operator.comparison == Comparison::Null && operator.set.is_some() {
         let message = "with ForAllValues or ForAnyValue Null is always true or always false; write Null";
         lint.add(&CND_04, condition.operator.span.clone(), message);
     }
-    let is_multi = key(&condition.key.text).is_some_and(|key| key.multi);
-    if is_multi && operator.set.is_none() && operator.comparison != Comparison::Null {
+}
+
+fn check_qualifier(
+    lint: &mut Lint<'_>,
+    statement: &Statement,
+    condition: &Condition,
+    operator: Operator,
+    key: &Key,
+) {
+    if key.multi && operator.set.is_none() && operator.comparison != Comparison::Null {
         let message = format!(
             "{} can have several values; put ForAnyValue: or ForAllValues: in front",
             condition.key.text
         );
         lint.add(&CND_19, condition.operator.span.clone(), message);
     }
-    let is_single = key(&condition.key.text).is_some_and(|key| !key.multi);
-    let for_all = operator.set == Some(Set::All);
-    if for_all && is_single && statement.allows() {
+    if operator.set == Some(Set::All) && !key.multi && statement.allows() {
         let message = format!(
             "is true when {} is missing, so it does not restrict; remove ForAllValues:",
             condition.key.text
@@ -78,35 +94,28 @@ fn check_qualifier(lint: &mut Lint<'_>, statement: &Statement, condition: &Condi
     }
 }
 
-fn check_key(lint: &mut Lint<'_>, statement: &Statement, condition: &Condition) -> Option<&'static Key> {
+fn check_key(lint: &mut Lint<'_>, condition: &Condition, key: &Key) {
     let (text, span) = (condition.key.text.as_str(), condition.key.span.clone());
-    let Some((prefix, name)) =
-        text.split_once(':').filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty())
-    else {
-        lint.add(&CND_05, span, format!("{text:?} is no key; write PREFIX:NAME, for instance aws:SourceIp"));
-        return None;
-    };
-    let Some(key) = key(text) else {
-        check_unknown_key(lint, condition, prefix, name);
-        return None;
-    };
     if key.tag && text.split_once('/').is_none_or(|(_, tag)| tag.is_empty()) {
         lint.add(&CND_21, span.clone(), format!("add the name of the tag: {}/NAME", key.name));
     }
     if key.name == "s3:ResourceAccount" && lint.subject.is_of_bucket() {
         lint.add(&CND_26, span, "is always the account of the bucket; remove it");
     }
-    check_carried(lint, statement, condition, key);
-    Some(key)
 }
 
-fn check_unknown_key(lint: &mut Lint<'_>, condition: &Condition, prefix: &str, name: &str) {
+fn check_unknown_key(lint: &mut Lint<'_>, condition: &Condition) {
+    let (text, span) = (condition.key.text.as_str(), condition.key.span.clone());
+    let parts = text.split_once(':').filter(|(prefix, name)| !prefix.is_empty() && !name.is_empty());
+    let Some((prefix, name)) = parts else {
+        let message = format!("{text:?} is no key; write PREFIX:NAME, for instance aws:SourceIp");
+        return lint.add(&CND_05, span, message);
+    };
     let (keys, near_rule, unknown_rule) = match prefix.to_ascii_lowercase().as_str() {
         "aws" => (GLOBAL_KEYS, &CND_07, &CND_07_UNKNOWN),
         "s3" => (S3_KEYS, &CND_08, &CND_08_UNKNOWN),
         _ => return,
     };
-    let (text, span) = (&condition.key.text, condition.key.span.clone());
     if name.eq_ignore_ascii_case("arn") {
         let message = "there is no aws:ARN; write aws:PrincipalArn or aws:SourceArn";
         return lint.add(near_rule, span, message);
@@ -122,29 +131,40 @@ fn check_unknown_key(lint: &mut Lint<'_>, condition: &Condition, prefix: &str, n
     }
 }
 
+/// The actions of S3 that a statement names in full.
+fn named_actions(statement: &Statement) -> Vec<&'static S3Action> {
+    let in_full = statement.actions.items.iter().filter(|item| !item.text.contains(['*', '?']));
+    let actions = in_full.filter_map(|item| Pattern::of(&item.text)?.s3_actions().first().copied());
+    let mut actions: Vec<_> = actions.filter(|_| !statement.actions.negated).collect();
+    actions.sort_unstable_by_key(|action| action.name);
+    actions.dedup_by_key(|action| action.name);
+    actions
+}
+
 /// A key that an action never carries makes an Allow useless and a Deny toothless.
-fn check_carried(lint: &mut Lint<'_>, statement: &Statement, condition: &Condition, key: &Key) {
-    if key.actions.is_empty() || statement.actions.negated {
+fn check_carried(
+    lint: &mut Lint<'_>,
+    effect: Effect,
+    condition: &Condition,
+    key: &Key,
+    actions: &[&'static S3Action],
+) {
+    let carries = |name: &str| key.actions.split_whitespace().any(|one| one.eq_ignore_ascii_case(name));
+    let without = actions.iter().filter(|action| !carries(action.name));
+    let without: Vec<_> = without.map(|action| format!("s3:{}", action.name)).collect();
+    if without.is_empty() {
         return;
     }
-    let carries = |name: &str| key.actions.split_whitespace().any(|one| one.eq_ignore_ascii_case(name));
-    for item in statement.actions.items.iter().filter(|item| !item.text.contains(['*', '?'])) {
-        let Some(action) = Pattern::of(&item.text).and_then(|pattern| pattern.s3_actions().first().copied())
-        else {
-            continue;
-        };
-        if !carries(action.name) {
-            let (rule, effect) = match statement.effect {
-                Effect::Allow => (&CND_27, "is never allowed"),
-                Effect::Deny => (&CND_27_DENY, "is never denied"),
-            };
-            let message = format!(
-                "s3:{} has no {}, so it {effect}; give it a statement of its own",
-                action.name, key.name
-            );
-            lint.add(rule, condition.key.span.clone(), message);
-        }
-    }
+    let (rule, effect) = match effect {
+        Effect::Allow => (&CND_27, "never allowed"),
+        Effect::Deny => (&CND_27_DENY, "never denied"),
+    };
+    let message = format!(
+        "no request for {} has {}, so that is {effect}; make two statements of this one",
+        abridged(&without),
+        key.name
+    );
+    lint.add(rule, condition.key.span.clone(), message);
 }
 
 fn check_type(lint: &mut Lint<'_>, condition: &Condition, operator: Operator, key: &Key) {

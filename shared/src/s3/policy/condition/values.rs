@@ -140,10 +140,11 @@ pub(super) fn check_value_forms(lint: &mut Lint<'_>, condition: &Condition) {
                 && rest.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
         })
     };
+    let numbered = lint.subject.profile.has_numbered_accounts();
+    let key = condition.key.text.to_ascii_lowercase();
     for value in condition.values.iter().filter(|value| !value.text.contains(['*', '?', '$'])) {
         let (text, span) = (value.text.as_str(), value.span.clone());
-        let numbered = lint.subject.profile.has_numbered_accounts();
-        match condition.key.text.to_ascii_lowercase().as_str() {
+        match key.as_str() {
             "aws:sourcevpc" if !is_id(text, "vpc-") => {
                 lint.add(&CND_22, span, format!("{text:?} is no VPC; write vpc- and 8 or 17 characters"));
             }

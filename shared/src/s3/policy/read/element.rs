@@ -1,26 +1,17 @@
 //! What every element of a document has: a place, known keys, texts.
 
-use std::collections::HashSet;
-
-use jsonc_parser::{
-    ast::{Object, ObjectProp, Value},
-    common::Ranged,
-};
-
-use super::super::{
-    Lint,
-    document::{Item, Span},
-    rules::*,
+use super::{
+    super::{
+        Lint,
+        document::{Item, Span},
+        rules::*,
+    },
+    json::{Node, Object, Value},
 };
 use crate::admission::rule::AdmissionRule;
 
-pub(super) fn span(value: &impl Ranged) -> Span {
-    value.start()..value.end()
-}
-
-pub(super) fn name_span(property: &ObjectProp<'_>) -> Span {
-    property.name.start()..property.name.end()
-}
+/// So many texts are compared each with each faster than they are sorted.
+const FEW: usize = 12;
 
 /// Says which keys are there twice, or are none of `known`.
 pub(super) fn check_keys(
@@ -28,58 +19,75 @@ pub(super) fn check_keys(
     object: &Object<'_>,
     known: Option<(&[&str], &'static AdmissionRule)>,
 ) {
-    let mut seen = HashSet::new();
-    for property in &object.properties {
-        let name = property.name.as_str();
-        if !seen.insert(name) {
-            lint.add(&DOC_03, name_span(property), format!("{name:?} is there twice; keep one"));
-        }
-        let Some((known, rule)) = known.filter(|(known, _)| !known.contains(&name)) else { continue };
+    for index in repeated(object.members.iter().map(|member| &*member.name)) {
+        let member = &object.members[index];
+        lint.add(&DOC_03, member.name_span.clone(), format!("{:?} is there twice; keep one", member.name));
+    }
+    let Some((known, rule)) = known else { return };
+    for member in object.members.iter().filter(|member| !known.contains(&&*member.name)) {
+        let (name, span) = (&*member.name, member.name_span.clone());
         match known.iter().find(|one| one.eq_ignore_ascii_case(name)) {
-            Some(right) => lint.add(&DOC_05, name_span(property), format!("{name:?} is written {right:?}")),
+            Some(right) => lint.add(&DOC_05, span, format!("{name:?} is written {right:?}")),
             None => {
                 let message = format!("{name:?} is no element here; use only {}", known.join(", "));
-                lint.add(rule, name_span(property), message);
+                lint.add(rule, span, message);
             }
         }
     }
 }
 
+/// The indexes of the texts that were there before.
+pub(super) fn repeated<'t>(texts: impl ExactSizeIterator<Item = &'t str> + Clone) -> Vec<usize> {
+    if texts.len() <= FEW {
+        let is_repeated = |(index, text): &(usize, &str)| texts.clone().take(*index).any(|one| one == *text);
+        return texts.clone().enumerate().filter(is_repeated).map(|(index, _)| index).collect();
+    }
+    let mut sorted: Vec<_> = texts.enumerate().map(|(index, text)| (text, index)).collect();
+    sorted.sort_unstable();
+    sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1).collect()
+}
+
 /// The brace with which the object begins: the place of what is missing in it.
 pub(super) fn start(object: &Object<'_>) -> Span {
-    object.range.start..object.range.start + 1
+    object.span.start..object.span.start + 1
+}
+
+/// A list's entries, or the one value that stands in its place.
+pub(super) fn each<'n, 'a>(node: &'n Node<'a>) -> &'n [Node<'a>] {
+    match &node.value {
+        Value::List(items) => items,
+        _ => std::slice::from_ref(node),
+    }
 }
 
 /// A text or a list of texts, neither empty.
-pub(super) fn items(lint: &mut Lint<'_>, value: &Value<'_>, what: &str) -> Vec<Item> {
-    let all: Vec<&Value<'_>> = match value {
-        Value::Array(array) => array.elements.iter().collect(),
-        _ => vec![value],
-    };
+pub(super) fn items(lint: &mut Lint<'_>, node: &Node<'_>, what: &str) -> Vec<Item> {
+    let all = each(node);
     if all.is_empty() {
         lint.add(
             &STM_09,
-            span(value),
+            node.span.clone(),
             format!("{what} is an empty list; name at least one, or remove the statement"),
         );
     }
-    let items: Vec<_> = all.into_iter().filter_map(|one| string(lint, one, what)).collect();
-    let mut seen = HashSet::new();
-    for item in &items {
-        if item.text.is_empty() {
-            lint.add(&STM_09, item.span.clone(), format!("an entry of {what} is empty; remove it"));
-        } else if !seen.insert(item.text.as_str()) {
+    let items: Vec<_> = all.iter().filter_map(|one| string(lint, one, what)).collect();
+    for item in items.iter().filter(|item| item.text.is_empty()) {
+        lint.add(&STM_09, item.span.clone(), format!("an entry of {what} is empty; remove it"));
+    }
+    for index in repeated(items.iter().map(|item| &*item.text)) {
+        let item = &items[index];
+        if !item.text.is_empty() {
             lint.add(&STM_10, item.span.clone(), format!("{:?} is there twice; remove one", item.text));
         }
     }
     items
 }
 
-pub(super) fn string(lint: &mut Lint<'_>, value: &Value<'_>, what: &str) -> Option<Item> {
-    match value {
-        Value::StringLit(text) => Some(Item { text: text.value.to_string(), span: span(value) }),
+pub(super) fn string(lint: &mut Lint<'_>, node: &Node<'_>, what: &str) -> Option<Item> {
+    match &node.value {
+        Value::Text(text) => Some(Item { text: text.to_string(), span: node.span.clone() }),
         _ => {
-            lint.add(&DOC_13, span(value), format!("{what} is a text in quotes here"));
+            lint.add(&DOC_13, node.span.clone(), format!("{what} is a text in quotes here"));
             None
         }
     }

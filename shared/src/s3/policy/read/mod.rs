@@ -1,16 +1,14 @@
 //! From text to a [`Policy`]: strict JSON, then the shape that the grammar demands.
 
 mod element;
+mod json;
 mod statement;
 
-use jsonc_parser::{
-    ParseOptions,
-    ast::{Object, Value},
-};
 use serde::de::IgnoredAny;
 
 use self::{
-    element::{check_keys, name_span, span, string},
+    element::{check_keys, each, start, string},
+    json::{Node, Object, Value},
     statement::statement,
 };
 use super::{
@@ -19,21 +17,7 @@ use super::{
     rules::*,
 };
 
-const MAX_DEPTH: usize = 8;
-const MAX_VALUES: usize = 20_000;
 const ELEMENTS: &[&str] = &["Version", "Id", "Statement"];
-const STRICT: ParseOptions = ParseOptions {
-    allow_comments: false,
-    allow_loose_object_property_names: false,
-    allow_trailing_commas: false,
-    allow_missing_commas: false,
-    allow_single_quoted_strings: false,
-    allow_hexadecimal_numbers: false,
-    allow_unary_plus_numbers: false,
-    allow_bare_decimal_point_numbers: false,
-    allow_non_finite_numbers: false,
-    allow_extended_string_escapes: false,
-};
 
 /// The policy in the text that `lint` is about, without the statements that lack something; `None` when there is no
 /// looking at it.
@@ -48,19 +32,14 @@ pub(super) fn read(lint: &mut Lint<'_>) -> Option<Policy> {
         lint.add(&DOC_02, at..at, format!("is not valid JSON: {}", plain(&error)));
         return None;
     }
-    // serde_json has judged the text; this parser adds the places.
-    let value = match jsonc_parser::parse_to_ast(text, &Default::default(), &STRICT) {
-        Ok(parsed) => parsed.value?,
-        Err(error) => {
-            let range = error.range();
-            lint.add(&DOC_02, range.start..range.end, format!("is not valid JSON: {}", error.kind()));
-            return None;
+    // serde_json has judged the text; this reader adds the places.
+    match json::parse(text) {
+        Ok(node) => policy(lint, &node),
+        Err(finding) => {
+            lint.findings.push(finding);
+            None
         }
-    };
-    if !is_bounded(lint, &value) {
-        return None;
     }
-    policy(lint, &value)
 }
 
 /// What serde_json says, without the place, which is shown in another way.
@@ -78,33 +57,11 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     at
 }
 
-fn is_bounded(lint: &mut Lint<'_>, root: &Value<'_>) -> bool {
-    let (mut stack, mut values) = (vec![(root, 1)], 0);
-    while let Some((value, depth)) = stack.pop() {
-        values += 1;
-        if depth > MAX_DEPTH || values > MAX_VALUES {
-            let message = format!(
-                "is nested more than {MAX_DEPTH} deep or has more than {MAX_VALUES} values; make it simpler"
-            );
-            lint.add(&DOC_12, span(value), message);
-            return false;
-        }
-        match value {
-            Value::Object(object) => {
-                stack.extend(object.properties.iter().map(|one| (&one.value, depth + 1)))
-            }
-            Value::Array(array) => stack.extend(array.elements.iter().map(|one| (one, depth + 1))),
-            _ => {}
-        }
-    }
-    true
-}
-
-fn policy(lint: &mut Lint<'_>, value: &Value<'_>) -> Option<Policy> {
-    let Value::Object(document) = value else {
+fn policy(lint: &mut Lint<'_>, node: &Node<'_>) -> Option<Policy> {
+    let Value::Object(document) = &node.value else {
         lint.add(
             &DOC_11,
-            span(value),
+            node.span.clone(),
             "a policy document is an object: {\"Version\": ..., \"Statement\": [...]}",
         );
         return None;
@@ -112,28 +69,27 @@ fn policy(lint: &mut Lint<'_>, value: &Value<'_>) -> Option<Policy> {
     check_keys(lint, document, Some((ELEMENTS, &DOC_04)));
     let version = version(lint, document);
     if let Some(id) = document.get("Id") {
-        string(lint, &id.value, "Id");
+        string(lint, &id.node, "Id");
         if !lint.subject.is_of_bucket() {
-            lint.add(&DOC_09, name_span(id), "Id is only for bucket policies; remove it");
+            lint.add(&DOC_09, id.name_span.clone(), "Id is only for bucket policies; remove it");
         }
     }
     let Some(statement) = document.get("Statement") else {
-        lint.add(&DOC_10, span(value), "Statement is missing; add \"Statement\": [...]");
+        lint.add(&DOC_10, node.span.clone(), "Statement is missing; add \"Statement\": [...]");
         return None;
     };
-    let statements = statements(lint, &statement.value);
+    let statements = statements(lint, &statement.node);
     Some(Policy { version, statements })
 }
 
 fn version(lint: &mut Lint<'_>, document: &Object<'_>) -> Version {
     let is_identity = !lint.subject.is_of_bucket();
-    let Some(property) = document.get("Version") else {
+    let Some(member) = document.get("Version") else {
         let rule = if is_identity { &DOC_07_IDENTITY } else { &DOC_07 };
-        let at = document.range.start..document.range.start + 1;
-        lint.add(rule, at, "Version is missing; add \"Version\": \"2012-10-17\"");
+        lint.add(rule, start(document), "Version is missing; add \"Version\": \"2012-10-17\"");
         return Version::Of2008;
     };
-    let Some(version) = string(lint, &property.value, "Version") else { return Version::Of2008 };
+    let Some(version) = string(lint, &member.node, "Version") else { return Version::Of2008 };
     match version.text.as_str() {
         "2012-10-17" => Version::Of2012,
         "2008-10-17" => {
@@ -153,14 +109,13 @@ fn version(lint: &mut Lint<'_>, document: &Object<'_>) -> Version {
     }
 }
 
-fn statements(lint: &mut Lint<'_>, value: &Value<'_>) -> Vec<Statement> {
-    let all: Vec<&Value<'_>> = match value {
-        Value::Object(_) => vec![value],
-        Value::Array(array) => array.elements.iter().collect(),
-        _ => Vec::new(),
+fn statements(lint: &mut Lint<'_>, node: &Node<'_>) -> Vec<Statement> {
+    let all = match &node.value {
+        Value::Object(_) | Value::List(_) => each(node),
+        _ => &[],
     };
     if all.is_empty() {
-        lint.add(&DOC_11, span(value), "Statement is an object or a list of at least one object");
+        lint.add(&DOC_11, node.span.clone(), "Statement is an object or a list of at least one object");
     }
-    all.into_iter().filter_map(|one| statement(lint, one)).collect()
+    all.iter().filter_map(|one| statement(lint, one)).collect()
 }

@@ -79,6 +79,12 @@ pub(super) const ROWS: &[Row] = &[
         "{}",
     ),
     (
+        "stm-11",
+        B,
+        r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ["123456789012", "arn:aws:iam::210987654321:user/a"]}, "Action": "s3:GetObject", "Resource": ["arn:aws:s3:::b/x", "arn:aws:s3:::b/y"]}, {"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::210987654321:user/a", "arn:aws:iam::123456789012:root"]}, "Action": "s3:getobject", "Resource": ["arn:aws:s3:::b/y", "arn:aws:s3:::b/x"]}]}"#,
+        r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ["123456789012", "arn:aws:iam::210987654321:user/a"]}, "Action": "s3:GetObject", "Resource": ["arn:aws:s3:::b/x", "arn:aws:s3:::b/y"]}, {"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::210987654321:user/a", "arn:aws:iam::123456789012:root"]}, "Action": "s3:getobject", "Resource": ["arn:aws:s3:::b/y", "arn:aws:s3:::b/z"]}]}"#,
+    ),
+    (
         "stm-12",
         B,
         r#"{"Principal": null, "NotPrincipal": {"AWS": "123456789012"}}"#,

@@ -65,4 +65,16 @@ pub(super) const ROWS: &[Row] = &[
         r#"{"Condition": {"StringEquals": {"aws:UserAgent": "AKIAIOSFODNN7EXAMPLE"}}}"#,
         r#"{"Condition": {"StringEquals": {"aws:UserAgent": "AKIA"}}}"#,
     ),
+    (
+        "sec-01",
+        B,
+        r#"{"Condition": {"StringEquals": {"aws:UserAgent": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}}}"#,
+        r#"{"Condition": {"StringEquals": {"aws:UserAgent": "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12"}}}"#,
+    ),
+    (
+        "lck-01",
+        B,
+        r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::*"}"#,
+        r#"{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::*/*"}"#,
+    ),
 ];

@@ -109,6 +109,23 @@ fn sizes_are_counted_without_white_space_outside_strings() {
 }
 
 #[test]
+fn iam_counts_characters_and_s3_bytes() {
+    let of = |kind, umlauts: usize| {
+        let change = format!(r#"{{"Resource": ["arn:aws:s3:::b/{}"]}}"#, "ä".repeat(umlauts));
+        (document(kind, &change).chars().count(), ids(kind, &change, &subject(kind)))
+    };
+    for (kind, most, rule) in [(N, 2_048, "s3.policy.siz-03"), (M, 6_144, "s3.policy.siz-02")] {
+        let (characters, found) = of(kind, 0);
+        assert!(!found.contains(rule));
+        assert!(!of(kind, most - characters).1.contains(rule), "{rule}");
+        assert!(of(kind, most - characters + 1).1.contains(rule), "{rule}");
+    }
+    let (bytes, _) = of(B, 0);
+    assert!(!of(B, (20_480 - bytes) / 2).1.contains("s3.policy.siz-01"));
+    assert!(of(B, (20_480 - bytes) / 2 + 1).1.contains("s3.policy.siz-01"));
+}
+
+#[test]
 fn a_key_has_at_most_1024_bytes() {
     let of = |bytes: usize| {
         ids(B, &format!(r#"{{"Resource": "arn:aws:s3:::b/{}"}}"#, "a".repeat(bytes)), &subject(B))
@@ -211,6 +228,36 @@ fn what_is_known_of_every_request_of_concierge_decides_whether_it_is_locked_out(
     let by_network =
         json!({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "Bool": {"aws:ViaAWSService": "false"}});
     assert_eq!(lockout(&subject(B), "*", &by_network), "perhaps");
+}
+
+#[test]
+fn what_only_aws_knows_of_callers_is_open_there_and_missing_elsewhere() {
+    for (operator, key, value) in [
+        ("StringNotEquals", "aws:PrincipalOrgID", "o-abcdefghij"),
+        ("StringNotEquals", "aws:ResourceOrgID", "o-abcdefghij"),
+        ("StringNotEquals", "aws:PrincipalTag/team", "web"),
+        ("StringNotLike", "s3:BucketTag/team", "w*"),
+    ] {
+        let condition = json!({operator: {key: value}});
+        for (profile, expect) in
+            [(Profile::Aws, "perhaps"), (Profile::Generic, "perhaps"), (Profile::Wasabi, "certain")]
+        {
+            assert_eq!(lockout(&Subject { profile, ..subject(B) }, "*", &condition), expect, "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_bucket_that_nobody_names_is_the_one_of_the_policy() {
+    let of = |bucket, controller, resource: &str| {
+        let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resource});
+        let subject = Subject { bucket, controller: Some(controller), profile: Profile::Aws, ..subject(B) };
+        ids(B, &deny.to_string(), &subject).contains("s3.policy.lck-01")
+    };
+    let (aws, china) = ("arn:aws:iam::123456789012:user/c", "arn:aws-cn:iam::123456789012:user/c");
+    assert!(of(None, aws, "arn:aws:s3:::photos") && of(None, aws, "arn:aws:s3:::*"));
+    assert!(!of(None, aws, "arn:aws:s3:::photos/*") && !of(Some("other"), aws, "arn:aws:s3:::photos"));
+    assert!(of(None, china, "arn:aws-cn:s3:::photos"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use url::form_urlencoded;
 
+use super::super::document;
 use crate::faults::{Hidden, Response};
 
 /// A request's parameters.
@@ -122,9 +123,4 @@ pub(super) fn time(at: Timestamp) -> String {
 pub(super) fn encoded(document: &str) -> String {
     let encoded: String = form_urlencoded::byte_serialize(document.as_bytes()).collect();
     encoded.replace('+', "%20").replace('*', "%2A")
-}
-
-/// An answer of XML.
-pub(super) fn document(status: u16, text: &str) -> Response {
-    Response { status, headers: Vec::new(), body: text.as_bytes().to_vec() }
 }

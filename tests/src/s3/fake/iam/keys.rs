@@ -14,7 +14,6 @@ const MOST: usize = 2;
 /// An access key. Debug shows no secret.
 #[derive(Clone)]
 pub struct Key {
-    /// Its id.
     pub id: String,
     /// Its secret, which the service shows once.
     pub secret: String,

@@ -16,8 +16,9 @@ pub use self::policies::{Policy, Version};
 pub use self::tags::Tags;
 pub use self::users::User;
 
-use self::form::{Answer, Call, Refusal, document};
+use self::form::{Answer, Call, Refusal};
 use super::ACCOUNT;
+use super::document;
 use crate::faults::{Hidden, Request, Response};
 
 const VERSION: &str = "2010-05-08";

@@ -15,13 +15,10 @@ const MOST: usize = 5;
 /// A managed policy.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Its name.
     pub name: String,
-    /// Its ARN.
     pub arn: String,
     /// Its unique id.
     pub id: String,
-    /// Its path.
     pub path: String,
     /// What it is for.
     pub description: String,
@@ -31,7 +28,6 @@ pub struct Policy {
     pub versions: Vec<Version>,
     /// The id of the version that counts.
     pub default: String,
-    /// Its tags.
     pub tags: Tags,
     made: usize,
     hidden: Option<Hidden>,

@@ -14,14 +14,12 @@ const INLINE: usize = 2048;
 /// How many policies can be attached to one.
 const ATTACHED: usize = 10;
 
-/// A user.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Its name as it was given.
     pub name: String,
     /// Its unique id: another user of the same name has another.
     pub id: String,
-    /// Its path.
     pub path: String,
     /// When it was made.
     pub created: Timestamp,
@@ -29,7 +27,6 @@ pub struct User {
     pub inline: BTreeMap<String, String>,
     /// The ARNs of the policies that are attached to it.
     pub attached: BTreeSet<String>,
-    /// Its tags.
     pub tags: Tags,
     /// Its keys, oldest first.
     pub keys: Vec<Key>,
@@ -37,7 +34,6 @@ pub struct User {
 }
 
 impl User {
-    /// Its ARN.
     pub fn arn(&self) -> String {
         arn("user", &self.path, &self.name)
     }

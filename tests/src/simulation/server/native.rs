@@ -4,10 +4,7 @@ use concierge_reconciler::engine::cluster::{ClusterError, FIELD_MANAGER, Target}
 use concierge_shared::status::LONGEST_STATUS_TEXT;
 use serde_json::{Map, Value, json};
 
-use super::{
-    server::{Name, Server},
-    trouble::Fault,
-};
+use super::{Fault, Name, Server};
 
 /// Whoever else writes.
 const OTHERS: &str = "kubectl";

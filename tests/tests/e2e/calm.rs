@@ -1,4 +1,4 @@
-//! A cluster in which nothing happens.
+//! A cluster in which nothing happens. It waits longest, so its name is one of the first, by which tests are begun.
 
 use std::time::Duration;
 
