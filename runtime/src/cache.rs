@@ -283,6 +283,10 @@ impl Lookup for Cache {
         shelf.believed_in(namespace).then(|| shelf.index.read().count(key))
     }
 
+    fn count_all(&self, kind: &'static str, namespace: &str) -> Option<usize> {
+        Some(self.kinds.get(kind)?.index.read().count_all(namespace))
+    }
+
     fn edition_in(&self, kind: &'static str, namespace: &str) -> Option<u64> {
         Some(self.kinds.get(kind)?.index.read().edition_in(namespace))
     }

@@ -134,6 +134,8 @@ impl Stored {
 pub struct Index {
     by_namespace: HashMap<Box<str>, Objects>,
     by_key: HashMap<Arc<str>, Holders>,
+    /// How many objects there are.
+    total: usize,
     /// How often an object was added, removed, or changed in more than its status and annotations.
     changes: u64,
 }
@@ -241,6 +243,7 @@ impl Index {
                 hash_map::Entry::Occupied(mut holders) => holders.get_mut().insert(object.clone()),
             }
         }
+        self.total += 1;
         self.changes += 1;
         let objects = self.by_namespace.entry(object.namespace().into()).or_default();
         objects.edition = if is_like { before } else { self.changes };
@@ -262,6 +265,7 @@ impl Index {
     pub fn remove(&mut self, namespace: &str, name: &str) -> Option<Stored> {
         let objects = self.by_namespace.get_mut(namespace)?;
         let InNamespace(old) = objects.by_name.take(name)?;
+        self.total -= 1;
         self.changes += 1;
         objects.edition = self.changes;
         if objects.by_name.is_empty() {
@@ -299,6 +303,14 @@ impl Index {
         self.by_key.get(key).map_or(0, Holders::len)
     }
 
+    /// How many objects there are in `namespace`, or in all when it is empty.
+    pub fn count_all(&self, namespace: &str) -> usize {
+        match namespace {
+            "" => self.total,
+            namespace => self.by_namespace.get(namespace).map_or(0, |objects| objects.by_name.len()),
+        }
+    }
+
     /// A number that changes whenever an object of a namespace is added, removed, or changed in more than its status and annotations.
     pub fn edition_in(&self, namespace: &str) -> u64 {
         self.by_namespace.get(namespace).map_or(0, |objects| objects.edition)
@@ -311,7 +323,7 @@ impl Index {
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        self.by_namespace.values().map(|objects| objects.by_name.len()).sum()
+        self.total
     }
 
     /// True when there are none.
@@ -349,6 +361,7 @@ mod tests {
         check(&index, "", &["c", "a", "b"]);
         check(&index, "zoo", &["a", "b"]);
         check(&index, "ba", &[]);
+        assert_eq!((index.count_all("zoo"), index.count_all("ba"), index.count_all("")), (2, 0, 3));
         index.insert(pet("zoo", "a", "other"));
         assert_eq!(index.count("ref:PetStore/zoo/shop"), 1);
         index.remove("bar", "c");
@@ -357,7 +370,7 @@ mod tests {
         check(&index, "bar", &[]);
         index.remove("zoo", "a");
         check(&index, "", &[]);
-        assert!(index.is_empty() && index.by_key.is_empty());
+        assert!(index.is_empty() && index.by_key.is_empty() && index.len() == 0);
     }
 
     #[test]

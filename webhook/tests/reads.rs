@@ -87,6 +87,11 @@ impl Lookup for Counting<'_> {
         self.behind.count(kind, key)
     }
 
+    fn count_all(&self, kind: &'static str, namespace: &str) -> Option<usize> {
+        self.note(1);
+        self.behind.count_all(kind, namespace)
+    }
+
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.note(1);
         self.behind.namespace(name)
@@ -158,14 +163,17 @@ impl Asked {
     }
 }
 
-/// What the API server says to a need: of a list, one page.
+/// What the API server says to a need. Nobody reads a list that can't be read to its end.
 fn live(world: &World, need: &Need) -> (Vec<Stored>, bool) {
+    if let Need::List { kind, namespace } = need {
+        let count = world.count_all(kind, namespace).unwrap();
+        assert!(count <= Need::LIMIT as usize, "{need} would read some of {count} objects");
+    }
     match need {
         Need::Object { kind, namespace, name } => match world.find(kind, namespace, name) {
             Found::Present(object) => (vec![object], true),
             Found::Absent | Found::Unknown => (Vec::new(), true),
         },
-        // There are thousands, of which a page shows none that matters.
         Need::List { .. } | Need::Namespace { .. } | Need::Permission { .. } => (Vec::new(), false),
     }
 }

@@ -143,6 +143,10 @@ impl Lookup for Fresh<'_> {
         Some((behind + more).saturating_sub(fewer))
     }
 
+    fn count_all(&self, kind: &'static str, namespace: &str) -> Option<usize> {
+        self.behind.count_all(kind, namespace)
+    }
+
     fn namespace(&self, name: &str) -> Arc<Namespace> {
         self.behind.namespace(name)
     }

@@ -136,6 +136,11 @@ pub trait Lookup: Send + Sync {
         self.count(kind, key)
     }
 
+    /// How many objects of this kind are in a namespace, or in all when it is empty; `None` when nobody here can tell.
+    fn count_all(&self, _kind: &'static str, _namespace: &str) -> Option<usize> {
+        None
+    }
+
     /// A number that changes whenever an object of this kind and namespace is created, deleted, or changed in more than its status and
     /// annotations; `None` when nobody here can tell.
     fn edition_in(&self, _kind: &'static str, _namespace: &str) -> Option<u64> {
@@ -285,6 +290,10 @@ impl Lookup for World {
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
         Some(self.kinds.get(kind).map_or(0, |index| index.count(key)))
+    }
+
+    fn count_all(&self, kind: &'static str, namespace: &str) -> Option<usize> {
+        Some(self.kinds.get(kind).map_or(0, |index| index.count_all(namespace)))
     }
 
     fn edition_in(&self, kind: &'static str, namespace: &str) -> Option<u64> {

@@ -200,10 +200,11 @@ impl Recorder<'_> {
         }
     }
 
-    /// More objects than one list brings can't be counted again by it, so they are believed.
-    fn note_list(&self, kind: &'static str, namespace: &str, known: Option<usize>) {
-        if known.is_none_or(|count| count <= Need::LIMIT as usize) {
-            self.note(Need::List { kind, namespace: namespace.to_owned() }, known.is_some());
+    /// Nothing follows from a list that ends before all objects were read, so where there are more the cache is believed.
+    fn note_list(&self, kind: &'static str, namespace: &str, known: bool) {
+        let listed = self.behind.count_all(kind, namespace);
+        if !known || listed.is_none_or(|count| count <= Need::LIMIT as usize) {
+            self.note(Need::List { kind, namespace: namespace.to_owned() }, known);
         }
     }
 }
@@ -222,15 +223,13 @@ impl Lookup for Recorder<'_> {
 
     fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
         let selection = self.behind.select_in(kind, namespace, key);
-        self.note_list(kind, namespace, selection.complete.then_some(selection.objects.len()));
+        self.note_list(kind, namespace, selection.complete);
         selection
     }
 
     fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
-        let Query { kind, namespace, key, .. } = query;
         let selection = self.behind.first(query, limit, wanted);
-        let count = || self.behind.count_in(kind, namespace, key).unwrap_or_default();
-        self.note_list(kind, namespace, selection.complete.then(count));
+        self.note_list(query.kind, query.namespace, selection.complete);
         selection
     }
 
@@ -240,7 +239,7 @@ impl Lookup for Recorder<'_> {
 
     fn count_in(&self, kind: &'static str, namespace: &str, key: &str) -> Option<usize> {
         let count = self.behind.count_in(kind, namespace, key);
-        self.note_list(kind, namespace, count);
+        self.note_list(kind, namespace, count.is_some());
         count
     }
 

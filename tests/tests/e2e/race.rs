@@ -56,7 +56,7 @@ async fn an_id_is_admitted_once_whatever_happens() {
     let _alone = alone().await;
     // Two API servers, a database and two thousand callers share with the replicas what may be two processors, and the API
     // servers alone use two thirds of them: the calls get the time that a cluster's machines would not need.
-    let values = ["webhook.validating.timeoutSeconds=20", "webhook.mutating.timeoutSeconds=20"];
+    let values = ["webhook.validating.timeoutSeconds=30", "webhook.mutating.timeoutSeconds=30"];
     let values = values.map(str::to_owned).to_vec();
     // As long as in the chart: until the balancer knows, new connections come in.
     let shutdown_delay = Duration::from_secs(10);
@@ -113,7 +113,7 @@ const AGEING: Duration = Duration::from_secs(70);
 #[ignore = "soak"]
 async fn a_freed_id_is_given_to_one_object() {
     let _alone = alone().await;
-    let values = ["webhook.validating.timeoutSeconds=20", "webhook.mutating.timeoutSeconds=20"];
+    let values = ["webhook.validating.timeoutSeconds=30", "webhook.mutating.timeoutSeconds=30"];
     let values = values.map(str::to_owned).to_vec();
     let plan = Plan { apiservers: 2, webhooks: 2, reconcilers: 0, values, ..Plan::default() };
     let stack = Stack::start(plan).await.unwrap();
