@@ -44,7 +44,6 @@ pub(crate) fn made_before(folder: &Path, is_made: fn(Entry<'_>) -> bool) -> Resu
     Ok(found)
 }
 
-/// Removes these files.
 pub(crate) fn remove(files: &[PathBuf]) -> Result<()> {
     Ok(files.iter().try_for_each(fs::remove_file)?)
 }

@@ -23,7 +23,6 @@ impl<W: Write> Tarball<W> {
         Self { builder: Builder::new(to), time }
     }
 
-    /// Adds a file.
     pub(crate) fn file(&mut self, path: &str, bytes: &[u8], executable: bool) -> Result<()> {
         self.file_from(path, bytes, bytes.len() as u64, executable)
     }

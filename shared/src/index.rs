@@ -69,12 +69,10 @@ impl Stored {
         Self(Arc::new(Entry { kind, object, keys }))
     }
 
-    /// The object's kind.
     pub fn kind(&self) -> &'static str {
         self.0.kind
     }
 
-    /// The object's metadata.
     pub fn meta(&self) -> &ObjectMeta {
         self.0.object.object_meta()
     }

@@ -148,9 +148,7 @@ pub trait Kind:
 
 /// A kind as data: what can be said of it without its type.
 pub struct KindInfo {
-    /// The kind's name.
     pub name: &'static str,
-    /// Its API group.
     pub group: fn() -> String,
     pub version: fn() -> String,
     /// Whether these are its API group and version.

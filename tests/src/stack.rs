@@ -35,7 +35,6 @@ pub struct Plan {
     pub apiservers: usize,
     /// How many webhook replicas.
     pub webhooks: usize,
-    /// How many reconcilers.
     pub reconcilers: usize,
     /// How long a webhook that is told to leave goes on serving. The chart's default is ten seconds.
     pub shutdown_delay: Duration,
@@ -77,7 +76,6 @@ pub struct Stack<C = ControlPlane> {
     reconcilers: Mutex<Vec<Program>>,
     started: AtomicUsize,
     controls: OnceLock<Controls>,
-    /// The cluster.
     pub plane: C,
 }
 

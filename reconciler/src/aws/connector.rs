@@ -24,7 +24,6 @@ const KEPT: usize = 4;
 
 /// Sends each request once, and gives back whatever was answered.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
-    /// Sends `request`.
     fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, Broken>>;
 
     /// The same on a connection of its own: one that is kept may be dead, and nobody has said so.

@@ -23,7 +23,6 @@ pub struct KindLabel {
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RunLabels {
-    /// The object's kind.
     pub kind: &'static str,
     /// `ok`, `parked`, or the reason of the failure.
     pub result: String,
@@ -56,7 +55,6 @@ pub struct ReadyLabels {
 /// A field that was found to differ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DriftLabels {
-    /// The object's kind.
     pub kind: &'static str,
     pub field: &'static str,
 }
@@ -64,7 +62,6 @@ pub struct DriftLabels {
 /// Intents in a state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct IntentLabels {
-    /// The object's kind.
     pub kind: &'static str,
     /// `open`, `unknown`, `held`, `abandoned`.
     pub state: &'static str,

@@ -51,7 +51,6 @@ pub struct Envelope<'a, T = Raw<'a>> {
     /// Echoed in the answer.
     #[serde(borrow)]
     pub uid: Cow<'a, str>,
-    /// The object's kind.
     #[serde(borrow)]
     pub kind: GroupVersionKind<'a>,
     /// The object's name; empty for a generated one and for some deletions.
@@ -93,7 +92,6 @@ pub struct GroupVersionKind<'a> {
 /// Who asks.
 #[derive(Debug, Default, Deserialize)]
 pub struct UserInfo<'a> {
-    /// The user's name.
     #[serde(borrow, default)]
     pub username: Cow<'a, str>,
     /// The user's uid.

@@ -50,7 +50,6 @@ impl Cause {
 /// One thing wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
     pub field: FieldPath,
     /// The rule that is broken.
     pub rule: &'static AdmissionRule,

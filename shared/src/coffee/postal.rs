@@ -102,15 +102,12 @@ pub struct Postal<'a> {
     pub street1: &'a str,
     /// What else the carrier needs.
     pub street2: Option<&'a str>,
-    /// The city.
     pub city: &'a str,
     /// The state or province.
     pub province: Option<&'a str>,
     /// The country, two letters.
     pub country: &'a str,
-    /// The postal code.
     pub zip: &'a str,
-    /// A telephone number.
     pub phone: Option<&'a str>,
 }
 
@@ -123,7 +120,6 @@ impl Postal<'_> {
 }
 
 impl InlineAddress {
-    /// The address.
     pub fn postal(&self) -> Postal<'_> {
         Postal {
             name: &self.name,

@@ -109,7 +109,6 @@ async fn is_ready(address: SocketAddr) -> Result<bool> {
 pub struct Machine {
     /// The processor's name.
     pub processor: String,
-    /// How many cores there are.
     pub cores: usize,
     /// The average number of running programs of the last minute, ours included.
     pub load: f64,

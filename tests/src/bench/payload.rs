@@ -30,7 +30,6 @@ pub struct Case {
     pub kind: &'static str,
     /// The bytes of one HTTP request.
     pub request: Vec<u8>,
-    /// The size of its body.
     pub body_bytes: usize,
     /// What the webhook's answer contains.
     pub expect: &'static str,

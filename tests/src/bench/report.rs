@@ -46,7 +46,6 @@ pub struct Report {
 pub struct Pair<T> {
     /// What was sent.
     pub case: &'static str,
-    /// The size of its body.
     pub body_bytes: usize,
     /// The throughput that is wanted.
     pub goal: Option<Goal>,
@@ -129,7 +128,6 @@ pub struct Through {
 }
 
 impl Through {
-    /// Adds a repeat.
     pub fn add(&mut self, creates: Creates) {
         self.without.push(Percentiles::of(creates.without));
         self.floor.push(Percentiles::of(creates.floor));

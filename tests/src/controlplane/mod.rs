@@ -104,7 +104,6 @@ impl ControlPlane {
         &self.admin
     }
 
-    /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         self.admin.kubeconfig()
     }

@@ -227,7 +227,6 @@ fn spawn(dir: &Path, name: &str, program: &Path, args: &[String]) -> Result<Proc
     Process::spawn_command(name, &command, &dir.join(format!("{name}.log")), None)
 }
 
-/// Where the kubeconfig of `name` is.
 pub(super) fn kubeconfig_path(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.kubeconfig"))
 }

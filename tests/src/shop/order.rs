@@ -47,7 +47,6 @@ pub struct Item {
     pub description: String,
     /// Cents.
     pub amount: i64,
-    /// How many.
     pub quantity: i64,
     /// `var_...`
     #[serde(rename = "productVariantID")]

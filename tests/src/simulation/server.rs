@@ -146,7 +146,6 @@ impl Server {
         state.objects.iter().filter(|((of, _, _), _)| of == kind).map(|(_, object)| object.clone()).collect()
     }
 
-    /// What is in a namespace.
     pub(super) fn in_namespace(&self, namespace: &str) -> Vec<(Name, Value)> {
         let state = self.state.lock();
         let inside = state.objects.iter().filter(|((_, of, _), _)| of == namespace);

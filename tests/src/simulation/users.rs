@@ -82,7 +82,6 @@ impl Server {
         self.store("user", full(key), object);
     }
 
-    /// A user deletes an object.
     pub fn user_deletes(&self, key: &ObjectKey) {
         let _alone = self.writing.lock();
         let Some(object) = self.read(key) else { return };

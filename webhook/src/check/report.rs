@@ -80,7 +80,6 @@ impl Report {
         self.objects.iter().filter(|object| object.verdict() == Verdict::Refused).count()
     }
 
-    /// How many warnings there are.
     pub(crate) fn warnings(&self) -> usize {
         self.objects.iter().map(|object| object.warnings.len()).sum()
     }

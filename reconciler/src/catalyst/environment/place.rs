@@ -16,7 +16,6 @@ use k8s_openapi::{
 /// Where an environment is, and whose.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
-    /// Its namespace.
     pub(super) namespace: &'a str,
     pub(super) hierarchy: Hierarchy<'a>,
     pub(super) environment: &'a Environment,

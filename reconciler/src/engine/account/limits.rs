@@ -58,13 +58,11 @@ impl Account {
         Self::new("none", "").with_limits(limits)
     }
 
-    /// With other limits.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// With a digest of the credentials.
     pub fn with_credentials(mut self, digest: impl Into<String>) -> Self {
         self.credentials = digest.into();
         self

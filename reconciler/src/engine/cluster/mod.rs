@@ -69,9 +69,7 @@ pub fn resource_of<K: Kind>() -> ApiResource {
 pub struct ObjectEvent {
     /// The object it is about.
     pub key: ObjectKey,
-    /// The object's resource.
     pub resource: ApiResource,
-    /// The object's uid.
     pub uid: String,
     /// Whether somebody should look into it.
     pub warning: bool,
@@ -155,7 +153,6 @@ pub trait Cluster: Send + Sync + 'static {
         status: &'a Value,
     ) -> Answer<'a, Value>;
 
-    /// Changes metadata.
     fn patch_metadata<'a>(&'a self, target: &'a Target, patch: &'a MetadataPatch) -> Answer<'a, Value>;
 
     /// Deletes an object if it still has this uid and version.

@@ -243,7 +243,6 @@ impl<S> Plan<S> {
         self.with(Planned { independent: true, drift, ..Planned::new(step) })
     }
 
-    /// Adds a step.
     pub fn with(mut self, planned: Planned<S>) -> Self {
         self.steps.push(planned);
         self

@@ -71,7 +71,6 @@ pub struct Review<'a, K> {
     pub object: &'a Defaulted<K>,
     /// The stored object, on update.
     pub old: Option<&'a K>,
-    /// The object's namespace.
     pub namespace: &'a str,
     /// Who asks; `None` when nobody does.
     pub user: Option<&'a UserInfo<'a>>,

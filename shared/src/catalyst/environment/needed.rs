@@ -56,7 +56,6 @@ impl EnvironmentSpec {
         source_volume(mounts, volumes).is_some()
     }
 
-    /// The sources that are needed.
     pub fn needed_sources<'a>(&self, project: &'a ProjectSpec) -> BTreeSet<&'a str> {
         let of_builds = self.builds(project).iter().map(|build| build.source_ref.as_str());
         self.deployed_from(project).into_iter().chain(of_builds).collect()

@@ -106,7 +106,6 @@ impl Store {
         self.with(|state| state.iam.keys(user))
     }
 
-    /// Whether the bucket is there.
     pub fn has(&self, bucket: &str) -> bool {
         self.with(|state| state.buckets.contains_key(bucket))
     }

@@ -29,7 +29,6 @@ use self::{
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// The user's name.
     pub username: String,
     /// The user's groups.
     #[serde(default)]

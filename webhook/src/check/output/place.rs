@@ -73,7 +73,6 @@ impl Place {
         self.there.is_some_and(|file| inputs.contains(file))
     }
 
-    /// Writes `text` there.
     pub(super) fn write(&self, text: &str) -> io::Result<()> {
         match &self.way {
             Way::Stdout => io::stdout().write_all(text.as_bytes()),
