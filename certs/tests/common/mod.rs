@@ -109,7 +109,7 @@ impl World {
     }
 
     pub fn clock(&self, skew: SignedDuration) -> SimClock {
-        SimClock { world: self.clone(), skew: Arc::new(Mutex::new(skew)) }
+        SimClock { world: self.clone(), skew }
     }
 
     pub fn advance(&self, by: Duration) {
@@ -365,19 +365,12 @@ fn target(config: &Config) -> Target {
 #[derive(Clone)]
 pub struct SimClock {
     world: World,
-    skew: Arc<Mutex<SignedDuration>>,
-}
-
-impl SimClock {
-    pub fn set_skew(&self, skew: SignedDuration) {
-        *self.skew.lock().unwrap() = skew;
-    }
+    skew: SignedDuration,
 }
 
 impl concierge_certs::Clock for SimClock {
     fn now(&self) -> Timestamp {
-        let skew = *self.skew.lock().unwrap();
-        self.world.lock().time.checked_add(skew).unwrap()
+        self.world.lock().time.checked_add(self.skew).unwrap()
     }
 
     fn elapsed(&self) -> Duration {

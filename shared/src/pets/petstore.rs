@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use validator::Validate;
 
-use super::{Pet, alphabet, binding, check_alphabet, explicit_store};
+use super::{Pet, alphabet, binding, check_alphabet};
 use crate::{
     access::Access,
     admission::{
@@ -406,10 +406,5 @@ impl PetStore {
                 self.allowed_tags().is_empty() || self.allowed_tags().iter().any(|allowed| allowed == tag)
             }
         }
-    }
-
-    /// True when `pet` names this store.
-    pub fn is_named_by(&self, pet: &Pet) -> bool {
-        explicit_store(pet).is_some_and(|(_, name)| name == self.name())
     }
 }

@@ -17,7 +17,7 @@ use crate::common::http::{self, Broken};
 /// How to reach a shop.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Such as [`PRODUCTION`](super::PRODUCTION), with or without a path to put before every operation.
+    /// Such as `https://api.terminal.shop`, with or without a path to put before every operation.
     pub base_url: Url,
     /// Time for name lookup, TCP and TLS together. Default 5 s.
     pub connect_timeout: Duration,

@@ -42,10 +42,6 @@ const PREFIXES: Prefixes = Prefixes {
     ids: &["var_", "shp_", "crd_", "ord_", "sub_", "pat_", "cli_", "prd_", "itm_"],
 };
 
-/// Where the shop takes real money.
-pub const PRODUCTION: &str = "https://api.terminal.shop";
-/// The shop's sandbox: no charges, no fulfilment.
-pub const SANDBOX: &str = "https://api.dev.terminal.shop";
 /// How long a call may take, from connecting to the answer's last byte.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
