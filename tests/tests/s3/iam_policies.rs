@@ -4,12 +4,13 @@ use concierge_reconciler::engine::{ObjectKey, seams::CrashPoint};
 use concierge_tests::{
     faults::{Fault, Hidden},
     s3::fake::iam::Policy,
-    simulation::{MINUTE, ProcessOptions, Simulated},
+    simulation::MINUTE,
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
+    making::Making,
     users::{reads, shop},
     world::World,
 };
@@ -176,50 +177,25 @@ async fn a_policy_that_the_predecessor_made_is_ours() {
     assert_eq!(count(&world), 0);
 }
 
+const MAKING: Making = Making {
+    kind: "IAMPolicy",
+    operation: "CreatePolicy",
+    field: "policyArn",
+    put: |world| world.iam_policy("one", reads()),
+    id: |world| (count(world) > 0).then(|| look(world, |policy| policy.arn.clone())),
+};
+
 #[tokio::test(start_paused = true)]
 async fn whatever_interrupts_the_making_of_a_policy_there_is_one_and_it_is_ours() {
     let every_other = CrashPoint::ALL.iter().step_by(2);
     println!("every other point; those between are a User's, and make soak has all");
-    interrupted(every_other, &[Some(Fault::DropAfter)]).await;
+    MAKING.is_interrupted(every_other, Some(&Fault::DropAfter)).await;
 }
 
 #[tokio::test(start_paused = true)]
 #[ignore = "soak"]
 async fn whatever_else_interrupts_the_making_of_a_policy_there_is_one_and_it_is_ours() {
-    let faults = [None, Some(Fault::DropBefore), Some(Fault::DropAfter), Some(Fault::StatusAfter(500))];
-    interrupted(CrashPoint::ALL.iter(), &faults).await;
-}
-
-/// At each of these points, with each of these faults.
-async fn interrupted(points: impl Iterator<Item = &'static CrashPoint>, faults: &[Option<Fault>]) {
-    for point in points {
-        for fault in faults.iter().cloned() {
-            let context = format!("{point:?}, {fault:?}");
-            let world = shop();
-            if let Some(fault) = fault {
-                world.store.faults().once("CreatePolicy", fault);
-            }
-            let policy = world.iam_policy("one", reads());
-            let options =
-                ProcessOptions { crash_at: Some((*point, 1)), with: Some("IAMPolicy"), ..Default::default() };
-            let first = world.start("first", options);
-            let mut interrupted = first.interrupted.clone();
-            let _ = tokio::time::timeout(10 * MINUTE, interrupted.wait_for(|interrupted| *interrupted)).await;
-            drop(first);
-            let _second = world.healthy();
-            world
-                .until(&context, 60 * MINUTE, |world| {
-                    world.server.is_ready(&policy) && world.is_synced(&policy)
-                })
-                .await;
-            let status = world.server.status(&policy);
-            look(&world, |made| assert_eq!(status["policyArn"], made.arn.as_str(), "{context}"));
-            assert!(status["intent"].is_null(), "{context}: {status:#}");
-            world.server.user_deletes(&policy);
-            world.until_gone(&policy).await;
-            assert_eq!(count(&world), 0, "{context}");
-        }
-    }
+    MAKING.is_interrupted_everywhere().await;
 }
 
 #[tokio::test(start_paused = true)]

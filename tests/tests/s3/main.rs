@@ -7,6 +7,7 @@ mod children;
 mod deletion;
 mod iam_policies;
 mod keys;
+mod making;
 mod named;
 mod orders;
 mod outages;

@@ -6,12 +6,12 @@ use concierge_reconciler::engine::{ObjectKey, seams::CrashPoint};
 use concierge_tests::{
     faults::{Fault, Gate, Pause},
     s3::fake::iam::User,
-    simulation::{MINUTE, ProcessOptions, Simulated},
+    simulation::MINUTE,
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::world::World;
+use crate::{making::Making, world::World};
 
 /// A world in whose namespace there is a bucket `photos`.
 pub(crate) fn shop() -> World {
@@ -177,50 +177,25 @@ async fn a_user_that_the_predecessor_made_is_ours() {
     assert!(!exists(&world, "web"));
 }
 
-/// The process dies at each point, and the answer of the call that makes the user is lost or not: another one ends with one user that is
-/// ours, whoever else has one of that name afterwards.
+const MAKING: Making = Making {
+    kind: "User",
+    operation: "CreateUser",
+    field: "userId",
+    put: |world| world.user("web", everything()),
+    id: |world| exists(world, "web").then(|| look(world, "web", |user| user.id.clone())),
+};
+
 #[tokio::test(start_paused = true)]
 async fn whatever_interrupts_the_making_of_a_user_there_is_one_and_it_is_ours() {
     let every_other = CrashPoint::ALL.iter().skip(1).step_by(2);
     println!("every other point; those between are an IAMPolicy's, and make soak has all");
-    interrupted(every_other, &[Some(Fault::DropAfter)]).await;
+    MAKING.is_interrupted(every_other, Some(&Fault::DropAfter)).await;
 }
 
 #[tokio::test(start_paused = true)]
 #[ignore = "soak"]
 async fn whatever_else_interrupts_the_making_of_a_user_there_is_one_and_it_is_ours() {
-    let faults = [None, Some(Fault::DropBefore), Some(Fault::DropAfter), Some(Fault::StatusAfter(500))];
-    interrupted(CrashPoint::ALL.iter(), &faults).await;
-}
-
-/// At each of these points, with each of these faults.
-async fn interrupted(points: impl Iterator<Item = &'static CrashPoint>, faults: &[Option<Fault>]) {
-    for point in points {
-        for fault in faults.iter().cloned() {
-            let context = format!("{point:?}, {fault:?}");
-            let world = shop();
-            if let Some(fault) = fault {
-                world.store.faults().once("CreateUser", fault);
-            }
-            let user = world.user("web", everything());
-            let options =
-                ProcessOptions { crash_at: Some((*point, 1)), with: Some("User"), ..Default::default() };
-            let first = world.start("first", options);
-            let mut interrupted = first.interrupted.clone();
-            let _ = tokio::time::timeout(10 * MINUTE, interrupted.wait_for(|interrupted| *interrupted)).await;
-            drop(first);
-            let _second = world.healthy();
-            world
-                .until(&context, 60 * MINUTE, |world| world.server.is_ready(&user) && world.is_synced(&user))
-                .await;
-            let status = world.server.status(&user);
-            look(&world, "web", |made| assert_eq!(status["userId"], made.id.as_str(), "{context}"));
-            assert!(status["intent"].is_null(), "{context}: {status:#}");
-            world.server.user_deletes(&user);
-            world.until_gone(&user).await;
-            assert!(!exists(&world, "web"), "{context}");
-        }
-    }
+    MAKING.is_interrupted_everywhere().await;
 }
 
 #[tokio::test(start_paused = true)]
