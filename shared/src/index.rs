@@ -211,14 +211,8 @@ impl Holders {
         let (one, many) = match self {
             Self::One(one) => (Some(one), None),
             Self::Many(many) => {
-                let start = (terminating, namespace, "");
-                (
-                    None,
-                    Some(many.range::<dyn SortKey, _>((
-                        Bound::Included(&start as &dyn SortKey),
-                        Bound::Unbounded,
-                    ))),
-                )
+                let first: &dyn SortKey = &(terminating, namespace, "");
+                (None, Some(many.range::<dyn SortKey, _>((Bound::Included(first), Bound::Unbounded))))
             }
         };
         let all = one.into_iter().chain(many.into_iter().flatten().map(|Sorted(object)| object));

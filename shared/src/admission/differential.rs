@@ -194,10 +194,8 @@ fn compare(body: &[u8]) -> Result<(), TestCaseError> {
         Ok(slow) => {
             prop_assert_eq!(format!("{quick:?}"), format!("{slow:?}"));
             let json: Value = serde_json::from_slice(body).unwrap();
-            let alone = |name: &str| match &json["request"][name] {
-                Value::Null => None,
-                object => Some(object.to_string()),
-            };
+            let alone =
+                |name: &str| Some(&json["request"][name]).filter(|it| !it.is_null()).map(Value::to_string);
             let (object, old) = (alone("object"), alone("oldObject"));
             let object = object.as_deref().map(Raw::from);
             let old_object = old.as_deref().map(Raw::from);

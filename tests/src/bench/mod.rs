@@ -228,11 +228,8 @@ impl Bench {
                     pair.peer.push(self.capacity(peer, &case).await?);
                 }
             }
-            eprintln!(
-                "{}: {:.0?}",
-                case.name,
-                pair.webhook.iter().map(|run| run.per_second).collect::<Vec<_>>()
-            );
+            let seen: Vec<_> = pair.webhook.iter().map(|run| run.per_second).collect();
+            eprintln!("{}: {seen:.0?}", case.name);
             pairs.push(pair);
         }
         Ok(pairs)

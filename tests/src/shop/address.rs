@@ -90,10 +90,8 @@ impl Place {
             phone: fields.optional_text("phone")?,
         };
         if place.country.len() != 2 || !place.country.chars().all(|c| c.is_ascii_alphabetic()) {
-            return Err(Problem::invalid(
-                "country",
-                "country must be a 2 character country code (ISO 3166-1)",
-            ));
+            let message = "country must be a 2 character country code (ISO 3166-1)";
+            return Err(Problem::invalid("country", message));
         }
         Ok(place)
     }

@@ -58,6 +58,8 @@ pub(super) fn arguments() -> String {
 fn argument(group: &Group, setting: &Setting) -> String {
     let value = format!(".Values.rules.{}.{}", group.name, setting.chart_value());
     let flag = setting.flag(group.name);
+    let with =
+        |given: &str| format!("{{{{- with {value} }}}}\n- --{flag}={{{{ {given} }}}}\n{{{{- end }}}}\n");
     match setting.form {
         // A number that an older chart's values do not have (`helm upgrade --reuse-values`) would be 0.
         Form::Number { .. } => format!(
@@ -66,12 +68,8 @@ fn argument(group: &Group, setting: &Setting) -> String {
             setting.chart_value()
         ),
         Form::Switch => format!("{{{{- if {value} }}}}\n- --{flag}\n{{{{- end }}}}\n"),
-        Form::ObjectName | Form::Text { .. } => {
-            format!("{{{{- with {value} }}}}\n- --{flag}={{{{ . }}}}\n{{{{- end }}}}\n")
-        }
-        Form::Names => {
-            format!("{{{{- with {value} }}}}\n- --{flag}={{{{ join \",\" . }}}}\n{{{{- end }}}}\n")
-        }
+        Form::ObjectName | Form::Text { .. } => with("."),
+        Form::Names => with("join \",\" ."),
     }
 }
 

@@ -88,8 +88,7 @@ pub(in crate::catalyst) fn ended(container: &ContainerStatus) -> Option<&Contain
 }
 
 fn failure(input: &RunnerInput<'_>, step: Step, ended: &ContainerStateTerminated) -> JobOutcome {
-    let words = ended.message.as_deref().unwrap_or_default().trim();
-    let words = without_secrets(input, words);
+    let words = without_secrets(input, ended.message.as_deref().unwrap_or_default().trim());
     let too_large = "the runner was killed, most likely for lack of memory: what it deploys is too large";
     let (reason, remedy) = killed(ended, too_large).unwrap_or_else(|| match step {
         Step::Git => git_failure(&words),

@@ -49,11 +49,10 @@ fn check_text(lint: &mut Lint<'_>, item: &Item, from: Option<usize>) {
     for variable in all(&item.text) {
         match variable.map(|range| &item.text[range]) {
             Ok(inner) => check_one(lint, item, inner),
-            Err(()) => lint.add(
-                &VAR_03,
-                item.span.clone(),
-                format!("{:?}: a variable ends with a brace; add it", item.text),
-            ),
+            Err(()) => {
+                let message = format!("{:?}: a variable ends with a brace; add it", item.text);
+                lint.add(&VAR_03, item.span.clone(), message);
+            }
         }
     }
 }
