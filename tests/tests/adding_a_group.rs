@@ -103,6 +103,8 @@ fn a_group_needs_its_folders_and_the_lines_that_the_docs_list() {
         .args(tests.iter().chain(&over_kinds))
         .current_dir(scratch.path())
         .env("CARGO_TARGET_DIR", project().join("target"))
+        // The copy is compiled once, and nobody debugs it.
+        .envs([("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "false")])
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
