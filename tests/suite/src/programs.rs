@@ -1,7 +1,8 @@
 //! The test programs: where they are, and two rows of them that run side by side.
 //!
 //! A program that starts control planes mostly waits for them, so one of these runs at a time; beside it runs one of the others,
-//! which mostly calculate and whose clock is paused, with less claim to the processor. Their output goes to
+//! which mostly calculate and whose clock is paused, with less claim to the processor. Everyday the others are done first: then a
+//! second program with control planes runs beside the first, which in soak would be too much for the machine. The output goes to
 //! `target/suite/NAME.log` as it comes, and is passed on when the program has ended.
 
 use std::collections::VecDeque;
@@ -84,12 +85,18 @@ pub(crate) fn run(programs: Vec<Program>, args: &[&str], ended: impl Fn(Ended) +
         }
         Ok(())
     };
+    let all = [(&others, true), (&clusters, true)];
+    let beside = if is_soak(args) { &all[..1] } else { &all[..] };
     std::thread::scope(|scope| {
-        let beside = scope.spawn(|| row(&[(&others, true)]));
+        let beside = scope.spawn(|| row(beside));
         // What is left of the others when no control plane is needed any more, the two share.
         row(&[(&clusters, false), (&others, true)])?;
         beside.join().map_err(|_| anyhow::anyhow!("a row of tests ended with a panic"))?
     })
+}
+
+fn is_soak(args: &[&str]) -> bool {
+    args.contains(&"--ignored")
 }
 
 fn next(queue: &Mutex<VecDeque<Program>>) -> Option<Program> {
@@ -117,7 +124,7 @@ impl Program {
         let start = Instant::now();
         let mut command = command_of(&path, modest);
         // Everyday tests with a control plane mostly wait; the others bring it to its limits.
-        let waits = !modest && !args.contains(&"--ignored");
+        let waits = !modest && !is_soak(args);
         as_by_hand(&mut command, if waits { 2 * test_threads() } else { test_threads() });
         command.args(args).current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder).stdin(Stdio::null());
         command.stdout(output.try_clone()?).stderr(output);
