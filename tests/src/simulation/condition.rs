@@ -8,7 +8,7 @@ use super::server::Server;
 impl Server {
     /// The object's status; null when there is none.
     pub fn status(&self, key: &ObjectKey) -> Value {
-        self.read(key).map(|object| object["status"].clone()).unwrap_or_default()
+        self.inspect(key, |object| object["status"].clone()).unwrap_or_default()
     }
 
     /// The condition of this type, as `status reason`; empty when there is none.
@@ -26,18 +26,24 @@ impl Server {
 
     /// Whether the object is ready as it is now specified.
     pub fn is_ready(&self, key: &ObjectKey) -> bool {
-        let generation = self.read(key).unwrap_or_default()["metadata"]["generation"].clone();
-        self.find(key, "Ready")
-            .is_some_and(|ready| ready["status"] == "True" && ready["observedGeneration"] == generation)
+        let is_ready = |object: &Value| {
+            let generation = &object["metadata"]["generation"];
+            condition(object, "Ready")
+                .is_some_and(|ready| ready["status"] == "True" && ready["observedGeneration"] == *generation)
+        };
+        self.inspect(key, is_ready).unwrap_or_default()
     }
 
     /// The call that was written down and has not been concluded.
     pub fn intent(&self, key: &ObjectKey) -> Option<Value> {
-        Some(self.status(key)["intent"].clone()).filter(|intent| !intent.is_null())
+        self.inspect(key, |object| object["status"]["intent"].clone()).filter(|intent| !intent.is_null())
     }
 
     fn find(&self, key: &ObjectKey, kind: &str) -> Option<Value> {
-        let all = self.status(key)["conditions"].as_array().cloned().unwrap_or_default();
-        all.into_iter().find(|one| one["type"] == kind)
+        self.inspect(key, |object| condition(object, kind).cloned())?
     }
+}
+
+fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == kind)
 }

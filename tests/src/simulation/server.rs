@@ -137,7 +137,12 @@ impl Server {
 
     /// An object as it is stored.
     pub fn read(&self, key: &ObjectKey) -> Option<Value> {
-        self.state.lock().objects.get(&full(key)).cloned()
+        self.inspect(key, Value::clone)
+    }
+
+    /// The same without a copy: tests ask after every write.
+    pub(super) fn inspect<T>(&self, key: &ObjectKey, inspect: impl FnOnce(&Value) -> T) -> Option<T> {
+        self.state.lock().objects.get(&full(key)).map(inspect)
     }
 
     /// All objects of a kind.
