@@ -41,7 +41,7 @@ impl Server {
         }));
     }
 
-    /// Stores an object as it is, with its status and all its metadata: as a backup, or a predecessor, left it.
+    /// Stores an object as it is, with its status and all its metadata: as a backup, a predecessor, or a user who may do anything left it.
     pub fn user_puts_whole(&self, object: Value) -> Value {
         let name = name_of(&object);
         self.store("user", name, object)
@@ -91,10 +91,5 @@ impl Server {
     /// The last finalizer of an object that is being deleted is taken away by whoever held it.
     pub fn user_removes(&self, key: &ObjectKey) {
         self.remove("user", full(key));
-    }
-
-    /// A user who may do anything stores an object as it is, status included.
-    pub fn user_forces(&self, object: Value) {
-        self.store("user", name_of(&object), object);
     }
 }

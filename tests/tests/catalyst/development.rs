@@ -69,7 +69,7 @@ async fn the_source_is_put_onto_the_first_volume_before_anything_runs_and_follow
 
     let mut claim = world.child("PersistentVolumeClaim", "code").unwrap();
     claim["status"] = json!({ "phase": "Bound" });
-    world.server.user_forces(claim);
+    world.server.user_puts_whole(claim);
     world.run("Deployment", "web");
     sleep(MINUTE).await;
     assert!(world.server.is_ready(&key), "{}", world.server.status(&key));

@@ -56,7 +56,7 @@ fn play_deployment(world: &World, key: &ObjectKey, name: &str, fate: Fate) {
         let mut object = world.child("Deployment", name).unwrap();
         let condition = json!({ "type": kind, "status": status, "reason": reason, "message": message });
         object["status"] = json!({ "observedGeneration": 1, "conditions": [condition] });
-        world.server.user_forces(object);
+        world.server.user_puts_whole(object);
     };
     let waits = |reason: &str| json!({ "waiting": { "reason": reason, "message": "as it is" } });
     match fate {

@@ -92,7 +92,7 @@ async fn what_is_changed_by_hand_is_set_back() {
     let mut policy = world.child("NetworkPolicy", "default-policy").unwrap();
     let before = policy["spec"]["egress"].clone();
     policy["spec"]["egress"] = json!([{}]);
-    world.server.user_forces(policy);
+    world.server.user_puts_whole(policy);
     sleep(MINUTE).await;
     assert_eq!(world.child("NetworkPolicy", "default-policy").unwrap()["spec"]["egress"], before);
 }
@@ -142,7 +142,7 @@ async fn a_quota_that_is_too_small_is_told_with_what_to_do() {
         "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
         "message": "pods \"workspace-1\" is forbidden: exceeded quota: default-quota",
     }] });
-    world.server.user_forces(object);
+    world.server.user_puts_whole(object);
     sleep(MINUTE).await;
     assert_eq!(world.server.condition(&key, "DeploymentReady"), "False QuotaExceeded");
     assert!(world.server.message(&key, "Ready").contains("raise resources.defaultQuota"));

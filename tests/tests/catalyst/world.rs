@@ -154,7 +154,7 @@ impl World {
         let condition =
             json!({ "type": condition, "status": "True", "reason": reason, "lastTransitionTime": now });
         job["status"] = json!({ "conditions": [condition] });
-        self.server.user_forces(job);
+        self.server.user_puts_whole(job);
     }
 
     pub(crate) fn namespace(&self) -> Option<Value> {
@@ -167,7 +167,7 @@ impl World {
         object["status"] = json!({
             "observedGeneration": object["metadata"]["generation"], "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1,
         });
-        self.server.user_forces(object);
+        self.server.user_puts_whole(object);
     }
 
     /// The phases that the environment's status has had, each as often as it changed.

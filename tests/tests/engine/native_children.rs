@@ -35,7 +35,7 @@ fn change(server: &Server, key: &ObjectKey, change: impl FnOnce(&mut Value)) {
     let managers = object["metadata"]["managedFields"].as_array_mut().unwrap();
     managers.retain(|one| one["manager"] != "kubectl-edit");
     managers.push(json!({ "manager": "kubectl-edit", "time": "2026-11-21T13:00:00Z" }));
-    server.user_forces(object);
+    server.user_puts_whole(object);
 }
 
 fn told(server: &Server) -> Vec<String> {
@@ -321,7 +321,7 @@ async fn a_new_object_waits_for_the_namespace_of_the_one_before_it() {
     let old = uid(&terminating).to_owned();
     // Whoever deleted the object before did not wait.
     terminating["metadata"]["deletionTimestamp"] = "2026-11-21T12:30:00Z".into();
-    world.server.user_forces(terminating);
+    world.server.user_puts_whole(terminating);
     world.server.user_removes(&room_before);
     sleep(MINUTE).await;
     let room = room(&world, json!({ "pods": "20" })).await;

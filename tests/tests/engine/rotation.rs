@@ -75,7 +75,7 @@ async fn an_id_is_recorded_beside_the_old_one_although_somebody_puts_an_old_stat
     let mut object = world.server.read(&key).unwrap();
     assert!(object["status"]["intent"].is_object());
     object["status"].as_object_mut().unwrap().remove("intent");
-    world.server.user_forces(object);
+    world.server.user_puts_whole(object);
     sleep(10 * MINUTE).await;
     assert_replaced(&world, &key, "second", "put back");
     assert_eq!(world.service.state.lock().orders.len(), 2);

@@ -11,13 +11,13 @@ use crate::{remote::Treat, world::World};
 fn spoil(world: &World, key: &ObjectKey, field: &str) {
     let mut object = world.server.read(key).unwrap();
     object["spec"][field] = json!(["what is this?"]);
-    world.server.user_forces(object);
+    world.server.user_puts_whole(object);
 }
 
 fn mend(world: &World, key: &ObjectKey, field: &str, value: &str) {
     let mut object = world.server.read(key).unwrap();
     object["spec"][field] = value.into();
-    world.server.user_forces(object);
+    world.server.user_puts_whole(object);
 }
 
 fn told(world: &World) -> Vec<(String, String)> {

@@ -59,7 +59,7 @@ impl World {
             "metadata": { "annotations": { "orasi.io/config-sha256": annotation } },
             "spec": { "containers": [], "volumes": [volume] },
         });
-        self.server.user_forces(json!({
+        self.server.user_puts_whole(json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": { "name": "bridge-api", "namespace": "default", "generation": 1 },
             "spec": { "replicas": 2, "selector": {}, "template": template },
@@ -217,7 +217,7 @@ async fn a_config_map_that_is_lost_or_edited_comes_back() {
     assert_eq!(world.text("bridge-config"), text);
     let mut edited = world.server.read(&map).unwrap();
     edited["data"]["bridge.json"] = "{}".into();
-    world.server.user_forces(edited);
+    world.server.user_puts_whole(edited);
     sleep(SOON).await;
     assert_eq!(world.text("bridge-config"), text);
     assert!(world.server.is_ready(&key));
@@ -230,7 +230,7 @@ async fn a_config_map_of_somebody_else_is_left_alone() {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "bridge-config", "namespace": "default" },
         "data": { "bridge.json": "theirs" },
     });
-    world.server.user_forces(theirs.clone());
+    world.server.user_puts_whole(theirs.clone());
     let key = world.configuration("bridge", json!({}));
     let _process = world.healthy().await;
     assert_eq!(world.server.condition(&key, "Ready"), "False OwnedByOther");

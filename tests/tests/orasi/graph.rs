@@ -94,7 +94,7 @@ impl World {
         let conditions = object["status"]["conditions"].as_array_mut().unwrap();
         let one = conditions.iter_mut().find(|one| one["type"] == "Ready").unwrap();
         one["status"] = if ready { "True" } else { "False" }.into();
-        self.server.user_forces(object);
+        self.server.user_puts_whole(object);
     }
 
     pub(crate) fn waiting_for(&self, pipeline: &ObjectKey) -> Value {
