@@ -3,7 +3,7 @@
 //! | command | what it runs |
 //! |---|---|
 //! | `lint` | formatting, clippy, cargo-deny |
-//! | `test` | lint, then all tests but those that are marked `#[ignore = "soak"]`, then the demo |
+//! | `test` | lint, then all tests but those that are marked `#[ignore = "soak"]`, and the demo |
 //! | `soak` | the tests that are marked `#[ignore = "soak"]`, but what only `FULL=1` builds and runs, which is named at the end |
 //! | `all` | both, with one sum at the end |
 //! | `generate` | writes what derives from the kinds |
@@ -44,7 +44,6 @@ const BUILD: [&str; 3] = ["build", "--workspace", "--all-targets"];
 /// The control plane is built by a program of the tests.
 const CONTROL_PLANE: [&str; 6] = ["run", "--quiet", "--bin", "controlplane", "--", "build"];
 const EXAMPLES: [&str; 6] = ["test", "--workspace", "--doc", "--no-fail-fast", "--", "--show-output"];
-const DEMO: [&str; 7] = ["run", "--quiet", "--bin", "demo", "--", "--mode", "once"];
 
 /// Tests that take longer than the rest of soak together: they are not begun, so that none passes that did nothing. The image has to be built.
 const LEFT_TO_FULL: [&str; 1] = ["the_image_runs_as_the_chart_says"];
@@ -96,8 +95,7 @@ fn build(report: &mut Report) -> Result<()> {
 fn test(report: &mut Report) -> Result<()> {
     build(report)?;
     report.tests(&["--show-output"])?;
-    report.cargo(&EXAMPLES)?;
-    report.cargo(&DEMO)
+    report.cargo(&EXAMPLES)
 }
 
 fn soak(report: &mut Report) -> Result<()> {

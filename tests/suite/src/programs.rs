@@ -1,4 +1,4 @@
-//! The test programs: where they are, and two rows of them that run side by side.
+//! The test programs and the demo: where they are, and two rows of them that run side by side.
 //!
 //! A program that starts control planes mostly waits for them, so one of these runs at a time; beside it runs one of the others,
 //! which mostly calculate and whose clock is paused, with less claim to the processor. Everyday the others are done first: then a
@@ -18,13 +18,16 @@ use serde_json::Value;
 use crate::command::{as_by_hand, cargo, project, test_threads};
 
 /// The programs that start control planes; what waits longest is first.
-const WITH_CLUSTERS: [&str; 7] =
-    ["e2e", "chart", "children", "runner", "environments", "release", "controlplane"];
+const WITH_CLUSTERS: [&str; 8] =
+    ["e2e", "chart", "children", "runner", "environments", "release", "controlplane", DEMO];
+/// The demo, which is no test program, and is played once everyday.
+const DEMO: &str = "demo-once";
+const ONCE: &[&str] = &["--mode", "once"];
 /// The longest of the others, which are begun first, so that none is left alone at the end.
 const LONG: [&str; 6] = ["coffee", "s3", "adding_a_group", "engine", "policies", "rotation"];
 const NO_RUN: [&str; 4] = ["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"];
 
-/// A test program that is built.
+/// A test program that is built, or the demo.
 #[derive(Debug)]
 pub(crate) struct Program {
     /// The target's name: `e2e`.
@@ -36,7 +39,7 @@ pub(crate) struct Program {
     folder: PathBuf,
 }
 
-/// A test program that has ended.
+/// A program that has ended.
 pub(crate) struct Ended {
     pub(crate) source: String,
     pub(crate) passed: bool,
@@ -55,26 +58,29 @@ pub(crate) fn built() -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-/// The test program that cargo tells of in this message, if it does.
+/// The test program that cargo tells of in this message, or the demo, if it does.
 fn program(message: &Value) -> Option<Program> {
-    if message["profile"]["test"] != true {
-        return None;
-    }
+    let target = match (message["profile"]["test"] == true, message["target"]["name"].as_str()?) {
+        (true, test) => test,
+        (false, "demo") => DEMO,
+        (false, _) => return None,
+    };
     let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
     let project = project().canonicalize().ok()?;
     let source = Path::new(message["target"]["src_path"].as_str()?);
     Some(Program {
-        target: message["target"]["name"].as_str()?.to_owned(),
+        target: target.to_owned(),
         source: source.strip_prefix(project).unwrap_or(source).display().to_string(),
         path: message["executable"].as_str()?.into(),
         folder,
     })
 }
 
-/// Runs all of them with these arguments, and tells of each as it ends.
-pub(crate) fn run(programs: Vec<Program>, args: &[&str], ended: impl Fn(Ended) + Sync) -> Result<()> {
+/// Runs all tests with these arguments, and tells of each program as it ends.
+pub(crate) fn run(mut programs: Vec<Program>, args: &[&str], ended: impl Fn(Ended) + Sync) -> Result<()> {
     let logs = project().join("target/suite");
     std::fs::create_dir_all(&logs)?;
+    programs.retain(|program| program.target != DEMO || !is_soak(args));
     let (clusters, others) = rows(programs);
     let (clusters, others) = (Mutex::new(clusters), Mutex::new(others));
     let row = |queues: &[(&Mutex<VecDeque<Program>>, bool)]| -> Result<()> {
@@ -126,7 +132,11 @@ impl Program {
         // Everyday tests with a control plane mostly wait; the others bring it to its limits.
         let waits = !modest && !is_soak(args);
         as_by_hand(&mut command, if waits { 2 * test_threads() } else { test_threads() });
-        command.args(args).current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder).stdin(Stdio::null());
+        command
+            .args(if target == DEMO { ONCE } else { args })
+            .current_dir(&folder)
+            .env("CARGO_MANIFEST_DIR", &folder)
+            .stdin(Stdio::null());
         command.stdout(output.try_clone()?).stderr(output);
         let status = command.status().with_context(|| format!("can't run {}", path.display()))?;
         let output = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
@@ -154,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn only_test_programs_are_run() {
+    fn only_test_programs_and_the_demo_are_run() {
         let mut message = json!({
             "reason": "compiler-artifact",
             "manifest_path": "/p/tests/Cargo.toml",
@@ -166,6 +176,8 @@ mod tests {
         assert_eq!(found, Some(("e2e".to_owned(), PathBuf::from("/p/tests"))));
         message["profile"]["test"] = json!(false);
         assert!(program(&message).is_none());
+        message["target"]["name"] = json!("demo");
+        assert_eq!(program(&message).map(|demo| demo.target).as_deref(), Some(DEMO));
         assert!(program(&json!({"reason": "build-finished", "success": true})).is_none());
     }
 
