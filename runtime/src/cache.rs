@@ -47,7 +47,7 @@ pub struct Change {
 
 /// The objects of all kinds, as the API server last told.
 pub struct Cache {
-    kinds: HashMap<&'static str, Shelf>,
+    kinds: HashMap<&'static str, CachedKind>,
     namespaces: RwLock<HashMap<String, Arc<Namespace>>>,
     watch_of_namespaces: Arc<Health>,
     health: Arc<Shared>,
@@ -57,7 +57,7 @@ pub struct Cache {
     keep: Keep,
 }
 
-struct Shelf {
+struct CachedKind {
     index: RwLock<Index>,
     /// One watch of all namespaces, or one for each that is watched.
     watches: Vec<Arc<Health>>,
@@ -92,9 +92,9 @@ impl Cache {
             [] => vec![health(kind, None)],
             some => some.iter().map(|namespace| health(kind, Some(namespace.clone()))).collect(),
         };
-        let shelf = |kind| Shelf { index: RwLock::default(), watches: watches(kind) };
+        let cached = |kind| CachedKind { index: RwLock::default(), watches: watches(kind) };
         Self {
-            kinds: KINDS.iter().map(|kind| (kind.name, shelf(kind.name))).collect(),
+            kinds: KINDS.iter().map(|kind| (kind.name, cached(kind.name))).collect(),
             namespaces: RwLock::default(),
             watch_of_namespaces: health("Namespace", None),
             health: all,
@@ -117,12 +117,12 @@ impl Cache {
 
     /// All objects of a kind, in no order.
     pub fn all(&self, kind: &str) -> Vec<Stored> {
-        self.kinds.get(kind).map(|shelf| shelf.index.read().iter().cloned().collect()).unwrap_or_default()
+        self.kinds.get(kind).map(|cached| cached.index.read().iter().cloned().collect()).unwrap_or_default()
     }
 
     /// How many objects of a kind there are.
     pub fn len(&self, kind: &str) -> usize {
-        self.kinds.get(kind).map_or(0, |shelf| shelf.index.read().len())
+        self.kinds.get(kind).map_or(0, |cached| cached.index.read().len())
     }
 
     /// The changes from now on. A reader that lags too far behind must look at everything again.
@@ -152,7 +152,7 @@ impl Cache {
         troubles.sort();
         off.sort();
         let none =
-            !self.kinds.values().flat_map(|shelf| &shelf.watches).any(|watch| watch.refused().is_none());
+            !self.kinds.values().flat_map(|cached| &cached.watches).any(|watch| watch.refused().is_none());
         match (troubles.as_slice(), off.as_slice()) {
             ([], off) if none => Err(off.join("\n")),
             ([], []) => Ok("ok".to_owned()),
@@ -163,11 +163,11 @@ impl Cache {
 
     /// True when all that is cached of a kind may be believed.
     pub fn believes(&self, kind: &str) -> bool {
-        self.kinds.get(kind).is_some_and(|shelf| shelf.watches.iter().all(|watch| watch.believed()))
+        self.kinds.get(kind).is_some_and(|cached| cached.watches.iter().all(|watch| watch.believed()))
     }
 
     fn watches(&self) -> impl Iterator<Item = &Arc<Health>> {
-        self.kinds.values().flat_map(|shelf| &shelf.watches).chain([&self.watch_of_namespaces])
+        self.kinds.values().flat_map(|cached| &cached.watches).chain([&self.watch_of_namespaces])
     }
 
     /// True when there is a namespace of this name, as far as is known.
@@ -183,16 +183,16 @@ impl Cache {
     fn apply<K: Kind>(&self, object: K) {
         let stored = self.keep.store(object);
         let change = change(K::NAME, stored.meta());
-        if let Some(shelf) = self.kinds.get(K::NAME) {
-            shelf.index.write().insert(stored);
+        if let Some(cached) = self.kinds.get(K::NAME) {
+            cached.index.write().insert(stored);
         }
         self.tell(change);
     }
 
     fn remove(&self, kind: &'static str, meta: &ObjectMeta) {
         let change = change(kind, meta);
-        if let Some(shelf) = self.kinds.get(kind) {
-            shelf.index.write().remove(&change.namespace, &change.name);
+        if let Some(cached) = self.kinds.get(kind) {
+            cached.index.write().remove(&change.namespace, &change.name);
         }
         self.deleted.lock().remember(meta.uid.clone());
         self.tell(change);
@@ -200,7 +200,7 @@ impl Cache {
 
     /// Removes an object that a complete list did not contain.
     fn forget(&self, kind: &'static str, namespace: &str, name: &str) {
-        let found = self.kinds.get(kind).and_then(|shelf| shelf.index.read().get(namespace, name).cloned());
+        let found = self.kinds.get(kind).and_then(|cached| cached.index.read().get(namespace, name).cloned());
         if let Some(object) = found {
             self.remove(kind, object.meta());
         }
@@ -208,8 +208,8 @@ impl Cache {
 
     /// The names of a kind's objects in `namespace`, or in all.
     fn names(&self, kind: &'static str, namespace: Option<&str>) -> Vec<(String, String)> {
-        let Some(shelf) = self.kinds.get(kind) else { return Vec::new() };
-        let index = shelf.index.read();
+        let Some(cached) = self.kinds.get(kind) else { return Vec::new() };
+        let index = cached.index.read();
         let in_scope = index.iter().filter(|object| namespace.is_none_or(|one| object.namespace() == one));
         in_scope.map(|object| (object.namespace().to_owned(), object.name().to_owned())).collect()
     }
@@ -220,8 +220,8 @@ impl Cache {
     }
 
     /// True when the kind was listed in all namespaces that are watched and exist. One that is gone takes the right to list it with it.
-    fn complete(&self, shelf: &Shelf) -> bool {
-        shelf.watches.iter().all(|watch| {
+    fn complete(&self, cached: &CachedKind) -> bool {
+        cached.watches.iter().all(|watch| {
             watch.believed() || watch.namespace.as_deref().is_some_and(|namespace| self.is_gone(namespace))
         })
     }
@@ -231,7 +231,7 @@ impl Cache {
     }
 }
 
-impl Shelf {
+impl CachedKind {
     /// True when what is known of this namespace is what there is.
     fn believed_in(&self, namespace: &str) -> bool {
         let covers = |watch: &&Arc<Health>| watch.namespace.as_deref().is_none_or(|one| one == namespace);
@@ -241,46 +241,46 @@ impl Shelf {
 
 impl Lookup for Cache {
     fn find(&self, kind: &'static str, namespace: &str, name: &str) -> Found {
-        let Some(shelf) = self.kinds.get(kind) else { return Found::Unknown };
-        if !shelf.believed_in(namespace) {
+        let Some(cached) = self.kinds.get(kind) else { return Found::Unknown };
+        if !cached.believed_in(namespace) {
             return Found::Unknown;
         }
-        match shelf.index.read().get(namespace, name) {
+        match cached.index.read().get(namespace, name) {
             Some(object) => Found::Present(object.clone()),
             None => Found::Absent,
         }
     }
 
     fn select(&self, kind: &'static str, key: &str) -> Selection {
-        let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
-        let complete = self.complete(shelf);
-        Selection { objects: shelf.index.read().with_key("", key).cloned().collect(), complete }
+        let Some(cached) = self.kinds.get(kind) else { return Selection::default() };
+        let complete = self.complete(cached);
+        Selection { objects: cached.index.read().with_key("", key).cloned().collect(), complete }
     }
 
     fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
-        let Some(shelf) = self.kinds.get(query.kind) else { return Selection::default() };
+        let Some(cached) = self.kinds.get(query.kind) else { return Selection::default() };
         let complete = match query.namespace {
-            "" => self.complete(shelf),
-            namespace => shelf.believed_in(namespace),
+            "" => self.complete(cached),
+            namespace => cached.believed_in(namespace),
         };
-        let first = |many| shelf.index.read().first(query, many, &|_| true);
+        let first = |many| cached.index.read().first(query, many, &|_| true);
         Selection { objects: first_wanted(limit, wanted, first), complete }
     }
 
     fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
-        let Some(shelf) = self.kinds.get(kind) else { return Selection::default() };
-        let complete = shelf.believed_in(namespace);
-        Selection { objects: shelf.index.read().with_key(namespace, key).cloned().collect(), complete }
+        let Some(cached) = self.kinds.get(kind) else { return Selection::default() };
+        let complete = cached.believed_in(namespace);
+        Selection { objects: cached.index.read().with_key(namespace, key).cloned().collect(), complete }
     }
 
     fn count(&self, kind: &'static str, key: &str) -> Option<usize> {
-        let shelf = self.kinds.get(kind)?;
-        self.complete(shelf).then(|| shelf.index.read().count(key))
+        let cached = self.kinds.get(kind)?;
+        self.complete(cached).then(|| cached.index.read().count(key))
     }
 
     fn count_in(&self, kind: &'static str, namespace: &str, key: &str) -> Option<usize> {
-        let shelf = self.kinds.get(kind)?;
-        shelf.believed_in(namespace).then(|| shelf.index.read().count(key))
+        let cached = self.kinds.get(kind)?;
+        cached.believed_in(namespace).then(|| cached.index.read().count(key))
     }
 
     fn count_all(&self, kind: &'static str, namespace: &str) -> Option<usize> {

@@ -28,7 +28,7 @@ pub(super) struct Watches<'a> {
 
 impl Visitor for Watches<'_> {
     fn visit<K: Kind>(&mut self) {
-        for health in self.cache.kinds.get(K::NAME).into_iter().flat_map(|shelf| &shelf.watches) {
+        for health in self.cache.kinds.get(K::NAME).into_iter().flat_map(|cached| &cached.watches) {
             let api: Api<Read<K>> = match &health.namespace {
                 Some(namespace) => Api::namespaced(self.client.clone(), namespace),
                 None => Api::all(self.client.clone()),
