@@ -19,7 +19,7 @@ use crate::command::{as_by_hand, cargo, project, test_threads};
 
 /// The programs that start control planes; what waits longest is first.
 const WITH_CLUSTERS: [&str; 8] =
-    ["e2e", "chart", "children", "runner", "environments", "release", "controlplane", DEMO];
+    ["e2e", "environments", "chart", DEMO, "controlplane", "runner", "children", "release"];
 /// The demo, which is no test program, and is played once everyday.
 const DEMO: &str = "demo-once";
 const ONCE: &[&str] = &["--mode", "once"];
