@@ -55,8 +55,8 @@ pub struct RunArgs {
         value_name = "NAMESPACE/NAME,..."
     )]
     keep_role_bindings: Vec<Binding>,
-    /// Groups whose objects own objects of Kubernetes' own kinds, namespaces among them: these are watched all over the cluster, which
-    /// takes the rights to
+    /// Groups whose objects own objects of Kubernetes' own kinds, namespaces among them. These are watched all over the cluster, so we need
+    /// the rights to list and watch them there
     #[arg(
         hide_short_help = true,
         long,

@@ -72,7 +72,7 @@ pub struct CheckArgs {
     /// Files or folders with what is there before
     ///
     /// It is not checked itself.
-    #[arg(long, value_name = "DIR", env = "CONCIERGE_CHECK_WORLD")]
+    #[arg(long, value_name = "FILE|DIR", env = "CONCIERGE_CHECK_WORLD")]
     pub(super) world: Vec<PathBuf>,
     /// Namespace of objects that name none
     #[arg(long, short, value_name = "NAME", env = "CONCIERGE_CHECK_NAMESPACE", default_value = "default")]
