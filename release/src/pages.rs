@@ -116,6 +116,18 @@ mod tests {
         }
     }
 
+    /// A command that goes on in the next line could not be pasted.
+    #[test]
+    fn examples_fit_a_line_also_in_all_help() {
+        let mut lines = 0;
+        for command in all(true) {
+            let examples = command.get_after_long_help().cloned().unwrap_or_default().to_string();
+            assert_eq!(examples.lines().find(|line| line.chars().count() > 80), None, "{examples}");
+            lines += examples.lines().count();
+        }
+        assert!(lines > 30, "only {lines} lines");
+    }
+
     #[test]
     fn every_command_has_a_page_and_every_shell_completions() {
         let folder = std::env::temp_dir().join(format!("pages-{}", std::process::id()));

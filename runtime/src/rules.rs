@@ -18,7 +18,13 @@ pub struct RuleArgs {
     ///
     /// Levels that differ from the rules' own, by rule id or prefix: deny, warn or off, for instance
     /// coffee=off,pets.pet.tag-allowed=warn. A namespace's annotation concierge.dev/rules can raise them
-    #[arg(long, env = "CONCIERGE_ENFORCEMENT", default_value = "", value_name = "RULE=LEVEL,...")]
+    #[arg(
+        long,
+        env = "CONCIERGE_ENFORCEMENT",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "RULE=LEVEL,..."
+    )]
     pub enforcement: Enforcement,
     #[command(flatten)]
     settings: SettingArgs,

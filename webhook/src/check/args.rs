@@ -36,8 +36,9 @@ Examples:
     concierge-webhook check --world now.yaml pet.yaml
 
   In CI, for programs; people's own report is printed as well:
-    concierge-webhook check --output sarif=report.sarif --output junit=report.xml deploy/
-    concierge-webhook check --output json deploy/ | jq '.results[] | select(.verdict == \"refused\")'
+    concierge-webhook check -o sarif=report.sarif -o junit=report.xml deploy/
+    concierge-webhook check -o json deploy/ |
+      jq '.results[] | select(.verdict == \"refused\")'
 
   Try rules at another level, and see what a rule is about:
     concierge-webhook check --enforcement pets=warn,pets.pet.id=deny deploy/
@@ -53,13 +54,14 @@ Examples:
   Run fixtures (kind: Fixture), each a request with its expected outcome:
     concierge-webhook check tests/fixtures/
 
-  Write a fixture of a manifest, or of an AdmissionReview, and what comes of it today:
+  Write a fixture of a manifest, or of an AdmissionReview, and today's verdict:
     concierge-webhook check --init tests/rex.yaml --world world/ pet.yaml
 
 Exit codes:
   0  everything is admitted, every fixture passes
   1  something is refused, or a fixture fails
-  2  the call or the input is bad: an unreadable file, wrong YAML, an unknown kind or version, nothing to check
+  2  the call or the input is bad: an unreadable file, wrong YAML, an unknown
+     kind or version, nothing to check
   3  internal error, or a report can't be written";
 
 /// Say what would be admitted, for files, without a cluster

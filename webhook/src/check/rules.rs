@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use concierge_shared::{
-    admission::rule::{AdmissionRule, Enforcement, Level, RULES_ANNOTATION},
+    admission::rule::{AdmissionRule, Enforcement, Level, RULES_ANNOTATION, SCHEMA},
     kind::{KINDS, all_rules},
     rules,
 };
@@ -21,10 +21,19 @@ rules! {
     REWRITTEN = Warn "check.rewritten", "A value is written as it is stored; else every apply finds it changed.";
 }
 
-const NO_LEVEL: &str = "Its level can't be changed.";
-
 /// The rules whose level can't be changed: input that was not checked, or a fixture that came out otherwise, can't be called admitted.
 const FIXED: [&AdmissionRule; 2] = [&INPUT, &FIXTURE];
+
+/// Why the level of `rule` can't be changed, if it can't.
+fn fixed(rule: &AdmissionRule) -> Option<&'static str> {
+    match rule {
+        _ if FIXED.contains(&rule) => Some("Its level can't be changed."),
+        _ if rule == &SCHEMA => Some(
+            "Its level can't be changed: the API server refuses what a schema does not allow, whatever the webhook says.",
+        ),
+        _ => None,
+    }
+}
 
 #[derive(Serialize)]
 struct RuleResult {
@@ -92,16 +101,21 @@ pub(crate) fn help_uri(rule: &AdmissionRule) -> String {
 
 fn text(rule: &AdmissionRule, kinds: &[&str]) -> String {
     let of = kinds_text(kinds);
-    if FIXED.contains(&rule) {
-        return format!("{}   always {}, {of}\n\n{}\n\n{NO_LEVEL}\n", rule.id, rule.level, rule.summary);
+    if let Some(why) = fixed(rule) {
+        return format!("{}   always {}, {of}\n\n{}\n\n{why}\n", rule.id, rule.level, rule.summary);
     }
     let other = if rule.level == Level::Warn { "deny" } else { "warn" };
     let mut text = format!("{}   {} by default, {of}\n\n{}\n\n", rule.id, rule.level, rule.summary);
     let _ = writeln!(text, "Levels are deny, warn and off. To change this one:");
-    let _ = writeln!(text, "  here:            --enforcement {}={other}", rule.id);
-    if !kinds.is_empty() {
-        let _ = writeln!(text, "  in a namespace:  the annotation {RULES_ANNOTATION}: {}={other}", rule.id);
+    let _ = writeln!(text, "  in check:        --enforcement {}={other}", rule.id);
+    if kinds.is_empty() {
+        return text;
     }
+    let _ = writeln!(text, "  in a cluster:    the chart's value rules.enforcement: {}={other}", rule.id);
+    let _ = match rule.protects_others && rule.level == Level::Deny {
+        true => writeln!(text, "A namespace can't lower it."),
+        false => writeln!(text, "  in a namespace:  the annotation {RULES_ANNOTATION}: {}={other}", rule.id),
+    };
     text
 }
 

@@ -36,11 +36,11 @@ pub struct ManifestsArgs {
     /// Which of them; all if none is named
     #[arg(value_enum)]
     part: Option<Part>,
-    #[command(flatten)]
-    names: Names,
     /// Write the generated templates of the Helm chart in this folder, and print nothing
     #[arg(long, env = "CONCIERGE_CHART", value_name = "DIR", conflicts_with = "part")]
     chart: Option<PathBuf>,
+    #[command(flatten)]
+    names: Names,
 }
 
 /// A part of what the cluster has to be told.

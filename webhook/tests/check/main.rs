@@ -511,6 +511,30 @@ fn rules_are_listed_and_explained() {
 }
 
 #[test]
+fn no_level_is_offered_where_it_would_change_nothing() {
+    let explained = |id: &str| check(&["--explain", id], "").out;
+    let rex = pet("rex", "  id: 7\n  name: Rex\n");
+    let twice = format!("{rex}---\n{}", rex.replace("rex", "tom"));
+    let of_store = format!("{SHOP}---\n{}", pet("rex", "  id: 7\n  name: Rex\n  tag: dog\n"));
+    let no_number = pet("rex", "  id: seven\n  name: Rex\n");
+    for (id, broken, by_flag, by_namespace) in [
+        ("pets.pet.tag-allowed", &of_store, true, true),
+        ("pets.pet.unique-id", &twice, true, false),
+        ("object.schema", &no_number, false, false),
+    ] {
+        let level = format!("{id}=warn");
+        let annotated = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: zoo, annotations: {{concierge.dev/rules: {level}}}}}\n---\n{broken}"
+        );
+        let (flag, namespace) = (check(&["-", "--enforcement", &level], broken), check(&["-"], &annotated));
+        assert_eq!((flag.code == 0, namespace.code == 0), (by_flag, by_namespace), "{id}: {}", flag.out);
+        let told = explained(id);
+        assert_eq!(told.contains("--enforcement"), by_flag, "{told}");
+        assert_eq!(told.contains("annotation"), by_namespace, "{told}");
+    }
+}
+
+#[test]
 fn what_is_missing_may_be_in_the_cluster() {
     let folder = TempDir::new().unwrap();
     let rex = pet("rex", "  id: 7\n  name: Rex\n  storeRef: {name: shop}\n");
