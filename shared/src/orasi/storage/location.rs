@@ -2,7 +2,7 @@
 
 use super::{StorageSpec, parts::S3Place};
 use crate::orasi::{
-    credentials::has_credentials,
+    credentials::{CONTAINERS, has_credentials},
     endpoint::ServiceAddress,
     path::{FilePath, parts},
 };
@@ -35,7 +35,8 @@ impl Location {
             };
         }
         let snowflake = spec.snowflake.as_ref()?;
-        let service = format!("snowflake:{}", snowflake.account.to_lowercase());
+        // Snowflake takes the one for the other in the names of hosts, which have no underscores.
+        let service = format!("snowflake:{}", snowflake.account.to_lowercase().replace('_', "-"));
         Some(Self {
             service,
             parts: vec![snowflake.database.to_lowercase(), snowflake.schema.to_lowercase()],
@@ -80,6 +81,10 @@ const AWS_CHINA: &str = "amazonaws.com.cn";
 fn of_files(path: &FilePath, namespace: &str) -> Location {
     let service = match &path.scheme {
         _ if path.is_s3() => format!("s3:{AWS}/{}", path.authority),
+        // The same container of Azure's, by another protocol.
+        Some(scheme) if CONTAINERS.contains(&&**scheme) => {
+            format!("azure:{}", path.authority.replacen(".blob.", ".dfs.", 1))
+        }
         Some(scheme) => format!("{scheme}:{}", path.authority),
         // Each team's machines have files of their own.
         None => format!("file:{namespace}"),
@@ -89,11 +94,52 @@ fn of_files(path: &FilePath, namespace: &str) -> Location {
 
 /// The service that an address leads to, whatever way it is written.
 fn service_of(endpoint: &str) -> Option<String> {
-    let address = ServiceAddress::parse(endpoint).ok()?;
+    let address = ServiceAddress::parse_all(endpoint).ok()?.into_iter().min_by(|a, b| a.host.cmp(&b.host))?;
     let host = address.host;
     match () {
         () if host.ends_with(".amazonaws.com") => Some(AWS.to_owned()),
         () if host.ends_with(".amazonaws.com.cn") => Some(AWS_CHINA.to_owned()),
         () => Some(format!("{host}:{}", address.port.unwrap_or_default())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn key(kind: &str, field: &str, spec: Value) -> String {
+        let spec: StorageSpec = serde_json::from_value(json!({ "type": kind, field: spec })).unwrap();
+        Location::of(&spec, "data").unwrap().key()
+    }
+
+    #[test]
+    fn a_place_is_the_same_however_it_is_written() {
+        let delta = |path: &str| key("DeltaLake", "deltaLake", json!({ "storagePath": path }));
+        let azure = delta("abfss://lake@acme.dfs.core.windows.net/raw");
+        for same in [
+            "abfs://lake@acme.dfs.core.windows.net/raw/",
+            "wasbs://lake@acme.blob.core.windows.net/raw",
+            "WASB://Lake@acme.blob.core.windows.net/raw",
+        ] {
+            assert_eq!(delta(same), azure, "{same}");
+        }
+        for other in
+            ["abfss://lake@acne.dfs.core.windows.net/raw", "abfss://sea@acme.dfs.core.windows.net/raw"]
+        {
+            assert_ne!(delta(other), azure, "{other}");
+        }
+        assert_eq!(delta("s3a://lake/raw/"), delta("s3://lake/raw"));
+        assert_ne!(delta("gs://lake/raw"), delta("s3://lake/raw"));
+        let snowflake = |account: &str| {
+            let authentication = json!({ "method": "None" });
+            let spec = json!({ "account": account, "database": "d", "schema": "s", "authentication": authentication });
+            key("Snowflake", "snowflake", spec)
+        };
+        assert_eq!(snowflake("MYORG-MY_ACCOUNT"), snowflake("myorg-my-account"));
+        assert_ne!(snowflake("myorg-my-account"), snowflake("myorg-myaccount"));
+        let hive = |uri: &str| key("Iceberg", "iceberg", json!({ "catalogUri": uri, "warehouse": "lake" }));
+        assert_eq!(hive("thrift://b:9083,thrift://a:9083"), hive("thrift://a:9083,thrift://b:9083"));
     }
 }
