@@ -24,7 +24,7 @@ const NAMESERVICE: &str =
 const NO_ADDRESS: &str = "the name is no address; nobody looks";
 const OF_STORAGE: &str = "it has no address of its own; what it writes to is a Storage, which is looked at";
 
-/// How many of a cluster's servers are tried.
+/// How many servers of a cluster, or metastores, are tried.
 const TRIED: usize = 5;
 
 pub(super) fn of_storage(spec: &StorageSpec) -> Target<'_> {
@@ -40,7 +40,7 @@ pub(super) fn of_storage(spec: &StorageSpec) -> Target<'_> {
         return Target::Ports(vec![(format!("{account}.snowflakecomputing.com"), 443)]);
     }
     let catalog = spec.delta_lake.as_ref().and_then(|delta| delta.catalog.as_deref());
-    let catalog = catalog.filter(|text| ServiceAddress::parse(text).is_ok());
+    let catalog = catalog.filter(|text| ServiceAddress::parse_all(text).is_ok());
     let delta = spec.delta_lake.as_ref().map(|delta| &delta.storage_path);
     let path = delta.or(spec.hudi.as_ref().map(|hudi| &hudi.storage_path));
     match (catalog, path) {
@@ -75,12 +75,13 @@ fn of_catalog(uri: &str, warehouse: Option<&str>) -> Target<'static> {
 }
 
 fn of_address(text: &str) -> Target<'static> {
-    let Ok(address) = ServiceAddress::parse(text) else { return Target::Nowhere(NO_ADDRESS) };
-    let usual = if address.scheme.as_deref() == Some("thrift") { Some(9083) } else { None };
-    match address.port.or(usual) {
-        Some(port) => Target::Ports(vec![(bare(&address.host), port)]),
-        None => Target::Nowhere(NO_PORT),
-    }
+    let Ok(addresses) = ServiceAddress::parse_all(text) else { return Target::Nowhere(NO_ADDRESS) };
+    let port = |address: ServiceAddress| {
+        let usual = if address.scheme.as_deref() == Some("thrift") { Some(9083) } else { None };
+        Some((bare(&address.host), address.port.or(usual)?))
+    };
+    let ports: Vec<_> = addresses.into_iter().filter_map(port).take(TRIED).collect();
+    if ports.is_empty() { Target::Nowhere(NO_PORT) } else { Target::Ports(ports) }
 }
 
 /// Addresses of IPv6 are connected to without their brackets.
@@ -149,7 +150,9 @@ mod tests {
             |uri: &str| storage("Iceberg", "iceberg", json!({ "catalogUri": uri, "warehouse": "a b" }));
         assert_eq!(iceberg("https://cat.example/api/"), "https://cat.example/api/v1/config?warehouse=a+b");
         assert_eq!(iceberg("thrift://[::1]:9083"), "::1 9083");
-        assert_eq!(iceberg("jdbc://db"), NO_PORT);
+        assert_eq!(iceberg("thrift://hive-0,thrift://hive-1:9084"), "hive-0 9083, hive-1 9084");
+        assert_eq!(iceberg("jdbc:postgresql://db:5432/iceberg"), "db 5432");
+        assert_eq!(iceberg("jdbc:postgresql://db/iceberg"), NO_PORT);
     }
 
     #[test]

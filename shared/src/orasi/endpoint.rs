@@ -38,8 +38,17 @@ impl ServiceAddress {
         }
     }
 
+    /// The addresses in `text`: Hive's metastores may be several, `thrift://a:9083,thrift://b:9083`.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, &'static str> {
+        match text.starts_with("thrift://") {
+            true => text.split(',').map(|one| Self::parse(one.trim())).collect(),
+            false => Self::parse(text).map(|one| vec![one]),
+        }
+    }
+
     fn of_url(text: &str) -> Result<Self, &'static str> {
-        let url = Url::parse(text).map_err(|_| NO_ENDPOINT)?;
+        // What a driver of JDBC connects to is behind that word.
+        let url = Url::parse(text.strip_prefix("jdbc:").unwrap_or(text)).map_err(|_| NO_ENDPOINT)?;
         let host = host_of(&url).ok_or("has no host; write it as https://host/path")?;
         match url.fragment() {
             Some(_) => Err("has a fragment; remove everything from '#'"),
@@ -82,7 +91,7 @@ pub(super) fn check(
 ) {
     let field = field.into();
     check_text(field.clone(), text, credentials, problems);
-    if let Err(message) = ServiceAddress::parse(text) {
+    if let Err(message) = ServiceAddress::parse_all(text) {
         problems.add(form, Cause::Invalid, field, message);
     }
 }
@@ -120,6 +129,7 @@ mod tests {
         check("http://127.0.0.1:8080", Some("http"), "127.0.0.1", Some(8080));
         check("thrift://hive.data.svc:9083", Some("thrift"), "hive.data.svc", Some(9083));
         check("thrift://hive", Some("thrift"), "hive", None);
+        check("jdbc:postgresql://db:5432/iceberg", Some("postgresql"), "db", Some(5432));
         check("0.0.0.0:4317", None, "0.0.0.0", Some(4317));
         check("[::1]:4317", None, "[::1]", Some(4317));
         check("Kafka-0.kafka.:9092", None, "kafka-0.kafka", Some(9092));
@@ -140,6 +150,19 @@ mod tests {
             "https://exa mple.com",
         ] {
             assert!(ServiceAddress::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn several_metastores_have_an_address_together() {
+        let hosts = |text: &str| {
+            let all = ServiceAddress::parse_all(text);
+            all.map(|all| all.into_iter().map(|one| one.host).collect::<Vec<_>>())
+        };
+        assert_eq!(hosts("thrift://hive-0:9083, thrift://hive-1:9083").unwrap(), ["hive-0", "hive-1"]);
+        assert_eq!(hosts("https://example.com/?a=1,2").unwrap(), ["example.com"]);
+        for bad in ["thrift://hive-0:9083,", "thrift://hive-0:9083,hive-1", "hive-0:9083,hive-1:9083"] {
+            assert!(hosts(bad).is_err(), "{bad}");
         }
     }
 }
