@@ -259,6 +259,20 @@ async fn what_is_at_a_service_to_which_the_storage_no_longer_leads_is_not_forgot
     world.until("moved", 5 * MINUTE, |world| world.is_done(&key) && keys(world) == moved).await;
 }
 
+/// Its Storage was made anew, and the key of before begins with the folder that the Document has by now.
+#[tokio::test(start_paused = true)]
+async fn what_is_inside_of_where_a_document_belongs_by_now_is_not_forgotten() {
+    let world = World::new();
+    world.storage("lake", json!({ "prefix": "texts/default/hello" }));
+    let key = document(&world, "hello", json!({}));
+    let _process = world.healthy();
+    world.until_done(&key).await;
+    assert_eq!(keys(&world), [format!("texts/default/hello/default/hello/{HELLO}")]);
+    world.storage("lake", json!({}));
+    world.server.user_annotates(&key, json!({ "concierge.dev/reconcile-at": "now" }));
+    world.until("moved", 5 * MINUTE, |world| keys(world) == [key_of("hello")] && world.is_done(&key)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_content_that_changes_while_it_is_put_is_never_mixed_up() {
     let world = World::new();

@@ -177,7 +177,11 @@ impl Shelf {
     /// Whether this is where something was put.
     pub(super) fn holds(&self, at: &Delivered) -> bool {
         let same = (&at.storage, &at.service, &at.bucket) == (&self.storage, &self.service, &self.bucket);
-        same && at.key.starts_with(&self.folder)
+        // A shelf of before may have stood inside of what is this one's folder.
+        same && at
+            .key
+            .rsplit_once('/')
+            .is_some_and(|(folder, _)| self.folder.strip_suffix('/') == Some(folder))
     }
 
     /// The key of a content.
