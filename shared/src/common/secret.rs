@@ -5,7 +5,7 @@ mod assigned;
 pub use assigned::{in_setting, places};
 
 /// What names of secrets contain, without '_' and '-'.
-const SECRET_WORDS: [&str; 12] = [
+const SECRET_WORDS: [&str; 13] = [
     "password",
     "passwd",
     "passphrase",
@@ -18,23 +18,60 @@ const SECRET_WORDS: [&str; 12] = [
     "sharedkey",
     "accesssignature",
     "credential",
+    // `basic.auth.user.info` of Kafka's registries.
+    "authuserinfo",
 ];
-/// What names of things contain that only tell of a secret where it is.
-const HARMLESS_ENDS: [&str; 17] = [
-    "name", "ref", "file", "path", "url", "uri", "arn", "enabled", "ttl", "seconds", "lifetime", "expiry",
-    "type", "class", "encoding", "callback", "provider",
+/// What names of things end with that only tell where a secret is, or how it is used.
+const HARMLESS_ENDS: [&str; 31] = [
+    "name",
+    "ref",
+    "file",
+    "path",
+    "url",
+    "uri",
+    "endpoint",
+    "source",
+    "arn",
+    "clientid",
+    "enabled",
+    "ttl",
+    "inms",
+    "seconds",
+    "minutes",
+    "hours",
+    "days",
+    "lifetime",
+    "expiry",
+    "expiresat",
+    "length",
+    "type",
+    "class",
+    "encoding",
+    "callback",
+    "provider",
+    "tokenizer",
+    "field",
+    "fields",
+    "header",
+    "separator",
 ];
 
 /// Whether `value` looks as if it were a secret: by its name, or since it is an address with a password.
 pub fn is_secret(name: &str, value: &str) -> bool {
     // `$(NAME)` stands for another variable's value.
     let is_elsewhere = value.trim().is_empty() || (value.starts_with("$(") && value.ends_with(')'));
-    !is_elsewhere && (is_secret_name(name, value) || has_password(value))
+    let is_switch = ["true", "false"].iter().any(|switch| value.trim().eq_ignore_ascii_case(switch));
+    !is_elsewhere && !is_switch && (is_secret_name(name, value) || has_password(value))
 }
 
 fn is_secret_name(name: &str, value: &str) -> bool {
     let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    let is_harmless = HARMLESS_ENDS.iter().any(|end| word.ends_with(end)) || value.starts_with("arn:");
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    // GOOGLE_APPLICATION_CREDENTIALS is a file, and `max_tokens` a number of words.
+    let is_harmless = HARMLESS_ENDS.iter().any(|end| word.ends_with(end))
+        || value.starts_with("arn:")
+        || (word.ends_with("credentials") && value.starts_with('/'))
+        || (word.ends_with("tokens") && is_number);
     let is_word = SECRET_WORDS.iter().any(|secret| word.contains(secret)) && !is_harmless;
     // The shell's own PWD is a folder.
     let is_folder =
@@ -149,6 +186,10 @@ mod tests {
             ("DATABASE_URL", "postgres://u%3Ap%40db/x"),
             ("DATABASE_URL", "postgres://u%3ap@db/x"),
             ("PROXIED", "https://example.com/?to=postgres%3A%2F%2Fu%3Ap%40db%2Fx"),
+            ("basic.auth.user.info", "jane:x"),
+            ("DB_CREDENTIALS", "jane:x"),
+            ("API_TOKENS", "x1,x2"),
+            ("PASSWORD", "123456"),
             ("MIRRORS", "https://example.com/x,https://u:p@example.org/x"),
             ("MIRRORS", "https://example.com https://u:p@example.org"),
             ("PROXIED", "https://login/?to=https%3A%2f%2Fu%3Ap%40app&login_hint=jane%40example.com"),
@@ -178,6 +219,20 @@ mod tests {
             ("passwordCharacterEncoding", "UTF-8"),
             ("tokenExpirySeconds", "3600"),
             ("fs.s3a.aws.credentials.provider", "x.Y"),
+            ("basic.auth.credentials.source", "USER_INFO"),
+            ("sasl.oauthbearer.client.credentials.client.id", "orasi"),
+            ("client.refresh-credentials-endpoint", "https://example.com/v1/credentials"),
+            ("token-expires-in-ms", "3600000"),
+            ("gcs.oauth2.token-expires-at", "1767225600000"),
+            ("ACCESS_TOKEN_EXPIRE_MINUTES", "30"),
+            ("PASSWORD_MIN_LENGTH", "12"),
+            ("CLIENT_STORE_TEMPORARY_CREDENTIAL", "TRUE"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/var/run/gcp/key.json"),
+            ("MAX_TOKENS", "4096"),
+            ("tokenizer", "whitespace"),
+            ("token_separator", ","),
+            ("token_header", "X-Auth-Token"),
+            ("password_field", "user.password"),
         ] {
             assert!(!is_secret(name, value), "{name}={value}");
         }
