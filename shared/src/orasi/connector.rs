@@ -130,7 +130,7 @@ rules! {
     THREADS = Deny "orasi.connector.threads", "A Connector has from 1 to 64 threads.";
     MEMORY = Deny "orasi.connector.memory", "A Connector may use from 100 to 100000 MB of memory.";
     SUSPEND = Deny "orasi.connector.suspend", "A warehouse is suspended, and a result forgotten, after 0 to 3600 seconds.";
-    POSITIVE = Deny "orasi.connector.positive", "Sizes, counts and times without another limit are 1 or more.";
+    POSITIVE = Deny "orasi.connector.positive", "Sizes, counts and times without another limit are 1 or more, and retries 0 or more.";
     PARTITION_COLUMNS = Deny "orasi.connector.partition-columns", "Partition columns and clustering keys are names of columns, each once; Hudi and Iceberg have at least one partition column.";
     KEY_FIELD = Deny "orasi.connector.key-field", "A key generator has from 1 to 20 characters, and a field of keys from 1 to 100.";
     CATALOG = Deny "orasi.connector.catalog", "A catalog's type has from 1 to 20 characters, and its warehouse is a path or URL.";

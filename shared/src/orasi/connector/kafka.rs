@@ -119,7 +119,7 @@ block! {
         /// Whose word is waited for: nobody's (0), the leader's (1) or that of all; all when absent.
         acks: Acks,
         /// How often a call is repeated; 3 when absent.
-        #[validate(range(min = 1, max = 1000, code = "orasi.connector.positive"))]
+        #[validate(range(min = 0, max = 1000, code = "orasi.connector.positive"))]
         retries: i64,
         /// Whether a record that is sent twice counts once; so when absent.
         enable_idempotence: bool,
