@@ -51,8 +51,21 @@ pub(super) fn refuse_inline(
 
 /// Whether `text` has credentials in it, as an address or by its form.
 pub(super) fn has_credentials(text: &str) -> bool {
-    let in_url = || Url::parse(text).is_ok_and(|url| has_user(&url) || has_signature(&url));
-    secret_in(text).is_some() || in_setting(text) || in_url()
+    secret_in(text).is_some() || in_setting(text) || in_address(text)
+}
+
+fn in_address(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| has_user(&url) || has_signature(&url))
+}
+
+/// Whether what records are compared with has credentials in it. It may be of a message about one: `Invalid token: expected`.
+pub(super) fn is_told(value: &Value) -> bool {
+    match value {
+        Value::String(text) => secret_in(text).is_some() || in_address(text),
+        Value::Array(items) => items.iter().any(is_told),
+        Value::Object(fields) => fields.values().any(is_told),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Whether a value of this name, or what is inside of it, is a credential by its name or has one in it.
@@ -90,6 +103,25 @@ mod tests {
         assert!(is_credential("password", &json!(["x"])));
         for value in [json!(null), json!(1), json!({ "secretName": "x", "max_tokens": 100 })] {
             assert!(!is_credential("when", &value), "{value}");
+        }
+    }
+
+    #[test]
+    fn messages_about_credentials_have_none() {
+        for value in [
+            json!("Invalid token: expected"),
+            json!("Authorization: Bearer token"),
+            json!(["password", "password:"]),
+        ] {
+            assert!(!is_told(&value), "{value}");
+        }
+        for value in [
+            json!("password=hunter2"),
+            json!(["a", "Authorization: Bearer 0123abcd"]),
+            json!("https://jane:hunter2@example.com"),
+            json!("https://token@example.com"),
+        ] {
+            assert!(is_told(&value), "{value}");
         }
     }
 

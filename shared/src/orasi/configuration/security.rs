@@ -16,7 +16,7 @@ use crate::{
         AuthenticationMethod,
         block::block,
         credentials::{IN_THE_CLEAR, is_credential, refuse_inline},
-        processing::pattern,
+        processing::pattern::Patterns,
     },
 };
 
@@ -161,8 +161,10 @@ pub(super) fn check(security: Option<&Security>, problems: &mut Problems) {
     let rules = security.pii_scrubbing_rules.as_deref().unwrap_or_default();
     let names = rules.iter().map(|one| one.name.as_str());
     checks::check_names("spec.security.piiScrubbingRules", names, &SCRUBBING, problems);
+    let mut patterns = Patterns::default();
     for (nth, rule) in rules.iter().enumerate() {
-        check_scrubbing(rule, at("spec.security.piiScrubbingRules").index(nth), problems);
+        let field = at("spec.security.piiScrubbingRules").index(nth);
+        check_scrubbing(rule, field, &mut patterns, problems);
     }
     if security.tls_secret_ref.as_ref().is_some_and(|secret| !is_name(&secret.name)) {
         let message = "is no name of a Secret; use lower-case letters, digits, '-' and '.'";
@@ -237,11 +239,11 @@ fn check_policy(policy: &AuthorizationPolicy, field: FieldPath, problems: &mut P
     }
 }
 
-fn check_scrubbing(rule: &ScrubbingRule, field: FieldPath, problems: &mut Problems) {
+fn check_scrubbing(rule: &ScrubbingRule, field: FieldPath, patterns: &mut Patterns, problems: &mut Problems) {
     let pattern = field.clone().field("fieldPattern");
     match rule.field_pattern.is_empty() {
         true => problems.add(&SCRUBBING, Cause::Required, pattern, "is empty; write a regular expression"),
-        false => pattern::check(&rule.field_pattern, pattern, &SCRUBBING, problems),
+        false => patterns.check(&rule.field_pattern, pattern, &SCRUBBING, problems),
     }
     let replaces = rule.scrubbing_method == ScrubbingMethod::Replace;
     if replaces != rule.replacement.is_some() {

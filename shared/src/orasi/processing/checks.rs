@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{
     ALERTING, Alerting, CREDENTIALS, FIELDS, IDLE, NAMES, PARAMETERS, Processing, REGEX,
     filter::{check_value, is_scalar},
-    pattern,
+    pattern::Patterns,
 };
 use crate::{
     admission::problem::{Cause, Problems},
     field::{FieldPath, at},
     orasi::{
-        credentials::{IN_THE_CLEAR, is_credential},
+        credentials::{IN_THE_CLEAR, check_text, is_credential, is_told},
         endpoint,
     },
 };
@@ -22,38 +22,44 @@ use crate::{
 const PATTERNS: [&str; 2] = ["pattern", "regex"];
 
 pub(super) fn check(processing: &Processing, problems: &mut Problems) {
-    check_transformations(processing, problems);
-    check_filters(processing, problems);
+    let mut patterns = Patterns::default();
+    check_transformations(processing, &mut patterns, problems);
+    check_filters(processing, &mut patterns, problems);
     check_aggregations(processing, problems);
     check_switches(processing, problems);
     let Some(anomalies) = &processing.anomaly_detection else { return };
     let field = at("spec.processing.anomalyDetection");
-    check_parameters(anomalies.ml_parameters.as_ref(), &field.clone().field("mlParameters"), problems);
+    let parameters = field.clone().field("mlParameters");
+    check_parameters(anomalies.ml_parameters.as_ref(), &parameters, &mut patterns, problems);
+    let model = anomalies.ml_model_path.as_deref().unwrap_or_default();
+    check_text(field.clone().field("mlModelPath"), model, &CREDENTIALS, problems);
     if let Some(alerting) = &anomalies.alerting {
         check_alerting(alerting, &field.field("alerting"), problems);
     }
 }
 
-fn check_transformations(processing: &Processing, problems: &mut Problems) {
+fn check_transformations(processing: &Processing, patterns: &mut Patterns, problems: &mut Problems) {
     let mut names = Names::default();
     for (nth, rule) in processing.transformation_rules.iter().flatten().enumerate() {
         let field = at("spec.processing.transformationRules").index(nth);
         names.add(&rule.name, &field, problems);
         check_field(&rule.source_field, field.clone().field("sourceField"), problems);
         check_field(&rule.target_field, field.clone().field("targetField"), problems);
-        check_parameters(rule.parameters.as_ref(), &field.field("parameters"), problems);
+        check_parameters(rule.parameters.as_ref(), &field.field("parameters"), patterns, problems);
     }
 }
 
-fn check_filters(processing: &Processing, problems: &mut Problems) {
+fn check_filters(processing: &Processing, patterns: &mut Patterns, problems: &mut Problems) {
     let mut names = Names::default();
     for (nth, rule) in processing.filter_rules.iter().flatten().enumerate() {
         let field = at("spec.processing.filterRules").index(nth);
         names.add(&rule.name, &field, problems);
         check_field(&rule.field, field.clone().field("field"), problems);
         let value = field.field("value");
-        check_secret("", &rule.value, &value, problems);
-        check_value(rule, value, problems);
+        if is_told(&rule.value) {
+            problems.add(&CREDENTIALS, Cause::Forbidden, value.clone(), IN_THE_CLEAR);
+        }
+        check_value(rule, value, patterns, problems);
     }
 }
 
@@ -93,6 +99,7 @@ fn check_field(name: &str, field: FieldPath, problems: &mut Problems) {
 fn check_parameters(
     parameters: Option<&BTreeMap<String, Value>>,
     field: &FieldPath,
+    patterns: &mut Patterns,
     problems: &mut Problems,
 ) {
     for (name, value) in parameters.into_iter().flatten() {
@@ -104,16 +111,12 @@ fn check_parameters(
             problems.add(&PARAMETERS, Cause::Invalid, field, message);
             continue;
         }
-        check_secret(name, value, &field, problems);
-        if let Some(text) = value.as_str().filter(|_| PATTERNS.contains(&name.as_str())) {
-            pattern::check(text, field, &REGEX, problems);
+        if is_credential(name, value) {
+            problems.add(&CREDENTIALS, Cause::Forbidden, field.clone(), IN_THE_CLEAR);
         }
-    }
-}
-
-fn check_secret(name: &str, value: &Value, field: &FieldPath, problems: &mut Problems) {
-    if is_credential(name, value) {
-        problems.add(&CREDENTIALS, Cause::Forbidden, field.clone(), IN_THE_CLEAR);
+        if let Some(text) = value.as_str().filter(|_| PATTERNS.contains(&name.as_str())) {
+            patterns.check(text, field, &REGEX, problems);
+        }
     }
 }
 

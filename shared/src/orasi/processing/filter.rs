@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use validator::Validate;
 
-use super::{REGEX, VALUE, pattern};
+use super::{REGEX, VALUE, pattern::Patterns};
 use crate::{
     admission::problem::{Cause, Problems},
     common::any::any,
@@ -76,7 +76,12 @@ pub enum FilterAction {
 }
 
 /// Adds a problem when the value is nothing that the operator compares with.
-pub(super) fn check_value(rule: &FilterRule, field: FieldPath, problems: &mut Problems) {
+pub(super) fn check_value(
+    rule: &FilterRule,
+    field: FieldPath,
+    patterns: &mut Patterns,
+    problems: &mut Problems,
+) {
     use FilterOperator::{
         Contains, EndsWith, Equals, GreaterThan, GreaterThanOrEqual, In, LessThan, LessThanOrEqual,
         NotContains, NotEquals, NotIn, Regex, StartsWith,
@@ -102,7 +107,7 @@ pub(super) fn check_value(rule: &FilterRule, field: FieldPath, problems: &mut Pr
         let message = format!("is nothing that {:?} compares with; write {wanted}", rule.operator);
         problems.add(&VALUE, Cause::Invalid, field, message);
     } else if let (Regex, Some(text)) = (rule.operator, text) {
-        pattern::check(text, field, &REGEX, problems);
+        patterns.check(text, field, &REGEX, problems);
     }
 }
 
