@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::seen::Seen;
 use crate::engine::{Context, Failure, ObjectKey};
@@ -13,10 +13,24 @@ use crate::engine::{Context, Failure, ObjectKey};
 const GAP: Duration = Duration::from_secs(30);
 /// How many looks are remembered. Beyond it those go of which the time is over.
 const MOST: usize = 1000;
+/// How long it takes at least to find out that a service is deaf: that its host does not even refuse connections.
+const LONG: Duration = Duration::from_millis(500);
+/// How many of those are looked at at a time: each keeps a worker.
+const DEAF_AT_ONCE: usize = 2;
 
 /// The last look at each service.
-#[derive(Default)]
-pub(super) struct Looks(Mutex<HashMap<ObjectKey, Look>>);
+pub(super) struct Looks {
+    all: Mutex<HashMap<ObjectKey, Look>>,
+    /// Those that were deaf when they were looked at last, and what was said of that.
+    deaf: Mutex<HashMap<ObjectKey, Failure>>,
+    turns: Semaphore,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { all: Mutex::default(), deaf: Mutex::default(), turns: Semaphore::new(DEAF_AT_ONCE) }
+    }
+}
 
 #[derive(Clone)]
 struct Look {
@@ -46,13 +60,24 @@ impl Looks {
         of: &str,
         look: impl Future<Output = Result<Seen, Failure>> + Send,
     ) -> Result<Looked, Failure> {
-        let known = self.0.lock().get(ctx.key()).cloned();
+        let known = self.all.lock().get(ctx.key()).cloned();
         let known = known.filter(|known| known.of == of && known.at.elapsed() < GAP && !ctx.is_edited());
         if let Some(Look { at, asked, came, .. }) = known {
             let again = Some(GAP.saturating_sub(at.elapsed()));
             return came.map(|seen| Looked { seen, again, at: Some(asked) });
         }
+        let was_deaf = self.deaf.lock().get(ctx.key()).cloned().filter(|_| !ctx.is_edited());
+        let _turn = match was_deaf {
+            None => None,
+            Some(failure) => match self.turns.try_acquire() {
+                Ok(turn) => Some(turn),
+                // It comes again within seconds, and others have had their turn by then.
+                Err(_) => return Err(failure),
+            },
+        };
+        let began = Instant::now();
         let came = look.await;
+        self.note_deaf(ctx.key(), &came, began.elapsed());
         let asked = ctx.now();
         if !matches!(came, Err(Failure::NeverSent(_))) {
             self.note(ctx.key(), Look { at: Instant::now(), asked, of: of.to_owned(), came: came.clone() });
@@ -60,8 +85,24 @@ impl Looks {
         came.map(|seen| Looked { seen, again: None, at: Some(asked) })
     }
 
+    fn note_deaf(&self, key: &ObjectKey, came: &Result<Seen, Failure>, took: Duration) {
+        let mut deaf = self.deaf.lock();
+        match came {
+            Err(failure @ Failure::NeverSent(_)) if took >= LONG => {
+                // Without what is known of it, one is looked at like any other.
+                if deaf.len() >= MOST {
+                    deaf.clear();
+                }
+                deaf.insert(key.clone(), failure.clone());
+            }
+            // That may be the account's word: its next call has to wait.
+            Err(Failure::NeverSent(_)) => {}
+            _ => drop(deaf.remove(key)),
+        }
+    }
+
     fn note(&self, key: &ObjectKey, look: Look) {
-        let mut all = self.0.lock();
+        let mut all = self.all.lock();
         if all.len() >= MOST {
             all.retain(|_, look| look.at.elapsed() < GAP);
         }

@@ -293,3 +293,29 @@ async fn of_a_cluster_that_was_gone_the_server_that_comes_back_is_seen_whichever
     world.until("back", Duration::from_secs(10), |world| world.is_done(&key)).await;
     assert_eq!(world.says(&key)[1], "True Connected");
 }
+
+/// Each look at a host that drops packets takes seconds of a worker, and there are four workers.
+#[tokio::test(start_paused = true)]
+async fn services_that_do_not_even_refuse_connections_leave_workers_for_others() {
+    let world = World::new();
+    world.wire.deafens("deaf", Duration::from_millis(2500));
+    let kafka = |host: &str| {
+        json!({ "type": "Kafka", "kafka": {
+        "cluster": { "bootstrapServers": format!("{host}:9092") }, "topic": { "name": "t" },
+    } })
+    };
+    let all: Vec<_> =
+        (0..40).map(|n| world.put("Connector", &format!("deaf-{n}"), kafka(&format!("deaf-{n}")))).collect();
+    let _process = world.healthy();
+    let noticed = |world: &World| all.iter().all(|key| world.says(key)[1] == "False NoAnswer");
+    world.until("noticed", 5 * MINUTE, noticed).await;
+    sleep(MINUTE).await;
+    world.wire.open("kafka", 9092);
+    for n in 0..10 {
+        let quick = world.put("Connector", &format!("quick-{n}"), kafka("kafka"));
+        world.until("looked at", Duration::from_secs(1), |world| world.is_done(&quick)).await;
+        sleep(Duration::from_secs(3)).await;
+    }
+    world.wire.open("deaf-7", 9092);
+    world.until("back", 3 * MINUTE, |world| world.is_done(&all[7])).await;
+}

@@ -1,6 +1,9 @@
 //! Services that take connections, and catalogs: as tests say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use concierge_reconciler::{
     engine::Failure,
@@ -9,6 +12,7 @@ use concierge_reconciler::{
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use reqwest::Url;
+use tokio::time::sleep;
 
 /// All that is there.
 #[derive(Default)]
@@ -17,6 +21,8 @@ pub(crate) struct Wire(Mutex<State>);
 #[derive(Default)]
 struct State {
     open: BTreeSet<(String, u16)>,
+    /// How long hosts with such names take to say nothing.
+    deaf: BTreeMap<&'static str, Duration>,
     catalogs: BTreeMap<String, (u16, &'static str)>,
     /// What was connected to, and asked for.
     came: Vec<String>,
@@ -26,6 +32,11 @@ impl Wire {
     /// A port that takes connections from now on.
     pub(crate) fn open(&self, host: &str, port: u16) {
         self.0.lock().open.insert((host.to_owned(), port));
+    }
+
+    /// From now on a host with a name that begins so takes no connections, and does not refuse them.
+    pub(crate) fn deafens(&self, host: &'static str, takes: Duration) {
+        self.0.lock().deaf.insert(host, takes);
     }
 
     pub(crate) fn close(&self, host: &str, port: u16) {
@@ -50,8 +61,15 @@ impl Net for Wire {
         if open {
             state.came.push(format!("{host}:{port}"));
         }
-        let refused = || Failure::NeverSent(format!("no connection to {host}:{port}: refused"));
-        Box::pin(std::future::ready(if open { Ok(()) } else { Err(refused()) }))
+        let deaf = state.deaf.iter().find(|(name, _)| host.starts_with(**name)).map(|(_, takes)| *takes);
+        let refused = move || Failure::NeverSent(format!("no connection to {host}:{port}: refused"));
+        Box::pin(async move {
+            if let Some(takes) = deaf.filter(|_| !open) {
+                sleep(takes).await;
+                return Err(Failure::NeverSent(format!("no connection to {host}:{port} in time")));
+            }
+            if open { Ok(()) } else { Err(refused()) }
+        })
     }
 
     fn get(&self, url: Url) -> BoxFuture<'_, Result<Option<StatusAndBody>, Failure>> {
