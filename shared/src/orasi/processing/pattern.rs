@@ -99,7 +99,9 @@ mod tests {
 
     fn messages(texts: &[&str]) -> Vec<String> {
         let (mut patterns, mut problems) = (Patterns::default(), Problems::default());
-        texts.iter().for_each(|text| patterns.check(text, "spec", &SCHEMA, &mut problems));
+        for (nth, text) in texts.iter().enumerate() {
+            patterns.check(text, ("spec", nth), &SCHEMA, &mut problems);
+        }
         problems.into_sorted().into_iter().map(|problem| problem.message).collect()
     }
 
