@@ -1,10 +1,14 @@
 //! An environment with a ttl.
 
+use std::time::Duration;
+
+use concierge_tests::catalyst::services::REFS;
+use concierge_tests::faults::{Fault, Pause, Rule};
 use concierge_tests::simulation::MINUTE;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::world::{HOUR, World};
+use crate::world::{COMMIT, HOUR, World};
 
 #[tokio::test(start_paused = true)]
 async fn an_environment_with_a_ttl_says_so_an_hour_before_and_goes() {
@@ -87,4 +91,25 @@ async fn no_annotation_and_nothing_that_is_missing_outlives_a_ttl() {
         assert_eq!((world.server.read(&key), world.namespace()), (None, None), "{annotation:?}");
         assert!(world.told().iter().any(|told| told.contains("the time is over")), "{:?}", world.told());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ttl_that_is_over_while_a_git_server_is_waited_for_is_not_seen_at_the_next_resync_only() {
+    const SECONDS: Duration = Duration::from_secs(5);
+    let world = World::new();
+    let _process = world.healthy().await;
+    world.services.push("acme/shop.git", "main", COMMIT);
+    let template = json!({ "type": "helm", "sourceRef": "main", "path": "chart" });
+    world.project(json!({ "templates": { "development": template } }));
+    let key = world.environment(json!({ "ttl": "10m" }));
+    sleep(10 * MINUTE - SECONDS).await;
+    assert!(world.namespace().is_some(), "{}", world.server.status(&key));
+    world.services.faults().inject(Rule::on(REFS), Fault::SlowBefore(Pause::For(2 * SECONDS)));
+    let calls = world.services.count(REFS);
+    world.server.user_annotates(&key, json!({ "concierge.dev/reconcile-at": "now" }));
+    sleep(SECONDS + SECONDS / 2).await;
+    assert!(world.server.read(&key).is_some(), "the answer is not there yet");
+    sleep(MINUTE).await;
+    assert!(world.services.count(REFS) > calls);
+    assert_eq!((world.server.read(&key), world.namespace()), (None, None));
 }
