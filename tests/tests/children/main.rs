@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use concierge_reconciler::engine::{
     Dependencies, Engine, Kinds, Settings,
     children::FoundChild,
-    cluster::kubernetes::Kubernetes,
+    cluster::{Cluster, Target, kubernetes::Kubernetes},
     lease::Term,
     metrics::{Metrics, WriteLabels},
     seams::{SystemClock, SystemRandom},
@@ -20,7 +20,8 @@ use concierge_reconciler::engine::{
 use concierge_runtime::{cache::Children, clock::ServerClock};
 use concierge_shared::{admission::rule::Enforcement, group, kind::Kind};
 use concierge_tests::{PATIENCE, controlplane::ControlPlane, kubectl::ESTABLISHED};
-use kube::{Api, Client, CustomResourceExt, api::PostParams};
+use k8s_openapi::api::batch::v1::Job;
+use kube::{Api, Client, CustomResourceExt, api::PostParams, core::ApiResource};
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
@@ -221,6 +222,8 @@ async fn at_a_real_api_server_children_are_made_once_set_back_when_changed_and_g
         objects.refresh(&yards).await?;
     }
 
+    a_job_goes_after_its_pods(&plane, &client).await?;
+
     yards.delete("one", &Default::default()).await?;
     objects.refresh(&yards).await?;
     let end = Instant::now() + PATIENCE;
@@ -231,6 +234,40 @@ async fn at_a_real_api_server_children_are_made_once_set_back_when_changed_and_g
     let left = kubectl.run(&["get", "namespace", PLACE]).await?;
     ensure!(left.stderr.contains("not found"), "{left:?}");
     leader.stop().await
+}
+
+/// Else what takes its place would run beside them.
+async fn a_job_goes_after_its_pods(plane: &ControlPlane, client: &Client) -> Result<()> {
+    let kubectl = plane.kubectl();
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "slow", "namespace": PLACE },
+        "spec": { "template": {
+            "metadata": { "finalizers": ["example.com/ends"] },
+            "spec": { "restartPolicy": "Never", "containers": [{ "name": "slow", "image": "slow:1" }] },
+        } },
+    });
+    kubectl.apply_text(&job.to_string()).await?.ok()?;
+    let runs = "--for=jsonpath={.status.active}=1";
+    kubectl.run(&["wait", runs, "job/slow", "-n", PLACE, "--timeout=20s"]).await?.ok()?;
+    let pods = ["pod", "-n", PLACE, "-l", "batch.kubernetes.io/job-name=slow"];
+    let path = "-o=jsonpath={.metadata.uid}";
+    let uid = kubectl.run(&["get", "job", "slow", "-n", PLACE, path]).await?.ok()?;
+    let cluster = Kubernetes::new(client.clone(), ServerClock::default(), Vec::new(), "test".into());
+    let resource = ApiResource::erase::<Job>(&());
+    let target = Target { resource, namespace: PLACE.into(), name: "slow".into() };
+    cluster.delete_by_uid(&target, &uid).await?;
+    // Its pod is deleted first, which takes its time.
+    let going = "--for=jsonpath={.metadata.deletionTimestamp}";
+    kubectl.run(&[&["wait", going, "--timeout=20s"][..], &pods].concat()).await?.ok()?;
+    let left = kubectl
+        .run(&["get", "job", "slow", "-n", PLACE, "-o=jsonpath={.metadata.finalizers}"])
+        .await?
+        .ok()?;
+    ensure!(left.contains("foregroundDeletion"), "{left}");
+    let free = ["--type=merge", "-p", r#"{"metadata":{"finalizers":null}}"#];
+    let pod = kubectl.run(&[&["get", "-o=name"][..], &pods].concat()).await?.ok()?;
+    kubectl.run(&[&["patch", pod.trim(), "-n", PLACE][..], &free].concat()).await?.ok()?;
+    kubectl.run(&["wait", "--for=delete", "job/slow", "-n", PLACE, "--timeout=20s"]).await?.ok().map(drop)
 }
 
 /// What is written whenever somebody changes what is wanted of an object.

@@ -295,9 +295,13 @@ impl Cluster for Kubernetes {
     fn delete_by_uid<'a>(&'a self, target: &'a Target, uid: &'a str) -> Answer<'a, ()> {
         Box::pin(async move {
             let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
-            let params = DeleteParams::background().preconditions(preconditions);
+            // A Job stays until its pods are gone: what takes its place is not to run beside them.
+            let params = match target.resource.kind.as_str() {
+                "Job" => DeleteParams::foreground(),
+                _ => DeleteParams::background(),
+            };
             let api: Api<Readable> = self.api(&target.resource, &target.namespace);
-            bounded(api.delete(&target.name, &params)).await?;
+            bounded(api.delete(&target.name, &params.preconditions(preconditions))).await?;
             Ok(())
         })
     }

@@ -171,7 +171,7 @@ pub trait Cluster: Send + Sync + 'static {
     /// it otherwise.
     fn apply_child<'a>(&'a self, target: &'a Target, object: &'a Value, force: bool) -> Answer<'a, Value>;
 
-    /// Deletes an object if it still has this uid, whatever else has changed, and what depends on it afterwards.
+    /// Deletes an object if it still has this uid, whatever else has changed, and what depends on it afterwards; a Job goes after its pods.
     fn delete_by_uid<'a>(&'a self, target: &'a Target, uid: &'a str) -> Answer<'a, ()>;
 
     /// Emits an event. What fails here is logged by the caller and otherwise of no consequence.
