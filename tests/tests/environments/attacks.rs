@@ -330,6 +330,30 @@ async fn attack_12_pods_have_no_volumes_of_a_server_that_they_name() -> Result<(
     team.delete("pr-1").await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_13_no_pod_takes_the_place_of_others_by_a_priority_of_the_cluster() -> Result<()> {
+    let team = with_workspaces("atthirteen").await?;
+    team.create(&workspace(&team, "pr-1")).await?.until_phase("Ready").await?;
+    let namespace = team.namespace("pr-1");
+    let send = async |priority: Value| {
+        let container = json!({ "name": "app", "image": "namespace" });
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "first", "namespace": namespace },
+            "spec": { "containers": [container], "priorityClassName": priority },
+        });
+        let kubectl = team.world.stack.plane.kubectl();
+        kubectl.run_with_input(&["create", "--dry-run=server", "-f", "-"], &pod.to_string()).await
+    };
+    for priority in ["system-node-critical", "system-cluster-critical"] {
+        let told = send(priority.into()).await?;
+        let refused =
+            told.stderr.contains("-environment-pods'") && told.stderr.contains("remove priorityClassName");
+        ensure!(!told.status.success() && refused, "{priority}: {told:?}");
+    }
+    send(Value::Null).await?.ok()?;
+    team.delete("pr-1").await
+}
+
 /// What it needs for environments gives it no way to other accounts and roles.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_reconciler_takes_tokens_of_one_account_and_binds_one_role() -> Result<()> {
