@@ -47,7 +47,7 @@ use self::{
     expiry::{EXPIRING, Expiry, Stage, Told},
     part::Parts,
 };
-use super::means::Means;
+use super::{means::Means, obstacle};
 use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, Outcome, Plan, Planned, Readiness, Reconcile,
     children::ChildStep,
@@ -148,7 +148,9 @@ impl Reconcile for EnvironmentReconciler {
         step: &Step,
     ) -> Result<Outcome, Failure> {
         match step {
-            Step::Child(step) => guard.take_child_step(environment, step).await,
+            Step::Child(step) => {
+                guard.take_child_step(environment, step).await.map_err(obstacle::with_remedy)
+            }
             Step::Tell(expiry) => {
                 self.told.note(environment, expiry);
                 Ok(Outcome::new(ConditionReason::Deleting, expiry.message()))

@@ -2,6 +2,8 @@
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
+use crate::engine::Failure;
+
 /// The longest text of another program that is passed on, in characters.
 const LONGEST: usize = 240;
 /// How a container ends that was killed, most often since it used too much memory.
@@ -72,7 +74,7 @@ pub(super) fn of_refusal(words: &str) -> Option<(Obstacle, &'static str)> {
     } else if POLICIES.iter().any(|policy| has(policy)) {
         Some((
             Obstacle::Forbidden,
-            "an environment has Services of type ClusterIP without externalIPs alone, new volumes, and none of other servers in pods, such as nfs and csi; change that, or an operator allows a type that a webhook adds (reconciler.podVolumes)",
+            "an environment has Services of type ClusterIP without externalIPs alone, new volumes, none of other servers in pods, such as nfs and csi, and no pods of a system priority; change that, or an operator allows a type that a webhook adds (reconciler.podVolumes)",
         ))
     } else if has("exceeded quota") || has("failed quota") {
         Some((Obstacle::QuotaExceeded, "ask for less, or raise resources.defaultQuota in the Project"))
@@ -83,6 +85,37 @@ pub(super) fn of_refusal(words: &str) -> Option<(Obstacle, &'static str)> {
         ))
     } else {
         None
+    }
+}
+
+/// How Kubernetes refuses to change a volume.
+const OF_VOLUMES: [&str; 4] = [
+    "updates to statefulset spec",
+    "spec is immutable after creation",
+    "can not be less than status.capacity",
+    "must support resize",
+];
+
+/// What is to be done where something of a configuration was not taken, for these words.
+fn of_configuration(words: &str) -> Option<&'static str> {
+    if OF_VOLUMES.iter().any(|part| words.contains(part)) {
+        return Some(
+            "a volume stays as it was made: set its storage back, or choose another name for a new one",
+        );
+    }
+    of_refusal(words).filter(|(obstacle, _)| *obstacle == Obstacle::QuotaExceeded).map(|(_, remedy)| remedy)
+}
+
+/// The same, with what to do where Kubernetes' words do not say it.
+pub(super) fn with_remedy(failure: Failure) -> Failure {
+    let told = |words: String| match of_configuration(&words) {
+        Some(remedy) => format!("{words}; {remedy}"),
+        None => words,
+    };
+    match failure {
+        Failure::Invalid(words) => Failure::Invalid(told(words)),
+        Failure::Forbidden(words) => Failure::Forbidden(told(words)),
+        other => other,
     }
 }
 
@@ -286,5 +319,23 @@ mod tests {
             assert!(obstacle == expect && message.contains(remedy), "{obstacle:?} {message}");
         }
         assert!(not_created(&"x".repeat(9999)).1.len() < 300);
+    }
+
+    #[test]
+    fn what_of_a_configuration_is_not_taken_is_told_with_its_remedy_and_else_as_it_was() {
+        let forbidden = "persistentvolumeclaims \"data\" is forbidden: exceeded quota: default-quota, requested: requests.storage=60Gi";
+        let told = with_remedy(Failure::Forbidden(forbidden.into())).to_string();
+        assert!(told.starts_with(forbidden) && told.contains("rules.catalyst.maxStorageGib"), "{told}");
+        let changed = "StatefulSet.apps \"db\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden";
+        let told = with_remedy(Failure::Invalid(changed.into())).to_string();
+        assert!(told.starts_with(changed) && told.contains("set its storage back"), "{told}");
+        for other in [
+            Failure::Forbidden(
+                "User \"system:serviceaccount:concierge-system:concierge\" cannot create resource".into(),
+            ),
+            Failure::Transient(forbidden.into()),
+        ] {
+            assert_eq!(with_remedy(other.clone()), other);
+        }
     }
 }

@@ -43,7 +43,7 @@ crate::settings! {
     allow_internal_repositories: Switch,
         "Let repositories be at addresses inside the cluster and its network";
     allow_ssh_repositories: Switch,
-        "Let repositories be at ssh addresses";
+        "Let repositories be at ssh addresses, from which nothing is fetched: for environments of images alone";
     allow_pat: Switch,
         "Let githubInstallationId be pat, a personal access token of the web application's";
     preview_domain: Text { default: "" },

@@ -55,6 +55,27 @@ async fn what_a_chart_says_is_deployed_once_for_each_commit() {
     assert_eq!(world.jobs("runner-").len(), 1, "the one before is gone");
 }
 
+/// Two at a time would undo each other's work.
+#[tokio::test(start_paused = true)]
+async fn another_commit_is_deployed_after_the_pods_of_the_job_before_are_gone() {
+    let world = World::new();
+    let _process = world.healthy().await;
+    let key = of_chart(&world, json!({})).await;
+    let mut first = world.job("runner-").unwrap();
+    // So the API server keeps a Job that is to go after its pods.
+    first["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+    world.server.user_forces(first.clone());
+    world.services.push("acme/shop.git", "main", OTHER_COMMIT);
+    sleep(15 * MINUTE).await;
+    let left = world.jobs("runner-");
+    assert_eq!(left.iter().map(name).collect::<Vec<_>>(), [name(&first)]);
+    assert!(!left[0]["metadata"]["deletionTimestamp"].is_null());
+    assert!(world.server.message(&key, "Ready").contains("out of date"), "{}", world.server.status(&key));
+    world.server.user_removes(&ObjectKey::new("Job", HOME, name(&first)));
+    sleep(MINUTE).await;
+    assert_ne!(name(&world.job("runner-").unwrap()), name(&first));
+}
+
 fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap()
 }
@@ -92,6 +113,31 @@ async fn a_commit_is_deployed_without_asking_and_a_short_one_when_it_is_the_newe
     assert_eq!(world.server.condition(&key, "SourceReady"), "False CommitShort");
     assert!(world.server.message(&key, "Ready").contains("write all 40"), "{}", world.server.status(&key));
     assert_eq!((world.phase(&key), world.job("runner-")), ("Failed".into(), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_repository_by_ssh_nothing_is_deployed_and_its_https_address_is_asked_for() {
+    for commit in ["", COMMIT] {
+        let mut world = World::new();
+        world.rules.catalyst.allow_ssh_repositories = true;
+        let _process = world.healthy().await;
+        let source =
+            json!({ "name": "main", "repositoryUrl": "git@github.com:acme/shop.git", "branch": "main" });
+        let mut project = chart();
+        project["sources"] = json!([source]);
+        world.project(project);
+        let source = json!({ "name": "main", "commitSha": commit, "branch": "main" });
+        let key = world.environment(json!({ "sources": [source] }));
+        sleep(MINUTE).await;
+        assert_eq!(
+            world.server.condition(&key, "SourceReady"),
+            "False Unsupported",
+            "{}",
+            world.server.status(&key)
+        );
+        assert!(world.server.message(&key, "Ready").contains("write its https address"));
+        assert_eq!((world.phase(&key), world.job("runner-")), ("Failed".into(), None));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -130,3 +130,29 @@ async fn a_chart_that_leads_out_of_its_namespace_fails_with_a_remedy_and_its_env
     ensure!(!found.contains("takeover"), "{found}");
     goes_away(&team, &status).await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_that_can_not_be_changed_or_made_is_told_with_what_to_do() -> Result<()> {
+    let team = Team::new("disks").await?;
+    team.project(json!({ "type": "", "config": { "image": "run" } })).await?;
+    let claim = |size: &str| json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": size } } });
+    let services =
+        |size: &str| json!([{ "name": "db", "container": { "image": "run" }, "storage": claim(size) }]);
+    let spec = json!({ "deploymentMode": "production", "config": { "services": services("1Gi") } });
+    let mut watched = team.create(&team.environment("pr-1", &spec)).await?;
+    watched.until_phase("Ready").await?;
+    let patch = async |config: Value| {
+        let patch = json!({ "spec": { "config": config } }).to_string();
+        team.kubectl(&["patch", "environment", "pr-1", "-n", "disks-shop", "--type=merge", "-p", &patch])
+            .await?
+            .ok()
+    };
+    patch(json!({ "services": services("2Gi") })).await?;
+    let message = watched.until_false("Ready", "Refused").await?;
+    ensure!(message.contains("set its storage back"), "{message}");
+    let volume = json!({ "name": "data", "persistentVolumeClaim": claim("51Gi") });
+    patch(json!({ "services": services("1Gi"), "volumes": [volume] })).await?;
+    let message = watched.until_false("Ready", "Forbidden").await?;
+    ensure!(message.contains("rules.catalyst.maxStorageGib"), "{message}");
+    team.delete("pr-1").await
+}

@@ -79,6 +79,19 @@ async fn commit(basis: &Basis<'_>, source: &Source, wishes: &mut Wishes) -> Opti
     let wanted = said.map(|said| said.commit_sha.as_str()).unwrap_or_default();
     let before =
         basis.environment().status.as_ref().and_then(|status| status.commits.as_ref()?.get(&source.name));
+    let branch = said.map(|said| said.branch.as_str()).filter(|branch| !branch.is_empty());
+    let branch = Branch {
+        source: &source.name,
+        repository: &source.repository_url,
+        branch: branch.unwrap_or(&source.branch),
+        installation: basis.installation(),
+        namespace: Some(basis.place.namespace),
+    };
+    // By ssh nothing is fetched, whichever commit is named.
+    if let Err(failure) = branch.url() {
+        wishes.refuse(Part::Source, failure.reason().as_str(), failure.to_string());
+        return None;
+    }
     match Commit::of(wanted) {
         Commit::Full => return Some(wanted.to_ascii_lowercase()),
         Commit::Wrong => {
@@ -89,8 +102,7 @@ async fn commit(basis: &Basis<'_>, source: &Source, wishes: &mut Wishes) -> Opti
         Commit::Short if before.is_some_and(|before| is_short_for(wanted, before)) => return before.cloned(),
         Commit::Short | Commit::Newest => {}
     }
-    let branch = said.map(|said| said.branch.as_str()).filter(|branch| !branch.is_empty());
-    let newest = newest(basis, source, branch.unwrap_or(&source.branch), before, wishes).await?;
+    let newest = newest(basis, &branch, before, wishes).await?;
     if is_short_for(wanted, &newest) {
         return Some(newest);
     }
@@ -108,26 +120,17 @@ fn is_short_for(text: &str, commit: &str) -> bool {
 /// The newest commit of a branch, or the one `before` while nobody tells.
 async fn newest(
     basis: &Basis<'_>,
-    source: &Source,
-    branch: &str,
+    branch: &Branch<'_>,
     before: Option<&String>,
     wishes: &mut Wishes,
 ) -> Option<String> {
     let remotes = &basis.means.remotes;
-    let installation = basis.installation();
-    if installation.is_some() && remotes.has_web() && !has_account(basis) {
+    if branch.installation.is_some() && remotes.has_web() && !has_account(basis) {
         wishes
             .wait(Part::Source, format!("waits for ServiceAccount {}/{GIT_ACCOUNT}", basis.place.namespace));
         return None;
     }
-    let branch = Branch {
-        source: &source.name,
-        repository: &source.repository_url,
-        branch,
-        installation,
-        namespace: Some(basis.place.namespace),
-    };
-    match (remotes.newest_commit(basis.ctx, basis.team(), &branch).await, before) {
+    match (remotes.newest_commit(basis.ctx, basis.team(), branch).await, before) {
         (Ok(commit), _) => Some(commit),
         (Err(failure), Some(before)) => {
             let trouble = Trouble::of(Part::Source, &failure);

@@ -59,12 +59,13 @@ impl Branch<'_> {
     ///
     /// # Errors
     /// When it can't: it is reached by ssh alone.
-    pub(super) fn url(&self) -> Result<Url, Failure> {
+    pub fn url(&self) -> Result<Url, Failure> {
         let url = Url::parse(self.repository).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
         url.filter(Url::has_host).ok_or_else(|| {
             Failure::Unsupported(format!(
-                "the newest commit of {self} can't be found out, since the repository is not at an https address; write an https address, \
-                 or all 40 digits of a commit in spec.sources[].commitSha"
+                "nothing is fetched from the repository of source {:?}, since it is not at an https address; write its https address in \
+                 repositoryUrl",
+                self.source
             ))
         })
     }
