@@ -156,6 +156,8 @@ fn of_container(pod: &Pod, one: &ContainerStatus) -> Option<Found> {
 }
 
 fn not_pulled(one: &ContainerStatus, reason: &str) -> String {
+    // The two take turns for as long as it is so.
+    let reason = if reason == "ErrImagePull" { "ImagePullBackOff" } else { reason };
     format!(
         "the image {:?} of container {} can't be pulled ({reason}); correct its name, or put credentials into the Secret \
          registry-credentials beside the Project",
@@ -264,6 +266,13 @@ mod tests {
             Obstacle::Unschedulable,
             "the pod web-1 (0/3); lower its requests",
         );
+    }
+
+    #[test]
+    fn the_words_stay_while_an_image_is_tried_again_and_again() {
+        let told = ["ErrImagePull", "ImagePullBackOff"]
+            .map(|reason| of_pod(&pod(container(&json!({ "state": { "waiting": { "reason": reason } } })))));
+        assert!(told[0].is_some() && told[0] == told[1], "{told:?}");
     }
 
     #[test]
