@@ -12,16 +12,20 @@ use super::{ChildKey, ChildSeen, health::health_of};
 const TELLING_STATUS: [&str; 6] =
     ["Namespace", "Deployment", "StatefulSet", "Job", "Pod", "PersistentVolumeClaim"];
 
+/// The longest `Kind namespace/name`. Whoever may label anything can write more, and all of it would be kept.
+const LONGEST_OWNER: usize = 512;
+
 /// The name of `object`, and what is kept of it; `None` when it bears no mark of ours.
 pub fn project(resource: Child, object: &Value) -> Option<(ChildKey, ChildSeen)> {
     let metadata = &object["metadata"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let owner_uid = metadata["labels"][OWNER_UID_LABEL].as_str()?.to_owned();
     let key = ChildKey { resource, namespace: text(&metadata["namespace"]), name: text(&metadata["name"]) };
+    let owner = text(&metadata["annotations"][OWNER_ANNOTATION]);
     let seen = ChildSeen {
         uid: text(&metadata["uid"]),
         owner_uid,
-        owner: text(&metadata["annotations"][OWNER_ANNOTATION]),
+        owner: if owner.len() > LONGEST_OWNER { String::new() } else { owner },
         digest: digest(resource, object),
         health: health_of(resource.kind, object),
         terminating: !metadata["deletionTimestamp"].is_null(),

@@ -37,6 +37,16 @@ fn what_bears_no_mark_is_not_kept() {
 }
 
 #[test]
+fn of_an_owner_no_more_is_kept_than_a_name_has() {
+    let longest = format!("{} {}/{}", "K".repeat(63), "n".repeat(63), "o".repeat(253));
+    for (owner, kept) in [(longest.clone(), longest), ("x".repeat(200 << 10), String::new())] {
+        let child =
+            object("Namespace", json!({ "annotations": { "concierge.dev/owner": owner } }), json!({}));
+        assert_eq!(seen(NAMESPACE, &child).owner, kept);
+    }
+}
+
+#[test]
 fn a_new_version_alone_is_no_change_and_a_quotas_use_is_none_either() {
     let quota = Child::of::<ResourceQuota>();
     let of = |version: &str, hard: &str, used: &str| {
