@@ -168,7 +168,7 @@ fn is_anothers(answer: &Response<Vec<u8>>) -> bool {
 }
 
 /// The name of an XML document's root element, without the prefix of its namespace.
-fn root(body: &[u8]) -> Option<&str> {
+pub(super) fn root(body: &[u8]) -> Option<&str> {
     let mut rest = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim_start();
     for (opens, closes) in [("<?", "?>"), ("<!--", "-->")] {
         while let Some(inside) = rest.strip_prefix(opens) {

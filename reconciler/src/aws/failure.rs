@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The code in an error of a form that the SDK does not expect: Ceph's gateway writes those of IAM as S3 does.
-fn code_in(body: &[u8]) -> Option<&str> {
+pub(super) fn code_in(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok().filter(|text| text.contains("<Error>"))?;
     let (_, rest) = text.split_once("<Code>")?;
     rest.split_once("</Code>").map(|(code, _)| code).filter(|code| !code.is_empty())
@@ -46,7 +46,7 @@ impl<'a> Answered<'a> {
 
     /// Something else answers in the service's place, such as an ingress without the service behind it, or sends us elsewhere. That nothing
     /// is there is not known then.
-    fn is_anothers(&self) -> bool {
+    pub(super) fn is_anothers(&self) -> bool {
         matches!(self.status, 300..=399 | 404) && self.code.is_none_or(|code| code == "NotFound")
     }
 
@@ -154,7 +154,7 @@ where
     }
 }
 
-fn class(answered: &Answered<'_>, message: String, retry_after: Option<Duration>) -> Failure {
+pub(super) fn class(answered: &Answered<'_>, message: String, retry_after: Option<Duration>) -> Failure {
     match answered.status {
         _ if answered.is_unauthorised() => Failure::Auth(message),
         _ if answered.is_throttled() => Failure::Throttled { message, retry_after },
@@ -163,6 +163,8 @@ fn class(answered: &Answered<'_>, message: String, retry_after: Option<Duration>
             Failure::Ambiguous(message)
         }
         404 => Failure::DependencyMissing(message),
+        // Where a bucket of this name is, or was, is not known everywhere yet.
+        307 => Failure::Conflict(message),
         // A number of users, keys or versions that is full does not become smaller by itself.
         409 if answered.code == Some("LimitExceeded") => Failure::Invalid(message),
         409 | 412 => Failure::Conflict(message),

@@ -9,8 +9,14 @@ use aws_sigv4::{
 };
 use reqwest::Url;
 
-use super::connector::{Broken, Transport};
-use crate::engine::Failure;
+use super::{
+    connector::{Broken, Transport, root},
+    failure::{Answered, class, code_in},
+};
+use crate::{
+    common::redaction::Redaction,
+    engine::{Failure, note_status},
+};
 
 const QUESTION: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -49,10 +55,11 @@ impl Sts {
         Self { transport, url, region, credentials }
     }
 
-    /// Whose keys these are; `None` when the service does not tell.
+    /// Whose keys these are; `None` when there is no STS here, or it does not tell us.
     ///
     /// # Errors
-    /// When it was not answered, or with an error of the service.
+    /// [`Failure::Auth`] when it refuses the keys, [`Failure::DependencyMissing`] when something else may have answered in its place,
+    /// [`Failure::Throttled`] or [`Failure::Transient`] when a later call may be answered.
     pub async fn caller(&self) -> Result<Option<Caller>, Failure> {
         let request =
             self.request().ok_or_else(|| Failure::Invalid("GetCallerIdentity can't be signed".into()))?;
@@ -60,16 +67,8 @@ impl Sts {
             Broken::NeverSent(cause) => Failure::NeverSent(cause),
             broken => Failure::Transient(format!("GetCallerIdentity: {broken}")),
         })?;
-        let status = answer.status().as_u16();
-        let text = String::from_utf8_lossy(answer.body());
-        match status {
-            200 => Ok(element(&text, "Account")
-                .zip(element(&text, "Arn"))
-                .map(|(account, arn)| Caller { account, arn })),
-            // A gateway without STS answers with any of these.
-            400..=499 | 501 | 503 => Ok(None),
-            _ => Err(Failure::Transient(format!("GetCallerIdentity was answered {status}"))),
-        }
+        note_status(answer.status().as_u16());
+        told(&answer)
     }
 
     fn request(&self) -> Option<http::Request<Vec<u8>>> {
@@ -89,6 +88,30 @@ impl Sts {
         let mut request = http::Request::post(url).header("content-type", FORM).body(body.to_vec()).ok()?;
         instructions.apply_to_request_http1x(&mut request);
         Some(request)
+    }
+}
+
+fn told(answer: &http::Response<Vec<u8>>) -> Result<Option<Caller>, Failure> {
+    let answered = Answered { status: answer.status().as_u16(), code: code_in(answer.body()) };
+    let text = String::from_utf8_lossy(answer.body());
+    if answer.status().is_success() {
+        return Ok(element(&text, "Account")
+            .zip(element(&text, "Arn"))
+            .map(|(account, arn)| Caller { account, arn }));
+    }
+    // An STS writes its errors otherwise than S3. That is what answers at SeaweedFS where no STS was set up.
+    if root(answer.body()) == Some("Error") && answered.code == Some("ServiceUnavailable") {
+        return Ok(None);
+    }
+    let code = answered.code.map_or_else(|| answered.status.to_string(), str::to_owned);
+    let message = format!("GetCallerIdentity was answered {}", Redaction::default().apply(&code));
+    if answered.is_anothers() {
+        return Err(Failure::DependencyMissing(message));
+    }
+    match class(&answered, message, None).of_a_read() {
+        failure @ (Failure::Auth(_) | Failure::Throttled { .. } | Failure::Transient(_)) => Err(failure),
+        // It has no such call, or refuses this one.
+        _ => Ok(None),
     }
 }
 

@@ -266,7 +266,7 @@ impl Connection {
     }
 
     /// Whether the access key that is used here was made a moment ago.
-    fn key_is_new(&self) -> bool {
+    pub(super) fn key_is_new(&self) -> bool {
         self.providers.0.new_keys.lock().get(&self.key).is_some_and(|made| made.elapsed() < NEW)
     }
 

@@ -14,7 +14,7 @@ use super::{
     connection::{Connection, Found, Providers, secrets_of, unanswered},
     iam,
 };
-use crate::aws::another_document;
+use crate::aws::{Caller, Sts, another_document};
 use crate::common::standing::last_look;
 use crate::engine::{
     Account, Checks, Context, Deletion, Failure, Guard, ObjectKey, Outcome, Plan, Reconcile,
@@ -29,6 +29,8 @@ const REACHABLE: &str = "EndpointReachable";
 const LOOK: std::time::Duration = std::time::Duration::from_secs(120);
 /// The longest wait while the service does not answer. With a call that it leaves hanging, the end of an outage is seen within ten seconds.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(3);
+/// How long a service is left alone that asks for patience and does not say for how long.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 /// The call that tells whether the service answers.
 const LIST: &str = "ListBuckets";
 /// How soon Secrets that were not accepted are looked at again. The service is not asked for it.
@@ -101,6 +103,11 @@ impl Reconcile for ProviderReconciler {
         let mut open = match look(ctx, connection).await {
             Ok(open) => open,
             Err(Failure::Auth(_)) => return Ok(Observed::Refused),
+            // It is asked every few seconds only while it does not answer.
+            Err(Failure::Throttled { message, retry_after }) => {
+                let wait = retry_after.unwrap_or(PATIENCE);
+                return Err(Failure::Throttled { message, retry_after: Some(wait) });
+            }
             Err(failure) => return Err(failure),
         };
         open.elsewhere = match other_account(provider, &open) {
@@ -161,7 +168,8 @@ impl Reconcile for ProviderReconciler {
         status.service = provider.spec.service();
         status.iam_service = provider.spec.iam_service().or(status.iam_service.take());
         status.account_id = open.account.clone().or(status.account_id.take());
-        status.caller_arn.clone_from(&open.caller);
+        let told = status.caller_arn.take().filter(|_| was_told(provider));
+        status.caller_arn = open.caller.clone().or(told);
         let changed = before != *status || status.connected != Some(true);
         last_look(&mut status.last_connect_time, open.at, changed);
     }
@@ -252,16 +260,37 @@ async fn owner(ctx: &Context, connection: &Connection) -> Result<Option<String>,
     Ok(owner)
 }
 
-/// Whose the key is, is told by another call where there is STS.
+/// Whose the key is, is told by another call where there is STS. What that has told once, the buckets' owner does not replace: services
+/// may call one account otherwise there.
 async fn open(ctx: &Context, connection: &Connection, owner: Option<String>) -> Result<Open, Failure> {
-    let clients = &connection.clients;
-    let caller = match &clients.sts {
-        Some(sts) => ctx.read("GetCallerIdentity", sts.caller()).await.map_err(unanswered)?,
+    let caller = match &connection.clients.sts {
+        Some(sts) => ctx.read("GetCallerIdentity", caller(sts, connection)).await.map_err(unanswered)?,
         None => None,
     };
-    let owner = owner.filter(|id| is_account(connection.provider.spec.profile(), id));
+    let provider = &connection.provider;
+    let owner = owner.filter(|id| !was_told(provider) && is_account(provider.spec.profile(), id));
     let (account, arn) = caller.map(|caller| (caller.account, caller.arn)).unzip();
     Ok(Open { account: account.or(owner), caller: arn, elsewhere: None, at: ctx.now() })
+}
+
+/// What STS tells. S3 has just taken the key.
+async fn caller(sts: &Sts, connection: &Connection) -> Result<Option<Caller>, Failure> {
+    match sts.caller().await {
+        // There may be none here at all, or it does not know a new key yet.
+        Err(Failure::Auth(_) | Failure::DependencyMissing(_))
+            if connection.key_is_new() || !was_told(&connection.provider) =>
+        {
+            Ok(None)
+        }
+        Err(Failure::Auth(why) | Failure::DependencyMissing(why)) => Err(Failure::Transient(why)),
+        told => told,
+    }
+}
+
+/// Whether STS has told before whose the key is, at this service.
+fn was_told(provider: &Provider) -> bool {
+    let told = provider.status.as_ref().is_some_and(|status| status.caller_arn.is_some());
+    told && moved(provider).is_none()
 }
 
 /// Whether a bucket owner's id is that of an account. Elsewhere it is a person's.
@@ -271,8 +300,12 @@ fn is_account(profile: Profile, id: &str) -> bool {
 
 /// Says that the key belongs to another account than the one at which things were made before.
 fn other_account(provider: &Provider, open: &Open) -> Option<Elsewhere> {
-    let before = provider.status.as_ref()?.account_id.as_deref()?;
-    let now = open.account.as_deref().filter(|now| *now != before)?;
+    let status = provider.status.as_ref()?;
+    let before = status.account_id.as_deref()?;
+    // What STS tells for the first time is not compared with what the buckets' owner is called.
+    let was_owner = status.caller_arn.is_none() && provider.spec.profile() == Profile::Ceph;
+    let is_comparable = !was_owner || open.caller.is_none();
+    let now = open.account.as_deref().filter(|now| is_comparable && *now != before)?;
     let message = format!(
         "the access key is one of account {now}, but what was made through this object is account {before}'s; put back a key of \
          that account, or create another Provider"
@@ -283,16 +316,7 @@ fn other_account(provider: &Provider, open: &Open) -> Option<Elsewhere> {
 /// Says that the endpoints lead to another service than the one at which things were made before. Its account does not tell: services
 /// of one kind give all the same id.
 fn other_service(ctx: &Context, provider: &Provider) -> Result<Option<Elsewhere>, Failure> {
-    let (spec, status) = (&provider.spec, provider.status.clone().unwrap_or_default());
-    let services = [
-        ("endpoint", status.service, spec.service()),
-        ("iamEndpoint", status.iam_service, spec.iam_service()),
-    ];
-    let moved = services.into_iter().find_map(|(field, before, now)| {
-        let (before, now) = before.zip(now).filter(|(before, now)| before != now)?;
-        Some((field, before, now))
-    });
-    let Some((field, before, now)) = moved else { return Ok(None) };
+    let Some((field, before, now)) = moved(provider) else { return Ok(None) };
     if annotation::is_set(provider, ADOPT) || !is_used(ctx, provider)? {
         return Ok(None);
     }
@@ -301,6 +325,19 @@ fn other_service(ctx: &Context, provider: &Provider) -> Result<Option<Elsewhere>
          or, if it is the same service under another name, set the annotation {ADOPT}: \"true\""
     );
     Ok(Some(Elsewhere { word: "OtherService", message }))
+}
+
+/// The field that leads elsewhere than when it was last looked at, from where and to where.
+fn moved(provider: &Provider) -> Option<(&'static str, String, String)> {
+    let (spec, status) = (&provider.spec, provider.status.clone().unwrap_or_default());
+    let services = [
+        ("endpoint", status.service, spec.service()),
+        ("iamEndpoint", status.iam_service, spec.iam_service()),
+    ];
+    services.into_iter().find_map(|(field, before, now)| {
+        let (before, now) = before.zip(now).filter(|(before, now)| before != now)?;
+        Some((field, before, now))
+    })
 }
 
 /// Whether anything may have been made through the object.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use concierge_reconciler::aws::{Answered, Clients, Endpoint, Keys, Trust, TrustError, failure, region_of};
+use concierge_reconciler::aws::{
+    Answered, Caller, Clients, Endpoint, Keys, Trust, TrustError, failure, region_of,
+};
 use concierge_reconciler::engine::Failure;
 use concierge_tests::s3::endpoint;
 use jiff::Timestamp;
@@ -206,6 +208,85 @@ async fn what_answers_in_the_place_of_a_service_does_not_say_that_nothing_is_the
         assert!(!Answered::of(&error).unwrap().is_missing(&["NoSuchEntity"]), "{error:?}");
         assert!(matches!(failure("GetUser", &error, Timestamp::UNIX_EPOCH), Failure::Ambiguous(_)));
     }
+}
+
+/// What STS with this answer tells.
+async fn caller(answer: &'static str) -> Result<Option<Caller>, Failure> {
+    let (url, _requests) = fake(answer).await;
+    clients(&url).sts.unwrap().caller().await
+}
+
+#[tokio::test]
+async fn where_there_is_no_sts_or_it_tells_nothing_nothing_is_known_of_the_caller() {
+    for answer in [
+        head_and_body!("200 OK", "", "<ListAllMyBucketsResult></ListAllMyBucketsResult>"),
+        head_and_body!(
+            "400 Bad Request",
+            "",
+            "<ErrorResponse><Error><Code>InvalidAction</Code></Error></ErrorResponse>"
+        ),
+        head_and_body!(
+            "403 Forbidden",
+            "",
+            "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"
+        ),
+        head_and_body!("404 Not Found", "", "<Error><Code>NoSuchEntity</Code></Error>"),
+        head_and_body!("405 Method Not Allowed", "", ""),
+        head_and_body!("501 Not Implemented", "", "<Error><Code>NotImplemented</Code></Error>"),
+        head_and_body!(
+            "503 Service Unavailable",
+            "",
+            "<?xml version=\"1.0\"?>\n<Error><Code>ServiceUnavailable</Code><Message>Please reduce your request rate</Message></Error>"
+        ),
+    ] {
+        assert_eq!(caller(answer).await, Ok(None), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_sts_and_a_refusal_of_the_key_are_told_apart() {
+    for answer in [
+        head_and_body!("500 Oops", "", ""),
+        head_and_body!("503 Service Unavailable", "", "<html>come back later</html>"),
+        head_and_body!(
+            "503 Service Unavailable",
+            "",
+            "<ErrorResponse><Error><Code>ServiceUnavailable</Code></Error></ErrorResponse>"
+        ),
+        head_and_body!("408 Request Timeout", "", ""),
+        "",
+    ] {
+        let failed = caller(answer).await;
+        assert!(matches!(failed, Err(Failure::Transient(_))), "{answer}: {failed:?}");
+    }
+    let refused = head_and_body!(
+        "403 Forbidden",
+        "",
+        "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>"
+    );
+    let wanted = Failure::Auth("GetCallerIdentity was answered InvalidClientTokenId".to_owned());
+    assert_eq!(caller(refused).await, Err(wanted));
+    let patience = head_and_body!(
+        "400 Bad Request",
+        "",
+        "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>"
+    );
+    assert!(matches!(caller(patience).await, Err(Failure::Throttled { .. })));
+    let page = head_and_body!("404 Not Found", "", "<html>no service here</html>");
+    assert!(matches!(caller(page).await, Err(Failure::DependencyMissing(_))));
+}
+
+#[tokio::test]
+async fn a_redirect_that_passes_is_tried_again_soon() {
+    let moved = head_and_body!(
+        "307 Temporary Redirect",
+        "x-amz-bucket-region: eu-central-1\r\n",
+        "<Error><Code>TemporaryRedirect</Code><Message>The DNS server is being updated.</Message></Error>"
+    );
+    let (url, _requests) = fake(moved).await;
+    let error = clients(&url).s3.create_bucket().bucket("b").send().await.unwrap_err();
+    let failed = failure("CreateBucket", &error, Timestamp::UNIX_EPOCH);
+    assert!(matches!(failed, Failure::Conflict(_)), "{failed:?}");
 }
 
 async fn deleted(answer: &'static str) -> Result<(), Failure> {

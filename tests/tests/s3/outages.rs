@@ -5,7 +5,7 @@ use std::time::Duration;
 use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::faults::{Fault, Pause, Rule};
 use concierge_tests::{
-    s3::fake::{Bucket, KEY, PROBE},
+    s3::fake::{ACCOUNT, Bucket, KEY, PROBE},
     simulation::MINUTE,
 };
 use serde_json::json;
@@ -213,6 +213,83 @@ async fn an_outage_of_sts_alone_leaves_all_else_alone_and_is_over_as_soon() {
     assert!(keys.iter().all(|key| world.server.is_ready(key) && world.is_synced(key)), "{}", world.dump());
     world.store.faults().clear();
     world.until("back", SOON, |world| world.is_synced(&provider)).await;
+}
+
+/// The Provider's `status.accountId`, and whether it tells as whom it calls.
+fn told(world: &World, provider: &ObjectKey) -> (String, bool) {
+    let status = world.server.status(provider);
+    (status["accountId"].as_str().unwrap_or_default().to_owned(), status["callerArn"].is_string())
+}
+
+/// Ceph calls an account otherwise where it tells of a bucket's owner.
+#[tokio::test(start_paused = true)]
+async fn what_sts_told_once_stays_whatever_it_answers_later() {
+    let world = World::new();
+    let provider = world.provider(json!({ "type": "ceph" }));
+    let bucket = world.bucket("photos", json!({}));
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    let silent = [500, 503].map(Fault::StatusBefore).into_iter();
+    let silent = silent.chain([Fault::Page(404), Fault::Unauthorized, Fault::Throttle(None)]);
+    let nothing = [400, 403, 405, 501].map(Fault::StatusBefore).into_iter().chain([Fault::Page(200)]);
+    for (way, is_synced) in silent.map(|way| (way, false)).chain(nothing.map(|way| (way, true))) {
+        world.store.faults().inject(Rule::on("GetCallerIdentity"), way.clone());
+        let calls = world.store.count("GetCallerIdentity");
+        let asked = |world: &World| world.store.count("GetCallerIdentity") > calls + 1;
+        world.until("asked", 10 * MINUTE, asked).await;
+        assert_eq!(world.is_synced(&provider), is_synced, "{way:?}: {}", world.dump());
+        assert!(world.server.is_ready(&provider) && world.is_synced(&bucket), "{way:?}: {}", world.dump());
+        assert_eq!(told(&world, &provider), (ACCOUNT.to_owned(), true), "{way:?}");
+        world.store.faults().clear();
+        world.until("back", 10 * MINUTE, |world| world.is_synced(&provider)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_owner_of_the_buckets_is_the_account_until_sts_tells_it() {
+    let world = World::new();
+    world.store.with(|state| state.lacking.insert("GetCallerIdentity"));
+    let provider = world.provider(json!({ "type": "ceph" }));
+    let _process = world.healthy();
+    world.until_ready(&provider).await;
+    assert_eq!(told(&world, &provider), ("owner".to_owned(), false));
+    world.store.with(|state| state.lacking.clear());
+    let is_told = |world: &World| told(world, &provider) == (ACCOUNT.to_owned(), true);
+    world.until("told", 5 * MINUTE, is_told).await;
+    world.store.with(|state| state.lacking.insert("GetCallerIdentity"));
+    sleep(10 * MINUTE).await;
+    assert!(world.server.is_ready(&provider) && is_told(&world), "{}", world.dump());
+    world.store.with(|state| state.account = Some("000000000001"));
+    world.store.with(|state| state.lacking.clear());
+    let refused = |world: &World| world.server.condition(&provider, "Ready") == "False OwnedByOther";
+    world.until("refused", 5 * MINUTE, refused).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_patience_is_left_alone_also_when_it_does_not_say_for_how_long() {
+    let world = World::new();
+    let provider = world.provider(json!({}));
+    let _process = world.healthy();
+    world.until_ready(&provider).await;
+    world.store.faults().inject(Rule::on("ListBuckets"), Fault::Throttle(None));
+    let said = |world: &World| world.server.condition(&provider, "Synced") == "False Throttled";
+    world.until("noticed", 5 * MINUTE, said).await;
+    let calls = world.store.count("ListBuckets");
+    sleep(10 * MINUTE).await;
+    let asked = world.store.count("ListBuckets") - calls;
+    assert!((1..=20).contains(&asked), "{asked} calls in ten minutes");
+    world.store.faults().clear();
+    world.until("back", 10 * MINUTE, |world| world.is_synced(&provider)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_is_made_although_the_service_first_says_that_its_name_is_not_known_everywhere() {
+    let world = World::new();
+    world.store.faults().once("CreateBucket", Fault::StatusBefore(307));
+    let bucket = world.bucket("photos", json!({}));
+    let _process = world.healthy();
+    world.until_ready(&bucket).await;
+    assert_eq!(world.store.count("CreateBucket"), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,7 +49,7 @@ pub struct State {
     pub iam: Iam,
     /// Operations that are not allowed.
     pub denied: BTreeSet<&'static str>,
-    /// Parts of buckets, and operations of IAM, that it says it does not have.
+    /// Parts of buckets, and operations of IAM and STS, that it says it does not have.
     pub lacking: BTreeSet<&'static str>,
     /// Parts of which it knows so little that it takes their calls for calls about the bucket, as radosgw does.
     pub mistaken: BTreeSet<&'static str>,
@@ -232,7 +232,7 @@ impl Fake for State {
             return self.error(401, request);
         }
         match about(request) {
-            About::Iam(action) if self.lacking.contains(action) => iam::lacking(action),
+            About::Iam(_) | About::Identity if self.lacking.contains(operation) => iam::lacking(operation),
             // What a user may do is not decided here; nobody's user may do this.
             About::Iam(_) if !own || self.denied.contains(operation) => {
                 iam::failed(403, "AccessDenied", "User is not authorized to perform this operation")
