@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use concierge_shared::{
-    admission::reference::Reference,
+    admission::{lookup, reference::Reference},
+    kind::Kind,
     s3::{
         Bucket, BucketPolicy, BucketPolicyStatus,
         policy::{PolicyKind, same},
@@ -34,6 +35,8 @@ pub(super) struct Observed {
     found: Found<String>,
     /// Why the bucket is another than the one of its Bucket. Asked for only before its policy is changed.
     foreign: Option<String>,
+    /// Whether the Bucket still permits the policy: while it does not, what is at the bucket is not kept as the spec says.
+    permitted: bool,
     at: Timestamp,
 }
 
@@ -61,9 +64,13 @@ impl Reconcile for BucketPolicyReconciler {
     async fn connect(&self, ctx: &Context, policy: &BucketPolicy) -> Result<(Account, Remote), Failure> {
         let namespace = policy.meta().namespace.as_deref().unwrap_or_default();
         let reference = &policy.spec.bucket_ref;
-        let bucket: Option<Arc<Bucket>> = reference.visible(ctx.lookup(), namespace);
+        let goes = policy.meta().deletion_timestamp.is_some();
+        let bucket = match reference.visible(ctx.lookup(), namespace) {
+            None if goes => unpermitted(ctx, policy)?,
+            bucket => bucket,
+        };
         let Some(bucket) = bucket else {
-            if policy.meta().deletion_timestamp.is_some() {
+            if goes {
                 return Ok((Account::none(), Remote(None)));
             }
             let name = format!("{}/{}", reference.namespace_in(namespace), reference.name);
@@ -83,20 +90,23 @@ impl Reconcile for BucketPolicyReconciler {
     ) -> Result<Observed, Failure> {
         let at = ctx.now();
         let Some((to, bucket)) = &remote.0 else {
-            return Ok(Observed { bucket: None, found: Found::Missing, foreign: None, at });
+            return Ok(Observed { bucket: None, found: Found::Missing, foreign: None, permitted: false, at });
         };
         let found = find(ctx, to, bucket).await?;
         let foreign = match is_about_to_change(policy, &found) {
             true => foreign(ctx, to, bucket).await?,
             false => None,
         };
-        Ok(Observed { bucket: Some(bucket.spec.name.clone()), found, foreign, at })
+        let namespace = policy.meta().namespace.as_deref().unwrap_or_default();
+        let permitted = policy.spec.bucket_ref.visible::<Bucket>(ctx.lookup(), namespace).is_some();
+        Ok(Observed { bucket: Some(bucket.spec.name.clone()), found, foreign, permitted, at })
     }
 
     /// A policy that somebody else has written is left alone.
     fn owner(&self, policy: &BucketPolicy, observed: &Observed) -> Owner {
+        let was_kept = was_applied(policy) && observed.permitted;
         match &observed.found {
-            Found::Present(found) if !was_applied(policy) && !says_the_same(policy, found) => {
+            Found::Present(found) if !was_kept && !says_the_same(policy, found) => {
                 Owner::Other("the bucket has a policy already that Concierge did not make".to_owned())
             }
             _ => Owner::Ours,
@@ -194,6 +204,20 @@ impl Reconcile for BucketPolicyReconciler {
 
     fn needs_ready(&self, policy: &BucketPolicy, _reference: &Reference) -> bool {
         !policy.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
+    }
+}
+
+/// The Bucket of a policy that goes, although it no longer permits the policy: what was set while it did is taken away. `None` when it is
+/// gone, or never had the policy.
+fn unpermitted(ctx: &Context, policy: &BucketPolicy) -> Result<Option<Arc<Bucket>>, Failure> {
+    let reference = &policy.spec.bucket_ref;
+    let namespace = reference.namespace_in(policy.meta().namespace.as_deref().unwrap_or_default());
+    let unknown = || Failure::Transient(format!("Bucket {namespace}/{} can't be looked up", reference.name));
+    match ctx.lookup().find(Bucket::NAME, namespace, &reference.name) {
+        lookup::Found::Absent => Ok(None),
+        lookup::Found::Present(_) if !was_applied(policy) => Ok(None),
+        lookup::Found::Present(stored) => stored.get().map(Some).ok_or_else(unknown),
+        lookup::Found::Unknown => Err(unknown()),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Policies of buckets.
 
+use std::time::Duration;
+
 use concierge_reconciler::engine::ObjectKey;
 use concierge_tests::{
+    faults::{Fault, Pause, Rule},
     s3::fake::ACCOUNT,
     simulation::{MINUTE, Process},
 };
@@ -9,6 +12,9 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::world::World;
+
+/// How long a service takes that is slow: less than the engine's time-out.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// A bucket whose object has another name than the bucket has.
 async fn with_bucket(world: &World) -> (Process, ObjectKey) {
@@ -98,6 +104,94 @@ async fn a_policy_that_shuts_us_out_is_not_set_unless_that_is_meant() {
     meant["allowLockout"] = true.into();
     world.put("BucketPolicy", "nobody", meant);
     world.until_ready(&policy).await;
+}
+
+/// The policy may be tried before its Bucket has opened the bucket.
+#[tokio::test(start_paused = true)]
+async fn a_public_policy_is_set_as_soon_as_the_bucket_does_not_block_it_any_more() {
+    let world = World::new();
+    let bucket = |more: Value| {
+        let mut spec =
+            json!({ "name": "photos-of-shop", "providerRef": { "name": "p" }, "publicAccess": {} });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.put("Bucket", "photos", spec)
+    };
+    let key = bucket(json!({ "allowPublic": true }));
+    let _process = world.healthy();
+    world.until_ready(&key).await;
+    let policy = world.put("BucketPolicy", "readers", statement(json!({})));
+    world.until_ready(&policy).await;
+    world.store.faults().inject(Rule::on("PutPublicAccessBlock"), Fault::SlowBefore(Pause::For(SLOW)));
+    bucket(
+        json!({ "allowPublic": true, "publicAccess": { "blockPublicPolicy": false, "restrictPublicBuckets": false } }),
+    );
+    world.put("BucketPolicy", "readers", statement(json!({ "principal": "*" })));
+    let is_refused = |world: &World| world.server.condition(&policy, "Synced") == "False Refused";
+    world.until("refused", MINUTE, is_refused).await;
+    world.until_ready(&policy).await;
+    assert_eq!(world.store.count("PutBucketPolicy"), 3, "{}", world.dump());
+}
+
+/// The Bucket is in another namespace, which may take back at any time that it is named.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_its_bucket_permits_no_longer_is_taken_away_when_it_goes() {
+    let (world, _process, policy) = permitted_no_longer().await;
+    assert_ne!(world.store.part("photos-of-shop", "policy"), "", "it stays while the object is there");
+    world.server.user_deletes(&policy);
+    world.until_gone(&policy).await;
+    assert_eq!(world.store.part("photos-of-shop", "policy"), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_others_set_since_the_bucket_permits_ours_no_longer_stays() {
+    let (world, _process, policy) = permitted_no_longer().await;
+    let theirs = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    world.store.with(|state| {
+        state.buckets.get_mut("photos-of-shop").unwrap().parts.insert("policy", theirs.to_owned())
+    });
+    world.server.user_deletes(&policy);
+    world.until_gone(&policy).await;
+    assert_eq!(world.store.part("photos-of-shop", "policy"), theirs);
+}
+
+async fn permitted_no_longer() -> (World, Process, ObjectKey) {
+    let world = World::new();
+    let (process, bucket) = with_bucket(&world).await;
+    let allow = |names: Value| {
+        world.server.user_annotates(&bucket, json!({ "concierge.dev/allow-references-from": names }));
+    };
+    allow(json!("elsewhere"));
+    let mut spec = statement(json!({}));
+    spec["bucketRef"]["namespace"] = json!("default");
+    world.server.user_puts(json!({
+        "apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "BucketPolicy", "spec": spec,
+        "metadata": { "name": "readers", "namespace": "elsewhere" },
+    }));
+    let policy = ObjectKey::new("BucketPolicy", "elsewhere", "readers");
+    world.until_ready(&policy).await;
+    allow(json!(null));
+    sleep(MINUTE).await;
+    (world, process, policy)
+}
+
+/// What somebody else set is not taken away by an object that may not even name the bucket.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_its_bucket_never_permitted_takes_nothing_away() {
+    let world = World::new();
+    let (_process, _bucket) = with_bucket(&world).await;
+    let mine = world.put("BucketPolicy", "readers", statement(json!({})));
+    world.until_ready(&mine).await;
+    let mut spec = statement(json!({}));
+    spec["bucketRef"]["namespace"] = json!("default");
+    world.server.user_puts(json!({
+        "apiVersion": "s3.cloud37.dev/v1alpha1", "kind": "BucketPolicy", "spec": spec,
+        "metadata": { "name": "readers", "namespace": "elsewhere", "finalizers": ["concierge.dev/finalizer"] },
+    }));
+    let theirs = ObjectKey::new("BucketPolicy", "elsewhere", "readers");
+    sleep(MINUTE).await;
+    world.server.user_deletes(&theirs);
+    world.until_gone(&theirs).await;
+    assert_ne!(world.store.part("photos-of-shop", "policy"), "");
 }
 
 #[tokio::test(start_paused = true)]
