@@ -26,7 +26,7 @@ pub struct Requests {
     pub cpu_ms: Vec<(&'static str, f64)>,
     /// The most of those of ordinary size.
     pub dearest_ms: f64,
-    /// How much the webhook's resident memory grew at most while they came one by one, in KiB: what no single one exceeds.
+    /// How much the webhook's resident memory grew at most while one of them was repeated, in KiB: what no single request exceeds.
     pub growth_kib: u64,
 }
 
@@ -35,10 +35,10 @@ pub struct Requests {
 /// # Errors
 /// When one is not answered as it must be.
 pub async fn ask(server: &Server, cases: &[Case]) -> Result<Requests> {
-    let before = resident_kib(server.pid)?;
-    forget_peak(server.pid)?;
     let mut requests = Requests::default();
     for case in cases {
+        let before = resident_kib(server.pid)?;
+        forget_peak(server.pid)?;
         let cpu = cpu_time(server.pid)?;
         let load = generator::closed(&server.target, case, 1, TIME).await?;
         let used = cpu_time(server.pid)?.saturating_sub(cpu).as_secs_f64();
@@ -48,7 +48,7 @@ pub async fn ask(server: &Server, cases: &[Case]) -> Result<Requests> {
         if case.body_bytes < ORDINARY {
             requests.dearest_ms = requests.dearest_ms.max(each);
         }
+        requests.growth_kib = requests.growth_kib.max(peak_kib(server.pid)?.saturating_sub(before));
     }
-    requests.growth_kib = peak_kib(server.pid)?.saturating_sub(before);
     Ok(requests)
 }
