@@ -13,22 +13,26 @@ use crate::engine::{Context, Failure, ObjectKey};
 const GAP: Duration = Duration::from_secs(30);
 /// How many looks are remembered. Beyond it those go of which the time is over.
 const MOST: usize = 1000;
-/// How long it takes at least to find out that a service is deaf: that its host does not even refuse connections.
+/// How long it takes at least to find out that a service is unreachable, which means that its host does not even refuse connections.
 const LONG: Duration = Duration::from_millis(500);
 /// How many of those are looked at at a time: each keeps a worker.
-const DEAF_AT_ONCE: usize = 2;
+const UNREACHABLE_AT_ONCE: usize = 2;
 
 /// The last look at each service.
 pub(super) struct Looks {
     all: Mutex<HashMap<ObjectKey, Look>>,
-    /// Those that were deaf when they were looked at last, and what was said of that.
-    deaf: Mutex<HashMap<ObjectKey, Failure>>,
+    /// Those that were unreachable when they were looked at last, and what was said of that.
+    unreachable: Mutex<HashMap<ObjectKey, Failure>>,
     turns: Semaphore,
 }
 
 impl Default for Looks {
     fn default() -> Self {
-        Self { all: Mutex::default(), deaf: Mutex::default(), turns: Semaphore::new(DEAF_AT_ONCE) }
+        Self {
+            all: Mutex::default(),
+            unreachable: Mutex::default(),
+            turns: Semaphore::new(UNREACHABLE_AT_ONCE),
+        }
     }
 }
 
@@ -66,8 +70,8 @@ impl Looks {
             let again = Some(GAP.saturating_sub(at.elapsed()));
             return came.map(|seen| Looked { seen, again, at: Some(asked) });
         }
-        let was_deaf = self.deaf.lock().get(ctx.key()).cloned().filter(|_| !ctx.is_edited());
-        let _turn = match was_deaf {
+        let was_unreachable = self.unreachable.lock().get(ctx.key()).cloned().filter(|_| !ctx.is_edited());
+        let _turn = match was_unreachable {
             None => None,
             Some(failure) => match self.turns.try_acquire() {
                 Ok(turn) => Some(turn),
@@ -77,7 +81,7 @@ impl Looks {
         };
         let began = Instant::now();
         let came = look.await;
-        self.note_deaf(ctx.key(), &came, began.elapsed());
+        self.note_unreachable(ctx.key(), &came, began.elapsed());
         let asked = ctx.now();
         if !matches!(came, Err(Failure::NeverSent(_))) {
             self.note(ctx.key(), Look { at: Instant::now(), asked, of: of.to_owned(), came: came.clone() });
@@ -85,19 +89,19 @@ impl Looks {
         came.map(|seen| Looked { seen, again: None, at: Some(asked) })
     }
 
-    fn note_deaf(&self, key: &ObjectKey, came: &Result<Seen, Failure>, took: Duration) {
-        let mut deaf = self.deaf.lock();
+    fn note_unreachable(&self, key: &ObjectKey, came: &Result<Seen, Failure>, took: Duration) {
+        let mut unreachable = self.unreachable.lock();
         match came {
             Err(failure @ Failure::NeverSent(_)) if took >= LONG => {
                 // Without what is known of it, one is looked at like any other.
-                if deaf.len() >= MOST {
-                    deaf.clear();
+                if unreachable.len() >= MOST {
+                    unreachable.clear();
                 }
-                deaf.insert(key.clone(), failure.clone());
+                unreachable.insert(key.clone(), failure.clone());
             }
             // That may be the account's word: its next call has to wait.
             Err(Failure::NeverSent(_)) => {}
-            _ => drop(deaf.remove(key)),
+            _ => drop(unreachable.remove(key)),
         }
     }
 

@@ -64,7 +64,7 @@ async fn another_commit_is_deployed_after_the_pods_of_the_job_before_are_gone() 
     let mut first = world.job("runner-").unwrap();
     // So the API server keeps a Job that is to go after its pods.
     first["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
-    world.server.user_forces(first.clone());
+    world.server.user_puts_whole(first.clone());
     world.services.push("acme/shop.git", "main", OTHER_COMMIT);
     sleep(15 * MINUTE).await;
     let left = world.jobs("runner-");
