@@ -362,7 +362,8 @@ mod tests {
         check(&index, "bar", &[]);
         index.remove("zoo", "a");
         check(&index, "", &[]);
-        assert!(index.is_empty() && index.by_key.is_empty() && index.len() == 0);
+        assert!(index.is_empty() && index.by_key.is_empty());
+        assert_eq!(index.len(), 0);
     }
 
     #[test]
