@@ -317,5 +317,5 @@ async fn services_that_do_not_even_refuse_connections_leave_workers_for_others()
         sleep(Duration::from_secs(3)).await;
     }
     world.wire.open("deaf-7", 9092);
-    world.until("back", 3 * MINUTE, |world| world.is_done(&all[7])).await;
+    world.until("back", 15 * MINUTE, |world| world.is_done(&all[7])).await;
 }
