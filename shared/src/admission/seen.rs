@@ -82,7 +82,8 @@ impl<T> Seen<T> {
             self.needs.retain(|need| {
                 !matches!(need, Need::List { .. }) || !named.iter().any(|one| one.kind() == need.kind())
             });
-            self.needs.extend(named);
+            let missing = named.into_iter().filter(|need| !self.needs.contains(need)).collect::<Vec<_>>();
+            self.needs.extend(missing);
         }
         self
     }
@@ -200,12 +201,14 @@ impl Recorder<'_> {
         }
     }
 
-    /// Nothing follows from a list that ends before all objects were read, so where there are more the cache is believed.
-    fn note_list(&self, kind: &'static str, namespace: &str, known: bool) {
+    /// Nothing follows from a list that ends before all objects were read. Where there are more, the first few of those that were `found` are
+    /// read again by name, and how many there are is believed.
+    fn note_list(&self, kind: &'static str, namespace: &str, known: bool, found: &[Stored]) {
         let listed = self.behind.count_all(kind, namespace);
         if !known || listed.is_none_or(|count| count <= Need::LIMIT as usize) {
-            self.note(Need::List { kind, namespace: namespace.to_owned() }, known);
+            return self.note(Need::List { kind, namespace: namespace.to_owned() }, known);
         }
+        found.iter().take(FEW).for_each(|object| self.note(need(object), true));
     }
 }
 
@@ -223,13 +226,13 @@ impl Lookup for Recorder<'_> {
 
     fn select_in(&self, kind: &'static str, namespace: &str, key: &str) -> Selection {
         let selection = self.behind.select_in(kind, namespace, key);
-        self.note_list(kind, namespace, selection.complete);
+        self.note_list(kind, namespace, selection.complete, &selection.objects);
         selection
     }
 
     fn first(&self, query: Query<'_>, limit: usize, wanted: &dyn Fn(&Stored) -> bool) -> Selection {
         let selection = self.behind.first(query, limit, wanted);
-        self.note_list(query.kind, query.namespace, selection.complete);
+        self.note_list(query.kind, query.namespace, selection.complete, &selection.objects);
         selection
     }
 
@@ -239,7 +242,7 @@ impl Lookup for Recorder<'_> {
 
     fn count_in(&self, kind: &'static str, namespace: &str, key: &str) -> Option<usize> {
         let count = self.behind.count_in(kind, namespace, key);
-        self.note_list(kind, namespace, count.is_some());
+        self.note_list(kind, namespace, count.is_some(), &[]);
         count
     }
 
