@@ -55,6 +55,7 @@ pub(crate) fn built() -> Result<Vec<Program>> {
     let programs: Vec<_> =
         text.lines().filter_map(|line| program(&serde_json::from_str(line).ok()?)).collect();
     ensure!(!programs.is_empty(), "cargo names no test program");
+    ensure!(programs.iter().any(|program| program.target == DEMO), "cargo does not name the demo");
     Ok(programs)
 }
 
