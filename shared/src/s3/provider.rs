@@ -78,7 +78,7 @@ pub struct ProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[validate(length(min = 1, max = 64, code = "s3.provider.region"))]
     pub iam_region: Option<String>,
-    /// How failed calls are repeated.
+    /// Not applied: no call is repeated by itself; its object is looked at again after a while, later each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[validate(nested)]
     pub retry: Option<Retry>,

@@ -63,16 +63,16 @@ pub struct CaRef {
     pub key: Option<String>,
 }
 
-/// How failed calls are repeated.
+/// Not applied: no call is repeated by itself; its object is looked at again after a while, later each time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
-    /// How often a call is made at most, from 1 to 10.
+    /// Not applied. From 1 to 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[validate(range(min = 1, max = 10, code = "s3.provider.retry"))]
     #[schemars(extend("default" = 3))]
     pub max_attempts: Option<i64>,
-    /// How the time between them grows.
+    /// Not applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "exponential"))]
     pub backoff_strategy: Option<Backoff>,
@@ -85,7 +85,7 @@ impl Retry {
     }
 }
 
-/// How the time between attempts grows.
+/// Not applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Backoff {
