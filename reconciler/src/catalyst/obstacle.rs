@@ -74,7 +74,7 @@ pub(super) fn of_refusal(words: &str) -> Option<(Obstacle, &'static str)> {
     } else if POLICIES.iter().any(|policy| has(policy)) {
         Some((
             Obstacle::Forbidden,
-            "an environment has Services of type ClusterIP without externalIPs alone, new volumes, none of other servers in pods, such as nfs and csi, and no pods of a system priority; change that, or an operator allows a type that a webhook adds (reconciler.podVolumes)",
+            "do what the policy says; where a webhook adds a type of volume to pods, an operator allows it (reconciler.podVolumes)",
         ))
     } else if has("exceeded quota") || has("failed quota") {
         Some((Obstacle::QuotaExceeded, "ask for less, or raise resources.defaultQuota in the Project"))
@@ -92,7 +92,8 @@ pub(super) fn of_refusal(words: &str) -> Option<(Obstacle, &'static str)> {
 const OF_VOLUMES: [&str; 4] = [
     "updates to statefulset spec",
     "spec is immutable after creation",
-    "can not be less than status.capacity",
+    // Than status.capacity; than the previous value before Kubernetes 1.32.
+    "field can not be less than",
     "must support resize",
 ];
 

@@ -21,8 +21,8 @@ const UNREACHABLE_AT_ONCE: usize = 2;
 /// The last look at each service.
 pub(super) struct Looks {
     all: Mutex<HashMap<ObjectKey, Look>>,
-    /// Those that were unreachable when they were looked at last, and what was said of that.
-    unreachable: Mutex<HashMap<ObjectKey, Failure>>,
+    /// Those that were unreachable when they were looked at last: the digest of where that was, and what was said of it.
+    unreachable: Mutex<HashMap<ObjectKey, (String, Failure)>>,
     turns: Semaphore,
 }
 
@@ -70,18 +70,19 @@ impl Looks {
             let again = Some(GAP.saturating_sub(at.elapsed()));
             return came.map(|seen| Looked { seen, again, at: Some(asked) });
         }
-        let was_unreachable = self.unreachable.lock().get(ctx.key()).cloned().filter(|_| !ctx.is_edited());
+        let was_unreachable = self.unreachable.lock().get(ctx.key()).cloned();
+        let was_unreachable = was_unreachable.filter(|(at, _)| at == of && !ctx.is_edited());
         let _turn = match was_unreachable {
             None => None,
-            Some(failure) => match self.turns.try_acquire() {
+            Some((_, failure)) => match self.turns.try_acquire() {
                 Ok(turn) => Some(turn),
-                // It comes again within seconds, and others have had their turn by then.
+                // It comes again within seconds. Where there are many, it may take several times until it has a turn.
                 Err(_) => return Err(failure),
             },
         };
         let began = Instant::now();
         let came = look.await;
-        self.note_unreachable(ctx.key(), &came, began.elapsed());
+        self.note_unreachable(ctx.key(), of, &came, began.elapsed());
         let asked = ctx.now();
         if !matches!(came, Err(Failure::NeverSent(_))) {
             self.note(ctx.key(), Look { at: Instant::now(), asked, of: of.to_owned(), came: came.clone() });
@@ -89,7 +90,7 @@ impl Looks {
         came.map(|seen| Looked { seen, again: None, at: Some(asked) })
     }
 
-    fn note_unreachable(&self, key: &ObjectKey, came: &Result<Seen, Failure>, took: Duration) {
+    fn note_unreachable(&self, key: &ObjectKey, of: &str, came: &Result<Seen, Failure>, took: Duration) {
         let mut unreachable = self.unreachable.lock();
         match came {
             Err(failure @ Failure::NeverSent(_)) if took >= LONG => {
@@ -97,7 +98,7 @@ impl Looks {
                 if unreachable.len() >= MOST {
                     unreachable.clear();
                 }
-                unreachable.insert(key.clone(), failure.clone());
+                unreachable.insert(key.clone(), (of.to_owned(), failure.clone()));
             }
             // That may be the account's word: its next call has to wait.
             Err(Failure::NeverSent(_)) => {}

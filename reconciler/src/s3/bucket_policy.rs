@@ -3,8 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use concierge_shared::{
-    admission::{lookup, reference::Reference},
-    kind::Kind,
+    admission::reference::Reference,
     s3::{
         Bucket, BucketPolicy, BucketPolicyStatus,
         policy::{PolicyKind, same},
@@ -212,13 +211,8 @@ impl Reconcile for BucketPolicyReconciler {
 fn unpermitted(ctx: &Context, policy: &BucketPolicy) -> Result<Option<Arc<Bucket>>, Failure> {
     let reference = &policy.spec.bucket_ref;
     let namespace = reference.namespace_in(policy.meta().namespace.as_deref().unwrap_or_default());
-    let unknown = || Failure::Transient(format!("Bucket {namespace}/{} can't be looked up", reference.name));
-    match ctx.lookup().find(Bucket::NAME, namespace, &reference.name) {
-        lookup::Found::Absent => Ok(None),
-        lookup::Found::Present(_) if !was_applied(policy) => Ok(None),
-        lookup::Found::Present(stored) => stored.get().map(Some).ok_or_else(unknown),
-        lookup::Found::Unknown => Err(unknown()),
-    }
+    let bucket = ctx.find::<Bucket>(namespace, &reference.name)?;
+    Ok(bucket.filter(|_| was_applied(policy)))
 }
 
 /// The bucket's policy.

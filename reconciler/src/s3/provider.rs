@@ -178,7 +178,10 @@ impl Reconcile for ProviderReconciler {
         let Some(synced) = status.condition(ConditionType::Synced.as_str()).cloned() else { return };
         let silent = [ConditionReason::Transient, ConditionReason::NeverSent];
         let silent = synced.status == "False" && silent.iter().any(|reason| reason.as_str() == synced.reason);
-        status.connected = Some(synced.status == "True" && status.is_true(AUTH));
+        // One that asks for patience has answered: nobody is woken to ask for more.
+        if synced.reason != ConditionReason::Throttled.as_str() {
+            status.connected = Some(synced.status == "True" && status.is_true(AUTH));
+        }
         if silent {
             // What set the condition just now did not come so far as to say when.
             let now = synced.last_transition_time.0;
@@ -260,7 +263,7 @@ async fn owner(ctx: &Context, connection: &Connection) -> Result<Option<String>,
     Ok(owner)
 }
 
-/// Whose the key is, is told by another call where there is STS. What that has told once, the buckets' owner does not replace: services
+/// Whose the key is, is told by another call where there is STS. What that has told once, the buckets' owner does not replace at Ceph, which
 /// may call one account otherwise there.
 async fn open(ctx: &Context, connection: &Connection, owner: Option<String>) -> Result<Open, Failure> {
     let caller = match &connection.clients.sts {
@@ -268,7 +271,8 @@ async fn open(ctx: &Context, connection: &Connection, owner: Option<String>) -> 
         None => None,
     };
     let provider = &connection.provider;
-    let owner = owner.filter(|id| !was_told(provider) && is_account(provider.spec.profile(), id));
+    let (profile, told) = (provider.spec.profile(), was_told(provider));
+    let owner = owner.filter(|id| !(told && profile == Profile::Ceph) && is_account(profile, id));
     let (account, arn) = caller.map(|caller| (caller.account, caller.arn)).unzip();
     Ok(Open { account: account.or(owner), caller: arn, elsewhere: None, at: ctx.now() })
 }
@@ -302,9 +306,9 @@ fn is_account(profile: Profile, id: &str) -> bool {
 fn other_account(provider: &Provider, open: &Open) -> Option<Elsewhere> {
     let status = provider.status.as_ref()?;
     let before = status.account_id.as_deref()?;
-    // What STS tells for the first time is not compared with what the buckets' owner is called.
-    let was_owner = status.caller_arn.is_none() && provider.spec.profile() == Profile::Ceph;
-    let is_comparable = !was_owner || open.caller.is_none();
+    // What STS tells is not compared with what the buckets' owner is called.
+    let is_comparable =
+        provider.spec.profile() != Profile::Ceph || status.caller_arn.is_some() == open.caller.is_some();
     let now = open.account.as_deref().filter(|now| is_comparable && *now != before)?;
     let message = format!(
         "the access key is one of account {now}, but what was made through this object is account {before}'s; put back a key of \

@@ -43,8 +43,8 @@ impl<T> Seen<T> {
         Seen { value: form(self.value), needs: self.needs, unknown: self.unknown }
     }
 
-    /// Lets `check` add problems that rest on what was seen, each of one of `rules`. If it adds any, everything
-    /// that was looked at is read again before they are believed. What could not be looked up is an
+    /// Lets `check` add problems that rest on what was seen, each of one of `rules`. If it adds any, what was
+    /// looked at is read again before they are believed, as far as a [`Need`] can name it. What could not be looked up is an
     /// unresolved problem of `field` with each of `rules`.
     pub fn check(
         self,
@@ -201,14 +201,16 @@ impl Recorder<'_> {
         }
     }
 
-    /// Nothing follows from a list that ends before all objects were read. Where there are more, the first few of those that were `found` are
-    /// read again by name, and how many there are is believed.
+    /// Nothing follows from a list that ends before all objects were read. Where there are more, a few that were `found` are read again by name;
+    /// more than a few can't all have been seen wrongly, and how many there are, or that there is none, is believed.
     fn note_list(&self, kind: &'static str, namespace: &str, known: bool, found: &[Stored]) {
         let listed = self.behind.count_all(kind, namespace);
         if !known || listed.is_none_or(|count| count <= Need::LIMIT as usize) {
             return self.note(Need::List { kind, namespace: namespace.to_owned() }, known);
         }
-        found.iter().take(FEW).for_each(|object| self.note(need(object), true));
+        if found.len() <= FEW {
+            found.iter().for_each(|object| self.note(need(object), true));
+        }
     }
 }
 
@@ -262,5 +264,33 @@ impl Lookup for Recorder<'_> {
         let need = Need::Permission { kind, namespace: namespace.to_owned(), name: name.to_owned() };
         self.note(need, may.is_some());
         may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::lookup::World, *};
+    use crate::{kind::store, pets::Pet};
+
+    #[test]
+    fn where_too_many_are_there_to_be_listed_the_few_that_were_found_are_read_by_name() {
+        let pet = |id: u32| {
+            let json = serde_json::json!({
+                "apiVersion": "petstore.example.com/v1", "kind": "Pet",
+                "metadata": {"namespace": "zoo", "name": format!("pet-{id}")},
+                "spec": {"id": id, "name": "Pet"},
+            });
+            store(Arc::new(serde_json::from_value::<Pet>(json).unwrap()))
+        };
+        let key = "claim:pets.pet.unique-id=7";
+        let mut world = World::default();
+        (0..Need::LIMIT).for_each(|id| world.insert(pet(id)));
+        let needs = |world: &World| Seen::new(world, |lookup| lookup.select_in("Pet", "zoo", key)).needs;
+        assert_eq!(needs(&world), [Need::List { kind: "Pet", namespace: "zoo".into() }]);
+        world.insert(pet(Need::LIMIT));
+        assert_eq!(needs(&world), [need(&pet(7))]);
+        assert_eq!(Seen::new(&world, |lookup| lookup.count_in("Pet", "zoo", key)).needs, []);
+        let free = crate::pets::free_pets_key("zoo");
+        assert_eq!(Seen::new(&world, |lookup| lookup.select_in("Pet", "zoo", &free)).needs, []);
     }
 }

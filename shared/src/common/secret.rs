@@ -2,7 +2,7 @@
 
 mod assigned;
 
-pub use assigned::{in_setting, places};
+pub use assigned::{in_setting, is_header, places};
 
 /// What names of secrets contain, without '_' and '-'.
 const SECRET_WORDS: [&str; 13] = [
@@ -22,7 +22,7 @@ const SECRET_WORDS: [&str; 13] = [
     "authuserinfo",
 ];
 /// What names of things end with that only tell where a secret is, or how it is used.
-const HARMLESS_ENDS: [&str; 31] = [
+const HARMLESS_ENDS: [&str; 34] = [
     "name",
     "ref",
     "file",
@@ -43,6 +43,9 @@ const HARMLESS_ENDS: [&str; 31] = [
     "lifetime",
     "expiry",
     "expiresat",
+    "expiresin",
+    "timeout",
+    "pattern",
     "length",
     "type",
     "class",

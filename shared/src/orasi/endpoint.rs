@@ -41,7 +41,7 @@ impl ServiceAddress {
     /// The addresses in `text`: Hive's metastores may be several, `thrift://a:9083,thrift://b:9083`.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, &'static str> {
         match text.starts_with("thrift://") {
-            true => text.split(',').map(|one| Self::parse(one.trim())).collect(),
+            true => text.split(',').map(Self::parse).collect(),
             false => Self::parse(text).map(|one| vec![one]),
         }
     }
@@ -159,9 +159,15 @@ mod tests {
             let all = ServiceAddress::parse_all(text);
             all.map(|all| all.into_iter().map(|one| one.host).collect::<Vec<_>>())
         };
-        assert_eq!(hosts("thrift://hive-0:9083, thrift://hive-1:9083").unwrap(), ["hive-0", "hive-1"]);
+        assert_eq!(hosts("thrift://hive-0:9083,thrift://hive-1:9083").unwrap(), ["hive-0", "hive-1"]);
         assert_eq!(hosts("https://example.com/?a=1,2").unwrap(), ["example.com"]);
-        for bad in ["thrift://hive-0:9083,", "thrift://hive-0:9083,hive-1", "hive-0:9083,hive-1:9083"] {
+        // Hive's clients take no white space.
+        for bad in [
+            "thrift://hive-0:9083, thrift://hive-1:9083",
+            "thrift://hive-0:9083,",
+            "thrift://hive-0:9083,hive-1",
+            "hive-0:9083,hive-1:9083",
+        ] {
             assert!(hosts(bad).is_err(), "{bad}");
         }
     }

@@ -77,7 +77,7 @@ rules! {
     FIELDS = Deny "orasi.processing.fields", "Names of fields have from 1 to 255 characters, without white space around them.";
     PARAMETERS = Deny "orasi.processing.parameters", "Parameters are texts, numbers, switches, or lists of them.";
     VALUE = Deny "orasi.processing.value", "The value of a filter is what its operator compares with: a list for In and NotIn, a text for Contains, StartsWith, EndsWith and Regex.";
-    REGEX = Deny "orasi.processing.regex", "Regular expressions have up to 1000 bytes and can be compiled in 256 KiB, eight of an object in 4 MiB; where they ignore case, all together have up to 128 classes of characters.";
+    REGEX = Deny "orasi.processing.regex", "Regular expressions have up to 1000 bytes and can be compiled in 256 KiB, eight of an object in 4 MiB each; where they ignore case, all together have up to 128 classes of characters.";
     CYCLE = Deny "orasi.processing.cycle", "No rule makes a field of itself, be it by way of others.";
     IDLE = Warn "orasi.processing.idle", "Rules that are there are not switched off, and what is switched on has rules.";
     ALERTING = Deny "orasi.processing.alerting", "Alerts by e-mail have recipients, and those to a webhook its address.";

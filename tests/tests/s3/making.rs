@@ -52,7 +52,9 @@ impl Making {
                 .until(&context, 60 * MINUTE, |world| world.server.is_ready(&key) && world.is_synced(&key))
                 .await;
             let status = world.server.status(&key);
-            assert_eq!(status[self.field].as_str(), (self.id)(&world).as_deref(), "{context}");
+            let id = (self.id)(&world);
+            assert!(id.is_some(), "{context}: nothing was made");
+            assert_eq!(status[self.field].as_str(), id.as_deref(), "{context}");
             assert!(status["intent"].is_null(), "{context}: {status:#}");
             world.server.user_deletes(&key);
             world.until_gone(&key).await;

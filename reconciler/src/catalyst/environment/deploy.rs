@@ -108,7 +108,10 @@ async fn run(basis: &Basis<'_>, input: RunnerInput<'_>, wishes: &mut Wishes) -> 
         Attempt::Due(_) => match other(basis, &base) {
             // It goes first, since two at a time would undo each other's work.
             Some(key) => {
-                wishes.wait(Part::Deployment, format!("waits until {key}, which is out of date, is gone"))
+                let message = format!(
+                    "waits until {key}, which is out of date, and its pod are gone; if the pod's node is lost, delete the Node"
+                );
+                wishes.wait(Part::Deployment, message)
             }
             None => wishes.add(environment, Part::Deployment, &objects.job)?,
         },

@@ -169,6 +169,18 @@ impl Context {
             Found::Absent | Found::Unknown => None,
         }
     }
+
+    /// The same, for what must not be taken for gone because the cache does not know.
+    ///
+    /// # Errors
+    /// [`Failure::Transient`] when the cache does not know.
+    pub fn find<K: Kind>(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, Failure> {
+        match self.lookup().find(K::NAME, namespace, name) {
+            Found::Unknown => Err(not_complete(K::NAME)),
+            Found::Present(object) => Ok(object.get()),
+            Found::Absent => Ok(None),
+        }
+    }
 }
 
 fn not_complete(kind: &str) -> Failure {

@@ -120,7 +120,7 @@ pub(super) async fn before(
         let why = if own { why } else { "can't be used any more".into() };
         Ok(Err(format!("{key} is still in bucket {bucket}, and Storage {name} {why}")))
     };
-    let Some(storage) = ctx.get::<Storage>(namespace, storage) else { return left("is gone".into()) };
+    let Some(storage) = ctx.find::<Storage>(namespace, storage)? else { return left("is gone".into()) };
     match shelf(services, ctx, document, &storage).await {
         Ok(shelf) if (&shelf.service, &shelf.bucket) == (service, bucket) => {
             let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);

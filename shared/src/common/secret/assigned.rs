@@ -277,7 +277,7 @@ fn authorizes(text: &str, enough: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Whether it is what stands behind that header's name. There are plans that are basic.
-fn is_header(text: &str) -> bool {
+pub fn is_header(text: &str) -> bool {
     let mut words = words(text);
     let (Some(scheme), Some(given), None) = (words.next(), words.next(), words.next()) else { return false };
     let is_sure = scheme.eq_ignore_ascii_case("bearer") || given.contains(|c: char| c.is_ascii_digit());

@@ -118,7 +118,7 @@ block! {
         compression_type: Compression,
         /// Whose word is waited for: nobody's (0), the leader's (1) or that of all; all when absent.
         acks: Acks,
-        /// How often a call is repeated; 3 when absent.
+        /// How often a call is repeated; 3 when absent. 0 takes `enableIdempotence: false`.
         #[validate(range(min = 0, max = 1000, code = "orasi.connector.positive"))]
         retries: i64,
         /// Whether a record that is sent twice counts once; so when absent.

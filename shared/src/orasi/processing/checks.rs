@@ -13,7 +13,7 @@ use crate::{
     admission::problem::{Cause, Problems},
     field::{FieldPath, at},
     orasi::{
-        credentials::{IN_THE_CLEAR, check_text, is_credential, is_told},
+        credentials::{IN_THE_CLEAR, check_text, is_credential, tells_credential},
         endpoint,
     },
 };
@@ -56,7 +56,7 @@ fn check_filters(processing: &Processing, patterns: &mut Patterns, problems: &mu
         names.add(&rule.name, &field, problems);
         check_field(&rule.field, field.clone().field("field"), problems);
         let value = field.field("value");
-        if is_told(&rule.value) {
+        if tells_credential(&rule.value) {
             problems.add(&CREDENTIALS, Cause::Forbidden, value.clone(), IN_THE_CLEAR);
         }
         check_value(rule, value, patterns, problems);

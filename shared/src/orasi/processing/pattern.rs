@@ -67,12 +67,16 @@ impl Patterns {
 
 /// How many classes `text` has at most whose characters are looked up in capitals too. `[a-z]` alone costs nothing.
 fn classes_in_any_letters(text: &str) -> usize {
-    let mut flags = text.split("(?").skip(1).filter_map(|behind| behind.split([':', ')']).next());
+    // With the flag x, white space may be between '(' and '?', and between '[' and '^'.
+    let has = |flag: char| {
+        let mut flags = text.split('?').skip(1).filter_map(|behind| behind.split([':', ')']).next());
+        flags.any(|flags| flags.contains(flag) && flags.chars().all(|c| "imsRUux-".contains(c)))
+    };
     let wide = [r"\w", r"\W", r"\S", r"\D", r"\p", r"\P", r"\x", r"\u", r"\U", "[^", "[:^"];
-    let is_wide = !text.is_ascii() || wide.iter().any(|class| text.contains(class));
-    let ignores_case = flags.any(|flags| flags.contains('i'));
-    let count = |begin| text.matches(begin).count();
-    if ignores_case && is_wide { count("[") + count(r"\p") + count(r"\P") } else { 0 }
+    let is_wide = has('x') || !text.is_ascii() || wide.iter().any(|class| text.contains(class));
+    // What is on either side of an operator is a class of its own.
+    let counted = ["[", r"\p", r"\P", "&&", "--", "~~"];
+    if has('i') && is_wide { counted.iter().map(|sign| text.matches(sign).count()).sum() } else { 0 }
 }
 
 fn reason(error: &Error) -> String {
@@ -150,6 +154,11 @@ mod tests {
         for flags in ["(?s-mi)", "(?im:a)", "(?-u)(?i-u)"] {
             assert_eq!(classes_in_any_letters(&format!(r"{flags}[\s\S]")), 1, "{flags}");
         }
+        for text in [r"(?x)( ?i)[\s\S]", "(?ix)[x[ ^a]]"] {
+            assert!(classes_in_any_letters(text) > 0, "{text}");
+        }
+        assert_eq!(classes_in_any_letters(&format!("(?i)[{}]", [r"\S"; 100].join("&&"))), 100);
         assert_eq!(classes_in_any_letters(r"(?:[\s\S]){3}"), 0);
+        assert_eq!(classes_in_any_letters(r#"(?P<ip>[^ ]+) "(?P<time>[^"]+)""#), 0);
     }
 }

@@ -139,6 +139,11 @@ impl State {
             {
                 failed(400, "MalformedPolicy", "Invalid principal in policy")
             }
+            About::Part(bucket, _)
+                if about.operation(request) == "PutBucketPolicy" && self.blocks(request, bucket) =>
+            {
+                failed(403, "AccessDenied", "public policies are blocked by the BlockPublicPolicy setting")
+            }
             About::Part(bucket, part) => self.part(request, bucket, part),
             About::Versions(bucket) => self.versions(bucket),
             About::Deletion(bucket) => self.delete_objects(request, bucket),
@@ -156,6 +161,14 @@ impl State {
         let text = String::from_utf8_lossy(&request.body).into_owned();
         let mut new = self.iam.users.values().filter(|user| at.duration_since(user.created) < self.unnamed);
         new.any(|user| text.contains(&user.arn()))
+    }
+
+    /// Whether the bucket takes no policy like this, which lets everybody in.
+    fn blocks(&self, request: &Request, name: &str) -> bool {
+        let block = self.buckets.get(name).and_then(|bucket| bucket.parts.get("publicAccessBlock"));
+        let blocks = block.is_some_and(|block| block.contains("<BlockPublicPolicy>true"));
+        let everybody = r#"{"Effect":"Allow","Principal":"*""#;
+        blocks && String::from_utf8_lossy(&request.body).contains(everybody)
     }
 
     /// The region of the bucket that the request is about, when it is signed for another one.
