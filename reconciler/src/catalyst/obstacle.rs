@@ -74,7 +74,7 @@ pub(super) fn of_refusal(words: &str) -> Option<(Obstacle, &'static str)> {
     } else if POLICIES.iter().any(|policy| has(policy)) {
         Some((
             Obstacle::Forbidden,
-            "do what the policy says; where a webhook adds a type of volume to pods, an operator allows it (reconciler.podVolumes)",
+            "Services are of type ClusterIP without externalIPs, volumes are new ones, and pods have no volumes of other servers, such as nfs and csi, and no priority of the cluster's own; change that. Where a webhook adds such a volume, an operator allows its type (reconciler.podVolumes)",
         ))
     } else if has("exceeded quota") || has("failed quota") {
         Some((Obstacle::QuotaExceeded, "ask for less, or raise resources.defaultQuota in the Project"))
@@ -315,13 +315,13 @@ mod tests {
                 "services \"web\" is forbidden: ValidatingAdmissionPolicy 'concierge-environment-services' with binding \
                  'concierge-environment-services' denied request: a Service is of type ClusterIP",
                 Obstacle::Forbidden,
-                "of type ClusterIP without externalIPs alone",
+                "of type ClusterIP without externalIPs,",
             ),
             (
                 "pods \"web-1\" is forbidden: ValidatingAdmissionPolicy 'concierge-environment-pods' with binding \
                  'concierge-environment-pods' denied request: a Pod has no volumes of other types than",
                 Obstacle::Forbidden,
-                "none of other servers",
+                "no volumes of other servers",
             ),
             ("no", Obstacle::Forbidden, "change"),
         ] {
