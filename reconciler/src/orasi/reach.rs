@@ -204,13 +204,11 @@ impl<K> Reach<K> {
             let mut tried = tries.collect::<FuturesOrdered<_>>().zip(stream::iter(ports));
             let mut failed = Vec::new();
             while let Some((connected, (host, port))) = tried.next().await {
-                match connected {
-                    Ok(()) => {
-                        let message = format!("{host}:{port} takes connections; credentials were not tried");
-                        return Ok(Seen::connected(message));
-                    }
-                    Err(failure) => failed.push(failure.to_string()),
-                }
+                let Err(failure) = connected else {
+                    let message = format!("{host}:{port} takes connections; credentials were not tried");
+                    return Ok(Seen::connected(message));
+                };
+                failed.push(failure.to_string());
             }
             Err(Failure::NeverSent(failed.join("; ")))
         };

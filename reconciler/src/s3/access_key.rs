@@ -154,10 +154,9 @@ impl AccessKeyReconciler {
     ) -> Result<(), Failure> {
         let call = iam::client(&remote.to)?.delete_access_key().user_name(&remote.user).access_key_id(id);
         let done = remote.to.write(guard, "DeleteAccessKey", call.send()).await;
-        if may_be_late {
-            done?;
-        } else {
-            iam::gone(done)?;
+        match may_be_late {
+            true => drop(done?),
+            false => iam::gone(done)?,
         }
         let mut removed = self.removed.lock();
         removed.retain(|_, at| at.elapsed() < FORGOTTEN);

@@ -64,7 +64,7 @@ impl Reconcile for BucketPolicyReconciler {
         let namespace = policy.meta().namespace.as_deref().unwrap_or_default();
         let reference = &policy.spec.bucket_ref;
         let goes = policy.meta().deletion_timestamp.is_some();
-        let bucket = match reference.visible(ctx.lookup(), namespace) {
+        let bucket = match permitting(ctx, policy) {
             None if goes => unpermitted(ctx, policy)?,
             bucket => bucket,
         };
@@ -96,8 +96,7 @@ impl Reconcile for BucketPolicyReconciler {
             true => foreign(ctx, to, bucket).await?,
             false => None,
         };
-        let namespace = policy.meta().namespace.as_deref().unwrap_or_default();
-        let permitted = policy.spec.bucket_ref.visible::<Bucket>(ctx.lookup(), namespace).is_some();
+        let permitted = permitting(ctx, policy).is_some();
         Ok(Observed { bucket: Some(bucket.spec.name.clone()), found, foreign, permitted, at })
     }
 
@@ -204,6 +203,12 @@ impl Reconcile for BucketPolicyReconciler {
     fn needs_ready(&self, policy: &BucketPolicy, _reference: &Reference) -> bool {
         !policy.status.as_ref().is_some_and(|status| status.is_true(ConditionType::Ready.as_str()))
     }
+}
+
+/// The Bucket of a policy, which permits it.
+fn permitting(ctx: &Context, policy: &BucketPolicy) -> Option<Arc<Bucket>> {
+    let namespace = policy.meta().namespace.as_deref().unwrap_or_default();
+    policy.spec.bucket_ref.visible(ctx.lookup(), namespace)
 }
 
 /// The Bucket of a policy that goes, although it no longer permits the policy: what was set while it did is taken away. `None` when it is

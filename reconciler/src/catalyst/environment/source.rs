@@ -38,8 +38,7 @@ pub(super) async fn wish<'a>(basis: &Basis<'a>, wishes: &mut Wishes) -> Result<O
     }
     for name in names {
         let Some(source) = basis.project.spec.sources.iter().find(|source| source.name == name) else {
-            let message =
-                format!("the Project has no source {name:?}; add it there, or correct its template");
+            let message = format!("the Project has no source {name:?}; add it, or correct the template");
             wishes.refuse(Part::Source, "SourceMissing", message);
             return Ok(None);
         };

@@ -48,8 +48,7 @@ fn check_controller(lint: &mut Lint<'_>, policy: &Policy, controller: &str) {
                 Request { principal: Some(face), action, resource: &resource, context: known.clone() };
             decide(&alone, &request) == Decision::Deny
         };
-        let is_denied = |action: &&&str| caller.faces().any(|face| denies(face, action));
-        if let Some(action) = NEEDED.iter().find(is_denied) {
+        if let Some(action) = NEEDED.iter().find(|action| caller.faces().any(|face| denies(face, action))) {
             add(lint, &caller, statement, action, open);
         }
     }
