@@ -164,10 +164,7 @@ impl Context {
 
     /// The object of kind `K` and this name, as far as the cache knows.
     pub fn get<K: Kind>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        match self.lookup().find(K::NAME, namespace, name) {
-            Found::Present(object) => object.get(),
-            Found::Absent | Found::Unknown => None,
-        }
+        self.find(namespace, name).ok().flatten()
     }
 
     /// The same, for what must not be taken for gone because the cache does not know.
